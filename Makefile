@@ -1,0 +1,40 @@
+# make demo: train on a shipped photo and draw samples.  make test: the tests.  Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := --input_name galaxies.png --out Output/demo
+
+.PHONY: demo test test-all lint format clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/python main_train.py $(DEMO) --max_size 64 --niter 150 --num_samples 24 --manualSeed 1
+	$(BIN)/python random_samples.py $(DEMO) --mode random_samples_arbitrary_sizes --scale_h 2 --scale_v 1.5 --num_samples 6
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements.txt requirements-optional.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $(VENV)/.runtime $@
+
+clean:
+	rm -rf $(VENV)

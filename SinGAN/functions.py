@@ -1,0 +1,48 @@
+"""Pure tensor helpers: margins, cropping, fitting, distances and the gradient penalty."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pad(image: Tensor, margin: int) -> Tensor:
+    """``image`` (B, C, H, W) with ``margin`` zeros on each side."""
+    return F.pad(image, (margin, margin, margin, margin))
+
+
+def crop(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """The top left (height, width) of ``image`` (B, C, H, W); less where it is smaller."""
+    return image[..., : size[0], : size[1]]
+
+
+def centre_crop(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """The central (height, width) of ``image`` (B, C, H, W)."""
+    top = (image.shape[-2] - size[0]) // 2
+    left = (image.shape[-1] - size[1]) // 2
+    return image[..., top : top + size[0], left : left + size[1]]
+
+
+def stretch(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``image`` (B, C, H, W) resized bilinearly (align_corners) to (B, C, *size)."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=True)
+
+
+def rmse(image: Tensor, other: Tensor) -> Tensor:
+    """Root of the mean squared difference of two images of one shape: a scalar."""
+    return F.mse_loss(image, other).sqrt()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """WGAN-GP's penalty, a scalar: how far the critic's slope is from 1 (Gulrajani et al. 2017).
+
+    The slope is taken at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
+    [0, 1]), its norm over the channels, the mean over all locations.
+    """
+    mixed = (mix * real + (1 - mix) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+    excess: Tensor = slope.norm(2, dim=1) - 1
+    return excess.square().mean()

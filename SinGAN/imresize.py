@@ -1,0 +1,75 @@
+"""The resize between scales: one cached weight matrix per axis, on the image's device.
+
+Bicubic (a = -0.5), antialiased when shrinking, on images truncated to 8 bits: the resize of the
+authors' code, on which the whole trained chain depends.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def imresize(image: Tensor, scale: float) -> Tensor:
+    """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, ceil(scale * H), ceil(scale * W)).
+
+    A ``scale`` of exactly 1 changes nothing but the truncation to 8 bits.
+    """
+    height, width = (math.ceil(scale * length) for length in image.shape[-2:])
+    return _resize(image, (height, width), (scale, scale))
+
+
+def imresize_to(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, *size), ``size`` being (height, width)."""
+    height, width = image.shape[-2:]
+    return _resize(image, size, (size[0] / height, size[1] / width))
+
+
+def to_levels(image: Tensor) -> Tensor:
+    """The 8-bit levels 0 .. 255 of ``image`` in [-1, 1], truncated, not rounded, in ``image``'s dtype.
+
+    Truncation is part of the trained chain. It is not idempotent: some levels fall by one each
+    time they pass through.
+    """
+    return ((image + 1) / 2).clamp(0, 1).mul(255).floor()
+
+
+def from_levels(levels: Tensor) -> Tensor:
+    """The float32 image in [-1, 1] of float64 ``levels`` (0 .. 255, fractions and overshoot allowed)."""
+    return ((levels / 255).float() - 0.5).mul(2).clamp(-1, 1)
+
+
+def _resize(image: Tensor, size: tuple[int, int], scale: tuple[float, float]) -> Tensor:
+    antialias = scale[0] < 1  # for both axes, as in the authors' code
+    levels = to_levels(image).double()
+    if scale[0] != 1:
+        levels = _weights(image.shape[-2], size[0], scale[0], antialias, image.device) @ levels
+    if scale[1] != 1:
+        levels = levels @ _weights(image.shape[-1], size[1], scale[1], antialias, image.device).T
+    return from_levels(levels)
+
+
+@lru_cache(maxsize=256)
+def _weights(length: int, out_length: int, scale: float, antialias: bool, device: torch.device) -> Tensor:
+    """The matrix (out_length, length) that resizes one axis, in float64.
+
+    Taps before the first pixel are dropped and the rest renormalised; those past the last mirror.
+    """
+    stretch = scale if antialias else 1.0  # below 1 it widens the kernel: the antialiasing
+    centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
+    taps = torch.arange(math.ceil(float(centres[-1]) + 2 / stretch) + 1)
+    weights = _cubic(stretch * (centres[:, None] - taps))
+    total = weights.sum(dim=1, keepdim=True)
+    weights = weights / total.where(total != 0, 1.0)  # a narrowed kernel can miss every pixel
+    mirror = torch.cat([torch.arange(length), torch.arange(length).flip(0)])
+    matrix = torch.zeros(out_length, length, dtype=torch.float64)
+    return matrix.index_add_(1, mirror[taps % (2 * length)], weights).to(device)
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Keys' cubic convolution kernel with a = -0.5, of support [-2, 2]."""
+    x = x.abs()
+    near = 1.5 * x**3 - 2.5 * x**2 + 1
+    far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return torch.where(x <= 1, near, torch.where(x <= 2, far, 0.0))

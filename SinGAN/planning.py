@@ -1,0 +1,92 @@
+"""Which scales a picture gets: their number, their ratio and their sizes."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from SinGAN.imresize import imresize
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True)
+class PyramidConfig:
+    """What the user asks of the pyramid."""
+
+    min_size: int = 25  # shorter side of the coarsest scale, in pixels
+    max_size: int = 250  # longer side of the finest scale, in pixels
+    scale_factor: float = 0.75  # asked ratio of neighbouring scales; adjusted by the plan
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The scales that a picture of one size gets."""
+
+    num_scales: int
+    stop_scale: int  # index of the finest scale
+    scale1: float  # reduction of the picture to the finest scale
+    factor: float  # adjusted ratio of neighbouring scales
+    sizes: tuple[Size, ...]  # coarse to fine
+
+
+def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
+    """The scales of a picture of ``height`` x ``width`` pixels (paper, Sect. 2 and 3).
+
+    Raises:
+        ValueError: the picture, reduced to ``max_size``, allows no two scales.
+    """
+    return _plan(height, width, config, math.ceil, max(height, width))
+
+
+def plan_super_resolution_scales(height: int, width: int, config: PyramidConfig) -> Plan:
+    """The scales of a model for super resolution: truncated counts, and the authors' slip kept.
+
+    The slip: the reduction to ``max_size`` is counted from the width, not from the longer side.
+    """
+    return _plan(height, width, config, int, width)
+
+
+def _plan(height: int, width: int, config: PyramidConfig, count: Callable[[float], int], longer: int) -> Plan:
+    reduced = min(config.max_size, max(height, width))
+    scale1 = min(config.max_size / max(height, width), 1.0)
+    size = math.ceil(scale1 * height), math.ceil(scale1 * width)
+    _check_size((height, width), size, config)
+    num_scales = count(math.log(config.min_size / min(height, width), config.scale_factor)) + 1
+    stop_scale = num_scales - count(math.log(reduced / longer, config.scale_factor))
+    if stop_scale < 1:
+        raise ValueError(
+            f"a picture of {height} x {width} (height x width) gives a single scale: "
+            f"lower --min_size {config.min_size} or raise --scale_factor {config.scale_factor:g}"
+        )
+    factor = math.pow(config.min_size / min(size), 1 / stop_scale)
+    ratios = [math.pow(factor, stop_scale - index) for index in range(stop_scale + 1)]
+    sizes = tuple((math.ceil(ratio * size[0]), math.ceil(ratio * size[1])) for ratio in ratios)
+    return Plan(num_scales, stop_scale, scale1, factor, sizes)
+
+
+def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
+    if min(reduced) >= config.min_size:
+        return
+    height, width = picture
+    line = f"the picture is {height} x {width} (height x width)"
+    remedies = [f"lower --min_size to {min(reduced)} or less"]
+    if reduced != picture:
+        line += f", {reduced[0]} x {reduced[1]} when reduced to --max_size {config.max_size}"
+        if min(picture) >= config.min_size:
+            enough = math.ceil(config.min_size * max(picture) / min(picture))
+            remedies.append(f"raise --max_size to {enough} or more")
+    raise ValueError(f"{line}; its shorter side is below --min_size {config.min_size}: {' or '.join(remedies)}")
+
+
+def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
+    """The real pyramid of ``image`` (1, C, H, W), coarse to fine; each scale made from the finest."""
+    finest = imresize(image, plan.scale1)
+    ratios = [math.pow(plan.factor, plan.stop_scale - index) for index in range(plan.stop_scale + 1)]
+    return [imresize(finest, ratio) for ratio in ratios]
+
+
+def enlarged(size: Size, enlargement: tuple[float, float]) -> Size:
+    """``size`` times ``enlargement`` (height, width), rounded half to even as Python rounds."""
+    return round(enlargement[0] * size[0]), round(enlargement[1] * size[1])

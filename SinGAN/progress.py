@@ -1,0 +1,98 @@
+"""What a person sees of a training: a bar and an estimate on a terminal, a line per scale elsewhere."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from SinGAN.models import NetConfig
+from SinGAN.planning import Plan
+from SinGAN.training import LOSSES
+
+OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
+"""What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
+
+
+def scale_costs(plan: Plan, net: NetConfig, device: torch.device) -> list[float]:
+    """The relative time that an iteration of each scale takes, from its pixels and filters."""
+    return [
+        height * width * net.at(index).weights_per_pixel() + OVERHEAD[device.type]
+        for index, (height, width) in enumerate(plan.sizes)
+    ]
+
+
+@dataclass
+class Progress:
+    """Shows how far a training is; ``show`` after some iterations, ``scale_done`` after each scale."""
+
+    plan: Plan
+    net: NetConfig
+    niter: int
+    device: torch.device
+    start: float = field(default_factory=time.monotonic)
+    scale_start: float = field(default_factory=time.monotonic)
+    bar: "tqdm[NoReturn] | None" = None
+
+    def show(self, scale: int, iteration: int, losses: Tensor) -> None:
+        """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (7,) on the CPU."""
+        if not sys.stderr.isatty():
+            return
+        if self.bar is None:
+            self.bar = tqdm(total=self.niter, desc=self._title(scale), unit="it", dynamic_ncols=True)
+        self.bar.set_postfix_str(f"{_brief(losses)}, run: {duration(self.remaining(scale, iteration + 1))} left")
+        self.bar.update(iteration + 1 - self.bar.n)
+
+    def scale_done(self, scale: int, losses: Tensor) -> None:
+        """Close the scale's bar, or print its line."""
+        if self.bar is not None:
+            self.close()
+        else:
+            took = duration(time.monotonic() - self.scale_start)
+            left = duration(self.remaining(scale, self.niter))
+            print(f"{self._title(scale)}: {self.niter} iterations in {took}, {_brief(losses)}, run: {left} left")
+            sys.stdout.flush()
+        self.scale_start = time.monotonic()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def remaining(self, scale: int, iterations: int) -> float:
+        """Estimated seconds to the end of the run, when ``iterations`` of ``scale`` are done."""
+        costs = scale_costs(self.plan, self.net, self.device)
+        done = self.niter * sum(costs[:scale]) + iterations * costs[scale]
+        return (time.monotonic() - self.start) * (self.niter * sum(costs) / done - 1)
+
+    def _title(self, scale: int) -> str:
+        height, width = self.plan.sizes[scale]
+        return f"scale {scale} of 0..{self.plan.stop_scale} ({height} x {width}, {self.net.at(scale).filters} filters)"
+
+
+def _brief(losses: Tensor) -> str:
+    value = dict(zip(LOSSES, losses.tolist(), strict=True))
+    return f"D {value['D_total']:.3f}, G {value['G_adversarial']:.3f}, rec {value['reconstruction']:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as people say it: 8 s, 12 min, 3 h 05 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes used so far: of the GPU's memory on CUDA, else of this process (0: unknown)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0  # Python's own library can't tell there
+    import resource  # absent on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,205 @@
+"""The pyramid of trained scales: drawing noise, generating, saving and loading."""
+
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from SinGAN.files import whole_file
+from SinGAN.functions import crop, pad, stretch
+from SinGAN.imresize import imresize
+from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.planning import Size, enlarged
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """One trained level of the pyramid; ``scale(noise, previous)`` gives its image."""
+
+    generator: Generator
+    discriminator: Discriminator
+    real: Tensor  # (1, C, H, W), in [-1, 1]
+    z_rec: Tensor  # (1, C, H + 2 m, W + 2 m): the noise that gives the image back
+    noise_amp: float
+
+    def __post_init__(self) -> None:
+        for net in (self.generator, self.discriminator):
+            net.eval().requires_grad_(False)
+
+    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (B, C, H, W); ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m)."""
+        image: Tensor = self.generator(self.noise_amp * noise + previous, previous)
+        return image
+
+    @property
+    def size(self) -> Size:
+        return self.real.shape[-2], self.real.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """The trained scales, coarse to fine, and the one loop that generates (paper, Sect. 2)."""
+
+    scales: tuple[Scale, ...]
+    factor: float  # adjusted ratio of neighbouring scales
+    margin: int  # zeros (or, with noise_border, noise) on each side of what a generator sees
+    noise_border: bool = False  # the noise covers the margin too: animation's training
+
+    def __len__(self) -> int:
+        return len(self.scales)
+
+    def with_scale(self, index: int, scale: Scale) -> "Pyramid":
+        """The pyramid with ``scale`` put at ``index``; one past the finest makes it grow."""
+        return replace(self, scales=(*self.scales[:index], scale, *self.scales[index + 1 :]))
+
+    def below(self, index: int) -> "Pyramid":
+        """The scales coarser than ``index``."""
+        return replace(self, scales=self.scales[:index])
+
+    def z_rec(self) -> list[Tensor]:
+        """The noise maps that give the training image back."""
+        return [scale.z_rec for scale in self.scales]
+
+    def draw(
+        self, rng: torch.Generator, count: int = 1, start: int = 0, enlargement: tuple[float, float] = (1, 1)
+    ) -> list[Tensor]:
+        """Noise maps for the scales ``start`` and finer, each (count, C, H + 2 m, W + 2 m).
+
+        ``enlargement`` multiplies height and width. Samples are drawn one after the other, so that
+        the first ones don't depend on ``count``.
+        """
+        samples = [self._draw_one(rng, start, enlargement) for _ in range(count)]
+        return [torch.cat(maps) for maps in zip(*samples, strict=True)]
+
+    def _draw_one(self, rng: torch.Generator, start: int, enlargement: tuple[float, float]) -> list[Tensor]:
+        maps = []
+        for index, scale in enumerate(self.scales[start:], start):
+            size = enlarged(scale.size, enlargement)
+            maps.append(self.draw_map(rng, scale.real, size, coarsest=index == 0))
+        return maps
+
+    def draw_map(self, rng: torch.Generator, like: Tensor, size: Size, coarsest: bool) -> Tensor:
+        """Noise (1, C, H + 2 m, W + 2 m) for an image of ``size``; C and device are those of ``like``.
+
+        At the coarsest scale one channel is repeated over all.
+        """
+        border = 2 * self.margin if self.noise_border else 0
+        channels = like.shape[1]
+        shape = (1, 1 if coarsest else channels, size[0] + border, size[1] + border)
+        noise = torch.randn(shape, generator=rng, device=like.device).expand(-1, channels, -1, -1)
+        return noise.contiguous() if self.noise_border else pad(noise, self.margin)
+
+    @torch.no_grad()
+    def generate(self, noise: Sequence[Tensor], previous: Tensor | None = None) -> Tensor:
+        """The finest image (B, C, H, W) that ``noise`` makes, one map for each of the finest scales.
+
+        Maps are (B or 1, C, H + 2 m, W + 2 m) and fix the size of what is made. The first scale
+        that runs starts from ``previous`` (B or 1, C, H, W), or from zeros.
+        """
+        image = previous
+        for index, (scale, z) in enumerate(zip(self.scales[len(self) - len(noise) :], noise, strict=True)):
+            if image is None:
+                image = scale(z, torch.zeros_like(z))
+            else:
+                image = scale(z, self.fit(image if index == 0 else self.enlarge(image), z))
+        if image is None:
+            raise ValueError("no noise maps, no image")
+        return image
+
+    def enlarge(self, image: Tensor) -> Tensor:
+        """``up``: (B, C, H, W) resized by 1 / factor, not yet cropped."""
+        return imresize(image, 1 / self.factor)
+
+    def fit(self, image: Tensor, z: Tensor) -> Tensor:
+        """``image`` (B, C, H, W) cropped and padded to the size of the noise map ``z``.
+
+        Where it is too small for that (only at sizes other than the training image's), it is
+        stretched bilinearly.
+        """
+        height, width = z.shape[-2:]
+        inner = height - 2 * self.margin, width - 2 * self.margin
+        return stretch(pad(crop(image, inner), self.margin), (height, width))
+
+    def save(self, folder: Path) -> None:
+        """Write the scales that ``folder`` lacks, then the lists, which make them count."""
+        for index, scale in enumerate(self.scales):
+            place = folder / str(index)
+            if not (place / "netD.pth").exists():
+                _save(place / "netG.pth", scale.generator.state_dict())
+                _save(place / "z_opt.pth", scale.z_rec)
+                _save(place / "netD.pth", scale.discriminator.state_dict())
+        _save(folder / "NoiseAmp.pth", [torch.tensor(scale.noise_amp) for scale in self.scales])
+        _save(folder / "reals.pth", [scale.real for scale in self.scales])
+        _save(folder / "Zs.pth", self.z_rec())
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, factor: float, noise_border: bool = False) -> "Pyramid":
+        """Read what ``save`` wrote; nothing in ``folder`` can run code.
+
+        Raises:
+            ValueError: a file is no checkpoint, or does not fit the others.
+        """
+        reals, z_rec, amps = (
+            load_checkpoint(folder / name, device) for name in ("reals.pth", "Zs.pth", "NoiseAmp.pth")
+        )
+        scales = []
+        for index, (real, z, amp) in enumerate(zip(reals, z_rec, amps, strict=False)):
+            place = folder / str(index)
+            config = NetConfig.of(read_weights(place / "netG.pth"))
+            generator, discriminator = Generator(config), Discriminator(config)
+            _load_net(generator, place / "netG.pth")
+            _load_net(discriminator, place / "netD.pth")
+            scales.append(Scale(generator.to(device), discriminator.to(device), real, z, float(amp)))
+        if not scales:
+            raise ValueError(f"{folder} holds no trained scale")
+        return cls(tuple(scales), factor, scales[0].generator.config.margin, noise_border)
+
+
+def trained_scales(folder: Path) -> int:
+    """How many scales of ``folder`` are whole: those in the list that is written last."""
+    last = folder / "Zs.pth"
+    return len(load_checkpoint(last, torch.device("cpu"))) if last.exists() else 0
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The state dict in ``path``.
+
+    Raises:
+        ValueError: ``path`` holds something else.
+    """
+    state = load_checkpoint(path, torch.device("cpu"))
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} does not hold the weights of a net")
+    return dict(state)
+
+
+def _load_net(net: nn.Module, path: Path) -> None:
+    try:
+        net.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit the other files: {error}") from error
+
+
+def load_checkpoint(path: Path, device: torch.device) -> Any:
+    """The tensors in ``path``; loading can't run code.
+
+    Raises:
+        ValueError: ``path`` is damaged or holds something else.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is damaged or no checkpoint ({reason})") from error
+
+
+def _save(path: Path, value: object) -> None:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)  # onto a full disk it would raise a RuntimeError, not an OSError
+    with whole_file(path) as draft:
+        draft.write_bytes(buffer.getvalue())

@@ -1,0 +1,51 @@
+"""What several test files share: the golden folder, a tiny trained pyramid, small pictures."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from SinGAN.models import NetConfig
+from SinGAN.planning import PyramidConfig, plan_scales
+from SinGAN.pyramid import Pyramid
+from SinGAN.training import TrainConfig, train
+
+HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", type=Path, default=HERE / "golden", help="folder of the reference numbers")
+
+
+@pytest.fixture(scope="session")
+def golden(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.config.getoption("--golden")
+    return folder.resolve()
+
+
+@pytest.fixture
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+def stripes(height: int = 24, width: int = 32) -> torch.Tensor:
+    """A small image (1, 3, height, width) in [-1, 1]: soft coloured stripes."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack([torch.sin(9 * x), torch.cos(7 * y), torch.sin(5 * (x + y))])[None] * 0.8
+
+
+TINY = PyramidConfig(min_size=12, max_size=32)
+TINY_NET = NetConfig(filters=4, min_filters=4)
+"""Small enough to train in a second: scales of 12 x 16 to 24 x 32."""
+
+
+def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyramid:
+    """The pyramid of ``image`` after all its scales."""
+    plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
+    *_, pyramid = train(image, plan, TINY_NET, config, torch.Generator().manual_seed(seed))
+    return pyramid
+
+
+@pytest.fixture(scope="session")
+def pyramid() -> Pyramid:
+    return train_tiny(stripes(), TrainConfig(niter=12))
