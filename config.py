@@ -204,8 +204,6 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
     if args.nc_z not in (None, args.nc_im):
         raise ValueError(f"--nc_z {args.nc_z} differs from --nc_im {args.nc_im}: leave --nc_z out, it follows")
     args.nc_z = args.nc_im
-    if args.min_size > args.max_size:
-        raise ValueError(f"--min_size {args.min_size} is above --max_size {args.max_size}")
     name = layout.stem(args.input_name)
     device = _choose_device(args.device, args.not_cuda)
     seed = random.SystemRandom().randrange(2**31) if args.manualSeed is None else args.manualSeed

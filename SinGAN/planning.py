@@ -49,6 +49,8 @@ def plan_super_resolution_scales(height: int, width: int, config: PyramidConfig)
 
 
 def _plan(height: int, width: int, config: PyramidConfig, count: Callable[[float], int], longer: int) -> Plan:
+    if config.min_size > config.max_size:
+        raise ValueError(f"--min_size {config.min_size} is above --max_size {config.max_size}")
     reduced = min(config.max_size, max(height, width))
     scale1 = min(config.max_size / max(height, width), 1.0)
     size = math.ceil(scale1 * height), math.ceil(scale1 * width)

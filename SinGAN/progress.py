@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 import torch
@@ -33,9 +33,10 @@ class Progress:
     net: NetConfig
     niter: int
     device: torch.device
-    start: float = field(default_factory=time.monotonic)
-    scale_start: float = field(default_factory=time.monotonic)
     bar: "tqdm[NoReturn] | None" = None
+
+    def __post_init__(self) -> None:
+        self.start = self.scale_start = time.monotonic()
 
     def show(self, scale: int, iteration: int, losses: Tensor) -> None:
         """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (7,) on the CPU."""

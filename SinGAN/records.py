@@ -211,7 +211,7 @@ class Recorder:
         if self.writer:
             for iteration, row in enumerate(rows, len(self.curves)):
                 for name, value in zip(LOSSES, row.tolist(), strict=True):
-                    self.writer.add_scalar(f"scale {scale}/{name}", value, iteration)
+                    self.writer.add_scalar(f"scale_{scale}/{name}", value, iteration)
         self.curves += rows
         self.pending = []
         self.last_read = time.monotonic()
@@ -231,7 +231,7 @@ class Recorder:
         for name, image in snapshots.items():
             images.write(place / f"{name}.png", image)
             if self.writer:
-                self.writer.add_image(f"scale {index}/{name}", images.to_levels(image), dataformats="HWC")
+                self.writer.add_image(f"scale_{index}/{name}", images.to_levels(image), dataformats="HWC")
         pyramid.save(self.work)
         self.progress.scale_done(index, self.curves[-1])
         self.curves = []

@@ -1,0 +1,54 @@
+"""The tensor helpers, on values known beforehand."""
+
+import pytest
+import torch
+
+from SinGAN import functions
+
+
+def test_pad_and_centre_crop_undo_each_other() -> None:
+    image = torch.rand(2, 3, 4, 5)
+    padded = functions.pad(image, 2)
+    assert padded.shape == (2, 3, 8, 9)
+    assert float(padded[:, :, :2].abs().max()) == 0
+    assert torch.equal(functions.centre_crop(padded, (4, 5)), image)
+
+
+def test_crop_keeps_the_top_left() -> None:
+    image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    assert functions.crop(image, (2, 2)).flatten().tolist() == [0, 1, 4, 5]
+    assert functions.crop(image, (9, 9)).shape == image.shape
+
+
+def test_stretch_keeps_the_corners() -> None:
+    image = torch.tensor([[0.0, 1.0], [2.0, 3.0]])[None, None]
+    out = functions.stretch(image, (3, 3))
+    assert out[0, 0].tolist() == [[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]]
+    assert functions.stretch(image, (2, 2)) is image
+
+
+def test_rmse() -> None:
+    assert float(functions.rmse(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 2.0))) == 2
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
+def test_gradient_penalty_of_a_linear_critic(slope: float) -> None:
+    weights = torch.tensor([1.0, 2.0, 2.0]).reshape(1, 3, 1, 1) * slope / 3  # of norm ``slope``
+
+    def critic(image: torch.Tensor) -> torch.Tensor:
+        return (weights * image).sum(dim=1)
+
+    real, fake = torch.rand(1, 3, 5, 6), torch.rand(1, 3, 5, 6)
+    penalty = functions.gradient_penalty(critic, real, fake, torch.tensor(0.3))
+    assert float(penalty) == pytest.approx((slope - 1) ** 2, abs=1e-5)
+
+
+def test_gradient_penalty_is_taken_between_fake_and_real() -> None:
+    seen = []
+
+    def critic(image: torch.Tensor) -> torch.Tensor:
+        seen.append(image.detach())
+        return image.square()
+
+    functions.gradient_penalty(critic, torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.tensor(0.25))
+    assert torch.equal(seen[0], torch.full((1, 3, 2, 2), 0.25))

@@ -1,0 +1,322 @@
+"""The scripts, from flags to files, on a tiny picture."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import main_train
+import random_samples
+from SinGAN import images
+from SinGAN.imresize import imresize
+from tests.conftest import stripes
+from tests.test_files import everything
+
+ROOT = Path(__file__).parent.parent
+SIZES = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24"]
+SMALL = ["--not_cuda", *SIZES, "--niter", "2", "--manualSeed", "1"]
+MODEL = "scale_factor=0.750000,alpha=10"
+Capture = pytest.CaptureFixture[str]
+Script = Callable[[list[str]], None]
+
+
+class Studio:
+    """Folders of one user: pictures in, results out."""
+
+    def __init__(self, home: Path) -> None:
+        self.inputs, self.out = home / "in", home / "out"
+        self.inputs.mkdir()
+        self.draw("x.png")
+
+    def draw(self, name: str, height: int = 20, width: int = 28, mode: str = "RGB") -> None:
+        levels = images.to_levels(imresize(stripes(48, 64), 1.0))
+        picture = Image.fromarray(levels).resize((width, height)).convert(mode)
+        if mode.endswith("A"):
+            picture.putalpha(Image.linear_gradient("L").resize((width, height)))
+        picture.save(self.inputs / name)
+
+    def flags(self, name: str) -> list[str]:
+        return ["--input_name", name, "--input_dir", str(self.inputs), "--out", str(self.out)]
+
+    def train(self, *more: str, name: str = "x.png") -> None:
+        main_train.main([*self.flags(name), *SMALL, "--num_samples", "2", *more])
+
+    def sample(self, *more: str, name: str = "x.png", mode: str = "random_samples") -> None:
+        random_samples.main([*self.flags(name), "--not_cuda", "--mode", mode, "--num_samples", "3", *more])
+
+    def model(self, name: str = "x") -> Path:
+        return self.out / "TrainedModels" / name / MODEL
+
+    def results(self) -> dict[str, str]:
+        """Every file under the output folder, with what is in it."""
+        files = [path for path in self.out.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path)
+
+
+def refusal(capsys: Capture, call: Callable[[], None]) -> str:
+    """The one line on stderr of a call that must exit with status 2."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        call()
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_training_writes_the_model_and_samples(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    out = capsys.readouterr().out
+    assert str(studio.model()) in out
+    assert "trained in" in out
+    assert "peak memory" in out
+    assert "python random_samples.py" in out
+    assert (studio.model() / "manifest.json").exists()
+    samples = studio.out / "RandomSamples" / "x" / "gen_start_scale=0"
+    assert everything(samples) == ["0.png", "1.png", "grid.png"]
+    assert images.read(samples / "0.png").shape == (1, 3, 18, 24)
+    assert everything(studio.inputs) == ["x.png"]  # nothing is ever written there
+
+
+def test_one_seed_gives_the_same_files(studio: Studio) -> None:
+    studio.train()
+    first = studio.results()
+    studio.train("--overwrite")
+    assert studio.results() == first
+
+
+def test_an_existing_model_is_kept(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    before = studio.results()
+    studio.train()
+    assert "trained model already exist" in capsys.readouterr().out
+    assert studio.results() == before
+
+
+def test_another_training_of_the_same_name_is_refused(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    before = studio.results()
+    line = refusal(capsys, lambda: studio.train("--niter", "3", "--beta1", "0.4", "--manualSeed", "8"))
+    assert "--niter 2 there, 3 asked; --beta1 0.5 there, 0.4 asked; --manualSeed 1 there, 8 asked" in line
+    studio.draw("x.jpeg", 24, 20)
+    assert "picture x.png" in refusal(capsys, lambda: studio.train(name="x.jpeg"))
+    assert studio.results() == before
+
+
+def test_an_incomplete_model_is_named(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    (studio.model() / "Zs.pth").unlink()
+    for call in (studio.train, studio.sample):
+        assert "incomplete, 0 of 3 scales" in refusal(capsys, call)
+    studio.train("--overwrite")
+    studio.sample("--overwrite")
+
+
+def test_random_samples_need_only_the_models_name(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    (studio.inputs / "x.png").unlink()
+    studio.sample("--gen_start_scale", "1")
+    folder = studio.out / "RandomSamples" / "x" / "gen_start_scale=1"
+    assert everything(folder) == ["0.png", "1.png", "2.png", "grid.png"]
+    assert str(folder) in capsys.readouterr().out
+
+
+def test_existing_samples_are_kept_unless_overwritten(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    studio.sample("--gen_start_scale", "1", "--manualSeed", "1")
+    before = studio.results()
+    capsys.readouterr()
+    studio.sample("--gen_start_scale", "1", "--manualSeed", "2")
+    assert "random samples for image x.png, start scale=1, already exist" in capsys.readouterr().out
+    assert studio.results() == before
+    studio.sample("--gen_start_scale", "1", "--manualSeed", "2", "--overwrite")
+    assert studio.results() != before
+
+
+@pytest.mark.parametrize(("start", "suffix"), [("0", ""), ("2", "_gen_start_scale=2")])
+def test_arbitrary_sizes(studio: Studio, capsys: Capture, start: str, suffix: str) -> None:
+    studio.train()
+    arguments = ["--scale_h", "2", "--scale_v", "0.5", "--gen_start_scale", start]
+    studio.sample(*arguments, mode="random_samples_arbitrary_sizes")
+    folder = studio.out / "RandomSamples_ArbitrerySizes" / "x" / f"scale_v=0.500000_scale_h=2.000000{suffix}"
+    assert images.read(folder / "2.png").shape == (1, 3, 9, 48)
+    studio.sample(*arguments, mode="random_samples_arbitrary_sizes")
+    assert "at size: scale_h=2.000000, scale_v=0.500000, already exist" in capsys.readouterr().out
+
+
+def test_flags_that_differ_from_the_models_are_named(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    studio.sample("--nfc", "64", "--max_size", "24", "--gen_start_scale", "1")
+    out = capsys.readouterr().out
+    assert "--nfc 4 there, 64 asked" in out
+    assert "max_size" not in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--gen_start_scale", "4"], "--gen_start_scale must be 0 to 2 for this model, not 4"),
+        (["--gen_start_scale", "-1"], "must be at least 0"),
+        (["--scale_h", "0"], "--scale_h: must be above 0"),
+        (["--num_samples", "0"], "--num_samples: must be at least 1"),
+        (["--alpha", "3"], "no trained model in"),
+    ],
+)
+def test_samples_that_can_not_be_drawn(studio: Studio, capsys: Capture, flags: list[str], words: str) -> None:
+    studio.train()
+    before = studio.results()
+    assert words in refusal(capsys, lambda: studio.sample(*flags, "--overwrite"))
+    assert studio.results() == before
+
+
+def test_no_model_yet(studio: Studio, capsys: Capture) -> None:
+    assert "train it with main_train.py first" in refusal(capsys, studio.sample)
+    assert not studio.out.exists()
+
+
+@pytest.mark.parametrize("channels", ["1", "4"])
+def test_grey_and_rgba_models(studio: Studio, channels: str) -> None:
+    studio.draw("y.png", mode="RGBA")
+    studio.train("--nc_im", channels, name="y.png")
+    studio.sample(name="y.png", mode="random_samples_arbitrary_sizes")
+    for file in studio.out.rglob("[0-9].png"):
+        with Image.open(file) as picture:
+            assert picture.mode == {"1": "L", "4": "RGBA"}[channels]
+
+
+@pytest.mark.parametrize("name", ["my photo.v2.jpeg", "日本 é.webp", "grey.tiff", "palette.gif", "x.bmp"])
+def test_any_picture_trains(studio: Studio, name: str) -> None:
+    studio.draw(name, mode={"g": "L", "p": "P"}.get(name[0], "RGB"))
+    studio.train(name=name)
+    studio.sample("--gen_start_scale", "1", name=name)
+    assert len(list(studio.out.rglob("gen_start_scale=1/*.png"))) == 4
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 240), (240, 12)])
+def test_very_wide_and_tall_pictures(studio: Studio, height: int, width: int) -> None:
+    studio.draw("w.png", height, width)
+    studio.train("--max_size", "240", "--niter", "1", name="w.png")
+    sample = studio.out / "RandomSamples" / "w" / "gen_start_scale=0" / "0.png"
+    assert images.read(sample).shape == (1, 3, height, width)
+
+
+def spoil(studio: Studio, kind: str) -> str:
+    """Put a picture of ``kind`` that can't be trained on into the studio; gives its name."""
+    path = studio.inputs / f"{kind}.png"
+    if kind == "truncated":
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[:5000])
+    elif kind == "text":
+        path.write_text("no picture")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pixel":
+        studio.draw(path.name, 1, 1)
+    elif kind == "thin":
+        studio.draw(path.name, 2, 400)
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "no picture"),
+        ("truncated", "can't be read as a picture"),
+        ("text", "can't be read as a picture"),
+        ("folder", "can't be read as a picture"),
+        ("pixel", "shorter side is below --min_size 12"),
+        ("thin", "shorter side is below --min_size 12"),
+    ],
+)
+def test_pictures_that_can_not_be_trained_on(studio: Studio, capsys: Capture, kind: str, words: str) -> None:
+    name = spoil(studio, kind)
+    line = refusal(capsys, lambda: studio.train(name=name))
+    assert words in line
+    assert not studio.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--num_layer", "8"], "receptive field of 17 pixels"),
+        (["--nc_im", "4"], "no alpha channel"),
+        (["--netG", "missing.pth"], "No such file or directory: missing.pth"),
+        (["--device", "cuda:63"], "contradict each other"),
+    ],
+)
+def test_trainings_that_can_not_start(studio: Studio, capsys: Capture, flags: list[str], words: str) -> None:
+    assert words in refusal(capsys, lambda: studio.train(*flags))
+    assert not studio.out.exists()
+
+
+def test_weights_to_start_from(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    weights = studio.model() / "0" / "netG.pth"
+    studio.train("--netG", str(weights), "--alpha", "2")
+    assert (studio.model().with_name("scale_factor=0.750000,alpha=2") / "manifest.json").exists()
+    line = refusal(capsys, lambda: studio.train("--netG", str(weights), "--alpha", "3", "--nfc", "5"))
+    assert "the weights given with --netG don't fit a net of 5 filters" in line
+    assert not studio.model().with_name("scale_factor=0.750000,alpha=3").exists()
+
+
+def test_an_output_folder_that_can_not_be_written(studio: Studio, capsys: Capture) -> None:
+    studio.out.write_text("a file in the way")
+    assert "out" in refusal(capsys, studio.train)
+    assert studio.out.read_text() == "a file in the way"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
+def test_a_full_disk(studio: Studio) -> None:
+    """A limit on the size of files stands for a full disk: the first checkpoint can't be written."""
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); import main_train; main_train.main()"
+    command = [sys.executable, "-c", limit, *studio.flags("x.png"), *SMALL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "File too large" in done.stderr
+    assert not studio.out.exists()
+
+
+def test_ctrl_c_leaves_whole_scales(studio: Studio) -> None:
+    command = [sys.executable, "main_train.py", *studio.flags("x.png"), *SMALL, "--niter", "150"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("scale 0"):
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "main_train.py: error: interrupted\n"
+    scales = sorted(path.name for path in studio.model().iterdir() if path.is_dir())
+    assert scales
+    assert all((studio.model() / scale / "netG.pth").exists() for scale in scales)
+    assert not [path for path in everything(studio.out) if path.endswith(("tmp", "new", "old"))]
+
+
+@pytest.mark.parametrize("script", ["main_train.py", "random_samples.py"])
+def test_help(script: str) -> None:
+    done = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--input_name" in done.stdout
+    assert "--num_samples" in done.stdout
+
+
+def test_the_shipped_pictures_can_be_read() -> None:
+    pictures = sorted((ROOT / "Input" / "Images").iterdir())
+    assert [picture.name for picture in pictures] == ["galaxies.png", "rocket.png"]
+    for picture in pictures:
+        assert max(images.read(picture).shape[2:]) == 250
