@@ -1,12 +1,10 @@
 """Flags to frozen configs, device and random generator: the only place that knows argparse."""
 
 import argparse
-import functools
 import itertools
 import math
 import random
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from SinGAN import layout
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
 from SinGAN.pyramid import read_weights
+from SinGAN.terminal import fail
 from SinGAN.training import StartWeights, TrainConfig
 
 # fmt: off
@@ -241,32 +240,3 @@ def _choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
         print("running on the CPU" if not_cuda else "no CUDA device found: running on the CPU")
         return torch.device("cpu")
     return torch.device("cuda")
-
-
-def fail(message: str, status: int = 2) -> NoReturn:
-    """Leave with ``message`` as one line on stderr."""
-    sys.stderr.write(f"{Path(sys.argv[0]).name}: error: {' '.join(message.split())}\n")
-    raise SystemExit(status)
-
-
-def script(main: Callable[[Sequence[str] | None], None]) -> Callable[..., None]:
-    """Make of ``main`` a script whose errors are one line and an exit status: 2, or 130 for Ctrl-C."""
-
-    @functools.wraps(main)
-    def guarded(argv: Sequence[str] | None = None) -> None:
-        try:
-            main(argv)
-        except KeyboardInterrupt:
-            fail("interrupted", 130)
-        except ValueError as error:
-            fail(str(error))
-        except OSError as error:
-            fail(f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error))
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            fail(f"out of memory: lower --max_size, or use another --device ({error})")
-        except RuntimeError as error:
-            if "can't allocate memory" not in str(error):
-                raise
-            fail("out of memory: lower --max_size, --scale_h or --scale_v")
-
-    return guarded

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import config
 from SinGAN import images, layout, manipulate, records
+from SinGAN.manifest import Manifest, is_trained
 from SinGAN.planning import plan_scales
 from SinGAN.progress import Progress, duration, peak_memory
+from SinGAN.terminal import script
 from SinGAN.training import train
 
 
-@config.script
+@script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, modes=["train"])
     parser.add_argument("--num_samples", type=config.count, default=50, help="drawn at the end [%(default)s]")
@@ -18,9 +20,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, args = config.parse(parser, argv)
     image = images.read(run.picture, run.net.channels).to(run.device)
     plan = plan_scales(image.shape[2], image.shape[3], run.pyramid)
-    manifest = records.Manifest.of(run.picture, run.options, run.seed, plan, run.device, noise_padding=False)
-    if not run.overwrite and records.is_trained(run.model, manifest, seed_asked="manualSeed" in run.given):
+    manifest = Manifest.of(run.picture, run.options, run.seed, plan, run.device, noise_padding=False)
+    next_command = f"try next: python random_samples.py --mode random_samples --gen_start_scale 1 {run.model_flags()}"
+    if not run.overwrite and is_trained(run.model, manifest, seed_asked="manualSeed" in run.given):
         print(f"trained model already exist: {run.model}")
+        print(next_command)
         return
 
     weights = run.start_weights()
@@ -35,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     memory = peak_memory(run.device) / 2**30
     print(f"trained in {duration(time.monotonic() - started)}, peak memory {memory:.1f} GB: {run.model}")
     print(f"{args.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
-    print(f"try next: python random_samples.py --mode random_samples --gen_start_scale 1 {run.model_flags()}")
+    print(next_command)
 
 
 if __name__ == "__main__":

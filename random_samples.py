@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import config
-from SinGAN import layout, manipulate, records
+from SinGAN import layout, manifest, manipulate, records
+from SinGAN.terminal import script
 
 MODES = ["random_samples", "random_samples_arbitrary_sizes"]
 
 
-@config.script
+@script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, MODES)
     add = parser.add_argument_group("samples").add_argument
@@ -27,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = layout.arbitrary_sizes(run.out, run.name, *enlargement, start)
         what = f"random samples for image {args.input_name} at size: scale_h={args.scale_h:f}, scale_v={args.scale_v:f}"
 
-    manifest, pyramid = records.load(run.model, run.device)
-    run.note_ignored(manifest.differences(run.given_options()))
+    model, pyramid = manifest.load(run.model, run.device)
+    run.note_ignored(model.differences(run.given_options()))
     if folder.exists() and not run.overwrite:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
         return

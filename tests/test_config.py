@@ -8,6 +8,7 @@ import torch
 import config
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
+from SinGAN.terminal import script
 from SinGAN.training import TrainConfig
 
 NAME = ["--input_name", "x.png", "--not_cuda"]
@@ -21,7 +22,7 @@ def parse(*flags: str) -> config.Run:
 def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
     """The one line that the flags get, which must come with exit status 2."""
 
-    @config.script
+    @script
     def main(argv: object = None) -> None:
         parse(*flags)
 
@@ -138,38 +139,3 @@ def test_with_cuda_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config._choose_device(None, not_cuda=True) == torch.device("cpu")
     with pytest.raises(ValueError, match="2 CUDA devices"):
         config._choose_device(torch.device("cuda:2"), not_cuda=False)
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "words"),
-    [
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (ValueError("bad\nvalue"), 2, "bad value"),
-        (OSError(28, "No space left on device", "a.png"), 2, "No space left on device: a.png"),
-        (FileNotFoundError("no model"), 2, "no model"),
-        (torch.OutOfMemoryError("CUDA out of memory."), 2, "lower --max_size"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "lower --max_size"),
-    ],
-)
-def test_errors_become_one_line(
-    capsys: pytest.CaptureFixture[str], error: BaseException, status: int, words: str
-) -> None:
-    @config.script
-    def main(argv: object = None) -> None:
-        raise error
-
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == status
-    err = capsys.readouterr().err
-    assert words in err
-    assert err.count("\n") == 1
-
-
-def test_bugs_keep_their_traceback() -> None:
-    @config.script
-    def main(argv: object = None) -> None:
-        raise RuntimeError("shape mismatch")
-
-    with pytest.raises(RuntimeError):
-        main()

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from SinGAN import images, records
+from SinGAN import manifest as manifests
+from SinGAN.manifest import Manifest
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid, trained_scales
-from SinGAN.records import Manifest, Recorder
+from SinGAN.records import Recorder
 from SinGAN.training import LOSSES
 from tests.conftest import TINY, stripes
 from tests.test_files import everything
@@ -75,7 +77,7 @@ def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Pyra
     assert everything(tmp_path / "m") == sorted(
         [*top, *places, *(f"{place}/{name}" for place in places for name in scale)]
     )
-    found, loaded = records.load(tmp_path / "m", CPU)
+    found, loaded = manifests.load(tmp_path / "m", CPU)
     assert found == manifest
     assert len(loaded) == len(pyramid)
 
@@ -100,9 +102,9 @@ def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid
     assert trained_scales(tmp_path / "out" / "m") == 2
     assert not (tmp_path / "out" / "m" / "2").exists()
     with pytest.raises(ValueError, match=r"incomplete, 2 of \d scales"):
-        records.load(tmp_path / "out" / "m", CPU)
+        manifests.load(tmp_path / "out" / "m", CPU)
     with pytest.raises(ValueError, match="incomplete"):
-        records.is_trained(tmp_path / "out" / "m", manifest, seed_asked=False)
+        manifests.is_trained(tmp_path / "out" / "m", manifest, seed_asked=False)
 
 
 def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
@@ -145,22 +147,22 @@ def test_the_same_training_is_recognised_and_another_one_named(
     manifest: Manifest, pyramid: Pyramid, tmp_path: Path
 ) -> None:
     folder = tmp_path / "m"
-    assert not records.is_trained(folder, manifest, seed_asked=True)
+    assert not manifests.is_trained(folder, manifest, seed_asked=True)
     record(folder, manifest, pyramid)
-    assert records.is_trained(folder, manifest, seed_asked=True)
+    assert manifests.is_trained(folder, manifest, seed_asked=True)
     other_seed = replace(manifest, seed=9)
-    assert records.is_trained(folder, other_seed, seed_asked=False)
+    assert manifests.is_trained(folder, other_seed, seed_asked=False)
     with pytest.raises(ValueError, match="--manualSeed 5 there, 9 asked"):
-        records.is_trained(folder, other_seed, seed_asked=True)
+        manifests.is_trained(folder, other_seed, seed_asked=True)
     with pytest.raises(ValueError, match=r"--niter 2 there, 4 asked; --alpha 10 there, 1 asked"):
-        records.is_trained(folder, replace(manifest, options={"niter": 4, "alpha": 1.0}), seed_asked=False)
+        manifests.is_trained(folder, replace(manifest, options={"niter": 4, "alpha": 1.0}), seed_asked=False)
     with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
-        records.is_trained(folder, replace(manifest, picture="y.png", sha256="0" * 64), seed_asked=False)
+        manifests.is_trained(folder, replace(manifest, picture="y.png", sha256="0" * 64), seed_asked=False)
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"main_train\.py first"):
-        records.load(tmp_path / "none", CPU)
+        manifests.load(tmp_path / "none", CPU)
 
 
 def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""What a trained model was made from, and whether a folder holds it whole."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import SinGAN
+from SinGAN.files import whole_file
+from SinGAN.planning import Plan
+from SinGAN.pyramid import Pyramid, trained_scales
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a trained model is made from, ``manifest.json`` in its folder."""
+
+    picture: str
+    sha256: str  # of the picture's file
+    options: Mapping[str, Any]  # the flags that shape the model, by name
+    seed: int
+    noise_padding: bool  # trained for animation
+    factor: float  # adjusted ratio of neighbouring scales
+    sizes: list[list[int]]  # height and width of each planned scale
+    versions: Mapping[str, str]
+    device: str
+    threads: int
+
+    @classmethod
+    def of(
+        cls, picture: Path, options: Mapping[str, Any], seed: int, plan: Plan, device: torch.device, noise_padding: bool
+    ) -> "Manifest":
+        """The manifest of the training that is about to start."""
+        return cls(
+            picture=picture.name,
+            sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
+            options=dict(options),
+            seed=seed,
+            noise_padding=noise_padding,
+            factor=plan.factor,
+            sizes=[list(size) for size in plan.sizes],
+            versions={
+                "SinGAN": SinGAN.__version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+            },
+            device=str(device),
+            threads=torch.get_num_threads(),
+        )
+
+    def write(self, folder: Path) -> None:
+        with whole_file(folder / "manifest.json") as draft:
+            draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """The manifest of the model in ``folder``.
+
+        Raises:
+            ValueError: it is missing or not what ``write`` writes.
+        """
+        path = folder / "manifest.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{field.name: values[field.name] for field in fields(cls)})
+        except FileNotFoundError as error:
+            raise ValueError(f"{folder} has no manifest.json: train again with --overwrite") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged ({error!r}): train again with --overwrite") from error
+
+    def differences(self, options: Mapping[str, Any]) -> list[str]:
+        """One phrase for each of ``options`` that the model was not trained with."""
+        return [
+            f"--{name} {_shown(self.options.get(name))} there, {_shown(value)} asked"
+            for name, value in options.items()
+            if self.options.get(name) != value
+        ]
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_trained(folder: Path, asked: Manifest, seed_asked: bool) -> bool:
+    """Whether ``folder`` holds the whole model that ``asked`` describes.
+
+    Raises:
+        ValueError: it holds an incomplete one, or one of other options or of another picture.
+    """
+    if not folder.exists():
+        return False
+    found = Manifest.read(folder)
+    _check_complete(folder, found)
+    differences = found.differences(asked.options)
+    if found.sha256 != asked.sha256:
+        differences.insert(0, f"picture {found.picture} ({found.sha256[:8]}) there, {_picture(asked)} asked")
+    if seed_asked and found.seed != asked.seed:
+        differences.append(f"--manualSeed {found.seed} there, {asked.seed} asked")
+    if differences:
+        raise ValueError(
+            f"{folder} holds another model: {'; '.join(differences)}. --overwrite replaces it; another --out keeps both"
+        )
+    return True
+
+
+def _picture(manifest: Manifest) -> str:
+    return f"{manifest.picture} ({manifest.sha256[:8]})"
+
+
+def _check_complete(folder: Path, manifest: Manifest) -> None:
+    found, planned = trained_scales(folder), len(manifest.sizes)
+    if found < planned:
+        raise ValueError(
+            f"the model in {folder} is incomplete, {found} of {planned} scales: "
+            "main_train.py --overwrite trains it anew"
+        )
+
+
+def load(folder: Path, device: torch.device) -> tuple[Manifest, Pyramid]:
+    """The complete model in ``folder`` and what it was made from.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is incomplete or damaged.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no trained model in {folder}: train it with main_train.py first")
+    manifest = Manifest.read(folder)
+    _check_complete(folder, manifest)
+    return manifest, Pyramid.load(folder, device, manifest.factor, manifest.noise_padding)
