@@ -2,12 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO := --input_name galaxies.png --out Output/demo
+DEMO := --input_name rocket.png --out Output/demo
 
 .PHONY: demo test test-all lint format clean
 
 demo: $(VENV)/.runtime
-	$(BIN)/python main_train.py $(DEMO) --max_size 64 --niter 150 --num_samples 24 --manualSeed 1
+	$(BIN)/python main_train.py $(DEMO) --max_size 64 --niter 180 --num_samples 24 --manualSeed 1
 	$(BIN)/python random_samples.py $(DEMO) --mode random_samples_arbitrary_sizes --scale_h 2 --scale_v 1.5 --num_samples 6
 
 test: $(VENV)/.dev

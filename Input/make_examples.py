@@ -22,7 +22,7 @@ def save(photo: np.ndarray, path: Path) -> None:
 
 
 def main() -> None:
-    save(data.hubble_deep_field()[100:600, 100:700], HERE / "Images" / "galaxies.png")
+    save(data.hubble_deep_field()[220:430, 230:560], HERE / "Images" / "galaxies.png")
     save(data.rocket(), HERE / "Images" / "rocket.png")
 
 
