@@ -1,77 +1,18 @@
 """Flags to frozen configs, device and random generator: the only place that knows argparse."""
 
 import argparse
-import itertools
 import math
 import random
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from SinGAN import layout
-from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
-from SinGAN.pyramid import read_weights
+from SinGAN.run import MODEL_FLAGS, Run, net_config, train_config
 from SinGAN.terminal import fail
-from SinGAN.training import StartWeights, TrainConfig
-
-# fmt: off
-MODEL_FLAGS = [
-    "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
-    "scale_factor", "noise_amp", "min_size", "max_size",
-    "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
-]
-# fmt: on
-"""What shapes a model, and so stands in its manifest."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What every script needs, made from the flags."""
-
-    picture: Path
-    name: str  # of the picture, in every result
-    out: Path
-    device: torch.device
-    seed: int
-    rng: torch.Generator
-    overwrite: bool
-    net: NetConfig
-    pyramid: PyramidConfig
-    training: TrainConfig
-    options: dict[str, Any]  # all of MODEL_FLAGS
-    given: frozenset[str]  # the flags given by hand
-
-    @property
-    def model(self) -> Path:
-        """The folder of the model that the flags name."""
-        return layout.trained(self.out, self.name, self.pyramid.scale_factor, self.training.alpha)
-
-    def start_weights(self) -> StartWeights:
-        """The weights that ``--netG`` and ``--netD`` name."""
-        return StartWeights(
-            *(self.options[flag] and read_weights(Path(self.options[flag])) for flag in ("netG", "netD"))
-        )
-
-    def model_flags(self) -> str:
-        """The flags that name this model to another script, quoted for a shell."""
-        naming = ("input_name", "scale_factor", "alpha", "out")
-        values = {**self.options, "input_name": self.picture.name, "out": self.out}
-        flags = [[f"--{flag}", str(values[flag])] for flag in naming if flag in self.given]
-        return shlex.join(itertools.chain(*flags))
-
-    def given_options(self) -> dict[str, Any]:
-        """The model's options that were given by hand."""
-        return {name: value for name, value in self.options.items() if name in self.given}
-
-    def note_ignored(self, differences: Sequence[str]) -> None:
-        """Say that flags which differ from the model's have no effect."""
-        if differences:
-            print(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
 
 
 class Parser(argparse.ArgumentParser):
@@ -112,18 +53,22 @@ def odd(text: str) -> int:
     return value
 
 
-def parser(description: str, modes: Sequence[str]) -> Parser:
-    """The flags that all scripts share; where there are several ``modes``, one must be named."""
+def parser(description: str | None, modes: Sequence[str], input_name: str | None = None) -> Parser:
+    """The flags that all scripts share; where there are several ``modes``, one must be named.
+
+    ``input_name`` is the picture where none is named; without it one must be.
+    """
     made = Parser(description=description, allow_abbrev=False)
-    _add_run_flags(made.add_argument_group("run").add_argument, modes)
+    _add_run_flags(made.add_argument_group("run").add_argument, modes, input_name)
     _add_net_flags(made.add_argument_group("networks").add_argument)
     _add_pyramid_flags(made.add_argument_group("pyramid").add_argument)
     _add_training_flags(made.add_argument_group("training").add_argument)
     return made
 
 
-def _add_run_flags(add: Callable[..., Any], modes: Sequence[str]) -> None:
-    add("--input_name", required=True, help="file name of the training picture")
+def _add_run_flags(add: Callable[..., Any], modes: Sequence[str], input_name: str | None) -> None:
+    named = "" if input_name is None else f" [{input_name}]"
+    add("--input_name", required=input_name is None, default=input_name, help=f"file of the training picture{named}")
     add("--input_dir", type=Path, default=Path("Input/Images"), help="its folder [%(default)s]")
     add("--out", type=Path, default=Path("Output"), help="folder of all results [%(default)s]")
     add("--mode", choices=modes, required=len(modes) > 1, default=modes[0], help="the task")
@@ -131,6 +76,65 @@ def _add_run_flags(add: Callable[..., Any], modes: Sequence[str]) -> None:
     add("--device", type=_device, help="cpu, cuda or cuda:<n> [CUDA where there is one]")
     add("--manualSeed", type=number(int, 0, 2**63 - 1), help="random seed [a new one each time]")
     add("--overwrite", action="store_true", help="make anew what exists; the old goes when the new is whole")
+
+
+def add_reference_flags(parser: Parser, task: str, folder: str) -> None:
+    """The flags of a script that puts a reference into the pyramid: its file, the scales, how many pictures."""
+    add = parser.add_argument_group(task).add_argument
+    add("--ref_name", required=True, help="file name of the reference")
+    add("--ref_dir", type=Path, default=Path("Input") / folder, help="its folder [%(default)s]")
+    add(
+        f"--{task}_start_scale",
+        dest="start_scales",
+        type=_scale_or_all,
+        nargs="+",
+        required=True,
+        help="scales to put it in at, 1 to the finest; several, or: all",
+    )
+    add("--num_samples", type=count, default=1, help="pictures for each scale [%(default)s]")
+
+
+def add_quantization_flag(parser: Parser) -> None:
+    """paint2image's own flag, given bare or with True or False."""
+    parser.add_argument(
+        "--quantization_flag",
+        nargs="?",
+        const=True,
+        default=False,
+        type=_truth,
+        help="reduce paint and picture to 5 colours, and retrain the injection scale on them [%(default)s]",
+    )
+
+
+def _truth(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise argparse.ArgumentTypeError(f"must be True or False, not {text}")
+    return text == "True"
+
+
+def add_super_resolution_flags(parser: Parser) -> None:
+    """SR's own flags, and the defaults that its trainings differ in."""
+    parser.set_defaults(min_size=18, alpha=100.0)
+    add = parser.add_argument_group("super resolution").add_argument
+    add("--sr_factor", type=number(float, 1, strict=True), default=4.0, help="enlargement [%(default)g]")
+    add("--ground_truth", type=Path, help="the true large picture: prints PSNR, SSIM and RMSE against it")
+    add("--model_name", help="use the model of this picture instead [--input_name]")
+
+
+def add_animation_flags(parser: Parser) -> None:
+    """Animation's own flags, and the default that its trainings differ in."""
+    parser.set_defaults(min_size=20)
+    ratio, add = number(float, 0, 1), parser.add_argument_group("animation").add_argument
+    add("--alpha_animation", type=ratio, nargs="+", default=[0.1], help="pull to the picture [0.1]")
+    add("--beta_animation", type=ratio, nargs="+", default=[0.8, 0.85, 0.9, 0.95], help="smoothness [0.8 .. 0.95]")
+    add("--animation_start_scale", type=number(int, 0), nargs="+", default=[0, 1, 2], help="first that moves [0 1 2]")
+    add("--num_frames", type=count, default=100, help="[%(default)s]")
+    add("--fps", type=positive, default=10.0, help="frames per second [%(default)g]")
+    add("--format", choices=("gif", "mp4", "webp"), default="gif", help="[%(default)s]")
+
+
+def _scale_or_all(text: str) -> int | None:
+    return None if text == "all" else int(number(int, 1)(text))
 
 
 def _add_net_flags(add: Callable[..., Any]) -> None:
@@ -215,18 +219,13 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         seed=seed,
         rng=torch.Generator(device).manual_seed(seed),
         overwrite=args.overwrite,
-        net=NetConfig(args.nc_im, args.nfc, args.min_nfc, args.ker_size, args.num_layer),
+        net=net_config(options),
         pyramid=PyramidConfig(args.min_size, args.max_size, args.scale_factor),
-        training=_train_config(args),
+        training=train_config(options),
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
         given=given,
     )
     return run, args
-
-
-def _train_config(args: argparse.Namespace) -> TrainConfig:
-    same = ["niter", "Gsteps", "Dsteps", "lr_g", "lr_d", "gamma", "beta1", "lambda_grad", "alpha", "noise_amp"]
-    return TrainConfig(redraw_z_rec=args.z_rec == "redrawn", **{name: getattr(args, name) for name in same})
 
 
 def _choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:

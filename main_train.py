@@ -4,12 +4,9 @@ import time
 from collections.abc import Sequence
 
 import config
-from SinGAN import images, layout, manipulate, records
-from SinGAN.manifest import Manifest, is_trained
-from SinGAN.planning import plan_scales
-from SinGAN.progress import Progress, duration, peak_memory
+from SinGAN import jobs, layout, manipulate, records
+from SinGAN.progress import duration, peak_memory
 from SinGAN.terminal import script
-from SinGAN.training import train
 
 
 @script
@@ -18,26 +15,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--num_samples", type=config.count, default=50, help="drawn at the end [%(default)s]")
     parser.add_argument("--tensorboard", action="store_true", help="write losses and images as TensorBoard events")
     run, args = config.parse(parser, argv)
-    image = images.read(run.picture, run.net.channels).to(run.device)
-    plan = plan_scales(image.shape[2], image.shape[3], run.pyramid)
-    manifest = Manifest.of(run.picture, run.options, run.seed, plan, run.device, noise_padding=False)
+    job = run.job(run.model, "train")
     next_command = f"try next: python random_samples.py --mode random_samples --gen_start_scale 1 {run.model_flags()}"
-    if not run.overwrite and is_trained(run.model, manifest, seed_asked="manualSeed" in run.given):
-        print(f"trained model already exist: {run.model}")
+    whole = 0 if run.overwrite else job.whole_scales()
+    if whole == len(job.plan.sizes):
+        print(f"trained model already exist: {job.folder}")
         print(next_command)
         return
 
-    weights = run.start_weights()
     started = time.monotonic()
+    if whole:
+        print(f"{job.folder} is incomplete, {whole} of {len(job.plan.sizes)} scales: going on with the next")
     print(f"random seed: {run.seed}")
-    progress = Progress(plan, run.net, run.training.niter, run.device)
-    with records.Recorder(run.model, manifest, progress, args.tensorboard) as recorder:
-        for pyramid in train(image, plan, run.net, run.training, run.rng, recorder.watch, weights):
-            recorder.keep(pyramid)
+    pyramid = jobs.train_model(job, run.rng, run.overwrite, args.tensorboard)
     samples = layout.random_samples(run.out, run.name, start_scale=0)
     records.write_samples(samples, manipulate.sample(pyramid, run.rng, args.num_samples))
     memory = peak_memory(run.device) / 2**30
-    print(f"trained in {duration(time.monotonic() - started)}, peak memory {memory:.1f} GB: {run.model}")
+    print(f"trained in {duration(time.monotonic() - started)}, peak memory {memory:.1f} GB: {job.folder}")
     print(f"{args.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
     print(next_command)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import config
-from SinGAN import layout, manifest, manipulate, records
+from SinGAN import layout, manipulate, records
 from SinGAN.terminal import script
 
 MODES = ["random_samples", "random_samples_arbitrary_sizes"]
@@ -28,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = layout.arbitrary_sizes(run.out, run.name, *enlargement, start)
         what = f"random samples for image {args.input_name} at size: scale_h={args.scale_h:f}, scale_v={args.scale_v:f}"
 
-    model, pyramid = manifest.load(run.model, run.device)
-    run.note_ignored(model.differences(run.given_options()))
+    _, pyramid = run.load()
     if folder.exists() and not run.overwrite:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
         return

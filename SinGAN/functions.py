@@ -36,6 +36,13 @@ def rmse(image: Tensor, other: Tensor) -> Tensor:
     return F.mse_loss(image, other).sqrt()
 
 
+def quantise(image: Tensor, palette: Tensor) -> Tensor:
+    """Snap every pixel of ``image`` (B, C, H, W) to its nearest colour in ``palette`` (K, C)."""
+    pixels = image.movedim(1, -1)
+    nearest = torch.cdist(pixels.flatten(0, 2), palette).argmin(dim=1)
+    return palette[nearest].reshape(pixels.shape).movedim(-1, 1)
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """WGAN-GP's penalty, a scalar: how far the critic's slope is from 1 (Gulrajani et al. 2017).
 

@@ -1,9 +1,11 @@
 """Pictures in and out: the only place that reads or writes them."""
 
+import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import imageio.v3
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,18 +15,21 @@ from skimage.transform import resize
 from skimage.util import montage
 from torch import Tensor
 
-from SinGAN.files import whole_file
+from SinGAN.files import fresh_parents, whole_file
+from SinGAN.imresize import imresize_to
+from SinGAN.imresize import to_levels as truncated_levels
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 
 SHEET_TILE = 256  # longest side of a picture in a contact sheet, in pixels
 
 
-def read(path: Path, channels: int = 3) -> Tensor:
+def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     """The picture at ``path`` as (1, channels, H, W) in [-1, 1], upright, 16 bits rounded to 8.
 
     With 1 channel colours become grey; with 3 grey becomes RGB and alpha is dropped; with 4 the
-    picture's own alpha is kept. Of several frames or pages the first is read.
+    picture's own alpha is kept; ``opaque`` fills in what it lacks. Of several frames or pages the
+    first is read.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -37,9 +42,16 @@ def read(path: Path, channels: int = 3) -> Tensor:
             levels = _decode(ImageOps.exif_transpose(picture))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as a picture: {error}") from error
-    if channels == 4 and levels.shape[2] in (1, 3):
+    if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and --nc_im 4 needs one: use --nc_im 3")
     return to_tensor(_with_channels(levels, channels))
+
+
+def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
+    """The picture at ``path`` with the size, device and (if ``channels`` is none) channels of ``real``."""
+    image = read(path, channels or real.shape[1], opaque=True).to(real.device)
+    size = real.shape[-2], real.shape[-1]
+    return image if image.shape[-2:] == size else imresize_to(image, size)
 
 
 def _decode(picture: Image.Image) -> Levels:
@@ -64,7 +76,9 @@ def _with_channels(levels: Levels, channels: int) -> Levels:
         return colour if colour.shape[2] == 1 else np.rint(255 * rgb2gray(colour)).astype(np.uint8)[:, :, None]
     if colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
-    return colour if channels == 3 or alpha is None else np.concatenate([colour, alpha], axis=2)
+    if channels == 3:
+        return colour
+    return np.concatenate([colour, np.full_like(colour[:, :, :1], 255) if alpha is None else alpha], axis=2)
 
 
 def to_tensor(levels: Levels) -> Tensor:
@@ -80,6 +94,12 @@ def to_levels(image: Tensor) -> Levels:
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
+def to_frame(image: Tensor) -> Levels:
+    """``image`` (1, C, H, W) in [-1, 1] as a frame (H, W, C) of an animation: truncated to 8 bits."""
+    levels = truncated_levels(image.detach()[0].float()).to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()
+
+
 def write(path: Path, image: Tensor) -> None:
     """Write ``image`` (1, C, H, W) or (C, H, W), in [-1, 1], as PNG: grey, RGB or RGBA after its channels."""
     write_levels(path, to_levels(image))
@@ -90,6 +110,34 @@ def write_levels(path: Path, levels: Levels) -> None:
     picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
     with whole_file(path) as draft:
         picture.save(draft, format="PNG")
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Height and width of the picture at ``path``."""
+    with Image.open(path) as picture:
+        width, height = ImageOps.exif_transpose(picture).size
+    return height, width
+
+
+def check_animation_format(suffix: str) -> None:
+    """Raise a ValueError where animations with the ending ``suffix`` can't be written here."""
+    if suffix == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise ValueError("--format mp4 needs the package imageio-ffmpeg: pip install 'imageio[ffmpeg]'")
+
+
+def write_animation(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    """Write ``frames`` (1, C, H, W), levels truncated, as endless GIF or WebP, or as MP4, after ``path``'s ending."""
+    levels = [to_frame(frame) for frame in frames]
+    with fresh_parents(path), whole_file(path) as draft:
+        if path.suffix == ".mp4":
+            height, width = levels[0].shape[:2]
+            to_even = ((0, height % 2), (0, width % 2), (0, 0))  # the codec takes even sizes only
+            even = [np.pad(_with_channels(frame, 3), to_even, "edge") for frame in levels]
+            imageio.v3.imwrite(draft, even, extension=".mp4", plugin="FFMPEG", fps=fps, macro_block_size=1)
+            return
+        first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
+        kind = {".gif": "GIF", ".webp": "WebP"}[path.suffix]
+        first.save(draft, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0)
 
 
 def thumbnail(image: Tensor) -> Levels:

@@ -21,6 +21,16 @@ def trained(out: Path, name: str, scale_factor: float, alpha: float) -> Path:
     return out / "TrainedModels" / name / f"scale_factor={scale_factor:f},alpha={alpha:g}"
 
 
+def trained_for_animation(out: Path, name: str, scale_factor: float) -> Path:
+    """The model of the picture ``name`` trained with noise in its margins."""
+    return out / "TrainedModels" / name / f"scale_factor={scale_factor:f}_noise_padding"
+
+
+def trained_for_paint(out: Path, name: str, scale_factor: float, start_scale: int) -> Path:
+    """The model of the picture ``name`` whose scale ``start_scale`` is retrained on few colours."""
+    return out / "TrainedModels" / name / f"scale_factor={scale_factor:f}_paint" / f"start_scale={start_scale}"
+
+
 def random_samples(out: Path, name: str, start_scale: int) -> Path:
     """Random samples of the training image's size."""
     return out / "RandomSamples" / name / f"gen_start_scale={start_scale}"
@@ -31,3 +41,28 @@ def arbitrary_sizes(out: Path, name: str, scale_v: float, scale_h: float, start_
     size = f"scale_v={scale_v:f}_scale_h={scale_h:f}"
     start = f"_gen_start_scale={start_scale}" if start_scale else ""
     return out / "RandomSamples_ArbitrerySizes" / name / (size + start)  # the authors' spelling
+
+
+def harmonization(out: Path, name: str, reference: str) -> Path:
+    """Harmonized pictures of the reference with the file name ``reference``."""
+    return out / "Harmonization" / name / f"{Path(reference).stem}_out"
+
+
+def editing(out: Path, name: str, reference: str) -> Path:
+    """Edited pictures of the reference with the file name ``reference``."""
+    return out / "Editing" / name / f"{Path(reference).stem}_out"
+
+
+def paint(out: Path, name: str, reference: str, quantized: bool) -> Path:
+    """Pictures made of the paint with the file name ``reference``."""
+    return out / "Paint2image" / name / f"{Path(reference).stem}_out{'_quantized' if quantized else ''}"
+
+
+def super_resolution(out: Path, name: str, factor: float) -> Path:
+    """The picture ``name``, enlarged by ``factor``."""
+    return out / "SR" / f"{factor:g}" / f"{name}_HR.png"
+
+
+def animation(out: Path, name: str, start_scale: int, alpha: float, beta: float, suffix: str) -> Path:
+    """One animation, a file with the ending ``suffix``."""
+    return out / "Animation" / name / f"start_scale={start_scale}" / f"alpha={alpha:f}_beta={beta:f}.{suffix}"

@@ -24,7 +24,7 @@ class Manifest:
     sha256: str  # of the picture's file
     options: Mapping[str, Any]  # the flags that shape the model, by name
     seed: int
-    noise_padding: bool  # trained for animation
+    task: str  # what it is trained for: train, SR, animation or paint
     factor: float  # adjusted ratio of neighbouring scales
     sizes: list[list[int]]  # height and width of each planned scale
     versions: Mapping[str, str]
@@ -33,7 +33,7 @@ class Manifest:
 
     @classmethod
     def of(
-        cls, picture: Path, options: Mapping[str, Any], seed: int, plan: Plan, device: torch.device, noise_padding: bool
+        cls, picture: Path, options: Mapping[str, Any], seed: int, plan: Plan, device: torch.device, task: str
     ) -> "Manifest":
         """The manifest of the training that is about to start."""
         return cls(
@@ -41,7 +41,7 @@ class Manifest:
             sha256=hashlib.sha256(picture.read_bytes()).hexdigest(),
             options=dict(options),
             seed=seed,
-            noise_padding=noise_padding,
+            task=task,
             factor=plan.factor,
             sizes=[list(size) for size in plan.sizes],
             versions={
@@ -86,50 +86,49 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def is_trained(folder: Path, asked: Manifest, seed_asked: bool) -> bool:
-    """Whether ``folder`` holds the whole model that ``asked`` describes.
+def whole_scales(folder: Path, asked: Manifest, seed_asked: bool) -> int:
+    """How many scales of the model that ``asked`` describes ``folder`` holds; 0 where there is no folder.
 
     Raises:
-        ValueError: it holds an incomplete one, or one of other options or of another picture.
+        ValueError: it holds a model of other options or of another picture.
     """
     if not folder.exists():
-        return False
+        return 0
     found = Manifest.read(folder)
-    _check_complete(folder, found)
     differences = found.differences(asked.options)
     if found.sha256 != asked.sha256:
-        differences.insert(0, f"picture {found.picture} ({found.sha256[:8]}) there, {_picture(asked)} asked")
+        differences.insert(0, f"picture {_picture(found)} there, {_picture(asked)} asked")
+    if found.task != asked.task:
+        differences.insert(0, f"trained for {found.task} there, {asked.task} asked")
     if seed_asked and found.seed != asked.seed:
         differences.append(f"--manualSeed {found.seed} there, {asked.seed} asked")
     if differences:
         raise ValueError(
             f"{folder} holds another model: {'; '.join(differences)}. --overwrite replaces it; another --out keeps both"
         )
-    return True
+    return trained_scales(folder)
 
 
 def _picture(manifest: Manifest) -> str:
     return f"{manifest.picture} ({manifest.sha256[:8]})"
 
 
-def _check_complete(folder: Path, manifest: Manifest) -> None:
-    found, planned = trained_scales(folder), len(manifest.sizes)
-    if found < planned:
-        raise ValueError(
-            f"the model in {folder} is incomplete, {found} of {planned} scales: "
-            "main_train.py --overwrite trains it anew"
-        )
-
-
-def load(folder: Path, device: torch.device) -> tuple[Manifest, Pyramid]:
+def load(folder: Path, device: torch.device, task: str = "train") -> tuple[Manifest, Pyramid]:
     """The complete model in ``folder`` and what it was made from.
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is incomplete or damaged.
+        ValueError: it is incomplete or damaged, or trained for another task.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no trained model in {folder}: train it with main_train.py first")
     manifest = Manifest.read(folder)
-    _check_complete(folder, manifest)
-    return manifest, Pyramid.load(folder, device, manifest.factor, manifest.noise_padding)
+    if manifest.task != task:
+        raise ValueError(f"the model in {folder} is trained for {manifest.task}, not for {task}: name another one")
+    found, planned = trained_scales(folder), len(manifest.sizes)
+    if found < planned:
+        raise ValueError(
+            f"the model in {folder} is incomplete, {found} of {planned} scales: "
+            "train it to its end with the command that began it"
+        )
+    return manifest, Pyramid.load(folder, device, manifest.factor, noise_border=manifest.task == "animation")

@@ -1,11 +1,16 @@
 """What a trained pyramid is used for: each application a short function of it (paper, Sect. 3 and 4)."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-from SinGAN.functions import stretch
+from SinGAN.functions import crop, quantise, stretch
+from SinGAN.imresize import imresize
 from SinGAN.planning import enlarged
 from SinGAN.pyramid import Pyramid
 
@@ -29,8 +34,7 @@ def sample(
     Raises:
         ValueError: the model lacks ``start_scale``, or the enlarged image is too small for it.
     """
-    if not 0 <= start_scale < len(pyramid):
-        raise ValueError(f"--gen_start_scale must be 0 to {len(pyramid) - 1} for this model, not {start_scale}")
+    check_start_scale(start_scale, len(pyramid), "--gen_start_scale")
     if min(enlarged(pyramid.scales[start_scale].size, enlargement)) < 1:
         raise ValueError(f"--scale_v {enlargement[0]:g} and --scale_h {enlargement[1]:g} leave no pixel: raise them")
     return _samples(pyramid, rng, count, start_scale, enlargement)
@@ -58,3 +62,136 @@ def batch_size(pyramid: Pyramid, enlargement: tuple[float, float] = SAME_SIZE) -
     """How many images of the finest scale, ``enlargement`` times its size, go through at once."""
     height, width = enlarged(pyramid.scales[-1].size, enlargement)
     return max(1, BATCH_VALUES // (height * width * pyramid.scales[-1].generator.config.filters))
+
+
+def inject(pyramid: Pyramid, reference: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+    """``count`` pictures (count, C, H, W) with ``reference``'s layout and the training picture's texture.
+
+    ``reference`` (1, C, H, W), of the finest scale's size, takes the place of the coarser scales:
+    harmonization, editing and painting (paper, Fig. 6).
+    """
+    return run_from(pyramid, shrink_to_injection(pyramid, reference, start_scale), start_scale, rng, count)
+
+
+def run_from(pyramid: Pyramid, image: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+    """``count`` pictures from ``image`` (1, C, h, w), of ``start_scale``'s size, put in there."""
+    size = batch_size(pyramid)
+    noises = (pyramid.draw(rng, min(size, count - first), start_scale) for first in range(0, count, size))
+    return torch.cat([pyramid.generate(noise, image) for noise in noises])
+
+
+def shrink_to_injection(pyramid: Pyramid, reference: Tensor, start_scale: int) -> Tensor:
+    """``reference`` as the coarser scales would leave it to ``start_scale``: shrunk below it, enlarged to it."""
+    steps = len(pyramid) - start_scale
+    small = crop(imresize(reference, math.pow(pyramid.factor, steps)), pyramid.scales[start_scale - 1].size)
+    return crop(pyramid.enlarge(small), pyramid.scales[start_scale].size)
+
+
+def injection_scales(pyramid: Pyramid, asked: Sequence[int | None]) -> list[int]:
+    """The scales to put something in at, ``None`` standing for all that the model has.
+
+    Raises:
+        ValueError: one is out of range.
+    """
+    if None in asked:
+        return list(range(1, len(pyramid)))
+    for scale in asked:
+        if scale is None or not 1 <= scale < len(pyramid):
+            raise ValueError(f"the injection scale must be 1 to {len(pyramid) - 1} for this model, not {scale}")
+    return sorted({scale for scale in asked if scale is not None})
+
+
+def check_start_scale(start_scale: int, scales: int, flag: str) -> None:
+    """Raise a ValueError unless a model of so many ``scales`` has ``start_scale``, given with ``flag``."""
+    if not 0 <= start_scale < scales:
+        raise ValueError(f"{flag} must be 0 to {scales - 1} for this model, not {start_scale}")
+
+
+def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
+    """``generated`` where ``mask`` (1, 1, H, W) is 1, ``real`` where it is 0 (both (B or 1, C, H, W))."""
+    return (1 - mask) * real + mask * generated
+
+
+def palette_of(image: Tensor, colours: int = 5) -> Tensor:
+    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where it has fewer."""
+    pixels = image[0].flatten(1).T.double().cpu().numpy()
+    distinct = len(np.unique(pixels, axis=0))
+    centres, _ = kmeans2(pixels, min(colours, distinct), iter=100, minit="++", rng=0)
+    return torch.from_numpy(centres).to(image)
+
+
+def quantised_paint(pyramid: Pyramid, paint: Tensor, start_scale: int, palette: Tensor) -> Tensor:
+    """``paint`` (1, C, H, W) in the colours of ``palette``, shrunk to ``start_scale``."""
+    steps = len(pyramid) - 1 - start_scale
+    small = imresize(quantise(paint, palette), math.pow(pyramid.factor, steps))
+    return crop(small, pyramid.scales[start_scale].size)
+
+
+def enlargement_steps(factor: float) -> tuple[int, float]:
+    """How many enlargements by how much each make ``factor``: each near the cube root of 2."""
+    count = max(1, round(math.log(factor) / math.log(2 ** (1 / 3))))
+    return count, math.pow(factor, 1 / count)
+
+
+def super_resolve(pyramid: Pyramid, image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
+    """``image`` (1, C, H, W) enlarged to int(factor * H) x int(factor * W) (paper, Sect. 4).
+
+    The finest scale, applied again and again after small enlargements, adds the detail.
+    """
+    count, step = enlargement_steps(factor)
+    tower = replace(pyramid, scales=pyramid.scales[-1:] * count, factor=1 / step)
+    noise, size = [], (image.shape[-2], image.shape[-1])
+    for index in range(count):
+        size = math.ceil(step * size[0]), math.ceil(step * size[1])
+        noise.append(tower.draw_map(rng, image, size, coarsest=index == 0))
+    result = tower.generate(noise, tower.enlarge(image))
+    return crop(result, (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
+
+
+def bicubic(image: Tensor, factor: float) -> Tensor:
+    """``image`` (1, C, H, W) enlarged to int(factor * H) x int(factor * W) by the plain resize."""
+    return crop(imresize(image, factor), (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
+
+
+def reduce(image: Tensor, max_size: int) -> Tensor:
+    """``image`` (1, C, H, W), reduced where its longer side exceeds ``max_size``."""
+    return imresize(image, min(max_size / max(image.shape[-2:]), 1.0))
+
+
+def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float) -> Iterator[Tensor]:
+    """A random walk about ``z_rec``: noise maps for frames z_2, z_3, .. (paper, supplementary).
+
+    ``alpha`` pulls to ``z_rec``, ``beta`` keeps the direction; ``steps`` are fresh noise maps.
+    """
+    fresh = iter(steps)
+    before, here = z_rec, 0.95 * z_rec + 0.05 * next(fresh)
+    for noise in fresh:
+        before, here = here, alpha * z_rec + (1 - alpha) * (here + beta * (here - before) + (1 - beta) * noise)
+        yield here
+
+
+def animate(
+    pyramid: Pyramid, rng: torch.Generator, frames: int, start_scale: int, alpha: float, beta: float
+) -> Iterator[Tensor]:
+    """Give ``frames`` frames (1, C, H, W), in batches; scales below ``start_scale`` stand still.
+
+    Raises:
+        ValueError: the model lacks ``start_scale``.
+    """
+    check_start_scale(start_scale, len(pyramid), "--animation_start_scale")
+
+    def draws(index: int) -> Iterator[Tensor]:
+        scale = pyramid.scales[index]
+        while True:
+            yield pyramid.draw_map(rng, scale.real, scale.size, coarsest=index == 0)
+
+    walks = [walk(pyramid.scales[index].z_rec, draws(index), alpha, beta) for index in range(start_scale, len(pyramid))]
+    return _frames(pyramid, walks, frames, start_scale)
+
+
+def _frames(pyramid: Pyramid, walks: list[Iterator[Tensor]], frames: int, start_scale: int) -> Iterator[Tensor]:
+    size = batch_size(pyramid)
+    for first in range(0, frames, size):
+        count = min(size, frames - first)
+        noise = [torch.cat([next(steps) for _ in range(count)]) for steps in walks]
+        yield from pyramid.generate([*pyramid.z_rec()[:start_scale], *noise]).split(1)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -9,9 +10,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from SinGAN.adversarial import LOSSES
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
-from SinGAN.training import LOSSES
 
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
@@ -33,6 +34,7 @@ class Progress:
     net: NetConfig
     niter: int
     device: torch.device
+    scales: Sequence[int]  # those to be trained
     bar: "tqdm[NoReturn] | None" = None
 
     def __post_init__(self) -> None:
@@ -66,8 +68,9 @@ class Progress:
     def remaining(self, scale: int, iterations: int) -> float:
         """Estimated seconds to the end of the run, when ``iterations`` of ``scale`` are done."""
         costs = scale_costs(self.plan, self.net, self.device)
-        done = self.niter * sum(costs[:scale]) + iterations * costs[scale]
-        return (time.monotonic() - self.start) * (self.niter * sum(costs) / done - 1)
+        whole = self.niter * sum(costs[index] for index in self.scales)
+        done = self.niter * sum(costs[index] for index in self.scales if index < scale) + iterations * costs[scale]
+        return (time.monotonic() - self.start) * (whole / done - 1)
 
     def _title(self, scale: int) -> str:
         height, width = self.plan.sizes[scale]

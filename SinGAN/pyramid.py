@@ -1,6 +1,7 @@
 """The pyramid of trained scales: drawing noise, generating, saving and loading."""
 
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ class Pyramid:
         """Write the scales that ``folder`` lacks, then the lists, which make them count."""
         for index, scale in enumerate(self.scales):
             place = folder / str(index)
-            if not (place / "netD.pth").exists():
+            if not all((place / name).exists() for name in ("netG.pth", "netD.pth")):
                 _save(place / "netG.pth", scale.generator.state_dict())
                 _save(place / "z_opt.pth", scale.z_rec)
                 _save(place / "netD.pth", scale.discriminator.state_dict())
@@ -146,8 +147,9 @@ class Pyramid:
         reals, z_rec, amps = (
             load_checkpoint(folder / name, device) for name in ("reals.pth", "Zs.pth", "NoiseAmp.pth")
         )
+        whole = trained_scales(folder)
         scales = []
-        for index, (real, z, amp) in enumerate(zip(reals, z_rec, amps, strict=False)):
+        for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
             place = folder / str(index)
             config = NetConfig.of(read_weights(place / "netG.pth"))
             generator, discriminator = Generator(config), Discriminator(config)
@@ -160,9 +162,11 @@ class Pyramid:
 
 
 def trained_scales(folder: Path) -> int:
-    """How many scales of ``folder`` are whole: those in the list that is written last."""
+    """How many scales of ``folder`` are whole: in the list that is written last, with both nets there."""
     last = folder / "Zs.pth"
-    return len(load_checkpoint(last, torch.device("cpu"))) if last.exists() else 0
+    listed = len(load_checkpoint(last, torch.device("cpu"))) if last.exists() else 0
+    nets = (folder / str(index) / "netG.pth" for index in range(listed))
+    return sum(itertools.takewhile(bool, (net.exists() and net.with_name("netD.pth").exists() for net in nets)))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

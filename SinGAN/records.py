@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from SinGAN import images
-from SinGAN.files import remove_if_empty, replace_folder, whole_file, whole_folder
+from SinGAN.adversarial import LOSSES
+from SinGAN.files import fresh_parents, remove_if_empty, replace_folder, whole_file, whole_folder
 from SinGAN.manifest import Manifest
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid, trained_scales
-from SinGAN.training import LOSSES
 
 READ_EVERY = 0.5  # seconds: how often the losses come from the device
 SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
@@ -29,13 +29,16 @@ SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
 class Recorder:
     """Keeps one training: enter it, give ``watch`` to the trainer, and ``keep`` each pyramid.
 
-    Where ``folder`` exists, the new model is built beside it and takes its place at the end. Where
-    the block fails, whole scales stay, unless an older model does; all else goes.
+    With ``overwrite`` the new model is built beside an existing one and takes its place at the end.
+    Where the block fails, whole scales stay, unless an older model does; all else goes.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, progress: Progress, tensorboard: bool = False) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, progress: Progress, overwrite: bool = False, tensorboard: bool = False
+    ) -> None:
         self.folder, self.manifest, self.progress = folder, manifest, progress
-        self.work = folder.with_name(f".{folder.name}.{os.getpid()}.new") if folder.exists() else folder
+        aside = overwrite and folder.exists()
+        self.work = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.new") if aside else self.folder
         self.events = _event_writer() if tensorboard else None
         self.rng = torch.Generator(progress.device).manual_seed(manifest.seed)  # snapshots don't touch training
         self.writer: Any = None
@@ -46,8 +49,9 @@ class Recorder:
     def __enter__(self) -> "Recorder":
         self.made = [self.work, *(parent for parent in self.work.parents if not parent.exists())]
         try:
-            self.work.mkdir(parents=True)
-            self.manifest.write(self.work)
+            self.work.mkdir(parents=True, exist_ok=True)
+            if not (self.work / "manifest.json").exists():
+                self.manifest.write(self.work)
             if self.events:
                 self.writer = self.events(self.work / "tensorboard")
         except BaseException:
@@ -92,17 +96,17 @@ class Recorder:
         self.pending = []
         self.last_read = time.monotonic()
 
-    def keep(self, pyramid: Pyramid) -> None:
-        """Write the scale just trained: curves and snapshots first, then the checkpoint that makes it count."""
-        index = len(pyramid) - 1
+    def keep(self, pyramid: Pyramid, index: int) -> None:
+        """Write scale ``index``, just trained: curves and snapshots first, then the checkpoint that makes it count."""
         place = self.work / str(index)
         self._read(index)
         self.progress.show(index, len(self.curves) - 1, self.curves[-1])
         write_curves(place, self.curves)
+        here = pyramid.below(index + 1)
         snapshots = {
             "real_scale": pyramid.scales[index].real,
-            "fake_sample": pyramid.generate(pyramid.draw(self.rng)),
-            "G(z_opt)": pyramid.generate(pyramid.z_rec()),
+            "fake_sample": here.generate(here.draw(self.rng)),
+            "G(z_opt)": here.generate(here.z_rec()),
         }
         for name, image in snapshots.items():
             images.write(place / f"{name}.png", image)
@@ -160,3 +164,27 @@ def write_samples(folder: Path, samples: Iterable[Tensor]) -> None:
             if index < SHEET_SAMPLES:
                 tiles.append(images.thumbnail(image))
         images.write_levels(draft / "grid.png", images.contact_sheet(tiles))
+
+
+def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:
+    """File names for ``pictures``, samples (B, C, H, W) by injection scale; the first sample's has no number."""
+    return {
+        f"start_scale={scale}{suffix}{f'_{index}' if index else ''}": image
+        for scale, samples in pictures.items()
+        for index, image in enumerate(samples.split(1))
+    }
+
+
+def write_results(
+    folder: Path, reference: Tensor, pictures: Mapping[str, Tensor], extras: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png`` into ``folder``.
+
+    Of several pictures there is a contact sheet ``grid.png``, the ``reference`` first.
+    """
+    with fresh_parents(folder / "result"):
+        for name, image in {**pictures, **(extras or {})}.items():
+            images.write(folder / f"{name}.png", image)
+        if len(pictures) > 1:
+            tiles = [images.thumbnail(image) for image in (reference, *pictures.values())]
+            images.write_levels(folder / "grid.png", images.contact_sheet(tiles))

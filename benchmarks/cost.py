@@ -18,11 +18,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from SinGAN.adversarial import Adversaries, TrainConfig, iteration
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.progress import duration, peak_memory
 from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.training import Adversaries, TrainConfig, draw, first_z_rec, iteration, make_target, start_nets
+from SinGAN.training import draw, first_z_rec, make_target, start_nets
 
 
 def measure(size: int, device: torch.device, iterations: int) -> tuple[list[float], int]:

@@ -1,16 +1,21 @@
 """What several test files share: the golden folder, a tiny trained pyramid, small pictures."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from SinGAN.adversarial import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid
-from SinGAN.training import TrainConfig, train
+from SinGAN.training import train
 
 HERE = Path(__file__).parent
+
+torch.set_num_threads(1)  # for tiny images faster than several, and safe beside other processes
+os.environ["OMP_NUM_THREADS"] = "1"  # the same for the scripts that tests start
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,15 +6,16 @@ import pytest
 import torch
 
 import config
+from SinGAN.adversarial import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
+from SinGAN.run import Run
 from SinGAN.terminal import script
-from SinGAN.training import TrainConfig
 
 NAME = ["--input_name", "x.png", "--not_cuda"]
 
 
-def parse(*flags: str) -> config.Run:
+def parse(*flags: str) -> Run:
     run, _ = config.parse(config.parser("test", ["train"]), [*NAME, *flags])
     return run
 

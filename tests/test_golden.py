@@ -5,6 +5,7 @@ can be given with ``pytest --golden DIR``.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from SinGAN import images, manipulate, masks
+from SinGAN.adversarial import Adversaries, Target, TrainConfig, critic_step, generator_step
 from SinGAN.imresize import imresize, imresize_to
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.training import Adversaries, Target, TrainConfig, critic_step, draw, generator_step, make_target
+from SinGAN.training import draw, make_target
 
 Arrays = dict[str, np.ndarray]
 Net = TypeVar("Net", Generator, Discriminator)
@@ -240,3 +243,61 @@ def test_super_resolution_plans(golden: Path) -> None:
         assert [list(size) for size in plan.sizes] == row["sizes"], row
         assert plan.stop_scale == row["stop_scale"]
         assert plan.factor == pytest.approx(row["scale_factor_adjusted"], rel=1e-9)
+
+
+def test_injection(golden: Path) -> None:
+    pyramid, noise, own = generation(golden, "inject")
+    start = int(own["start_scale"])
+    put_in = manipulate.shrink_to_injection(pyramid, tensor(own["ref"]), start)
+    close(put_in, own["in_s"], 1e-5)
+    check_image(pyramid.generate(noise, put_in), own["out"])
+
+
+def test_super_resolution(golden: Path, monkeypatch: pytest.MonkeyPatch, rng: torch.Generator) -> None:
+    pyramid, noise, own = generation(golden, "sr")
+    drawn: list[tuple[torch.Size, bool]] = []
+
+    def draw_map(self: Pyramid, rng: object, like: Tensor, size: tuple[int, int], coarsest: bool) -> Tensor:
+        drawn.append((torch.Size(size), coarsest))
+        return noise[len(drawn) - 1]
+
+    monkeypatch.setattr(Pyramid, "draw_map", draw_map)
+    result = manipulate.super_resolve(pyramid, pyramid.scales[-1].real, float(own["sr_factor"]), rng)
+    maps = [own[f"noise{index}"] for index in range(int(own["noise_count"]))]
+    assert drawn == [(torch.Size(z.shape[2:]), z.shape[1] == 1) for z in maps]
+    check_image(result, own["out"])
+
+
+def test_super_resolution_steps(golden: Path) -> None:
+    for row in json.loads((golden / "pyramid.json").read_text())["sr"]:
+        count, step = manipulate.enlargement_steps(row["sr_factor"])
+        assert count == row["iter_num"]
+        assert step == pytest.approx(row["in_scale"], rel=1e-9)
+
+
+def test_animation(golden: Path) -> None:
+    """One map a scale for the first step, then one a frame; drawn scale by scale in the reference."""
+    plain, _, own = generation(golden, "random_start0")
+    own = {k.removeprefix("animation/"): v for k, v in read(golden, "generation").items() if k.startswith("animation/")}
+    scales = tuple(replace(scale, z_rec=tensor(own[f"z_rec{index}"])) for index, scale in enumerate(plain.scales))
+    pyramid = replace(plain, scales=scales, noise_border=True)
+    start, channels = int(own["start_scale"]), scales[0].real.shape[1]
+    maps = [tensor(own[f"noise{index}"]).expand(-1, channels, -1, -1) for index in range(int(own["noise_count"]))]
+    each = len(maps) // len(scales)
+    assert each == len(own["out"]) + 1
+    noise = []
+    for index, scale in enumerate(scales):
+        steps = maps[index * each : (index + 1) * each]
+        walked = torch.cat(list(manipulate.walk(scale.z_rec, steps, float(own["alpha"]), float(own["beta"]))))
+        noise.append(walked if index >= start else scale.z_rec)
+    frames = torch.stack([torch.from_numpy(images.to_frame(frame)) for frame in pyramid.generate(noise).split(1)])
+    assert int((frames.int() - tensor(own["out"]).int()).abs().max()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("task", "radius"), [("harmonization", masks.HARMONIZATION_RADIUS), ("editing", masks.EDITING_RADIUS)]
+)
+def test_masks(golden: Path, task: str, radius: int) -> None:
+    arrays = read(golden, "masks")
+    soft = masks.soft_mask(arrays[f"{task}/mask"] >= 128, radius)
+    close(soft[0, 0], arrays[f"{task}/soft"], 1e-4)

@@ -38,7 +38,7 @@ def test_costs_grow_with_pixels_and_filters() -> None:
 
 
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU)
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
     costs = progress.scale_costs(PLAN, NetConfig(), CPU)
     clock.now = 10 * costs[0]  # a machine that takes as many seconds as the costs say
     assert shown.remaining(0, 10) == pytest.approx(10 * sum(costs[1:]), rel=1e-6)
@@ -46,8 +46,15 @@ def test_the_estimate_follows_the_costs(clock: Clock) -> None:
     assert shown.remaining(PLAN.stop_scale, 10) == pytest.approx(0, abs=1e-6 * clock.now)
 
 
+def test_the_estimate_leaves_out_scales_that_are_there(clock: Clock) -> None:
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(8, 10))
+    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    clock.now = 100
+    assert shown.remaining(8, 10) == pytest.approx(100 * costs[9] / costs[8])
+
+
 def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU)
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
     shown.show(0, 4, torch.zeros(7))
     clock.now = 5
     shown.scale_done(0, torch.tensor([0, 0, 0, 0.5, -0.25, 0.125, 0]))
@@ -61,7 +68,7 @@ def test_a_terminal_gets_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU)
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
     clock.now = 1
     shown.show(1, 4, torch.zeros(7))
     shown.show(1, 9, torch.zeros(7))

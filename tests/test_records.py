@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from SinGAN import images, records
+from SinGAN import images, jobs, records
 from SinGAN import manifest as manifests
+from SinGAN.adversarial import LOSSES, TrainConfig
+from SinGAN.jobs import Job
 from SinGAN.manifest import Manifest
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid, trained_scales
 from SinGAN.records import Recorder
-from SinGAN.training import LOSSES
-from tests.conftest import TINY, stripes
+from SinGAN.training import StartWeights
+from tests.conftest import TINY, TINY_NET, stripes
 from tests.test_files import everything
 
 CPU = torch.device("cpu")
@@ -28,11 +30,16 @@ PLAN = plan_scales(24, 32, TINY)
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     images.write(tmp_path / "in" / "x.png", stripes())
-    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0}, 5, PLAN, CPU, noise_padding=False)
+    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0}, 5, PLAN, CPU, "train")
+
+
+def job(folder: Path, manifest: Manifest, seed_asked: bool = False) -> Job:
+    return Job(folder, manifest, seed_asked, stripes(), PLAN, TINY_NET, TrainConfig(niter=2), StartWeights())
 
 
 def recorder(folder: Path, manifest: Manifest, tensorboard: bool = False) -> Recorder:
-    return Recorder(folder, manifest, Progress(PLAN, NetConfig(), 2, CPU), tensorboard)
+    progress = Progress(PLAN, NetConfig(), 2, CPU, range(len(PLAN.sizes)))
+    return Recorder(folder, manifest, progress, overwrite=True, tensorboard=tensorboard)
 
 
 def record(folder: Path, manifest: Manifest, pyramid: Pyramid, scales: int | None = None) -> None:
@@ -41,7 +48,7 @@ def record(folder: Path, manifest: Manifest, pyramid: Pyramid, scales: int | Non
         for index in range(len(pyramid) if scales is None else scales):
             for iteration in range(2):
                 keeper.watch(index, iteration, torch.arange(7.0) + iteration)
-            keeper.keep(pyramid.below(index + 1))
+            keeper.keep(pyramid.below(index + 1), index)
         if scales is not None:
             keeper.watch(scales, 0, torch.zeros(7))
             raise KeyboardInterrupt
@@ -103,8 +110,33 @@ def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid
     assert not (tmp_path / "out" / "m" / "2").exists()
     with pytest.raises(ValueError, match=r"incomplete, 2 of \d scales"):
         manifests.load(tmp_path / "out" / "m", CPU)
-    with pytest.raises(ValueError, match="incomplete"):
-        manifests.is_trained(tmp_path / "out" / "m", manifest, seed_asked=False)
+    assert job(tmp_path / "out" / "m", manifest).whole_scales() == 2
+
+
+def test_an_unfinished_training_goes_on_with_the_next_scale(
+    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "m", manifest, pyramid, scales=2)
+    before = (tmp_path / "m" / "1" / "netG.pth").read_bytes()
+    asked = job(tmp_path / "m", replace(manifest, seed=99))
+    trained = jobs.obtain(asked, torch.Generator())
+    assert asked.is_done()
+    assert len(trained) == len(PLAN.sizes)
+    assert (tmp_path / "m" / "1" / "netG.pth").read_bytes() == before
+    assert Manifest.read(tmp_path / "m").seed == manifest.seed
+    again = jobs.obtain(asked, torch.Generator())
+    assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
+
+
+def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    record(tmp_path / "m", replace(manifest, task="animation"), pyramid)
+    with pytest.raises(ValueError, match="trained for animation, not for train"):
+        manifests.load(tmp_path / "m", CPU)
+    with pytest.raises(ValueError, match="trained for animation there, train asked"):
+        job(tmp_path / "m", manifest).whole_scales()
+    _, loaded = manifests.load(tmp_path / "m", CPU, "animation")
+    assert loaded.noise_border
 
 
 def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
@@ -147,17 +179,17 @@ def test_the_same_training_is_recognised_and_another_one_named(
     manifest: Manifest, pyramid: Pyramid, tmp_path: Path
 ) -> None:
     folder = tmp_path / "m"
-    assert not manifests.is_trained(folder, manifest, seed_asked=True)
+    assert not job(folder, manifest).is_done()
     record(folder, manifest, pyramid)
-    assert manifests.is_trained(folder, manifest, seed_asked=True)
+    assert job(folder, manifest, seed_asked=True).is_done()
     other_seed = replace(manifest, seed=9)
-    assert manifests.is_trained(folder, other_seed, seed_asked=False)
+    assert job(folder, other_seed).is_done()
     with pytest.raises(ValueError, match="--manualSeed 5 there, 9 asked"):
-        manifests.is_trained(folder, other_seed, seed_asked=True)
+        job(folder, other_seed, seed_asked=True).is_done()
     with pytest.raises(ValueError, match=r"--niter 2 there, 4 asked; --alpha 10 there, 1 asked"):
-        manifests.is_trained(folder, replace(manifest, options={"niter": 4, "alpha": 1.0}), seed_asked=False)
+        job(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
     with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
-        manifests.is_trained(folder, replace(manifest, picture="y.png", sha256="0" * 64), seed_asked=False)
+        job(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
@@ -170,7 +202,7 @@ def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path
     with recorder(tmp_path / "m", manifest, tensorboard=True) as keeper:
         for iteration in range(3):
             keeper.watch(0, iteration, torch.arange(7.0) * iteration)
-        keeper.keep(pyramid.below(1))
+        keeper.keep(pyramid.below(1), 0)
     events = accumulator.EventAccumulator(str(tmp_path / "m" / "tensorboard"))
     events.Reload()
     assert events.Tags()["scalars"] == [f"scale_0/{name}" for name in LOSSES]

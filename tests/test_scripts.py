@@ -116,13 +116,17 @@ def test_another_training_of_the_same_name_is_refused(studio: Studio, capsys: Ca
     assert studio.results() == before
 
 
-def test_an_incomplete_model_is_named(studio: Studio, capsys: Capture) -> None:
+def test_an_incomplete_model_is_named_and_trained_to_its_end(studio: Studio, capsys: Capture) -> None:
     studio.train()
-    (studio.model() / "Zs.pth").unlink()
-    for call in (studio.train, studio.sample):
-        assert "incomplete, 0 of 3 scales" in refusal(capsys, call)
-    studio.train("--overwrite")
-    studio.sample("--overwrite")
+    (studio.model() / "1" / "netG.pth").unlink()
+    before = (studio.model() / "0" / "netG.pth").read_bytes()
+    assert "incomplete, 1 of 3 scales" in refusal(capsys, studio.sample)
+    studio.train()
+    out = capsys.readouterr().out
+    assert "is incomplete, 1 of 3 scales: going on with the next" in out
+    assert "scale 0" not in out
+    assert (studio.model() / "0" / "netG.pth").read_bytes() == before
+    studio.sample("--gen_start_scale", "1")
 
 
 def test_random_samples_need_only_the_models_name(studio: Studio, capsys: Capture) -> None:
@@ -155,6 +159,13 @@ def test_arbitrary_sizes(studio: Studio, capsys: Capture, start: str, suffix: st
     assert images.read(folder / "2.png").shape == (1, 3, 9, 48)
     studio.sample(*arguments, mode="random_samples_arbitrary_sizes")
     assert "at size: scale_h=2.000000, scale_v=0.500000, already exist" in capsys.readouterr().out
+
+
+def test_a_model_of_other_channels_is_refused(studio: Studio, capsys: Capture) -> None:
+    studio.train()
+    line = refusal(capsys, lambda: studio.sample("--nc_im", "1"))
+    assert "--nc_im 1 asked, but the model" in line
+    assert "has 3 channels" in line
 
 
 def test_flags_that_differ_from_the_models_are_named(studio: Studio, capsys: Capture) -> None:

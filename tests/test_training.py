@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from SinGAN import training
+from SinGAN import adversarial, training
+from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig
 from SinGAN.functions import rmse
 from SinGAN.imresize import imresize
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid
-from SinGAN.training import Adversaries, StartWeights, Target, TrainConfig, train
+from SinGAN.training import StartWeights, train
 from tests.conftest import TINY, TINY_NET, stripes, train_tiny
 
 Patch = pytest.MonkeyPatch
@@ -21,7 +22,7 @@ def adversaries(config: TrainConfig) -> Adversaries:
     return Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
 
 
-def first_draw(config: TrainConfig, rng: torch.Generator) -> tuple[Target, training.Draw]:
+def first_draw(config: TrainConfig, rng: torch.Generator) -> tuple[Target, Draw]:
     empty, real = Pyramid((), 0.75, TINY_NET.margin), stripes(12, 16)
     z_rec = training.first_z_rec(empty, real, rng)
     return training.make_target(empty, real, z_rec, config), training.draw(empty, real, z_rec, config.Dsteps, rng)
@@ -61,8 +62,8 @@ def test_the_learning_rates_drop_at_80_percent(niter: int, monkeypatch: Patch) -
 def test_the_numbers_of_steps(Gsteps: int, Dsteps: int, rng: torch.Generator) -> None:
     config = TrainConfig(Gsteps=Gsteps, Dsteps=Dsteps)
     nets = adversaries(config)
-    losses = training.iteration(nets, *first_draw(config, rng), config)
-    assert losses.shape == (len(training.LOSSES),)
+    losses = adversarial.iteration(nets, *first_draw(config, rng), config)
+    assert losses.shape == (len(adversarial.LOSSES),)
     passes = (
         nets.critic.state_dict()["head.norm.num_batches_tracked"],
         nets.generator.state_dict()["head.norm.num_batches_tracked"],
@@ -87,32 +88,32 @@ def test_every_critic_step_sees_coarser_scales_drawn_anew(
     assert len(set(drawn.mix.tolist())) == 3
 
     seen: list[torch.Tensor] = []
-    step = training.critic_step
+    step = adversarial.critic_step
 
     def spy(nets: Adversaries, real: torch.Tensor, fake: torch.Tensor, *rest: object) -> torch.Tensor:
         seen.append(fake.clone())
         return step(nets, real, fake, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "critic_step", spy)
+    monkeypatch.setattr(adversarial, "critic_step", spy)
     config = TrainConfig(lr_g=1e-12)
     target = training.make_target(below, real, z_rec, config)
-    training.iteration(adversaries(config), target, drawn, config)
+    adversarial.iteration(adversaries(config), target, drawn, config)
     assert len({float(fake.sum()) for fake in seen}) == 3
 
 
 def test_the_generator_steps_use_the_last_critic_steps_sample(rng: torch.Generator, monkeypatch: Patch) -> None:
     config = TrainConfig(Gsteps=2)
     target, drawn = first_draw(config, rng)
-    drawn = training.Draw(drawn.noise, torch.arange(3.0).reshape(3, 1, 1, 1) + drawn.previous, drawn.mix, drawn.z_rec)
+    drawn = Draw(drawn.noise, torch.arange(3.0).reshape(3, 1, 1, 1) + drawn.previous, drawn.mix, drawn.z_rec)
     seen: list[torch.Tensor] = []
-    step = training.generator_step
+    step = adversarial.generator_step
 
     def spy(nets: Adversaries, target: Target, noise: torch.Tensor, previous: torch.Tensor, *rest: object) -> object:
         seen.append(previous)
         return step(nets, target, noise, previous, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "generator_step", spy)
-    training.iteration(adversaries(config), target, drawn, config)
+    monkeypatch.setattr(adversarial, "generator_step", spy)
+    adversarial.iteration(adversaries(config), target, drawn, config)
     assert [previous.unique().tolist() for previous in seen] == [[2.0], [2.0]]
 
 
@@ -123,21 +124,21 @@ def test_alpha_weighs_the_reconstruction(rng: torch.Generator) -> None:
         nets = adversaries(TrainConfig())
         nets.generator.train()
         arguments = target, drawn.noise, drawn.previous[:1], drawn.z_rec
-        adversarial, reconstruction, total = training.generator_step(nets, *arguments, TrainConfig(alpha=alpha))
+        critic_score, reconstruction, total = adversarial.generator_step(nets, *arguments, TrainConfig(alpha=alpha))
         if alpha == 10:
             unit = float(reconstruction) / alpha
         elif alpha == 30:
             assert float(reconstruction) == pytest.approx(alpha * unit, rel=1e-5)
         else:
             assert float(reconstruction) == 0
-        assert float(total) == pytest.approx(float(adversarial + reconstruction))
+        assert float(total) == pytest.approx(float(critic_score + reconstruction))
 
 
 def test_z_rec_fixed_is_drawn_once_and_redrawn_in_every_iteration(monkeypatch: Patch) -> None:
     seen: list[torch.Tensor] = []
-    iterate: Callable[..., torch.Tensor] = training.iteration
+    iterate: Callable[..., torch.Tensor] = adversarial.iteration
 
-    def spy(nets: Adversaries, target: Target, drawn: training.Draw, config: TrainConfig) -> torch.Tensor:
+    def spy(nets: Adversaries, target: Target, drawn: Draw, config: TrainConfig) -> torch.Tensor:
         seen.append(drawn.z_rec)
         return iterate(nets, target, drawn, config)
 

@@ -1,0 +1,118 @@
+"""The two adversaries of a scale, their losses, and one iteration: a function of tensors (paper, Sect. 2.2)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SinGAN.functions import gradient_penalty
+from SinGAN.models import Discriminator, Generator
+
+LOSSES = ("D_real", "D_fake", "gradient_penalty", "D_total", "G_adversarial", "reconstruction", "G_total")
+"""What an iteration reports: scores of the last critic step and its loss, then the last generator step's."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How each scale is trained."""
+
+    niter: int = 2000  # iterations per scale
+    Gsteps: int = 3  # generator steps per iteration
+    Dsteps: int = 3  # critic steps per iteration
+    lr_g: float = 0.0005
+    lr_d: float = 0.0005
+    gamma: float = 0.1
+    beta1: float = 0.5
+    lambda_grad: float = 0.1  # weight of the gradient penalty
+    alpha: float = 10.0  # weight of the reconstruction loss
+    noise_amp: float = 0.1  # noise amplitude for each unit of the previous scale's error
+    redraw_z_rec: bool = False  # the authors' code: z* anew in every iteration, the last one kept
+    noise_border: bool = False  # animation: the noise covers the margin too
+
+
+@dataclass(eq=False)
+class Adversaries:
+    """The nets that a scale trains, and their optimizers."""
+
+    generator: Generator
+    critic: Discriminator
+    generator_optimizer: torch.optim.Optimizer
+    critic_optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def of(cls, generator: Generator, critic: Discriminator, config: TrainConfig) -> "Adversaries":
+        adams = (
+            torch.optim.Adam(net.train().parameters(), lr=lr, betas=(config.beta1, 0.999), fused=True)
+            for net, lr in ((generator, config.lr_g), (critic, config.lr_d))
+        )
+        return cls(generator, critic, *adams)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What stays the same while a scale trains."""
+
+    real: Tensor  # (1, C, H, W)
+    reconstruction: Tensor  # (1, C, H + 2 m, W + 2 m): the coarser scales' reconstruction, enlarged
+    noise_amp: float
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """What one iteration draws anew."""
+
+    noise: Tensor  # (1, C, H + 2 m, W + 2 m): this scale's noise, of variance 1
+    previous: Tensor  # (Dsteps, C, H + 2 m, W + 2 m): samples of the coarser scales, enlarged
+    mix: Tensor  # (Dsteps,) in [0, 1]: where between fake and real the critic's slope is taken
+    z_rec: Tensor  # (1, C, H + 2 m, W + 2 m)
+
+
+def iteration(nets: Adversaries, target: Target, draw: Draw, config: TrainConfig) -> Tensor:
+    """``Dsteps`` critic steps, each on its own sample, then ``Gsteps`` generator steps on the last.
+
+    Returns the losses (7,), in the order of ``LOSSES``. A function of tensors: no randomness, no
+    synchronisation with the device.
+    """
+    critic_losses = generator_losses = target.real.new_zeros(0)
+    for previous, mix in zip(draw.previous.split(1), draw.mix, strict=True):
+        with torch.no_grad():
+            fake = nets.generator(target.noise_amp * draw.noise + previous, previous)
+        critic_losses = critic_step(nets, target.real, fake, mix, config)
+    nets.critic.requires_grad_(False)
+    for _ in range(config.Gsteps):
+        generator_losses = generator_step(nets, target, draw.noise, draw.previous[-1:], draw.z_rec, config)
+    nets.critic.requires_grad_(True)
+    return torch.cat([critic_losses, generator_losses])
+
+
+def critic_step(nets: Adversaries, real: Tensor, fake: Tensor, mix: Tensor, config: TrainConfig) -> Tensor:
+    """One step of D on the WGAN-GP loss; returns D(real), D(fake), penalty and total (4,).
+
+    Real, fake and mixed image pass one by one: BatchNorm's statistics must not mix.
+    """
+    nets.critic_optimizer.zero_grad()
+    score_real = nets.critic(real).mean()
+    score_fake = nets.critic(fake).mean()
+    penalty = config.lambda_grad * gradient_penalty(nets.critic, real, fake, mix)
+    loss = score_fake - score_real + penalty
+    loss.backward()
+    nets.critic_optimizer.step()
+    return torch.stack([score_real, score_fake, penalty, loss]).detach()
+
+
+def generator_step(
+    nets: Adversaries, target: Target, noise: Tensor, previous: Tensor, z_rec: Tensor, config: TrainConfig
+) -> Tensor:
+    """One step of G on adversarial plus reconstruction loss; returns both and their sum (3,)."""
+    nets.generator_optimizer.zero_grad()
+    fake = nets.generator(target.noise_amp * noise + previous, previous)
+    adversarial = -nets.critic(fake).mean()
+    reconstruction = torch.zeros_like(adversarial)
+    if config.alpha:
+        rebuilt = nets.generator(target.noise_amp * z_rec + target.reconstruction, target.reconstruction)
+        reconstruction = config.alpha * F.mse_loss(rebuilt, target.real)
+    loss = adversarial + reconstruction
+    loss.backward()
+    nets.generator_optimizer.step()
+    return torch.stack([adversarial, reconstruction, loss]).detach()

@@ -1,0 +1,130 @@
+"""What every script needs, made from its flags: configs, device, random generator, and the models they name."""
+
+import itertools
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from SinGAN import images, layout
+from SinGAN.adversarial import TrainConfig
+from SinGAN.jobs import Job
+from SinGAN.manifest import Manifest, load
+from SinGAN.models import NetConfig
+from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
+from SinGAN.pyramid import Pyramid, read_weights
+from SinGAN.training import StartWeights
+
+# fmt: off
+MODEL_FLAGS = [
+    "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
+    "scale_factor", "noise_amp", "min_size", "max_size",
+    "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
+]
+# fmt: on
+"""What shapes a model, and so stands in its manifest."""
+
+
+def net_config(options: Mapping[str, Any]) -> NetConfig:
+    """The nets that ``options``, flags by name, ask for at the coarsest scale."""
+    return NetConfig(*(options[flag] for flag in ("nc_im", "nfc", "min_nfc", "ker_size", "num_layer")))
+
+
+def train_config(options: Mapping[str, Any]) -> TrainConfig:
+    """The training that ``options``, flags by name, ask for."""
+    same = ("niter", "Gsteps", "Dsteps", "lr_g", "lr_d", "gamma", "beta1", "lambda_grad", "alpha", "noise_amp")
+    return TrainConfig(redraw_z_rec=options["z_rec"] == "redrawn", **{flag: options[flag] for flag in same})
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every script needs, made from the flags."""
+
+    picture: Path
+    name: str  # of the picture, in every result
+    out: Path
+    device: torch.device
+    seed: int
+    rng: torch.Generator
+    overwrite: bool
+    net: NetConfig
+    pyramid: PyramidConfig
+    training: TrainConfig
+    options: dict[str, Any]  # all of MODEL_FLAGS
+    given: frozenset[str]  # the flags given by hand
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model that the flags name."""
+        return layout.trained(self.out, self.name, self.pyramid.scale_factor, self.training.alpha)
+
+    def job(self, folder: Path, task: str) -> Job:
+        """The training of the model in ``folder``, for ``task``: its picture read, its scales planned.
+
+        Raises:
+            ValueError: the picture can't be read, or has no valid pyramid.
+        """
+        image = images.read(self.picture, self.net.channels).to(self.device)
+        planned = plan_super_resolution_scales if task == "SR" else plan_scales
+        plan = planned(image.shape[2], image.shape[3], self.pyramid)
+        manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task)
+        training = replace(self.training, noise_border=task == "animation")
+        asked = "manualSeed" in self.given
+        return Job(folder, manifest, asked, image, plan, self.net, training, self._start_weights())
+
+    def _start_weights(self) -> StartWeights:
+        return StartWeights(
+            *(self.options[flag] and read_weights(Path(self.options[flag])) for flag in ("netG", "netD"))
+        )
+
+    def model_flags(self) -> str:
+        """The flags that name this model to another script, quoted for a shell."""
+        naming = ("input_name", "scale_factor", "alpha", "out")
+        values = {**self.options, "input_name": self.picture.name, "out": self.out}
+        flags = [[f"--{flag}", str(values[flag])] for flag in naming if flag in self.given]
+        return shlex.join(itertools.chain(*flags))
+
+    def with_scale_factor(self, scale_factor: float) -> "Run":
+        """The run with another ``--scale_factor``, unless one was given by hand."""
+        if "scale_factor" in self.given:
+            return self
+        pyramid = replace(self.pyramid, scale_factor=scale_factor)
+        return replace(self, pyramid=pyramid, options={**self.options, "scale_factor": scale_factor})
+
+    def of_picture(self, input_name: str) -> "Run":
+        """The run with the model of another picture, of the same folder."""
+        return replace(self, picture=self.picture.with_name(input_name), name=layout.stem(input_name))
+
+    def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
+        """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""
+        folder = layout.trained_for_paint(self.out, self.name, self.pyramid.scale_factor, start_scale)
+        sizes = tuple(scale.size for scale in pyramid.scales)
+        return Job(
+            folder=folder,
+            manifest=replace(base, task="paint", seed=self.seed),
+            seed_asked="manualSeed" in self.given,
+            image=pyramid.scales[-1].real,
+            plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),
+            net=net_config(base.options),
+            config=train_config(base.options),
+            weights=StartWeights(),
+        )
+
+    def load(self, task: str = "train") -> tuple[Manifest, Pyramid]:
+        """The model that the flags name, trained for ``task``; says which given flags have no effect.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is incomplete, or has another number of channels than asked.
+        """
+        manifest, pyramid = load(self.model, self.device, task)
+        if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
+            channels = manifest.options["nc_im"]
+            raise ValueError(f"--nc_im {self.net.channels} asked, but the model {self.model} has {channels} channels")
+        differences = manifest.differences({flag: self.options[flag] for flag in MODEL_FLAGS if flag in self.given})
+        if differences:
+            print(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
+        return manifest, pyramid

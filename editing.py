@@ -1,0 +1,28 @@
+"""Make a crude edit of the training picture seamless."""
+
+from collections.abc import Sequence
+
+import config
+from SinGAN import layout, masks, records
+from SinGAN.retouch import retouch
+from SinGAN.terminal import script
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = config.parser(__doc__, ["editing"])
+    config.add_reference_flags(parser, "editing", "Editing")
+    run, args = config.parse(parser, argv)
+    _, pyramid = run.load()
+    reference = args.ref_dir / args.ref_name
+    result = retouch(pyramid, reference, args.start_scales, masks.EDITING_RADIUS, run.rng, args.num_samples)
+    print(result.mask_origin)
+    folder = layout.editing(run.out, run.name, args.ref_name)
+    pictures = records.by_scale(result.generated) | records.by_scale(result.blended, "_masked")
+    extras = {"mask_dilated": result.mask * 2 - 1}
+    records.write_results(folder, result.reference, pictures, extras)
+    print(f"random seed: {run.seed}\nedited pictures: {folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Make an object pasted into the training picture look as if it belonged there."""
+
+from collections.abc import Sequence
+
+import config
+from SinGAN import layout, masks, records
+from SinGAN.retouch import retouch
+from SinGAN.terminal import script
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = config.parser(__doc__, ["harmonization"])
+    config.add_reference_flags(parser, "harmonization", "Harmonization")
+    run, args = config.parse(parser, argv)
+    _, pyramid = run.load()
+    reference = args.ref_dir / args.ref_name
+    result = retouch(pyramid, reference, args.start_scales, masks.HARMONIZATION_RADIUS, run.rng, args.num_samples)
+    print(result.mask_origin)
+    folder = layout.harmonization(run.out, run.name, args.ref_name)
+    extras = {"mask_dilated": result.mask * 2 - 1}
+    records.write_results(folder, result.reference, records.by_scale(result.blended), extras)
+    print(f"random seed: {run.seed}\nharmonized pictures: {folder}")
+
+
+if __name__ == "__main__":
+    main()

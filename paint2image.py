@@ -1,0 +1,43 @@
+"""Turn a paint, a few strokes of flat colour, into a picture like the training picture."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+import config
+from SinGAN import images, jobs, layout, manipulate, records
+from SinGAN.functions import quantise
+from SinGAN.terminal import script
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = config.parser(__doc__, ["paint2image"])
+    config.add_reference_flags(parser, "paint", "Paint")
+    config.add_quantization_flag(parser)
+    run, args = config.parse(parser, argv)
+    manifest, pyramid = run.load()
+    scales = manipulate.injection_scales(pyramid, args.start_scales)
+    paint = images.read_like(args.ref_dir / args.ref_name, pyramid.scales[-1].real)
+    generated: dict[int, Tensor] = {}
+    extras: dict[str, Tensor] = {}
+    for scale in scales:
+        put_in, model = manipulate.shrink_to_injection(pyramid, paint, scale), pyramid
+        if args.quantization_flag:
+            palette = manipulate.palette_of(pyramid.scales[scale].real)
+            suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
+            extras[f"real_quant{suffix}"] = quantise(pyramid.scales[scale].real, palette)
+            extras[f"in_paint{suffix}"] = put_in
+            put_in = manipulate.quantised_paint(pyramid, paint, scale, palette)
+            extras[f"in_paint_quant{suffix}"] = put_in
+            model = jobs.obtain_for_paint(
+                run.paint_job(manifest, pyramid, scale), pyramid, scale, palette, run.rng, run.overwrite
+            )
+        generated[scale] = manipulate.run_from(model, put_in, scale, run.rng, args.num_samples)
+    folder = layout.paint(run.out, run.name, args.ref_name, args.quantization_flag)
+    records.write_results(folder, paint, records.by_scale(generated), extras)
+    print(f"random seed: {run.seed}\npictures from the paint: {folder}")
+
+
+if __name__ == "__main__":
+    main()
