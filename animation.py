@@ -14,7 +14,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     config.add_animation_flags(parser)
     run, args = config.parse(parser, argv)
     images.check_animation_format(args.format)
-    job = run.job(layout.trained_for_animation(run.out, run.name, run.pyramid.scale_factor), "animation")
+    folder = layout.trained_for_animation(run.out, run.name, run.pyramid.scale_factor)
+    job = run.adopting(folder).job(folder, "animation")
     for start in args.animation_start_scale:
         manipulate.check_start_scale(start, len(job.plan.sizes), "--animation_start_scale")
     if run.overwrite or not job.is_done():

@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 import torch
 
 from SinGAN import layout
-from SinGAN.planning import PyramidConfig
-from SinGAN.run import MODEL_FLAGS, Run, net_config, train_config
+from SinGAN.run import MODEL_FLAGS, Run, configs
 from SinGAN.terminal import fail
 
 
@@ -219,9 +218,7 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         seed=seed,
         rng=torch.Generator(device).manual_seed(seed),
         overwrite=args.overwrite,
-        net=net_config(options),
-        pyramid=PyramidConfig(args.min_size, args.max_size, args.scale_factor),
-        training=train_config(options),
+        **configs(options),
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
         given=given,
     )

@@ -4,6 +4,7 @@ import importlib.util
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import imageio.v3
 import numpy as np
@@ -36,7 +37,7 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
         ValueError: it is no picture, is damaged, or lacks the alpha asked for.
     """
     if not path.exists():
-        raise FileNotFoundError(f"no picture {path}: put it there, or name its folder with --input_dir")
+        raise FileNotFoundError(f"no picture {path}: put it there, or name its folder (--input_dir, --ref_dir)")
     try:
         with Image.open(path) as picture:
             levels = _decode(ImageOps.exif_transpose(picture))
@@ -132,8 +133,9 @@ def write_animation(path: Path, frames: Iterable[Tensor], fps: float) -> None:
         if path.suffix == ".mp4":
             height, width = levels[0].shape[:2]
             to_even = ((0, height % 2), (0, width % 2), (0, 0))  # the codec takes even sizes only
-            even = [np.pad(_with_channels(frame, 3), to_even, "edge") for frame in levels]
-            imageio.v3.imwrite(draft, even, extension=".mp4", plugin="FFMPEG", fps=fps, macro_block_size=1)
+            video = np.stack([np.pad(_with_channels(frame, 3), to_even, "edge") for frame in levels])
+            codec: dict[str, Any] = {"fps": fps, "macro_block_size": 1, "output_params": ["-f", "mp4"]}
+            imageio.v3.imwrite(draft, video, plugin="FFMPEG", extension=".mp4", **codec)
             return
         first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
         kind = {".gif": "GIF", ".webp": "WebP"}[path.suffix]

@@ -193,5 +193,6 @@ def _frames(pyramid: Pyramid, walks: list[Iterator[Tensor]], frames: int, start_
     size = batch_size(pyramid)
     for first in range(0, frames, size):
         count = min(size, frames - first)
-        noise = [torch.cat([next(steps) for _ in range(count)]) for steps in walks]
+        drawn = [[next(steps) for steps in walks] for _ in range(count)]  # frame by frame, whatever the batch
+        noise = [torch.cat(maps) for maps in zip(*drawn, strict=True)]
         yield from pyramid.generate([*pyramid.z_rec()[:start_scale], *noise]).split(1)

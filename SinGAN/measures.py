@@ -7,6 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from SinGAN.images import to_levels
+from SinGAN.planning import Size
 
 
 class Score(NamedTuple):
@@ -17,6 +18,15 @@ class Score(NamedTuple):
     rmse: float  # in levels
 
 
+def check_sizes(size: Size, wanted: Size) -> None:
+    """Raise a ValueError unless an enlarged picture of ``size`` can show what a true one of ``wanted`` shows."""
+    if any(abs(a - b) > max(16, 0.1 * b) for a, b in zip(size, wanted, strict=True)):
+        raise ValueError(
+            f"the true picture is {wanted[0]} x {wanted[1]}, the enlarged one {size[0]} x {size[1]}: "
+            "they don't show the same"
+        )
+
+
 def compare(image: Tensor, truth: Tensor) -> Score:
     """The likeness of ``image`` and ``truth``, both (1, C, H, W) in [-1, 1], where both are.
 
@@ -25,12 +35,8 @@ def compare(image: Tensor, truth: Tensor) -> Score:
     Raises:
         ValueError: they differ by more than 16 pixels or a tenth.
     """
-    size, wanted = image.shape[-2:], truth.shape[-2:]
-    if any(abs(a - b) > max(16, 0.1 * b) for a, b in zip(size, wanted, strict=True)):
-        raise ValueError(
-            f"the true picture is {wanted[0]} x {wanted[1]}, the enlarged one {size[0]} x {size[1]}: "
-            "they don't show the same"
-        )
+    size, wanted = (image.shape[-2], image.shape[-1]), (truth.shape[-2], truth.shape[-1])
+    check_sizes(size, wanted)
     height, width = min(size[0], wanted[0]), min(size[1], wanted[1])
     ours, theirs = (to_levels(picture)[:height, :width] for picture in (image, truth))
     error = float(np.sqrt(np.mean((ours.astype(float) - theirs) ** 2)))

@@ -39,6 +39,12 @@ def train_config(options: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig(redraw_z_rec=options["z_rec"] == "redrawn", **{flag: options[flag] for flag in same})
 
 
+def configs(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The configs of a run by name, from ``options``, flags by name."""
+    pyramid = PyramidConfig(*(options[flag] for flag in ("min_size", "max_size", "scale_factor")))
+    return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
+
+
 @dataclass(frozen=True)
 class Run:
     """What every script needs, made from the flags."""
@@ -60,6 +66,14 @@ class Run:
     def model(self) -> Path:
         """The folder of the model that the flags name."""
         return layout.trained(self.out, self.name, self.pyramid.scale_factor, self.training.alpha)
+
+    def adopting(self, folder: Path) -> "Run":
+        """The run with the options of the model in ``folder``, if there is one, but for those given by hand."""
+        if self.overwrite or not folder.exists():
+            return self
+        found = Manifest.read(folder).options
+        options = {**found, **{flag: self.options[flag] for flag in MODEL_FLAGS if flag in self.given}}
+        return replace(self, options=options, **configs(options))
 
     def job(self, folder: Path, task: str) -> Job:
         """The training of the model in ``folder``, for ``task``: its picture read, its scales planned.
@@ -96,7 +110,7 @@ class Run:
 
     def of_picture(self, input_name: str) -> "Run":
         """The run with the model of another picture, of the same folder."""
-        return replace(self, picture=self.picture.with_name(input_name), name=layout.stem(input_name))
+        return replace(self, name=layout.stem(input_name), picture=self.picture.with_name(input_name))
 
     def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
         """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""

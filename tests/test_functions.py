@@ -31,6 +31,12 @@ def test_rmse() -> None:
     assert float(functions.rmse(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 2.0))) == 2
 
 
+def test_quantise_snaps_to_the_nearest_colour() -> None:
+    palette = torch.tensor([[0.0, 0, 0], [1, 1, 1]])
+    image = torch.tensor([0.2, 0.9, 0.6, -3.0]).reshape(1, 1, 2, 2).expand(2, 3, -1, -1)
+    assert functions.quantise(image, palette)[1, 2].tolist() == [[0, 1], [1, 0]]
+
+
 @pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
 def test_gradient_penalty_of_a_linear_critic(slope: float) -> None:
     weights = torch.tensor([1.0, 2.0, 2.0]).reshape(1, 3, 1, 1) * slope / 3  # of norm ``slope``

@@ -1,7 +1,9 @@
 """Pictures in and out: every kind of file, and what is said of those that can't be read."""
 
+import gc
 from pathlib import Path
 
+import imageio.v3
 import numpy as np
 import pytest
 import torch
@@ -149,3 +151,47 @@ def test_thumbnails_of_large_pictures_are_reduced() -> None:
     assert images.thumbnail(torch.zeros(1, 3, 512, 300)).shape == (256, 150, 3)
     assert images.thumbnail(torch.zeros(1, 3, 20, 30)).shape == (20, 30, 3)
     assert images.thumbnail(torch.zeros(1, 3, 2, 5000)).shape == (1, 256, 3)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_animations_keep_their_frames_and_their_time(tmp_path: Path, suffix: str, channels: int) -> None:
+    moving = [torch.full((1, channels, 12, 17), value) for value in (-0.9, -0.3, 0.3, 0.9)]
+    for index, frame in enumerate(moving):
+        frame[:, :, :, index] = 1 - frame[:, :, :, index].abs()
+    images.write_animation(tmp_path / f"a.{suffix}", moving, fps=5)
+    with Image.open(tmp_path / f"a.{suffix}") as animation:
+        assert animation.n_frames == 4
+        assert animation.size == (17, 12)
+        for index in range(4):
+            animation.seek(index)
+            animation.load()
+            assert animation.info["duration"] == 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # imageio's reader leaks its pipes
+def test_mp4_keeps_its_frames_and_its_time(tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    frames = [torch.full((1, 3, 33, 47), value) for value in (-0.9, -0.3, 0.3, 0.9)]
+    images.write_animation(tmp_path / "a.mp4", frames, fps=5)
+    video = imageio.v3.imread(tmp_path / "a.mp4", plugin="FFMPEG")
+    assert video.shape == (4, 34, 48, 3)
+    assert imageio.v3.immeta(tmp_path / "a.mp4", plugin="FFMPEG")["fps"] == 5
+    gc.collect()
+
+
+def test_missing_ffmpeg_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'imageio\[ffmpeg\]'"):
+        images.check_animation_format("mp4")
+    images.check_animation_format("gif")
+
+
+def test_references_get_the_pictures_size_and_channels(tmp_path: Path) -> None:
+    Image.fromarray(RGB).save(tmp_path / "rgb.png")
+    assert images.read_like(tmp_path / "rgb.png", torch.zeros(1, 4, 8, 9)).shape == (1, 4, 8, 9)
+    assert torch.equal(images.read_like(tmp_path / "rgb.png", torch.zeros(1, 3, 4, 6)), images.to_tensor(RGB))
+
+
+def test_frames_are_truncated() -> None:
+    assert images.to_frame(torch.full((1, 3, 1, 1), 0.999)).tolist() == [[[254, 254, 254]]]

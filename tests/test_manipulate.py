@@ -1,11 +1,16 @@
 """Random samples: from any scale, at any size, in batches."""
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 import torch
 
 from SinGAN import manipulate
 from SinGAN.functions import rmse
 from SinGAN.pyramid import Pyramid
+from tests.conftest import stripes
 
 
 def draw(pyramid: Pyramid, count: int, start: int = 0, enlargement: tuple[float, float] = (1, 1)) -> list[torch.Tensor]:
@@ -59,3 +64,123 @@ def test_what_can_not_be_sampled_is_refused(pyramid: Pyramid) -> None:
             draw(pyramid, 1, start)
     with pytest.raises(ValueError, match="leave no pixel"):
         draw(pyramid, 1, 0, (1.0, 0.001))
+
+
+def paint_like(pyramid: Pyramid) -> torch.Tensor:
+    """A reference of the finest scale's size that the picture doesn't show."""
+    return pyramid.scales[-1].real.flip(3).clone()
+
+
+def test_a_paint_changes_most_at_the_coarsest_injection(pyramid: Pyramid) -> None:
+    paint = paint_like(pyramid)
+    change = [
+        float(rmse(manipulate.inject(pyramid, paint, scale, torch.Generator().manual_seed(1)), paint))
+        for scale in (1, len(pyramid) - 1)
+    ]
+    assert change[-1] < change[0]
+
+
+def test_injection_gives_as_many_pictures_as_asked(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manipulate, "batch_size", lambda pyramid: 2)
+    made = manipulate.inject(pyramid, paint_like(pyramid), 2, torch.Generator().manual_seed(1), count=5)
+    assert made.shape == (5, *pyramid.scales[-1].real.shape[1:])
+    assert len({float(image.sum()) for image in made}) == 5
+
+
+def test_injection_scales(pyramid: Pyramid) -> None:
+    top = len(pyramid) - 1
+    assert manipulate.injection_scales(pyramid, [2, 1, 2]) == [1, 2]
+    assert manipulate.injection_scales(pyramid, [None]) == list(range(1, top + 1))
+    for wrong in (0, top + 1):
+        with pytest.raises(ValueError, match=f"1 to {top} for this model, not {wrong}"):
+            manipulate.injection_scales(pyramid, [1, wrong])
+
+
+def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid) -> None:
+    real, mask = pyramid.scales[-1].real, torch.zeros(1, 1, 24, 32)
+    mask[:, :, :, 16:] = 1
+    blended = manipulate.blend(real, -real, mask)
+    assert torch.equal(blended[..., :16], real[..., :16])
+    assert torch.equal(blended[..., 16:], -real[..., 16:])
+
+
+def test_k_means_finds_the_colours() -> None:
+    colours = torch.tensor([[-1.0, -1, -1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1]])
+    image = colours[torch.arange(40) % 5].reshape(1, 8, 5, 3).movedim(-1, 1)
+    assert sorted(manipulate.palette_of(image).tolist()) == sorted(colours.tolist())
+    assert torch.equal(manipulate.palette_of(stripes()), manipulate.palette_of(stripes()))
+    assert len(manipulate.palette_of(torch.zeros(1, 3, 4, 4))) == 1
+
+
+def test_quantised_paint_has_the_scales_size_and_few_colours(pyramid: Pyramid) -> None:
+    palette = manipulate.palette_of(pyramid.scales[-1].real)
+    last = len(pyramid) - 1
+    small = manipulate.quantised_paint(pyramid, paint_like(pyramid), last, palette)
+    assert small.shape == pyramid.scales[-1].real.shape
+    assert len(small[0].flatten(1).T.unique(dim=0)) <= 5
+    assert manipulate.quantised_paint(pyramid, paint_like(pyramid), 1, palette).shape == pyramid.scales[1].real.shape
+
+
+@pytest.mark.parametrize("factor", [1.1, 2.0, 2.5, 4.0])
+def test_super_resolution_has_exactly_the_size_asked(pyramid: Pyramid, rng: torch.Generator, factor: float) -> None:
+    real = pyramid.scales[-1].real
+    size = int(factor * 24), int(factor * 32)
+    assert manipulate.super_resolve(pyramid, real, factor, rng).shape[2:] == size
+    assert manipulate.bicubic(real, factor).shape[2:] == size
+    assert manipulate.super_resolve(pyramid, real[:, :, :17, :13], factor, rng).shape[2:] == (
+        int(factor * 17),
+        int(factor * 13),
+    )
+
+
+def test_enlargements_are_near_the_cube_root_of_2() -> None:
+    for factor in (1.1, 1.5, 2.0, 3.0, 4.0, 8.0):
+        count, step = manipulate.enlargement_steps(factor)
+        assert step**count == pytest.approx(factor)
+        assert 1 < step < 1.45
+    assert manipulate.enlargement_steps(4)[0] == 6
+
+
+def test_reduce_leaves_small_pictures_their_size() -> None:
+    assert manipulate.reduce(stripes(40, 60), 30).shape == (1, 3, 20, 30)
+    assert manipulate.reduce(stripes(40, 60), 90).shape == (1, 3, 40, 60)
+
+
+def test_a_walk_stays_when_pulled_and_strays_when_not() -> None:
+    z = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def fresh() -> Iterator[torch.Tensor]:
+        rng = torch.Generator().manual_seed(1)
+        while True:
+            yield torch.randn(1, 3, 8, 8, generator=rng)
+
+    def last(alpha: float, beta: float) -> torch.Tensor:
+        *_, end = itertools.islice(manipulate.walk(z, fresh(), alpha, beta), 20)
+        return end
+
+    assert torch.equal(last(1.0, 0.9), z)
+    assert float(rmse(last(0.1, 0.9), z)) > float(rmse(last(0.9, 0.9), z))
+
+
+def frames(pyramid: Pyramid, start: int, count: int = 7) -> torch.Tensor:
+    noisy = replace(pyramid, noise_border=True)
+    return torch.cat(list(manipulate.animate(noisy, torch.Generator().manual_seed(1), count, start, 0.1, 0.9)))
+
+
+def test_animations_of_higher_start_scales_stay_closer_to_the_picture(pyramid: Pyramid) -> None:
+    rebuilt = pyramid.generate(pyramid.z_rec())
+    still = [float(rmse(frames(pyramid, start), rebuilt.expand(7, -1, -1, -1))) for start in (0, 1, len(pyramid) - 1)]
+    assert still[0] > still[1] > still[2]
+
+
+def test_batches_do_not_change_an_animation(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = frames(pyramid, 0)
+    monkeypatch.setattr(manipulate, "batch_size", lambda pyramid: 3)
+    parts = frames(pyramid, 0)
+    assert parts.shape == (7, 3, 24, 32)
+    assert float((whole - parts).abs().mean()) < 1e-3
+
+
+def test_an_animation_needs_its_start_scale(pyramid: Pyramid) -> None:
+    with pytest.raises(ValueError, match="--animation_start_scale must be 0 to"):
+        frames(pyramid, len(pyramid))
