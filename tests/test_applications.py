@@ -1,8 +1,9 @@
 """The five applications, from flags to files, on tiny trained models."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import editing
 import harmonization
 import paint2image
 import SR
-from SinGAN import images, jobs
+from SinGAN import images, jobs, training
+from SinGAN.pyramid import Pyramid
 from tests.studio import SMALL, Capture, Studio, refusal
 from tests.test_files import everything
 
@@ -289,12 +291,9 @@ def test_what_can_not_be_animated(studio: Studio, capsys: Capture, flags: list[s
 def test_an_interrupted_animation_training_goes_on(
     studio: Studio, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train: Callable[..., object] = jobs.train
-
-    def broken(*arguments: object) -> object:
-        for pyramid in train(*arguments):  # type: ignore[attr-defined]
-            yield pyramid
-            raise KeyboardInterrupt
+    def broken(*arguments: Any) -> Iterator[Pyramid]:
+        yield next(training.train(*arguments))
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(jobs, "train", broken)
     with pytest.raises(SystemExit) as stop:
