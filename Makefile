@@ -9,6 +9,7 @@ DEMO := --input_name rocket.png --out Output/demo
 demo: $(VENV)/.runtime
 	$(BIN)/python main_train.py $(DEMO) --max_size 64 --niter 180 --num_samples 24 --manualSeed 1
 	$(BIN)/python random_samples.py $(DEMO) --mode random_samples_arbitrary_sizes --scale_h 2 --scale_v 1.5 --num_samples 6
+	$(BIN)/python editing.py $(DEMO) --ref_name rocket_edit.png --editing_start_scale all
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
