@@ -105,7 +105,7 @@ def train_scale(
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen."""
     nets = Adversaries.of(generator, critic, config)
     schedules = [
-        torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(LR_DROP * config.niter)], config.gamma)
+        torch.optim.lr_scheduler.MultiStepLR(optimizer, [max(1, int(LR_DROP * config.niter))], config.gamma)
         for optimizer in (nets.generator_optimizer, nets.critic_optimizer)
     ]
     z_rec = first_z_rec(pyramid, real, rng)
