@@ -48,6 +48,7 @@ def train_model(job: Job, rng: torch.Generator, overwrite: bool = False, tensorb
     finished: tuple[Scale, ...] = ()
     if whole:
         finished = _keep_whole_scales(job).scales
+    if job.folder.exists() and not overwrite:  # its manifest, with its seed, stays
         rng = torch.Generator(job.image.device).manual_seed(Manifest.read(job.folder).seed + whole)
     scales = range(whole, len(job.plan.sizes))
     progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales)

@@ -86,7 +86,7 @@ class Run:
         plan = planned(image.shape[2], image.shape[3], self.pyramid)
         manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task)
         training = replace(self.training, noise_border=task == "animation")
-        asked = "manualSeed" in self.given
+        asked = task == "train" and "manualSeed" in self.given  # elsewhere it is the seed of what the model is used for
         return Job(folder, manifest, asked, image, plan, self.net, training, self._start_weights())
 
     def _start_weights(self) -> StartWeights:
@@ -119,7 +119,7 @@ class Run:
         return Job(
             folder=folder,
             manifest=replace(base, task="paint", seed=self.seed),
-            seed_asked="manualSeed" in self.given,
+            seed_asked=False,
             image=pyramid.scales[-1].real,
             plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),
             net=net_config(base.options),

@@ -148,7 +148,7 @@ def test_quantised_paint_retrains_one_scale_and_keeps_it(studio: Studio, capsys:
     assert same == [True, False, True]
     assert "scale 1 of 0..2" in capsys.readouterr().out
     before = (model / "1" / "netG.pth").read_bytes()
-    paint(studio, "--paint_start_scale", "1", "--quantization_flag", "True")
+    paint(studio, "--paint_start_scale", "1", "--quantization_flag", "True", "--manualSeed", "77")
     assert "scale 1 of" not in capsys.readouterr().out
     assert (model / "1" / "netG.pth").read_bytes() == before
 
@@ -270,6 +270,17 @@ def test_an_animation_has_all_its_frames(studio: Studio) -> None:
         assert gif.n_frames == 6
         assert gif.info["duration"] == 250
         assert gif.size == (24, 18)
+
+
+def test_another_seed_makes_another_animation_of_the_same_model(studio: Studio, capsys: Capture) -> None:
+    one = ["--animation_start_scale", "0", "--beta_animation", "0.8"]
+    place = studio.out / "Animation" / "x" / "start_scale=0" / "alpha=0.100000_beta=0.800000.gif"
+    animate(studio, *one)
+    first = place.read_bytes()
+    capsys.readouterr()
+    animate(studio, *one, "--manualSeed", "2")
+    assert "Train" not in capsys.readouterr().out
+    assert place.read_bytes() != first
 
 
 @pytest.mark.parametrize(

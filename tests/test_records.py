@@ -129,6 +129,18 @@ def test_an_unfinished_training_goes_on_with_the_next_scale(
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
+def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
+    def trained(seed: int, folder: Path) -> torch.Tensor:
+        pyramid = jobs.obtain(job(folder, replace(manifest, seed=seed)), torch.Generator().manual_seed(seed))
+        return pyramid.generate(pyramid.z_rec())
+
+    whole = trained(manifest.seed, tmp_path / "whole")
+    manifest_of_killed = tmp_path / "killed"
+    manifest_of_killed.mkdir()
+    manifest.write(manifest_of_killed)
+    assert torch.equal(trained(99, manifest_of_killed), whole)
+
+
 def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
     record(tmp_path / "m", replace(manifest, task="animation"), pyramid)
     with pytest.raises(ValueError, match="trained for animation, not for train"):
