@@ -19,38 +19,40 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, args = config.parse(parser, argv)
     _, step = manipulate.enlargement_steps(args.sr_factor)
     run = run.with_scale_factor(1 / step)
-    truth = read_truth(run, args.ground_truth, args.sr_factor)
-    pyramid = obtain(run.of_picture(args.model_name or args.input_name), named=args.model_name is not None)
-    image = pyramid.scales[-1].real
-    if args.model_name:
-        image = manipulate.reduce(images.read(run.picture, image.shape[1], opaque=True), run.pyramid.max_size)
-    if max(images.size(run.picture)) > max(image.shape[-2:]):
-        print(f"{run.picture} is reduced to {image.shape[-2]} x {image.shape[-1]} first: raise --max_size to keep it")
-    result = manipulate.super_resolve(pyramid, image.to(run.device), args.sr_factor, run.rng)
-    lines = compare(result, manipulate.bicubic(image, args.sr_factor), truth) if truth is not None else []
+    owner = run.of_picture(args.model_name or args.input_name)
+    owner = owner.adopting(owner.model)
+    image = images.read(run.picture, owner.net.channels, opaque=True).to(run.device)
+    small = manipulate.reduce(image, owner.pyramid.max_size)
+    truth = read_truth(args.ground_truth, small, args.sr_factor)
+    pyramid = obtain(owner, named=args.model_name is not None)
+    if args.model_name is None:
+        small = pyramid.scales[-1].real
+    if small.shape != image.shape:
+        print(f"{run.picture} is reduced to {small.shape[-2]} x {small.shape[-1]} first: raise --max_size to keep it")
+    result = manipulate.super_resolve(pyramid, small, args.sr_factor, run.fresh_rng())
+    lines = [] if truth is None else compare(result, manipulate.bicubic(small, args.sr_factor), truth)
     place = layout.super_resolution(run.out, run.name, args.sr_factor)
-    records.write_results(place.parent, image, {place.stem: result})
-    print(*lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}", sep="\n")
+    records.write_results(place.parent, small, {place.stem: result})
+    print(f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}", sep="\n")
 
 
 def obtain(run: Run, named: bool) -> Pyramid:
     """The model, trained where there is none; one that is ``named`` serves without its picture."""
     if named and run.model.exists() and not run.overwrite:
         return run.load("SR")[1]
-    job = run.adopting(run.model).job(run.model, "SR")
+    job = run.job(run.model, "SR")
     if run.overwrite or not job.is_done():
-        print(f"*** Train SinGAN for SR ***\nrandom seed: {run.seed}")
+        print("*** Train SinGAN for SR ***")
     return jobs.obtain(job, run.rng, run.overwrite)
 
 
-def read_truth(run: Run, path: Path | None, factor: float) -> Tensor | None:
-    """The picture at ``path``, if there is one; it must show what the enlarged one will."""
+def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None:
+    """The picture at ``path``, if there is one; it must show what ``small`` (1, C, H, W), enlarged, shows."""
     if path is None:
         return None
-    truth = images.read(path, run.net.channels, opaque=True)
-    height, width = images.size(run.picture)
-    ratio = factor * min(run.pyramid.max_size / max(height, width), 1.0)
-    measures.check_sizes((int(ratio * height), int(ratio * width)), (truth.shape[-2], truth.shape[-1]))
+    truth = images.read(path, small.shape[1], opaque=True)
+    size = int(factor * small.shape[-2]), int(factor * small.shape[-1])
+    measures.check_sizes(size, (truth.shape[-2], truth.shape[-1]))
     return truth
 
 

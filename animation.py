@@ -22,9 +22,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("*** Train SinGAN for animation ***")
     print(f"random seed: {run.seed}")
     pyramid = jobs.obtain(job, run.rng, run.overwrite)
+    rng = run.fresh_rng()
     choices = itertools.product(args.animation_start_scale, args.alpha_animation, args.beta_animation)
     for start, alpha, beta in choices:
-        frames = manipulate.animate(pyramid, run.rng, args.num_frames, start, alpha, beta)
+        frames = manipulate.animate(pyramid, rng, args.num_frames, start, alpha, beta)
         place = layout.animation(run.out, run.name, start, alpha, beta, args.format)
         images.write_animation(place, frames, args.fps)
         print(place)

@@ -21,6 +21,9 @@ class Parser(argparse.ArgumentParser):
         fail(f"{message} (all flags: {self.prog} -h)")
 
 
+HUGE = 10**9  # more of anything counted is a slip of the finger
+
+
 def number(kind: type, low: float = -math.inf, high: float = math.inf, strict: bool = False) -> Callable[[str], Any]:
     """A converter to ``kind`` that takes ``low`` to ``high``; with ``strict`` only what lies between."""
 
@@ -30,16 +33,16 @@ def number(kind: type, low: float = -math.inf, high: float = math.inf, strict: b
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
         inside = low < value < high if strict else low <= value <= high
-        if not inside or not math.isfinite(value):
+        if not inside or value in (math.inf, -math.inf):
             least = f"{'above' if strict else 'at least'} {low:g}"
-            most = "" if high == math.inf else f" and {'below' if strict else 'at most'} {high:g}"
+            most = "" if high >= HUGE and not value > high else f" and {'below' if strict else 'at most'} {high:g}"
             raise argparse.ArgumentTypeError(f"must be {least}{most}, not {text}")
         return value
 
     return convert
 
 
-count = number(int, 1)
+count = number(int, 1, HUGE)
 positive = number(float, 0, strict=True)
 not_negative = number(float, 0)
 
@@ -128,7 +131,7 @@ def add_animation_flags(parser: Parser) -> None:
     add("--beta_animation", type=ratio, nargs="+", default=[0.8, 0.85, 0.9, 0.95], help="smoothness [0.8 .. 0.95]")
     add("--animation_start_scale", type=number(int, 0), nargs="+", default=[0, 1, 2], help="first that moves [0 1 2]")
     add("--num_frames", type=count, default=100, help="[%(default)s]")
-    add("--fps", type=positive, default=10.0, help="frames per second [%(default)g]")
+    add("--fps", type=number(float, 0.1, 100), default=10.0, help="frames per second, 0.1 to 100 [%(default)g]")
     add("--format", choices=("gif", "mp4", "webp"), default="gif", help="[%(default)s]")
 
 
@@ -187,7 +190,7 @@ def _device(text: str) -> torch.device:
         device = torch.device(text)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
+    if device.type != "cuda" and device != torch.device("cpu"):
         raise argparse.ArgumentTypeError(f"must be cpu, cuda or cuda:<n>, not {text}")
     return device
 

@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     manifest, pyramid = run.load()
     scales = manipulate.injection_scales(pyramid, args.start_scales)
     paint = images.read_like(args.ref_dir / args.ref_name, pyramid.scales[-1].real)
+    rng = run.fresh_rng()
     generated: dict[int, Tensor] = {}
     extras: dict[str, Tensor] = {}
     for scale in scales:
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             model = jobs.obtain_for_paint(
                 run.paint_job(manifest, pyramid, scale), pyramid, scale, palette, run.rng, run.overwrite
             )
-        generated[scale] = manipulate.run_from(model, put_in, scale, run.rng, args.num_samples)
+        generated[scale] = manipulate.run_from(model, put_in, scale, rng, args.num_samples)
     folder = layout.paint(run.out, run.name, args.ref_name, args.quantization_flag)
     records.write_results(folder, paint, records.by_scale(generated), extras)
     print(f"random seed: {run.seed}\npictures from the paint: {folder}")

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         what = f"random samples for image {args.input_name} at size: scale_h={args.scale_h:f}, scale_v={args.scale_v:f}"
 
     _, pyramid = run.load()
-    if folder.exists() and not run.overwrite:
+    if (folder / "grid.png").exists() and not run.overwrite:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
         return
     samples = manipulate.sample(pyramid, run.rng, args.num_samples, start, enlargement)

@@ -26,12 +26,30 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Whatever ``folder`` held before stays until then, and for good where the block fails. Parents
     made for a block that fails are removed again.
     """
+    with _draft_of(folder) as draft:
+        yield draft
+        replace_folder(draft, folder)
+
+
+@contextmanager
+def files_into(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``folder``; its files move into ``folder`` when the block ends well."""
+    with _draft_of(folder) as draft:
+        yield draft
+        folder.mkdir(exist_ok=True)
+        for file in draft.iterdir():
+            file.replace(folder / file.name)
+
+
+@contextmanager
+def _draft_of(folder: Path) -> Iterator[Path]:
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is in the way: a folder is to be made there")
     with fresh_parents(folder):
         draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
             draft.mkdir()
             yield draft
-            replace_folder(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 

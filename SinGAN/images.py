@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     if not path.exists():
         raise FileNotFoundError(f"no picture {path}: put it there, or name its folder (--input_dir, --ref_dir)")
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")  # of what is merely odd in a file
             levels = _decode(ImageOps.exif_transpose(picture))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as a picture: {error}") from error
@@ -113,13 +115,6 @@ def write_levels(path: Path, levels: Levels) -> None:
         picture.save(draft, format="PNG")
 
 
-def size(path: Path) -> tuple[int, int]:
-    """Height and width of the picture at ``path``."""
-    with Image.open(path) as picture:
-        width, height = ImageOps.exif_transpose(picture).size
-    return height, width
-
-
 def check_animation_format(suffix: str) -> None:
     """Raise a ValueError where animations with the ending ``suffix`` can't be written here."""
     if suffix == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
@@ -139,7 +134,8 @@ def write_animation(path: Path, frames: Iterable[Tensor], fps: float) -> None:
             return
         first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
         kind = {".gif": "GIF", ".webp": "WebP"}[path.suffix]
-        first.save(draft, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0)
+        disposal = {"disposal": 2} if kind == "GIF" and levels[0].shape[2] == 4 else {}  # no older frame shows through
+        first.save(draft, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0, **disposal)
 
 
 def thumbnail(image: Tensor) -> Levels:

@@ -1,6 +1,7 @@
 """Models on demand: a training that is asked for, done where its folder lacks it."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Job:
     plan: Plan
     net: NetConfig
     config: TrainConfig
-    weights: StartWeights
+    weights: Callable[[], StartWeights]  # read only when something is to be trained
 
     def whole_scales(self) -> int:
         """How many of its scales its folder holds; raises a ValueError where that holds another model."""
@@ -50,10 +51,11 @@ def train_model(job: Job, rng: torch.Generator, overwrite: bool = False, tensorb
         finished = _keep_whole_scales(job).scales
     if job.folder.exists() and not overwrite:  # its manifest, with its seed, stays
         rng = torch.Generator(job.image.device).manual_seed(Manifest.read(job.folder).seed + whole)
+    weights = job.weights()
     scales = range(whole, len(job.plan.sizes))
     progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales)
     with Recorder(job.folder, job.manifest, progress, overwrite, tensorboard) as recorder:
-        for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, job.weights, finished):
+        for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, weights, finished):
             recorder.keep(pyramid, len(pyramid) - 1)
     return pyramid
 

@@ -11,9 +11,10 @@ def stem(input_name: str) -> str:
     """
     if "/" in input_name or "\\" in input_name:
         raise ValueError(f"--input_name {input_name!r} holds a folder: name the folder with --input_dir")
-    if input_name in ("", ".", "..") or not input_name.isprintable():
+    name = Path(input_name).stem
+    if name in ("", ".", "..") or not input_name.isprintable():
         raise ValueError(f"--input_name {input_name!r} is no file name")
-    return Path(input_name).stem
+    return name
 
 
 def trained(out: Path, name: str, scale_factor: float, alpha: float) -> Path:

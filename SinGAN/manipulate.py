@@ -93,12 +93,11 @@ def injection_scales(pyramid: Pyramid, asked: Sequence[int | None]) -> list[int]
     Raises:
         ValueError: one is out of range.
     """
-    if None in asked:
-        return list(range(1, len(pyramid)))
-    for scale in asked:
-        if scale is None or not 1 <= scale < len(pyramid):
+    chosen = {scale for scale in asked if scale is not None}
+    for scale in chosen:
+        if not 1 <= scale < len(pyramid):
             raise ValueError(f"the injection scale must be 1 to {len(pyramid) - 1} for this model, not {scale}")
-    return sorted({scale for scale in asked if scale is not None})
+    return list(range(1, len(pyramid))) if None in asked else sorted(chosen)
 
 
 def check_start_scale(start_scale: int, scales: int, flag: str) -> None:

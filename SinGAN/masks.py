@@ -75,5 +75,5 @@ def marked(mask: Tensor) -> Marks:
 
 def difference(image: Tensor, real: Tensor) -> Marks:
     """Where two pictures (1, C, H, W) visibly differ: beyond JPEG noise, and without specks."""
-    gap = np.abs(images.to_levels(image).astype(int) - images.to_levels(real)).max(axis=2)
+    gap = np.abs(images.to_levels(image).astype(int) - images.to_levels(real))[:, :, :3].max(axis=2)  # alpha is ignored
     return np.asarray(ndimage.binary_opening(gap > JPEG_NOISE, morphology.disk(1)))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from SinGAN import images
 from SinGAN.adversarial import LOSSES
-from SinGAN.files import fresh_parents, remove_if_empty, replace_folder, whole_file, whole_folder
+from SinGAN.files import files_into, remove_if_empty, replace_folder, whole_file, whole_folder
 from SinGAN.manifest import Manifest
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid, trained_scales
@@ -182,9 +182,9 @@ def write_results(
 
     Of several pictures there is a contact sheet ``grid.png``, the ``reference`` first.
     """
-    with fresh_parents(folder / "result"):
+    with files_into(folder) as draft:
         for name, image in {**pictures, **(extras or {})}.items():
-            images.write(folder / f"{name}.png", image)
+            images.write(draft / f"{name}.png", image)
         if len(pictures) > 1:
             tiles = [images.thumbnail(image) for image in (reference, *pictures.values())]
-            images.write_levels(folder / "grid.png", images.contact_sheet(tiles))
+            images.write_levels(draft / "grid.png", images.contact_sheet(tiles))

@@ -41,8 +41,11 @@ def train_config(options: Mapping[str, Any]) -> TrainConfig:
 
 def configs(options: Mapping[str, Any]) -> dict[str, Any]:
     """The configs of a run by name, from ``options``, flags by name."""
-    pyramid = PyramidConfig(*(options[flag] for flag in ("min_size", "max_size", "scale_factor")))
-    return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
+    try:
+        pyramid = PyramidConfig(*(options[flag] for flag in ("min_size", "max_size", "scale_factor")))
+        return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
+    except KeyError as error:
+        raise ValueError(f"the model's manifest lacks the option {error}: train again with --overwrite") from error
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Run:
         manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task)
         training = replace(self.training, noise_border=task == "animation")
         asked = task == "train" and "manualSeed" in self.given  # elsewhere it is the seed of what the model is used for
-        return Job(folder, manifest, asked, image, plan, self.net, training, self._start_weights())
+        return Job(folder, manifest, asked, image, plan, self.net, training, self._start_weights)
 
     def _start_weights(self) -> StartWeights:
         return StartWeights(
@@ -98,8 +101,13 @@ class Run:
         """The flags that name this model to another script, quoted for a shell."""
         naming = ("input_name", "scale_factor", "alpha", "out")
         values = {**self.options, "input_name": self.picture.name, "out": self.out}
-        flags = [[f"--{flag}", str(values[flag])] for flag in naming if flag in self.given]
-        return shlex.join(itertools.chain(*flags))
+        flags = [(f"--{flag}", str(values[flag])) for flag in naming if flag in self.given]
+        parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
+        return shlex.join(itertools.chain(*parts))
+
+    def fresh_rng(self) -> torch.Generator:
+        """A generator at its seed: what a model makes does not depend on whether it was trained just before."""
+        return torch.Generator(self.device).manual_seed(self.seed)
 
     def with_scale_factor(self, scale_factor: float) -> "Run":
         """The run with another ``--scale_factor``, unless one was given by hand."""
@@ -115,16 +123,16 @@ class Run:
     def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
         """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""
         folder = layout.trained_for_paint(self.out, self.name, self.pyramid.scale_factor, start_scale)
-        sizes = tuple(scale.size for scale in pyramid.scales)
+        sizes, own = tuple(scale.size for scale in pyramid.scales), configs(base.options)
         return Job(
             folder=folder,
             manifest=replace(base, task="paint", seed=self.seed),
             seed_asked=False,
             image=pyramid.scales[-1].real,
             plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),
-            net=net_config(base.options),
-            config=train_config(base.options),
-            weights=StartWeights(),
+            net=own["net"],
+            config=own["training"],
+            weights=StartWeights,
         )
 
     def load(self, task: str = "train") -> tuple[Manifest, Pyramid]:

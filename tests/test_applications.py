@@ -231,6 +231,41 @@ def test_an_interrupted_super_resolution_training_goes_on(studio: Studio, capsys
     assert (model / "1" / "netG.pth").read_bytes() == kept
 
 
+def test_one_seed_gives_the_same_result_whether_the_model_was_there_or_not(studio: Studio) -> None:
+    place = studio.out / "SR" / "2" / "x_HR.png"
+    enlarge(studio, "--sr_factor", "2")
+    first = place.read_bytes()
+    enlarge(studio, "--sr_factor", "2")
+    assert place.read_bytes() == first
+    gif = studio.out / "Animation" / "x" / "start_scale=0" / "alpha=0.100000_beta=0.800000.gif"
+    for _ in range(2):
+        animate(studio, "--animation_start_scale", "0", "--beta_animation", "0.8")
+        first, before = gif.read_bytes(), first
+    assert gif.read_bytes() == first
+    assert before == first
+
+
+def test_the_truth_is_compared_with_what_the_model_makes(studio: Studio, capsys: Capture) -> None:
+    """Size and channels come from the model, not from the flags' defaults."""
+    enlarge(studio, "--sr_factor", "2", "--nc_im", "1")
+    studio.draw("truth.png", 36, 48)
+    capsys.readouterr()
+    truth = str(studio.inputs / "truth.png")
+    SR.main([*studio.flags(), "--not_cuda", "--sr_factor", "2", "--ground_truth", truth])
+    assert "bicubic  PSNR" in capsys.readouterr().out
+    studio.draw("large.png", 40, 60)
+    SR.main([*studio.flags("large.png"), "--not_cuda", "--sr_factor", "2", "--model_name", "x.png"])
+    assert images.read(studio.out / "SR" / "2" / "large_HR.png").shape[2:] == (32, 48)
+
+
+def test_a_trained_model_does_not_need_the_weights_that_it_started_from(studio: Studio) -> None:
+    weights = studio.inputs / "start.pth"
+    shutil.copy(studio.model() / "0" / "netG.pth", weights)
+    enlarge(studio, "--netG", str(weights))
+    weights.unlink()
+    SR.main([*studio.flags(), "--not_cuda"])
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -314,6 +349,13 @@ def test_an_interrupted_animation_training_goes_on(
     capsys.readouterr()
     animate(studio, "--animation_start_scale", "0")
     assert "scale 0 of" not in capsys.readouterr().out
+
+
+def test_a_manifest_without_an_option_is_named(studio: Studio, capsys: Capture) -> None:
+    enlarge(studio)
+    manifest = next((studio.out / "TrainedModels" / "x").glob("*alpha=100")) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"niter"', '"nitre"'))
+    assert "lacks the option 'niter'" in refusal(capsys, lambda: SR.main([*studio.flags(), "--not_cuda"]))
 
 
 @pytest.mark.parametrize("name", ["Harmonization/galaxies_rocket", "Editing/rocket_edit", "Paint/rocket_paint"])

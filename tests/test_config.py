@@ -75,6 +75,11 @@ def test_flags_given_by_hand_are_known_even_at_their_default() -> None:
     assert parse("--alpha", "10", "--out", "Output").given == {"input_name", "not_cuda", "alpha", "out"}
 
 
+def test_the_next_command_can_name_a_picture_with_a_dash() -> None:
+    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"])
+    assert run.model_flags() == "--input_name=-x.png"
+
+
 def test_the_next_command_names_the_model() -> None:
     run = parse("--alpha", "2", "--niter", "5", "--out", "my folder")
     assert run.model_flags() == "--input_name x.png --alpha 2.0 --out 'my folder'"
@@ -84,6 +89,8 @@ def test_the_next_command_names_the_model() -> None:
     ("flags", "words"),
     [
         ("--niter 0", "--niter: must be at least 1, not 0"),
+        ("--niter 1" + 400 * "0", "--niter: must be at least 1 and at most 1e+09"),
+        ("--device cpu:1", "must be cpu, cuda or cuda:<n>, not cpu:1"),
         ("--niter two", "--niter: 'two' is no whole number"),
         ("--scale_factor 1.2", "--scale_factor: must be above 0 and below 1, not 1.2"),
         ("--scale_factor 1", "must be above 0 and below 1"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from SinGAN.files import replace_folder, whole_file, whole_folder
+from SinGAN.files import files_into, replace_folder, whole_file, whole_folder
 
 
 def everything(folder: Path) -> list[str]:
@@ -48,6 +48,26 @@ def test_a_failed_folder_keeps_what_stood_beside_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"), whole_folder(tmp_path / "a" / "b" / "f"):
         raise ValueError("no")
     assert everything(tmp_path) == ["a"]
+
+
+def test_files_join_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "old").write_text("old")
+    with files_into(tmp_path / "f") as draft:
+        (draft / "new").touch()
+    assert everything(tmp_path) == ["f", "f/new", "f/old"]
+    with pytest.raises(OSError, match="full"), files_into(tmp_path / "f") as draft:
+        (draft / "old").write_text("half")
+        raise OSError("disk full")
+    assert everything(tmp_path) == ["f", "f/new", "f/old"]
+    assert (tmp_path / "f" / "old").read_text() == "old"
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("mine")
+    with pytest.raises(FileExistsError, match="in the way"), whole_folder(tmp_path / "f"):
+        pass
+    assert (tmp_path / "f").read_text() == "mine"
 
 
 def test_replacing_nothing_renames(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_injection_scales(pyramid: Pyramid) -> None:
     for wrong in (0, top + 1):
         with pytest.raises(ValueError, match=f"1 to {top} for this model, not {wrong}"):
             manipulate.injection_scales(pyramid, [1, wrong])
+        with pytest.raises(ValueError, match="for this model"):
+            manipulate.injection_scales(pyramid, [None, wrong])
 
 
 def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid) -> None:

@@ -75,6 +75,11 @@ def test_without_a_file_the_mask_is_where_the_reference_differs(tmp_path: Path) 
     assert "no mask file" in line
 
 
+def test_alpha_is_no_difference() -> None:
+    real, image = (torch.cat([REAL, torch.full_like(REAL[:, :1], alpha)], dim=1) for alpha in (-1.0, 1.0))
+    assert not masks.difference(image, real).any()
+
+
 def test_useless_guesses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not differ"):
         masks.marks_of(tmp_path / "a.png", REAL, REAL)

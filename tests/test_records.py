@@ -34,7 +34,7 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def job(folder: Path, manifest: Manifest, seed_asked: bool = False) -> Job:
-    return Job(folder, manifest, seed_asked, stripes(), PLAN, TINY_NET, TrainConfig(niter=2), StartWeights())
+    return Job(folder, manifest, seed_asked, stripes(), PLAN, TINY_NET, TrainConfig(niter=2), StartWeights)
 
 
 def recorder(folder: Path, manifest: Manifest, tensorboard: bool = False) -> Recorder:

@@ -96,6 +96,14 @@ def test_existing_samples_are_kept_unless_overwritten(studio: Studio, capsys: Ca
     assert studio.results() != before
 
 
+def test_an_empty_folder_is_no_samples(studio: Studio) -> None:
+    studio.train()
+    folder = studio.out / "RandomSamples" / "x" / "gen_start_scale=1"
+    folder.mkdir()
+    studio.sample("--gen_start_scale", "1")
+    assert (folder / "grid.png").exists()
+
+
 @pytest.mark.parametrize(("start", "suffix"), [("0", ""), ("2", "_gen_start_scale=2")])
 def test_arbitrary_sizes(studio: Studio, capsys: Capture, start: str, suffix: str) -> None:
     studio.train()
