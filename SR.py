@@ -1,5 +1,11 @@
 """Enlarge a picture, with detail from a SinGAN that is trained on it."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +15,6 @@ import config
 from SinGAN import images, jobs, layout, manipulate, measures, records
 from SinGAN.pyramid import Pyramid
 from SinGAN.run import Run
-from SinGAN.terminal import script
 
 
 @script

@@ -1,11 +1,16 @@
 """Animate a picture: a random walk near it, through a SinGAN with noise in its margins."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 import itertools
 from collections.abc import Sequence
 
 import config
 from SinGAN import images, jobs, layout, manipulate
-from SinGAN.terminal import script
 
 
 @script

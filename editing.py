@@ -1,11 +1,16 @@
 """Make a crude edit of the training picture seamless."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 from collections.abc import Sequence
 
 import config
 from SinGAN import layout, masks, records
 from SinGAN.retouch import retouch
-from SinGAN.terminal import script
 
 
 @script

@@ -1,11 +1,16 @@
 """Make an object pasted into the training picture look as if it belonged there."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 from collections.abc import Sequence
 
 import config
 from SinGAN import layout, masks, records
 from SinGAN.retouch import retouch
-from SinGAN.terminal import script
 
 
 @script

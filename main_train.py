@@ -1,12 +1,17 @@
 """Train a SinGAN on one picture, then draw random samples from it."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 import time
 from collections.abc import Sequence
 
 import config
 from SinGAN import jobs, layout, manipulate, records
 from SinGAN.progress import duration, peak_memory
-from SinGAN.terminal import script
 
 
 @script

@@ -1,5 +1,11 @@
 """Turn a paint, a few strokes of flat colour, into a picture like the training picture."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -7,7 +13,6 @@ from torch import Tensor
 import config
 from SinGAN import images, jobs, layout, manipulate, records
 from SinGAN.functions import quantise
-from SinGAN.terminal import script
 
 
 @script

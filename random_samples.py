@@ -1,10 +1,15 @@
 """Draw random samples from a trained SinGAN, from any scale and at any size."""
 
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
 from collections.abc import Sequence
 
 import config
 from SinGAN import layout, manipulate, records
-from SinGAN.terminal import script
 
 MODES = ["random_samples", "random_samples_arbitrary_sizes"]
 

@@ -273,6 +273,18 @@ def test_ctrl_c_leaves_whole_scales(studio: Studio) -> None:
     assert not [path for path in everything(studio.out) if path.endswith(("tmp", "new", "old"))]
 
 
+@pytest.mark.parametrize("delay", [1.0, 2.0])
+def test_ctrl_c_while_the_imports_run(studio: Studio, delay: float) -> None:
+    """Sent while torch and the others are imported, which takes seconds: one line at any moment."""
+    command = [sys.executable, "main_train.py", *studio.flags("x.png"), *SMALL, "--niter", "500"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "main_train.py: error: interrupted\n")
+    assert not studio.out.exists()
+
+
 @pytest.mark.parametrize("script", ["main_train.py", "random_samples.py"])
 def test_help(script: str) -> None:
     done = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True, check=True)
