@@ -80,9 +80,10 @@ def _add_run_flags(add: Callable[..., Any], modes: Sequence[str], input_name: st
     add("--overwrite", action="store_true", help="make anew what exists; the old goes when the new is whole")
 
 
-def add_reference_flags(parser: Parser, task: str, folder: str) -> None:
+def reference_parser(description: str | None, mode: str, task: str, folder: str) -> Parser:
     """The flags of a script that puts a reference into the pyramid: its file, the scales, how many pictures."""
-    add = parser.add_argument_group(task).add_argument
+    made = parser(description, [mode])
+    add = made.add_argument_group(task).add_argument
     add("--ref_name", required=True, help="file name of the reference")
     add("--ref_dir", type=Path, default=Path("Input") / folder, help="its folder [%(default)s]")
     add(
@@ -94,6 +95,7 @@ def add_reference_flags(parser: Parser, task: str, folder: str) -> None:
         help="scales to put it in at, 1 to the finest; several, or: all",
     )
     add("--num_samples", type=count, default=1, help="pictures for each scale [%(default)s]")
+    return made
 
 
 def add_quantization_flag(parser: Parser) -> None:

@@ -15,8 +15,7 @@ from SinGAN.retouch import retouch
 
 @script
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = config.parser(__doc__, ["editing"])
-    config.add_reference_flags(parser, "editing", "Editing")
+    parser = config.reference_parser(__doc__, "editing", "editing", "Editing")
     run, args = config.parse(parser, argv)
     _, pyramid = run.load()
     reference = args.ref_dir / args.ref_name

@@ -15,8 +15,7 @@ from SinGAN.retouch import retouch
 
 @script
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = config.parser(__doc__, ["harmonization"])
-    config.add_reference_flags(parser, "harmonization", "Harmonization")
+    parser = config.reference_parser(__doc__, "harmonization", "harmonization", "Harmonization")
     run, args = config.parse(parser, argv)
     _, pyramid = run.load()
     reference = args.ref_dir / args.ref_name

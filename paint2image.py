@@ -17,8 +17,7 @@ from SinGAN.functions import quantise
 
 @script
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = config.parser(__doc__, ["paint2image"])
-    config.add_reference_flags(parser, "paint", "Paint")
+    parser = config.reference_parser(__doc__, "paint2image", "paint", "Paint")
     config.add_quantization_flag(parser)
     run, args = config.parse(parser, argv)
     manifest, pyramid = run.load()

@@ -151,10 +151,11 @@ class Pyramid:
         scales = []
         for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
             place = folder / str(index)
-            config = NetConfig.of(read_weights(place / "netG.pth"))
-            generator, discriminator = Generator(config), Discriminator(config)
-            _load_net(generator, place / "netG.pth")
-            _load_net(discriminator, place / "netD.pth")
+            weights = read_weights(place / "netG.pth")
+            generator = Generator(NetConfig.of(weights))
+            discriminator = Discriminator(generator.config)
+            _fill(generator, weights, place / "netG.pth")
+            _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")
             scales.append(Scale(generator.to(device), discriminator.to(device), real, z, float(amp)))
         if not scales:
             raise ValueError(f"{folder} holds no trained scale")
@@ -181,9 +182,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _load_net(net: nn.Module, path: Path) -> None:
+def _fill(net: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     try:
-        net.load_state_dict(read_weights(path))
+        net.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"{path} does not fit the other files: {error}") from error
 

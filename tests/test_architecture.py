@@ -1,0 +1,38 @@
+"""The package's imports: they run one way, and never to the scripts' side."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "SinGAN").glob("*.py"))
+
+
+def imported(module: Path) -> set[str]:
+    """The modules that ``module`` imports; those of the package by their own names."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "SinGAN":
+            names |= {f"SinGAN.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return {name.removeprefix("SinGAN.") for name in names}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_the_package_knows_neither_flags_nor_scripts(module: Path) -> None:
+    scripts = {script.stem for script in ROOT.glob("*.py")}
+    assert not imported(module) & (scripts | {"argparse", "sklearn", "tests"})
+
+
+def test_imports_run_one_way() -> None:
+    """The modules can be put in an order in which each imports only those before it."""
+    own = {module.stem for module in MODULES}
+    waiting = {module.stem: imported(module) & own for module in MODULES}
+    while waiting:
+        ready = {name for name, needs in waiting.items() if not needs & set(waiting)}
+        assert ready, f"these import each other: {sorted(waiting)}"
+        waiting = {name: needs for name, needs in waiting.items() if name not in ready}
