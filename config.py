@@ -13,6 +13,8 @@ from SinGAN import layout
 from SinGAN.run import MODEL_FLAGS, Run, configs
 from SinGAN.terminal import fail
 
+Flags = argparse.Namespace
+
 
 class Parser(argparse.ArgumentParser):
     """Reports bad flags in one line."""
@@ -58,7 +60,7 @@ def odd(text: str) -> int:
 def parser(description: str | None, modes: Sequence[str], input_name: str | None = None) -> Parser:
     """The flags that all scripts share; where there are several ``modes``, one must be named.
 
-    ``input_name`` is the picture where none is named; without it one must be.
+    ``input_name`` is the picture where none is named; without it one must be, unless it is "".
     """
     made = Parser(description=description, allow_abbrev=False)
     _add_run_flags(made.add_argument_group("run").add_argument, modes, input_name)
@@ -69,13 +71,13 @@ def parser(description: str | None, modes: Sequence[str], input_name: str | None
 
 
 def _add_run_flags(add: Callable[..., Any], modes: Sequence[str], input_name: str | None) -> None:
-    named = "" if input_name is None else f" [{input_name}]"
+    named = f" [{input_name}]" if input_name else ""
     add("--input_name", required=input_name is None, default=input_name, help=f"file of the training picture{named}")
     add("--input_dir", type=Path, default=Path("Input/Images"), help="its folder [%(default)s]")
     add("--out", type=Path, default=Path("Output"), help="folder of all results [%(default)s]")
     add("--mode", choices=modes, required=len(modes) > 1, default=modes[0], help="the task")
     add("--not_cuda", action="store_true", help="run on the CPU")
-    add("--device", type=_device, help="cpu, cuda or cuda:<n> [CUDA where there is one]")
+    add("--device", type=device, help="cpu, cuda or cuda:<n> [CUDA where there is one]")
     add("--manualSeed", type=number(int, 0, 2**63 - 1), help="random seed [a new one each time]")
     add("--overwrite", action="store_true", help="make anew what exists; the old goes when the new is whole")
 
@@ -89,7 +91,7 @@ def reference_parser(description: str | None, mode: str, task: str, folder: str)
     add(
         f"--{task}_start_scale",
         dest="start_scales",
-        type=_scale_or_all,
+        type=scale_or_all(1),
         nargs="+",
         required=True,
         help="scales to put it in at, 1 to the finest; several, or: all",
@@ -137,8 +139,9 @@ def add_animation_flags(parser: Parser) -> None:
     add("--format", choices=("gif", "mp4", "webp"), default="gif", help="[%(default)s]")
 
 
-def _scale_or_all(text: str) -> int | None:
-    return None if text == "all" else int(number(int, 1)(text))
+def scale_or_all(low: int) -> Callable[[str], int | None]:
+    """A converter to a scale from ``low`` on, or to None for ``all``."""
+    return lambda text: None if text == "all" else int(number(int, low)(text))
 
 
 def _add_net_flags(add: Callable[..., Any]) -> None:
@@ -187,14 +190,15 @@ def _below_one(text: str) -> float:
     return value
 
 
-def _device(text: str) -> torch.device:
+def device(text: str) -> torch.device:
+    """A converter to a device."""
     try:
-        device = torch.device(text)
+        named = torch.device(text)
     except RuntimeError:
-        device = torch.device("meta")
-    if device.type != "cuda" and device != torch.device("cpu"):
+        named = torch.device("meta")
+    if named.type != "cuda" and named != torch.device("cpu"):
         raise argparse.ArgumentTypeError(f"must be cpu, cuda or cuda:<n>, not {text}")
-    return device
+    return named
 
 
 def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Namespace]:
@@ -212,16 +216,16 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         raise ValueError(f"--nc_z {args.nc_z} differs from --nc_im {args.nc_im}: leave --nc_z out, it follows")
     args.nc_z = args.nc_im
     name = layout.stem(args.input_name)
-    device = _choose_device(args.device, args.not_cuda)
+    chosen = choose_device(args.device, args.not_cuda)
     seed = random.SystemRandom().randrange(2**31) if args.manualSeed is None else args.manualSeed
     options = {flag: getattr(args, flag) for flag in MODEL_FLAGS}
     run = Run(
         picture=args.input_dir / args.input_name,
         name=name,
         out=args.out,
-        device=device,
+        device=chosen,
         seed=seed,
-        rng=torch.Generator(device).manual_seed(seed),
+        rng=torch.Generator(chosen).manual_seed(seed),
         overwrite=args.overwrite,
         **configs(options),
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
@@ -230,11 +234,12 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
     return run, args
 
 
-def _choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
+def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
+    """The device to run on: the one ``asked`` for, else CUDA where there is one; a ValueError where it is lacking."""
     if not_cuda and asked is not None and asked.type == "cuda":
         raise ValueError(f"--not_cuda and --device {asked} contradict each other: leave one out")
     if asked is not None and asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"--device {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave it out")
+        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave --device out")
     if asked is not None:
         return asked
     if not_cuda or not torch.cuda.is_available():

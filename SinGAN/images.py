@@ -11,7 +11,7 @@ import imageio.v3
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from skimage.color import rgb2gray
 from skimage.transform import resize
 from skimage.util import montage
@@ -23,6 +23,7 @@ from SinGAN.imresize import to_levels as truncated_levels
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 
+ORIENTATION = ExifTags.Base.Orientation
 SHEET_TILE = 256  # longest side of a picture in a contact sheet, in pixels
 
 
@@ -48,6 +49,21 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and --nc_im 4 needs one: use --nc_im 3")
     return to_tensor(_with_channels(levels, channels))
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Height and width of the picture at ``path``, upright, from its head alone.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(ORIENTATION, 1) >= 5
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} can't be read as a picture: {error}") from error
+    return (width, height) if turned else (height, width)
 
 
 def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:

@@ -67,3 +67,13 @@ def super_resolution(out: Path, name: str, factor: float) -> Path:
 def animation(out: Path, name: str, start_scale: int, alpha: float, beta: float, suffix: str) -> Path:
     """One animation, a file with the ending ``suffix``."""
     return out / "Animation" / name / f"start_scale={start_scale}" / f"alpha={alpha:f}_beta={beta:f}.{suffix}"
+
+
+def evaluation(out: Path, name: str) -> Path:
+    """The measures of the picture ``name``'s model."""
+    return out / "Evaluation" / name
+
+
+def set_metrics(out: Path) -> Path:
+    """The measures of one set of pictures against another, a file."""
+    return out / "Evaluation" / "metrics.json"

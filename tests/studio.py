@@ -53,7 +53,7 @@ class Studio:
         return {str(path.relative_to(self.out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def refusal(capsys: Capture, call: Callable[[], None]) -> str:
+def refusal(capsys: Capture, call: Callable[[], object]) -> str:
     """The one line on stderr of a call that must exit with status 2."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:

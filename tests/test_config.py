@@ -142,8 +142,8 @@ def test_with_cuda_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice only: the generator of a device that is not there can't be made."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert config._choose_device(None, not_cuda=False) == torch.device("cuda")
-    assert config._choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
-    assert config._choose_device(None, not_cuda=True) == torch.device("cpu")
+    assert config.choose_device(None, not_cuda=False) == torch.device("cuda")
+    assert config.choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
+    assert config.choose_device(None, not_cuda=True) == torch.device("cpu")
     with pytest.raises(ValueError, match="2 CUDA devices"):
-        config._choose_device(torch.device("cuda:2"), not_cuda=False)
+        config.choose_device(torch.device("cuda:2"), not_cuda=False)

@@ -14,6 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from SIFID.frechet import frechet_distance, moments
+from SIFID.inception import features, inception
+from SIFID.weights import fill
 from SinGAN import images, manipulate, masks
 from SinGAN.adversarial import Adversaries, Target, TrainConfig, critic_step, generator_step
 from SinGAN.imresize import imresize, imresize_to
@@ -301,3 +304,16 @@ def test_masks(golden: Path, task: str, radius: int) -> None:
     arrays = read(golden, "masks")
     soft = masks.soft_mask(arrays[f"{task}/mask"] >= 128, radius)
     close(soft[0, 0], arrays[f"{task}/soft"], 1e-4)
+
+
+def test_sifid(golden: Path) -> None:
+    arrays = read(golden, "sifid")
+    net = inception(64)
+    fill(net, state(arrays, "weights"), golden / "sifid.npz")
+    pairs = [name.removesuffix("/sifid") for name in arrays if name.endswith("/sifid")]
+    assert pairs
+    for pair in pairs:
+        real, fake = (features(net, picture(arrays[f"{pair}/{name}"]))[0] for name in ("real", "fake"))
+        assert real.shape == tuple(arrays[f"{pair}/features_shape"])
+        assert frechet_distance(moments(real), moments(fake)) == pytest.approx(float(arrays[f"{pair}/sifid"]), rel=1e-4)
+        assert frechet_distance(moments(real), moments(real)) == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,114 @@
+"""Metrics that torch-fidelity computes: LPIPS between samples, and Inception Score, FID and KID of sets."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from SIFID import weights
+from SinGAN import images
+from SinGAN.pyramid import read_weights
+
+METRICS = ("isc", "fid", "kid")
+KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer
+ISC_SPLITS = 10  # Salimans et al. (2016)
+BATCH = 32
+
+
+def library() -> Any:
+    """torch-fidelity, which is optional; a ValueError where it is missing."""
+    try:
+        return importlib.import_module("torch_fidelity")
+    except ImportError as error:
+        raise ValueError("this needs the package torch-fidelity: pip install torch-fidelity") from error
+
+
+def lpips_files() -> list[str]:
+    """The addresses of the weights that LPIPS needs, VGG16's among them: half a gigabyte."""
+    vgg16: str = importlib.import_module("torchvision.models").VGG16_Weights.IMAGENET1K_V1.url
+    return [_module("sample_similarity_lpips").URL_VGG16_LPIPS, vgg16]
+
+
+@torch.no_grad()
+def lpips_diversity(samples: Tensor) -> float:
+    """The mean LPIPS distance (VGG16; Zhang et al. 2018) of each of ``samples`` (B, 3, H, W) to the next one.
+
+    Raises:
+        ValueError: torch-fidelity is missing, or there are fewer than two samples.
+        FileNotFoundError: the weights are neither in torch's cache nor to be had.
+    """
+    if len(samples) < 2:
+        raise ValueError("the distance between samples needs two of them")
+    lpips = _module("sample_similarity_lpips").SampleSimilarityLPIPS
+    for url in lpips_files():
+        weights.read(weights.fetch(url))  # checked here; torch-fidelity finds them in the cache
+    measure = lpips("lpips-vgg16").to(samples.device)
+    levels = ((samples + 1) / 2 * 255).round().to(torch.uint8)
+    ahead = levels.roll(-1, dims=0)
+    each = [measure(one, other).flatten() for one, other in zip(levels.split(1), ahead.split(1), strict=True)]
+    return float(torch.cat(each).mean())
+
+
+def set_metrics(
+    real: Sequence[Path], fake: Sequence[Path], metrics: Sequence[str], file: Path | None, device: torch.device
+) -> dict[str, float]:
+    """Those of ``METRICS`` that are asked for, of the generated pictures ``fake`` against the ``real`` ones.
+
+    Inception Score (isc) looks at ``fake`` only. Pictures are resized to 299 x 299, as the metrics'
+    first implementations do. ``file`` holds torch-fidelity's Inception weights, else they are
+    downloaded once.
+
+    Raises:
+        ValueError: torch-fidelity is missing, a set is too small, or a file can't be read.
+        FileNotFoundError: the weights can't be had.
+    """
+    extractor, calculate = _module("feature_extractor_inceptionv3"), _module("metrics").calculate_metrics
+    fewest = min(len(fake), len(real)) if set(metrics) & {"fid", "kid"} else len(fake)
+    if fewest < 2:
+        raise ValueError(f"{', '.join(metrics)} need sets of at least 2 pictures, and one has {fewest}")
+    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file)
+    read_weights(source)  # first, since torch-fidelity's own reading could run code
+    try:
+        found: dict[str, float] = calculate(
+            input1=Pictures(fake),
+            input2=Pictures(real),
+            cuda=device.type == "cuda",
+            batch_size=BATCH if len({images.size(file) for file in (*real, *fake)}) == 1 else 1,
+            feature_extractor_weights_path=str(source),
+            isc_splits=min(ISC_SPLITS, len(fake)),
+            kid_subset_size=min(KID_SUBSET, fewest),
+            save_cpu_ram=True,  # reads pictures in this process: an unreadable one is one line
+            cache=False,
+            verbose=False,
+            **{metric: metric in metrics for metric in METRICS},
+        )
+    except RuntimeError as error:
+        if "state_dict" not in str(error):
+            raise
+        raise ValueError(f"{source} does not hold torch-fidelity's Inception weights: {str(error)[:200]} ..") from error
+    return found
+
+
+def _module(name: str) -> Any:
+    """A module of torch-fidelity, which is optional."""
+    try:
+        return importlib.import_module(f"torch_fidelity.{name}")
+    except ImportError as error:
+        raise ValueError("this needs the package torch-fidelity: pip install torch-fidelity") from error
+
+
+class Pictures(Dataset[Tensor]):
+    """Files of pictures as torch-fidelity wants them: RGB levels (3, H, W)."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.from_numpy(images.to_levels(images.read(self.files[index]))).permute(2, 0, 1)

@@ -1,0 +1,48 @@
+"""The Fréchet distance between two clouds of features (Heusel et al. 2017, after Dowson and Landau 1982)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and covariance of a cloud of features, in float64."""
+
+    mean: Tensor  # (D,)
+    covariance: Tensor  # (D, D)
+
+    @cached_property
+    def root(self) -> Tensor:
+        """The symmetric square root of the covariance; eigenvalues below 0 are rounding, and count as 0."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+        return root
+
+
+def moments(features: Tensor) -> Moments:
+    """Mean and covariance (with N - 1) of ``features`` (N, D); a single location has the covariance 0.
+
+    Raises:
+        ValueError: there is no location.
+    """
+    if len(features) == 0:
+        raise ValueError("no features, no moments")
+    cloud = features.double()
+    mean = cloud.mean(dim=0)
+    deviation = cloud - mean
+    return Moments(mean, deviation.T @ deviation / max(1, len(cloud) - 1))
+
+
+def frechet_distance(one: Moments, other: Moments) -> float:
+    """``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``, for any positive semidefinite covariances.
+
+    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2): the roots come from
+    eigenvalues of symmetric matrices, so singular covariances need no offset.
+    """
+    between = (one.mean - other.mean).square().sum()
+    overlap = torch.linalg.svdvals(one.root @ other.root).sum()
+    within = one.covariance.trace() + other.covariance.trace() - 2 * overlap
+    return max(0.0, float(between + within))

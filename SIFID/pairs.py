@@ -1,0 +1,75 @@
+"""Which pictures are compared with which: two folders by file stem, one picture with every other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+CONTACT_SHEET = "grid.png"
+SHOWN = 5  # names in a message, at most
+
+
+def pictures(path: Path, suffix: str | None = None) -> list[Path]:
+    """The pictures in the folder ``path``, in the order of their stems, or the one that ``path`` is.
+
+    ``suffix`` (jpg, .png, _fake.png) keeps the names that end so, whatever their case; without it all
+    kinds of pictures count. The contact sheet beside random samples does not count.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: the folder holds no such picture.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(f"no folder or picture {path}")
+    found = [entry for entry in path.iterdir() if entry.is_file() and _counts(entry, suffix)]
+    if not found:
+        what = f"file whose name ends in {suffix!r} (--images_suffix)" if suffix else "picture"
+        raise ValueError(f"the folder {path} holds no {what}")
+    return sorted(found, key=lambda entry: by_number(entry.stem))
+
+
+def _counts(file: Path, suffix: str | None) -> bool:
+    if file.name == CONTACT_SHEET and file.with_name("0.png").exists():
+        return False
+    if suffix:
+        return file.name.lower().endswith(suffix.lower())
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+
+
+def by_number(stem: str) -> tuple[bool, int, str]:
+    """A key that sorts numbered names first, by their number: 2 before 10."""
+    return (False, int(stem), stem) if stem.isdecimal() else (True, 0, stem)
+
+
+def pairs(real: Path, fake: Path, suffix: str | None = None) -> list[tuple[Path, Path]]:
+    """The pictures (real, generated) to compare: a real file with all generated ones, else by equal stems.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: a folder holds no picture, two of the same stem, or one without a partner.
+    """
+    fakes = pictures(fake, suffix)
+    if real.is_file():
+        return [(real, picture) for picture in fakes]
+    reals, generated = _by_stem(pictures(real, suffix)), _by_stem(fakes)
+    alone = [
+        f"{', '.join(sorted(stems)[:SHOWN])}{' ..' if len(stems) > SHOWN else ''} only in {path}"
+        for path, stems in ((real, reals.keys() - generated.keys()), (fake, generated.keys() - reals.keys()))
+        if stems
+    ]
+    if alone:
+        raise ValueError(
+            f"pictures are paired by their names without the extension, and these have no partner: "
+            f"{'; '.join(alone)} (one real picture for all: name its file with --path2real)"
+        )
+    return [(reals[stem], picture) for stem, picture in generated.items()]
+
+
+def _by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        if file.stem in found:
+            raise ValueError(f"{found[file.stem]} and {file.name} have the same name but for the extension")
+        found[file.stem] = file
+    return found
