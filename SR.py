@@ -20,7 +20,7 @@ from SinGAN.run import Run
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, ["SR"], input_name="coffee_LR.png")
-    config.add_super_resolution_flags(parser)
+    add_flags(parser)
     run, args = config.parse(parser, argv)
     _, step = manipulate.enlargement_steps(args.sr_factor)
     run = run.with_scale_factor(1 / step)
@@ -41,6 +41,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}", sep="\n")
 
 
+def add_flags(parser: config.Parser) -> None:
+    """SR's own flags, and the defaults that its trainings differ in."""
+    parser.set_defaults(min_size=18, alpha=100.0)
+    add = parser.add_argument_group("super resolution").add_argument
+    add("--sr_factor", type=config.number(float, 1, strict=True), default=4.0, help="enlargement [%(default)g]")
+    add("--ground_truth", type=Path, help="the true large picture: prints PSNR, SSIM and RMSE against it")
+    add("--model_name", help="use the model of this picture instead [--input_name]")
+
+
 def obtain(run: Run, named: bool) -> Pyramid:
     """The model, trained where there is none; one that is ``named`` serves without its picture."""
     if named and run.model.exists() and not run.overwrite:
@@ -48,7 +57,7 @@ def obtain(run: Run, named: bool) -> Pyramid:
     job = run.job(run.model, "SR")
     if run.overwrite or not job.is_done():
         print("*** Train SinGAN for SR ***")
-    return jobs.obtain(job, run.rng, run.overwrite)
+    return jobs.obtain(job, run.overwrite)
 
 
 def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None:

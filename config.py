@@ -100,43 +100,11 @@ def reference_parser(description: str | None, mode: str, task: str, folder: str)
     return made
 
 
-def add_quantization_flag(parser: Parser) -> None:
-    """paint2image's own flag, given bare or with True or False."""
-    parser.add_argument(
-        "--quantization_flag",
-        nargs="?",
-        const=True,
-        default=False,
-        type=_truth,
-        help="reduce paint and picture to 5 colours, and retrain the injection scale on them [%(default)s]",
-    )
-
-
-def _truth(text: str) -> bool:
+def truth(text: str) -> bool:
+    """A converter from True or False."""
     if text not in ("True", "False"):
         raise argparse.ArgumentTypeError(f"must be True or False, not {text}")
     return text == "True"
-
-
-def add_super_resolution_flags(parser: Parser) -> None:
-    """SR's own flags, and the defaults that its trainings differ in."""
-    parser.set_defaults(min_size=18, alpha=100.0)
-    add = parser.add_argument_group("super resolution").add_argument
-    add("--sr_factor", type=number(float, 1, strict=True), default=4.0, help="enlargement [%(default)g]")
-    add("--ground_truth", type=Path, help="the true large picture: prints PSNR, SSIM and RMSE against it")
-    add("--model_name", help="use the model of this picture instead [--input_name]")
-
-
-def add_animation_flags(parser: Parser) -> None:
-    """Animation's own flags, and the default that its trainings differ in."""
-    parser.set_defaults(min_size=20)
-    ratio, add = number(float, 0, 1), parser.add_argument_group("animation").add_argument
-    add("--alpha_animation", type=ratio, nargs="+", default=[0.1], help="pull to the picture [0.1]")
-    add("--beta_animation", type=ratio, nargs="+", default=[0.8, 0.85, 0.9, 0.95], help="smoothness [0.8 .. 0.95]")
-    add("--animation_start_scale", type=number(int, 0), nargs="+", default=[0, 1, 2], help="first that moves [0 1 2]")
-    add("--num_frames", type=count, default=100, help="[%(default)s]")
-    add("--fps", type=number(float, 0.1, 100), default=10.0, help="frames per second, 0.1 to 100 [%(default)g]")
-    add("--format", choices=("gif", "mp4", "webp"), default="gif", help="[%(default)s]")
 
 
 def scale_or_all(low: int) -> Callable[[str], int | None]:
@@ -166,6 +134,7 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
+    add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
     add("--lr_g", type=positive, default=0.0005, help="learning rate of the generator [%(default)s]")
@@ -225,8 +194,8 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         out=args.out,
         device=chosen,
         seed=seed,
-        rng=torch.Generator(chosen).manual_seed(seed),
         overwrite=args.overwrite,
+        checkpoint_every=args.checkpoint_every,
         **configs(options),
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
         given=given,

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, args = config.parse(parser, argv)
     _, pyramid = run.load()
     reference = args.ref_dir / args.ref_name
-    result = retouch(pyramid, reference, args.start_scales, masks.EDITING_RADIUS, run.rng, args.num_samples)
+    result = retouch(pyramid, reference, args.start_scales, masks.EDITING_RADIUS, run.fresh_rng(), args.num_samples)
     print(result.mask_origin)
     folder = layout.editing(run.out, run.name, args.ref_name)
     pictures = records.by_scale(result.generated) | records.by_scale(result.blended, "_masked")

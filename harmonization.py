@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, args = config.parse(parser, argv)
     _, pyramid = run.load()
     reference = args.ref_dir / args.ref_name
-    result = retouch(pyramid, reference, args.start_scales, masks.HARMONIZATION_RADIUS, run.rng, args.num_samples)
+    result = retouch(
+        pyramid, reference, args.start_scales, masks.HARMONIZATION_RADIUS, run.fresh_rng(), args.num_samples
+    )
     print(result.mask_origin)
     folder = layout.harmonization(run.out, run.name, args.ref_name)
     extras = {"mask_dilated": result.mask * 2 - 1}

@@ -9,8 +9,11 @@ if __name__ == "__main__":
 import time
 from collections.abc import Sequence
 
+import torch
+
 import config
 from SinGAN import jobs, layout, manipulate, records
+from SinGAN.manifest import Manifest
 from SinGAN.progress import duration, peak_memory
 
 
@@ -22,22 +25,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     run, args = config.parse(parser, argv)
     job = run.job(run.model, "train")
     next_command = f"try next: python random_samples.py --mode random_samples --gen_start_scale 1 {run.model_flags()}"
-    whole = 0 if run.overwrite else job.whole_scales()
-    if whole == len(job.plan.sizes):
-        print(f"trained model already exist: {job.folder}")
-        print(next_command)
-        return
-
-    started = time.monotonic()
-    if whole:
-        print(f"{job.folder} is incomplete, {whole} of {len(job.plan.sizes)} scales: going on with the next")
-    print(f"random seed: {run.seed}")
-    pyramid = jobs.train_model(job, run.rng, run.overwrite, args.tensorboard)
     samples = layout.random_samples(run.out, run.name, start_scale=0)
-    records.write_samples(samples, manipulate.sample(pyramid, run.rng, args.num_samples))
-    memory = peak_memory(run.device) / 2**30
-    print(f"trained in {duration(time.monotonic() - started)}, peak memory {memory:.1f} GB: {job.folder}")
-    print(f"{args.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
+    whole = 0 if run.overwrite else job.whole_scales()
+    is_there = whole == len(job.plan.sizes)
+    if is_there:
+        print(f"trained model already exist: {job.folder}")
+    elif whole:
+        print(f"{job.folder} is incomplete, {whole} of {len(job.plan.sizes)} scales: going on with the next")
+    if not (is_there and (samples / "grid.png").exists()):
+        started = time.monotonic()
+        pyramid = jobs.train_model(job, run.overwrite, args.tensorboard)
+        seed = Manifest.read(job.folder).seed  # of a training that went on: the one that it began with
+        rng = torch.Generator(run.device).manual_seed(seed)
+        records.write_samples(samples, manipulate.sample(pyramid, rng, args.num_samples))
+        took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
+        print(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {job.folder}")
+        print(f"{args.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
     print(next_command)
 
 

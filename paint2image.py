@@ -18,7 +18,8 @@ from SinGAN.functions import quantise
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.reference_parser(__doc__, "paint2image", "paint", "Paint")
-    config.add_quantization_flag(parser)
+    what = "reduce paint and picture to 5 colours, and retrain the injection scale on them [%(default)s]"
+    parser.add_argument("--quantization_flag", nargs="?", const=True, default=False, type=config.truth, help=what)
     run, args = config.parse(parser, argv)
     manifest, pyramid = run.load()
     scales = manipulate.injection_scales(pyramid, args.start_scales)
@@ -35,9 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             extras[f"in_paint{suffix}"] = put_in
             put_in = manipulate.quantised_paint(pyramid, paint, scale, palette)
             extras[f"in_paint_quant{suffix}"] = put_in
-            model = jobs.obtain_for_paint(
-                run.paint_job(manifest, pyramid, scale), pyramid, scale, palette, run.rng, run.overwrite
-            )
+            job = run.paint_job(manifest, pyramid, scale)
+            model = jobs.obtain_for_paint(job, pyramid, scale, palette, run.overwrite)
         generated[scale] = manipulate.run_from(model, put_in, scale, rng, args.num_samples)
     folder = layout.paint(run.out, run.name, args.ref_name, args.quantization_flag)
     records.write_results(folder, paint, records.by_scale(generated), extras)

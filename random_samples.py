@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if (folder / "grid.png").exists() and not run.overwrite:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
         return
-    samples = manipulate.sample(pyramid, run.rng, args.num_samples, start, enlargement)
+    samples = manipulate.sample(pyramid, run.fresh_rng(), args.num_samples, start, enlargement)
     print(f"random seed: {run.seed}")
     records.write_samples(folder, samples)
     print(f"{args.num_samples} {what}: {folder}, all on one sheet: {folder / 'grid.png'}")

@@ -1,6 +1,7 @@
 """The two adversaries of a scale, their losses, and one iteration: a function of tensors (paper, Sect. 2.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +48,16 @@ class Adversaries:
             for net, lr in ((generator, config.lr_g), (critic, config.lr_d))
         )
         return cls(generator, critic, *adams)
+
+    def parts(self) -> dict[str, Any]:
+        """Nets and optimizers by name: what has a state."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def multiply_learning_rates(self, gamma: float) -> None:
+        """Multiply both learning rates by ``gamma``."""
+        for optimizer in (self.generator_optimizer, self.critic_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] *= gamma
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -14,6 +16,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield draft
+        with draft.open("rb+") as written:  # on the disk before its name is: a power cut leaves the old or the new
+            os.fsync(written.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -46,6 +50,7 @@ def _draft_of(folder: Path) -> Iterator[Path]:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is in the way: a folder is to be made there")
     with fresh_parents(folder):
+        clear_drafts(folder.parent, f".{folder.name}.")
         draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
             draft.mkdir()
@@ -84,3 +89,64 @@ def replace_folder(new: Path, old: Path) -> None:
     old.rename(aside)
     new.rename(old)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Finish a replacement of ``folder`` that was cut off in the middle, and remove drafts of dead processes.
+
+    To be called by one process at a time, see ``locked``.
+    """
+    beside = list(folder.parent.iterdir()) if folder.parent.is_dir() else []
+    for path in beside:
+        if not (path.name.startswith(f".{folder.name}.") and path.suffix == ".old"):
+            continue
+        if folder.exists():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.rename(folder)
+    for place in (folder, *folder.glob("*/")):
+        clear_drafts(place)
+
+
+def clear_drafts(folder: Path, start: str = ".") -> None:
+    """Remove what processes that died left unfinished in ``folder`` under names that begin with ``start``."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        parts = path.name.split(".")
+        if path.name.startswith(start) and parts[-1] == "tmp" and parts[-2].isdecimal() and _is_dead(int(parts[-2])):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_dead(process: int) -> bool:
+    if os.name != "posix":  # elsewhere there is no harmless way to ask
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock on ``folder``, which need not exist; it dies with this process.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    with fresh_parents(path):
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ValueError(f"another process is training {folder}: wait for its end, or use another --out") from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            lock.release()

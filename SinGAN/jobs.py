@@ -1,21 +1,24 @@
 """Models on demand: a training that is asked for, done where its folder lacks it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from SinGAN.adversarial import TrainConfig
+from SinGAN import checkpoints
+from SinGAN.adversarial import LOSSES, TrainConfig
+from SinGAN.checkpoints import State
+from SinGAN.files import locked, recover
 from SinGAN.functions import quantise
 from SinGAN.manifest import Manifest, load, whole_scales
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
 from SinGAN.progress import Progress
-from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.records import Recorder
+from SinGAN.pyramid import Pyramid
+from SinGAN.records import Recorder, work_folder
 from SinGAN.training import StartWeights, start_nets, train, train_scale
 
 
@@ -31,6 +34,7 @@ class Job:
     net: NetConfig
     config: TrainConfig
     weights: Callable[[], StartWeights]  # read only when something is to be trained
+    checkpoint_every: float = 60  # seconds
 
     def whole_scales(self) -> int:
         """How many of its scales its folder holds; raises a ValueError where that holds another model."""
@@ -40,62 +44,110 @@ class Job:
         return self.whole_scales() == len(self.plan.sizes)
 
 
-def train_model(job: Job, rng: torch.Generator, overwrite: bool = False, tensorboard: bool = False) -> Pyramid:
-    """Train and record the model of ``job``, from the first scale that its folder lacks.
+def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) -> Pyramid:
+    """Train and record the model of ``job``, from where its folder's training stopped.
 
     With ``overwrite`` anew; what the folder held goes when the new model is whole.
+
+    Raises:
+        ValueError: another process trains it, or what lies there is damaged.
     """
-    whole = 0 if overwrite else job.whole_scales()
-    finished: tuple[Scale, ...] = ()
-    if whole:
-        finished = _keep_whole_scales(job).scales
-    if job.folder.exists() and not overwrite:  # its manifest, with its seed, stays
-        rng = torch.Generator(job.image.device).manual_seed(Manifest.read(job.folder).seed + whole)
-    weights = job.weights()
-    scales = range(whole, len(job.plan.sizes))
-    progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales)
-    with Recorder(job.folder, job.manifest, progress, overwrite, tensorboard) as recorder:
-        for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, weights, finished):
-            recorder.keep(pyramid, len(pyramid) - 1)
+    with locked(job.folder):
+        work, manifest, whole = _begin(job, overwrite)
+        device = job.image.device
+        pyramid = _keep_whole_scales(job, work, whole)
+        state = checkpoints.find(work, whole, device)
+        weights = job.weights()
+        rng = torch.Generator(device).manual_seed(manifest.seed)
+        with _recorder(job, manifest, range(whole, len(job.plan.sizes)), overwrite, state, tensorboard) as recorder:
+            start = weights, pyramid.scales, state
+            for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, *start):
+                recorder.keep(pyramid, len(pyramid) - 1)
     return pyramid
 
 
-def obtain_for_paint(
-    job: Job, base: Pyramid, start_scale: int, palette: Tensor, rng: torch.Generator, overwrite: bool = False
-) -> Pyramid:
+def _begin(job: Job, overwrite: bool) -> tuple[Path, Manifest, int]:
+    """The folder to work in, the manifest of what is trained there, and how many scales it holds.
+
+    What a process that died left is set right. An overwriting that was interrupted goes on, where
+    the same is asked for.
+    """
+    recover(job.folder)
+    work = work_folder(job.folder, overwrite)
+    recover(work)
+    try:
+        whole = whole_scales(work, job.manifest, job.seed_asked)
+        return work, Manifest.read(work) if work.exists() else job.manifest, whole
+    except ValueError:
+        if work == job.folder:
+            raise
+        shutil.rmtree(work)
+        return work, job.manifest, 0
+
+
+def _recorder(
+    job: Job,
+    manifest: Manifest,
+    scales: Sequence[int],
+    overwrite: bool,
+    state: State | None,
+    tensorboard: bool = False,
+) -> Recorder:
+    """What keeps the training of ``scales``, of which the first goes on from ``state``."""
+    done, curves = 0, torch.zeros(0, len(LOSSES))
+    if state is not None:
+        done, curves = state["iterations"], state["curves"].cpu()
+        print(f"{job.folder}: going on after iteration {done} of scale {state['scale']}")
+    progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales, done)
+    return Recorder(job.folder, manifest, progress, overwrite, tensorboard, job.checkpoint_every, list(curves))
+
+
+def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor, overwrite: bool = False) -> Pyramid:
     """``base`` with ``start_scale`` retrained on coarser images in the colours of ``palette``.
 
     From its folder where it is whole and made from ``base``, else trained.
     """
-    if not overwrite and job.is_done():
-        _, pyramid = load(job.folder, base.scales[0].real.device, job.manifest.task)
-        if torch.equal(pyramid.scales[0].z_rec, base.scales[0].z_rec):
-            return pyramid
-    real = base.scales[start_scale].real
-    generator, critic = start_nets(replace(base, scales=()), base.scales[start_scale].generator.config, rng)
-    progress = Progress(job.plan, job.net, job.config.niter, real.device, [start_scale])
-    with Recorder(job.folder, job.manifest, progress, overwrite=True) as recorder:
-        scale = train_scale(
-            base.below(start_scale), real, generator, critic, job.config, rng, recorder.watch,
-            edit=lambda image: quantise(image, palette),
-        )  # fmt: skip
-        pyramid = base.with_scale(start_scale, scale)
-        recorder.keep(pyramid, start_scale)
+    real, identity = base.scales[start_scale].real, base.scales[0].z_rec
+    with locked(job.folder):
+        if not overwrite and job.is_done():
+            _, pyramid = load(job.folder, real.device, job.manifest.task)
+            if torch.equal(pyramid.scales[0].z_rec, identity):
+                return pyramid
+            overwrite = True
+        work, manifest, _ = _begin(job, overwrite)
+        state = checkpoints.find(work, start_scale, real.device)
+        if state is not None and not torch.equal(state["base"], identity):
+            state = None
+        rng = torch.Generator(real.device).manual_seed(manifest.seed)
+        generator, critic = start_nets(replace(base, scales=()), base.scales[start_scale].generator.config, rng)
+        with _recorder(job, manifest, [start_scale], overwrite, state) as recorder:
+
+            def watch(scale: int, iteration: int, losses: Tensor, state: Callable[[], State]) -> None:
+                recorder.watch(scale, iteration, losses, lambda: {**state(), "base": identity})
+
+            scale = train_scale(
+                base.below(start_scale), real, generator, critic, job.config, rng, watch,
+                edit=lambda image: quantise(image, palette), resume=state,
+            )  # fmt: skip
+            pyramid = base.with_scale(start_scale, scale)
+            recorder.keep(pyramid, start_scale)
     return pyramid
 
 
-def _keep_whole_scales(job: Job) -> Pyramid:
-    """The whole scales in the folder of ``job``; what else lies there of scales goes."""
-    pyramid = Pyramid.load(job.folder, job.image.device, job.plan.factor, job.config.noise_border)
-    for index in range(len(pyramid), len(job.plan.sizes)):
-        shutil.rmtree(job.folder / str(index), ignore_errors=True)
-    pyramid.save(job.folder)  # the lists, now without the scales that went
+def _keep_whole_scales(job: Job, folder: Path, whole: int) -> Pyramid:
+    """The ``whole`` scales in ``folder``; what else lies there of scales goes."""
+    for index in range(whole, len(job.plan.sizes)):
+        shutil.rmtree(folder / str(index), ignore_errors=True)
+    if not whole:
+        return Pyramid((), job.plan.factor, job.net.margin, job.config.noise_border)
+    pyramid = Pyramid.load(folder, job.image.device, job.plan.factor, job.config.noise_border)
+    pyramid.save(folder)  # the lists, now without the scales that went
     return pyramid
 
 
-def obtain(job: Job, rng: torch.Generator, overwrite: bool = False) -> Pyramid:
+def obtain(job: Job, overwrite: bool = False) -> Pyramid:
     """The model of ``job``: from its folder where it is whole, else trained."""
     if overwrite or not job.is_done():
-        return train_model(job, rng, overwrite)
+        return train_model(job, overwrite)
     _, pyramid = load(job.folder, job.image.device, job.manifest.task)
     return pyramid

@@ -35,6 +35,7 @@ class Progress:
     niter: int
     device: torch.device
     scales: Sequence[int]  # those to be trained
+    skipped: int = 0  # iterations of the first of them that were done in an earlier run
     bar: "tqdm[NoReturn] | None" = None
 
     def __post_init__(self) -> None:
@@ -70,7 +71,8 @@ class Progress:
         costs = scale_costs(self.plan, self.net, self.device)
         whole = self.niter * sum(costs[index] for index in self.scales)
         done = self.niter * sum(costs[index] for index in self.scales if index < scale) + iterations * costs[scale]
-        return (time.monotonic() - self.start) * (whole / done - 1)
+        before = self.skipped * costs[self.scales[0]]
+        return (time.monotonic() - self.start) * (whole - done) / max(done - before, costs[scale])
 
     def _title(self, scale: int) -> str:
         height, width = self.plan.sizes[scale]

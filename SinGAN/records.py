@@ -2,10 +2,9 @@
 
 import csv
 import io
-import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,8 +14,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from SinGAN import images
+from SinGAN import checkpoints, images
 from SinGAN.adversarial import LOSSES
+from SinGAN.checkpoints import State
 from SinGAN.files import files_into, remove_if_empty, replace_folder, whole_file, whole_folder
 from SinGAN.manifest import Manifest
 from SinGAN.progress import Progress
@@ -29,22 +29,28 @@ SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
 class Recorder:
     """Keeps one training: enter it, give ``watch`` to the trainer, and ``keep`` each pyramid.
 
-    With ``overwrite`` the new model is built beside an existing one and takes its place at the end.
-    Where the block fails, whole scales stay, unless an older model does; all else goes.
+    It works in ``work_folder(folder, overwrite)``, which takes ``folder``'s place at the end. Where the
+    block fails, whole scales and the checkpoint stay; all else goes.
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, progress: Progress, overwrite: bool = False, tensorboard: bool = False
+        self,
+        folder: Path,
+        manifest: Manifest,
+        progress: Progress,
+        overwrite: bool = False,
+        tensorboard: bool = False,
+        checkpoint_every: float = 60,
+        curves: Sequence[Tensor] = (),
     ) -> None:
         self.folder, self.manifest, self.progress = folder, manifest, progress
-        aside = overwrite and folder.exists()
-        self.work = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.new") if aside else self.folder
+        self.work = work_folder(folder, overwrite)
         self.events = _event_writer() if tensorboard else None
-        self.rng = torch.Generator(progress.device).manual_seed(manifest.seed)  # snapshots don't touch training
         self.writer: Any = None
         self.pending: list[Tensor] = []  # losses of iterations, still on the device
-        self.curves: list[Tensor] = []  # (7,) on the CPU, of the current scale
-        self.last_read = time.monotonic()
+        self.curves = list(curves)  # (7,) on the CPU, of the current scale
+        self.checkpoint_every = checkpoint_every  # seconds
+        self.last_read = self.last_checkpoint = time.monotonic()
 
     def __enter__(self) -> "Recorder":
         self.made = [self.work, *(parent for parent in self.work.parents if not parent.exists())]
@@ -71,20 +77,24 @@ class Recorder:
             replace_folder(self.work, self.folder)
 
     def _tidy(self) -> None:
-        """Remove what is no whole scale, and folders that then hold nothing."""
-        scales = trained_scales(self.work) if self.work == self.folder else 0
-        if scales == 0:
+        """Remove what is neither a whole scale nor a checkpoint, and folders that then hold nothing."""
+        scales = trained_scales(self.work)
+        if scales == 0 and not any(checkpoints.existing(self.work)):
             shutil.rmtree(self.work, ignore_errors=True)
             remove_if_empty(self.made[1:])
         else:
             shutil.rmtree(self.work / str(scales), ignore_errors=True)
 
-    def watch(self, scale: int, iteration: int, losses: Tensor) -> None:
-        """Take the ``losses`` (7,) of one iteration; reads them from the device now and then."""
+    def watch(self, scale: int, iteration: int, losses: Tensor, state: Callable[[], State]) -> None:
+        """Take the ``losses`` (7,) of one iteration; reads them from the device now and then, and keeps the state."""
         self.pending.append(losses)
         if time.monotonic() - self.last_read > READ_EVERY:
             self._read(scale)
             self.progress.show(scale, iteration, self.curves[-1])
+        if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
+            self._read(scale)
+            checkpoints.save(self.work, {**state(), "scale": scale, "curves": torch.stack(self.curves)})
+            self.last_checkpoint = time.monotonic()
 
     def _read(self, scale: int) -> None:
         rows = list(torch.stack(self.pending).cpu()) if self.pending else []
@@ -102,10 +112,10 @@ class Recorder:
         self._read(index)
         self.progress.show(index, len(self.curves) - 1, self.curves[-1])
         write_curves(place, self.curves)
-        here = pyramid.below(index + 1)
+        here, rng = pyramid.below(index + 1), torch.Generator(self.progress.device).manual_seed(self.manifest.seed)
         snapshots = {
             "real_scale": pyramid.scales[index].real,
-            "fake_sample": here.generate(here.draw(self.rng)),
+            "fake_sample": here.generate(here.draw(rng)),
             "G(z_opt)": here.generate(here.z_rec()),
         }
         for name, image in snapshots.items():
@@ -113,8 +123,14 @@ class Recorder:
             if self.writer:
                 self.writer.add_image(f"scale_{index}/{name}", images.to_levels(image), dataformats="HWC")
         pyramid.save(self.work)
+        checkpoints.remove(self.work)
         self.progress.scale_done(index, self.curves[-1])
         self.curves = []
+
+
+def work_folder(folder: Path, overwrite: bool) -> Path:
+    """Where the model of ``folder`` is trained: there, or beside an older one that ``overwrite`` shall replace."""
+    return folder.with_name(f".{folder.name}.new") if overwrite and folder.exists() else folder
 
 
 def _event_writer() -> Any:

@@ -57,8 +57,8 @@ class Run:
     out: Path
     device: torch.device
     seed: int
-    rng: torch.Generator
     overwrite: bool
+    checkpoint_every: float  # seconds
     net: NetConfig
     pyramid: PyramidConfig
     training: TrainConfig
@@ -90,7 +90,8 @@ class Run:
         manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task)
         training = replace(self.training, noise_border=task == "animation")
         asked = task == "train" and "manualSeed" in self.given  # elsewhere it is the seed of what the model is used for
-        return Job(folder, manifest, asked, image, plan, self.net, training, self._start_weights)
+        start = self._start_weights
+        return Job(folder, manifest, asked, image, plan, self.net, training, start, self.checkpoint_every)
 
     def _start_weights(self) -> StartWeights:
         return StartWeights(
@@ -106,7 +107,7 @@ class Run:
         return shlex.join(itertools.chain(*parts))
 
     def fresh_rng(self) -> torch.Generator:
-        """A generator at its seed: what a model makes does not depend on whether it was trained just before."""
+        """A random generator at the run's seed."""
         return torch.Generator(self.device).manual_seed(self.seed)
 
     def with_scale_factor(self, scale_factor: float) -> "Run":
@@ -133,6 +134,7 @@ class Run:
             net=own["net"],
             config=own["training"],
             weights=StartWeights,
+            checkpoint_every=self.checkpoint_every,
         )
 
     def load(self, task: str = "train") -> tuple[Manifest, Pyramid]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig, iteration
+from SinGAN.checkpoints import State
 from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals
@@ -14,8 +16,8 @@ from SinGAN.pyramid import Pyramid, Scale
 
 LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
 
-Watch = Callable[[int, int, Tensor], None]
-"""Called after each iteration with the scale, the iteration in it, and the losses (7,)."""
+Watch = Callable[[int, int, Tensor, Callable[[], State]], None]
+"""Called after each iteration with the scale, the iteration in it, the losses (7,), and what gives the state then."""
 
 Edit = Callable[[Tensor], Tensor]
 """What is done to the enlarged images (B, C, H, W) of the coarser scales before a scale sees them."""
@@ -42,29 +44,37 @@ def train(
     net: NetConfig,
     config: TrainConfig,
     rng: torch.Generator,
-    watch: Watch = lambda scale, iteration, losses: None,
+    watch: Watch = lambda scale, iteration, losses, state: None,
     weights: StartWeights = StartWeights(),
     finished: tuple[Scale, ...] = (),
+    resume: State | None = None,
 ) -> Iterator[Pyramid]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
 
-    All randomness comes from ``rng``, which lives on the device of ``image``. Scales that are
-    ``finished`` already are kept.
+    All randomness comes from ``rng``, which lives on the device of ``image`` and is seeded anew for
+    each scale. Scales that are ``finished`` already are kept; the next one goes on from ``resume``.
 
     Raises:
-        ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` don't
-            fit it.
+        ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` or
+            ``resume`` don't fit.
     """
     if min(plan.sizes[0]) < net.receptive_field:
         raise ValueError(
             f"the coarsest scale, {plan.sizes[0][0]} x {plan.sizes[0][1]}, is smaller than the receptive field "
             f"of {net.receptive_field} pixels: raise --min_size or lower --num_layer or --ker_size"
         )
-    pyramid = Pyramid(finished, plan.factor, net.margin, config.noise_border)
+    pyramid, seed = Pyramid(finished, plan.factor, net.margin, config.noise_border), rng.initial_seed()
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
+        rng.manual_seed(scale_seed(seed, index))
         generator, critic = start_nets(pyramid, net.at(index), rng, weights)
-        pyramid = pyramid.with_scale(index, train_scale(pyramid, real, generator, critic, config, rng, watch))
+        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, resume=resume)
+        pyramid, resume = pyramid.with_scale(index, scale), None
         yield pyramid
+
+
+def scale_seed(seed: int, index: int) -> int:
+    """The seed of scale ``index``: a scale does not depend on whether the coarser ones were trained just before."""
+    return (seed * 100 + index) % 2**63
 
 
 def start_nets(
@@ -101,23 +111,46 @@ def train_scale(
     rng: torch.Generator,
     watch: Watch,
     edit: Edit = unchanged,
+    resume: State | None = None,
 ) -> Scale:
-    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen."""
+    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen.
+
+    From ``resume``, what ``watch`` was given of an earlier training, it goes on to the same bits.
+    """
     nets = Adversaries.of(generator, critic, config)
-    schedules = [
-        torch.optim.lr_scheduler.MultiStepLR(optimizer, [max(1, int(LR_DROP * config.niter))], config.gamma)
-        for optimizer in (nets.generator_optimizer, nets.critic_optimizer)
-    ]
-    z_rec = first_z_rec(pyramid, real, rng)
+    z_rec, done = first_z_rec(pyramid, real, rng), 0
     target = make_target(pyramid, real, z_rec, config, edit)
-    for index in range(config.niter):
+    if resume is not None:
+        z_rec, done = restore(resume, nets, rng)
+    for index in range(done, config.niter):
+        if index == max(1, int(LR_DROP * config.niter)):
+            nets.multiply_learning_rates(config.gamma)
         if config.redraw_z_rec and not pyramid.scales and index:
             z_rec = first_z_rec(pyramid, real, rng)
         losses = iteration(nets, target, draw(pyramid, real, z_rec, config.Dsteps, rng, edit), config)
-        for schedule in schedules:
-            schedule.step()
-        watch(len(pyramid), index, losses)
+        watch(len(pyramid), index, losses, partial(state_of, nets, z_rec, rng, index + 1))
     return Scale(generator, critic, real, z_rec, target.noise_amp)
+
+
+def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> State:
+    """All that the training of a scale depends on when ``done`` iterations are done."""
+    own = {name: part.state_dict() for name, part in nets.parts().items()}
+    return {**own, "z_rec": z_rec, "rng": rng.get_state(), "iterations": done}
+
+
+def restore(state: State, nets: Adversaries, rng: torch.Generator) -> tuple[Tensor, int]:
+    """Put ``state`` into ``nets`` and ``rng``; returns the reconstruction noise and the iterations done.
+
+    Raises:
+        ValueError: it does not fit them.
+    """
+    try:
+        for name, part in nets.parts().items():
+            part.load_state_dict(state[name])
+        rng.set_state(state["rng"].cpu())
+        return state["z_rec"], int(state["iterations"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"the checkpoint does not fit the training: {error}; --overwrite trains anew") from error
 
 
 def first_z_rec(pyramid: Pyramid, real: Tensor, rng: torch.Generator) -> Tensor:

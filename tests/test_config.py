@@ -60,7 +60,7 @@ def test_every_flag_arrives() -> None:
     assert run.net == NetConfig(1, 8, 4, 5, 4)
     assert run.pyramid == PyramidConfig(20, 90, 0.5)
     assert run.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=True)
-    assert (run.seed, run.rng.initial_seed(), run.overwrite) == (3, 3, True)
+    assert (run.seed, run.fresh_rng().initial_seed(), run.overwrite) == (3, 3, True)
     assert run.picture == Path("in/x.png")
     assert run.options["nc_z"] == 1
     assert "niter" in run.given

@@ -47,10 +47,10 @@ def record(folder: Path, manifest: Manifest, pyramid: Pyramid, scales: int | Non
     with recorder(folder, manifest) as keeper:
         for index in range(len(pyramid) if scales is None else scales):
             for iteration in range(2):
-                keeper.watch(index, iteration, torch.arange(7.0) + iteration)
+                keeper.watch(index, iteration, torch.arange(7.0) + iteration, dict)
             keeper.keep(pyramid.below(index + 1), index)
         if scales is not None:
-            keeper.watch(scales, 0, torch.zeros(7))
+            keeper.watch(scales, 0, torch.zeros(7), dict)
             raise KeyboardInterrupt
 
 
@@ -120,18 +120,18 @@ def test_an_unfinished_training_goes_on_with_the_next_scale(
         record(tmp_path / "m", manifest, pyramid, scales=2)
     before = (tmp_path / "m" / "1" / "netG.pth").read_bytes()
     asked = job(tmp_path / "m", replace(manifest, seed=99))
-    trained = jobs.obtain(asked, torch.Generator())
+    trained = jobs.obtain(asked)
     assert asked.is_done()
     assert len(trained) == len(PLAN.sizes)
     assert (tmp_path / "m" / "1" / "netG.pth").read_bytes() == before
     assert Manifest.read(tmp_path / "m").seed == manifest.seed
-    again = jobs.obtain(asked, torch.Generator())
+    again = jobs.obtain(asked)
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
 def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
-        pyramid = jobs.obtain(job(folder, replace(manifest, seed=seed)), torch.Generator().manual_seed(seed))
+        pyramid = jobs.obtain(job(folder, replace(manifest, seed=seed)))
         return pyramid.generate(pyramid.z_rec())
 
     whole = trained(manifest.seed, tmp_path / "whole")
@@ -213,7 +213,7 @@ def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with recorder(tmp_path / "m", manifest, tensorboard=True) as keeper:
         for iteration in range(3):
-            keeper.watch(0, iteration, torch.arange(7.0) * iteration)
+            keeper.watch(0, iteration, torch.arange(7.0) * iteration, dict)
         keeper.keep(pyramid.below(1), 0)
     events = accumulator.EventAccumulator(str(tmp_path / "m" / "tensorboard"))
     events.Reload()

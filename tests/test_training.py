@@ -245,7 +245,7 @@ def test_the_watcher_sees_every_iteration(rng: torch.Generator) -> None:
     seen = []
     plan = plan_scales(24, 32, TINY)
     config = TrainConfig(niter=3)
-    for _ in train(stripes(), plan, TINY_NET, config, rng, lambda scale, index, losses: seen.append((scale, index))):
+    for _ in train(stripes(), plan, TINY_NET, config, rng, lambda scale, index, *more: seen.append((scale, index))):
         pass
     assert seen == [(scale, index) for scale in range(len(plan.sizes)) for index in range(3)]
 

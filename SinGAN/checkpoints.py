@@ -1,0 +1,64 @@
+"""A scale in the middle of its training: kept as a file now and then, and found again."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from SinGAN.adversarial import LOSSES
+from SinGAN.files import whole_file
+from SinGAN.pyramid import load_checkpoint
+
+NEWEST, BEFORE = "checkpoint.pth", "checkpoint_before.pth"
+
+State = dict[str, Any]
+"""What the next iteration depends on, as plain values and tensors."""
+
+
+def save(folder: Path, state: State) -> None:
+    """Write ``state`` into ``folder``; the newest checkpoint before it stays as a second one."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    newest = folder / NEWEST
+    with whole_file(newest) as draft:
+        draft.write_bytes(buffer.getvalue())
+        if newest.exists():
+            newest.replace(folder / BEFORE)
+
+
+def find(folder: Path, scale: int, device: torch.device) -> State | None:
+    """The newest whole checkpoint of ``scale`` in ``folder``, if there is one; says which are damaged."""
+    for path in existing(folder):
+        try:
+            state = load_checkpoint(path, device)
+            _check(state, path)
+        except ValueError as error:
+            print(f"{error}: going on from what was kept before it")
+            continue
+        if state["scale"] == scale:
+            return dict(state)
+    return None
+
+
+def _check(state: object, path: Path) -> None:
+    """Raise a ValueError unless ``state`` has what every checkpoint has."""
+    try:
+        assert isinstance(state, dict)
+        whole = isinstance(state["scale"], int) and state["curves"].shape == (state["iterations"], len(LOSSES))
+    except (AssertionError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is no checkpoint of a training")
+
+
+def existing(folder: Path) -> Iterator[Path]:
+    """The checkpoints in ``folder``, the newest first."""
+    return (path for path in (folder / NEWEST, folder / BEFORE) if path.exists())
+
+
+def remove(folder: Path) -> None:
+    """Remove the checkpoints in ``folder``."""
+    for path in list(existing(folder)):
+        path.unlink()
