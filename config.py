@@ -185,6 +185,8 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         raise ValueError(f"--nc_z {args.nc_z} differs from --nc_im {args.nc_im}: leave --nc_z out, it follows")
     args.nc_z = args.nc_im
     name = layout.stem(args.input_name)
+    if hasattr(args, "ref_name"):
+        layout.stem(args.ref_name, "--ref_name")
     chosen = choose_device(args.device, args.not_cuda)
     seed = random.SystemRandom().randrange(2**31) if args.manualSeed is None else args.manualSeed
     options = {flag: getattr(args, flag) for flag in MODEL_FLAGS}

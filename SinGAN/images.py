@@ -24,6 +24,7 @@ from SinGAN.imresize import to_levels as truncated_levels
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 
 ORIENTATION = ExifTags.Base.Orientation
+LARGE = 50_000_000  # pixels
 SHEET_TILE = 256  # longest side of a picture in a contact sheet, in pixels
 
 
@@ -43,6 +44,8 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     try:
         with warnings.catch_warnings(), Image.open(path) as picture:
             warnings.simplefilter("ignore")  # of what is merely odd in a file
+            if picture.width * picture.height > LARGE:
+                print(f"{path} has {picture.width * picture.height / 1e6:.0f} megapixels: reading it takes some GB")
             levels = _decode(ImageOps.exif_transpose(picture))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as a picture: {error}") from error

@@ -77,7 +77,8 @@ def _begin(job: Job, overwrite: bool) -> tuple[Path, Manifest, int]:
     recover(work)
     try:
         whole = whole_scales(work, job.manifest, job.seed_asked)
-        return work, Manifest.read(work) if work.exists() else job.manifest, whole
+        kept = (work / "manifest.json").exists()  # else there is nothing yet, or a model of the authors' code
+        return work, Manifest.read(work) if kept else job.manifest, whole
     except ValueError:
         if work == job.folder:
             raise

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 
-def stem(input_name: str) -> str:
+def stem(file_name: str, flag: str = "--input_name") -> str:
     """The name of a picture in every result: its file name without the extension.
 
     Raises:
-        ValueError: ``input_name`` is not a plain file name, and could lead out of the folders.
+        ValueError: ``file_name``, given with ``flag``, is not a plain one, and could lead out of the folders.
     """
-    if "/" in input_name or "\\" in input_name:
-        raise ValueError(f"--input_name {input_name!r} holds a folder: name the folder with --input_dir")
-    name = Path(input_name).stem
-    if name in ("", ".", "..") or not input_name.isprintable():
-        raise ValueError(f"--input_name {input_name!r} is no file name")
+    if "/" in file_name or "\\" in file_name:
+        raise ValueError(f"{flag} {file_name!r} holds a folder: name the folder with {flag.replace('_name', '_dir')}")
+    name = Path(file_name).stem
+    if name in ("", ".", "..") or not file_name.isprintable():
+        raise ValueError(f"{flag} {file_name!r} is no file name")
     return name
 
 

@@ -6,14 +6,17 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 
 import SinGAN
+from SinGAN import authors
 from SinGAN.files import whole_file
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, trained_scales
+
+UNKNOWN = "unknown"  # of a model that the authors' code trained
 
 
 @dataclass(frozen=True)
@@ -59,27 +62,56 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The manifest of the model in ``folder``.
+        """The manifest of the model in ``folder``; of one that the authors' code trained, what can be told of it.
 
         Raises:
             ValueError: it is missing or not what ``write`` writes.
         """
         path = folder / "manifest.json"
+        if authors.is_theirs(folder):
+            return cls._of_authors(folder)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{field.name: values[field.name] for field in fields(cls)})
+            found = cls(**_checked(json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no manifest.json: train again with --overwrite") from error
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): train again with --overwrite") from error
+        return found
+
+    @classmethod
+    def _of_authors(cls, folder: Path) -> "Manifest":
+        options, factor, sizes = authors.describe(folder)
+        return cls("", UNKNOWN, options, 0, UNKNOWN, factor, [list(size) for size in sizes], {}, UNKNOWN, 0)
+
+    def all_options(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """The options; where the folder of an authors' model does not tell one, that of ``defaults``."""
+        if self.sha256 != UNKNOWN:
+            return dict(self.options)
+        return {**defaults, "max_size": max(self.sizes[-1]), **self.options}
 
     def differences(self, options: Mapping[str, Any]) -> list[str]:
         """One phrase for each of ``options`` that the model was not trained with."""
         return [
             f"--{name} {_shown(self.options.get(name))} there, {_shown(value)} asked"
             for name, value in options.items()
-            if self.options.get(name) != value
+            if self.options.get(name) != value and (name in self.options or self.sha256 != UNKNOWN)
         ]
+
+
+def _checked(values: Any) -> dict[str, Any]:
+    """The fields of a manifest among ``values``; a TypeError or ValueError where one is of another kind."""
+    kinds = get_type_hints(Manifest)
+    found = {field.name: values[field.name] for field in fields(Manifest)}
+    for name, value in found.items():
+        kind = get_origin(kinds[name]) or kinds[name]
+        kind = (int, float) if kind is float else kind
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}")
+    if not all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in found["sizes"]):
+        raise ValueError(f"sizes are {found['sizes']!r}")
+    if not 0 < found["factor"] <= 1 or found["seed"] < 0:
+        raise ValueError(f"factor is {found['factor']!r}, seed {found['seed']!r}")
+    return found
 
 
 def _shown(value: object) -> str:
@@ -96,17 +128,23 @@ def whole_scales(folder: Path, asked: Manifest, seed_asked: bool) -> int:
         return 0
     found = Manifest.read(folder)
     differences = found.differences(asked.options)
-    if found.sha256 != asked.sha256:
+    if found.sha256 not in (asked.sha256, UNKNOWN):
         differences.insert(0, f"picture {_picture(found)} there, {_picture(asked)} asked")
-    if found.task != asked.task:
+    if found.task not in (asked.task, UNKNOWN):
         differences.insert(0, f"trained for {found.task} there, {asked.task} asked")
-    if seed_asked and found.seed != asked.seed:
+    if seed_asked and found.seed != asked.seed and found.sha256 != UNKNOWN:
         differences.append(f"--manualSeed {found.seed} there, {asked.seed} asked")
+    if found.sha256 == UNKNOWN and found.sizes != asked.sizes:
+        differences.append(f"scales of {_sizes(found)} there, {_sizes(asked)} asked")
     if differences:
         raise ValueError(
             f"{folder} holds another model: {'; '.join(differences)}. --overwrite replaces it; another --out keeps both"
         )
     return trained_scales(folder)
+
+
+def _sizes(manifest: Manifest) -> str:
+    return ", ".join(f"{height} x {width}" for height, width in manifest.sizes)
 
 
 def _picture(manifest: Manifest) -> str:
@@ -123,7 +161,7 @@ def load(folder: Path, device: torch.device, task: str = "train") -> tuple[Manif
     if not folder.is_dir():
         raise FileNotFoundError(f"no trained model in {folder}: train it with main_train.py first")
     manifest = Manifest.read(folder)
-    if manifest.task != task:
+    if manifest.task not in (task, UNKNOWN):
         raise ValueError(f"the model in {folder} is trained for {manifest.task}, not for {task}: name another one")
     found, planned = trained_scales(folder), len(manifest.sizes)
     if found < planned:
@@ -131,4 +169,4 @@ def load(folder: Path, device: torch.device, task: str = "train") -> tuple[Manif
             f"the model in {folder} is incomplete, {found} of {planned} scales: "
             "train it to its end with the command that began it"
         )
-    return manifest, Pyramid.load(folder, device, manifest.factor, noise_border=manifest.task == "animation")
+    return manifest, Pyramid.load(folder, device, manifest.factor, noise_border=task == "animation")

@@ -144,9 +144,8 @@ class Pyramid:
         Raises:
             ValueError: a file is no checkpoint, or does not fit the others.
         """
-        reals, z_rec, amps = (
-            load_checkpoint(folder / name, device) for name in ("reals.pth", "Zs.pth", "NoiseAmp.pth")
-        )
+        reals, z_rec = (read_list(folder / name, device, 4) for name in ("reals.pth", "Zs.pth"))
+        amps = read_list(folder / "NoiseAmp.pth", device, 0)
         whole = trained_scales(folder)
         scales = []
         for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
@@ -156,16 +155,46 @@ class Pyramid:
             discriminator = Discriminator(generator.config)
             _fill(generator, weights, place / "netG.pth")
             _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")
+            _check_fit(generator.config, real, z, folder, index)
             scales.append(Scale(generator.to(device), discriminator.to(device), real, z, float(amp)))
         if not scales:
             raise ValueError(f"{folder} holds no trained scale")
         return cls(tuple(scales), factor, scales[0].generator.config.margin, noise_border)
 
 
+def read_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
+    """The list of float tensors of ``dims`` dimensions in ``path``; single numbers count as tensors without any.
+
+    Raises:
+        ValueError: ``path`` holds something else.
+    """
+    found = load_checkpoint(path, device)
+    tensors = []
+    for entry in found if isinstance(found, list | tuple) else [None]:
+        tensor = torch.tensor(float(entry)) if isinstance(entry, int | float) else entry
+        if not isinstance(tensor, Tensor) or tensor.ndim != dims or not tensor.is_floating_point():
+            raise ValueError(f"{path} does not hold a list of tensors of {dims} dimensions")
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{path} holds numbers that are not finite")
+        tensors.append(tensor.float().to(device))
+    return tensors
+
+
+def _check_fit(net: NetConfig, real: Tensor, z: Tensor, folder: Path, index: int) -> None:
+    """Raise a ValueError unless the image and the noise of scale ``index`` are as large as its net needs."""
+    height, width = real.shape[-2:]
+    wanted = (1, net.channels, height + 2 * net.margin, width + 2 * net.margin)
+    if real.shape != (1, net.channels, height, width) or z.shape != wanted:
+        raise ValueError(
+            f"{folder}: scale {index} does not fit its net: image {tuple(real.shape)}, noise {tuple(z.shape)}, "
+            f"{net.channels} channels"
+        )
+
+
 def trained_scales(folder: Path) -> int:
     """How many scales of ``folder`` are whole: in the list that is written last, with both nets there."""
     last = folder / "Zs.pth"
-    listed = len(load_checkpoint(last, torch.device("cpu"))) if last.exists() else 0
+    listed = len(read_list(last, torch.device("cpu"), 4)) if last.exists() else 0
     nets = (folder / str(index) / "netG.pth" for index in range(listed))
     return sum(itertools.takewhile(bool, (net.exists() and net.with_name("netD.pth").exists() for net in nets)))
 

@@ -46,6 +46,8 @@ def configs(options: Mapping[str, Any]) -> dict[str, Any]:
         return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
     except KeyError as error:
         raise ValueError(f"the model's manifest lacks the option {error}: train again with --overwrite") from error
+    except TypeError as error:
+        raise ValueError(f"the model's manifest has a wrong option ({error}): train again with --overwrite") from error
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Run:
         """The run with the options of the model in ``folder``, if there is one, but for those given by hand."""
         if self.overwrite or not folder.exists():
             return self
-        found = Manifest.read(folder).options
+        found = Manifest.read(folder).all_options(self.options)
         options = {**found, **{flag: self.options[flag] for flag in MODEL_FLAGS if flag in self.given}}
         return replace(self, options=options, **configs(options))
 
@@ -124,10 +126,11 @@ class Run:
     def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
         """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""
         folder = layout.trained_for_paint(self.out, self.name, self.pyramid.scale_factor, start_scale)
-        sizes, own = tuple(scale.size for scale in pyramid.scales), configs(base.options)
+        options = base.all_options(self.options)
+        sizes, own = tuple(scale.size for scale in pyramid.scales), configs(options)
         return Job(
             folder=folder,
-            manifest=replace(base, task="paint", seed=self.seed),
+            manifest=replace(base, options=options, task="paint", seed=self.seed),
             seed_asked=False,
             image=pyramid.scales[-1].real,
             plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),

@@ -195,3 +195,15 @@ def test_references_get_the_pictures_size_and_channels(tmp_path: Path) -> None:
 
 def test_frames_are_truncated() -> None:
     assert images.to_frame(torch.full((1, 3, 1, 1), 0.999)).tolist() == [[[254, 254, 254]]]
+
+
+def test_a_huge_picture_is_said_to_be_one_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("1", (300, 200)).save(tmp_path / "large.png")
+    monkeypatch.setattr(images, "LARGE", 50_000)
+    images.read(tmp_path / "large.png")
+    assert "0 megapixels: reading it takes some GB" in capsys.readouterr().out
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ValueError, match="decompression bomb"):
+        images.read(tmp_path / "bomb.png")
