@@ -30,12 +30,25 @@ def save(path: str, levels: Levels) -> None:
     Image.fromarray(levels).save(place, optimize=True)
 
 
-def paste(photo: Levels, patch: Levels, top: int, left: int) -> tuple[Levels, Levels]:
-    """``photo`` with ``patch`` pasted in, and the mask (white where)."""
+def paste(
+    photo: Levels, patch: Levels, top: int, left: int, outline: npt.NDArray[np.bool_] | None = None
+) -> tuple[Levels, Levels]:
+    """``photo`` with ``patch``, cut out along its ``outline`` (H, W), pasted in, and the mask (white where)."""
+    cut = np.ones(patch.shape[:2], bool) if outline is None else outline
     pasted, mask = photo.copy(), np.zeros(photo.shape[:2], np.uint8)
     here = np.s_[top : top + patch.shape[0], left : left + patch.shape[1]]
-    pasted[here], mask[here] = patch, 255
+    pasted[here][cut], mask[here][cut] = patch[cut], 255
     return pasted, mask
+
+
+def ball(photo: Levels, diameter: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
+    """``photo`` on a ball that is lit from the upper left, and its outline."""
+    y, x = np.mgrid[-1 : 1 : diameter * 1j, -1 : 1 : diameter * 1j]
+    outline = x**2 + y**2 <= 1
+    height = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))
+    light = np.clip((height - 0.6 * x - 0.6 * y) / 1.3, 0.15, 1)
+    surface = np.array(Image.fromarray(photo).resize((diameter, diameter), Image.Resampling.LANCZOS))
+    return np.rint(surface[:, :, None] * light[:, :, None] * (1.0, 0.95, 0.8)).astype(np.uint8), outline
 
 
 def paint() -> Levels:
@@ -59,9 +72,9 @@ def main() -> None:
     save("Images/rocket.png", rocket)
     save("Images/galaxies.png", galaxies)
     save("Images/coffee_LR.png", reduced(data.coffee(), longer_side=90))
-    flying = reduced(data.rocket()[110:330, 295:350], longer_side=80)
+    planet, outline = ball(data.moon(), diameter=64)
     for folder, name, (pasted, mask) in (
-        ("Harmonization", "galaxies_rocket", paste(galaxies, flying, top=45, left=160)),
+        ("Harmonization", "galaxies_planet", paste(galaxies, planet, 66, 118, outline)),
         ("Editing", "rocket_edit", paste(rocket, rocket[45:148, 62:84], top=45, left=205)),
     ):
         save(f"{folder}/{name}.png", pasted)
