@@ -16,6 +16,8 @@ from SinGAN import images, jobs, layout, manipulate, measures, records
 from SinGAN.pyramid import Pyramid
 from SinGAN.run import Run
 
+MANY_SCALES = 30  # factors near 1 enlarge in one small step, and so ask for as small steps between the scales
+
 
 @script
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,6 +57,8 @@ def obtain(run: Run, named: bool) -> Pyramid:
     if named and run.model.exists() and not run.overwrite:
         return run.load("SR")[1]
     job = run.job(run.model, "SR")
+    if len(job.plan.sizes) > MANY_SCALES:
+        print(f"note: this trains {len(job.plan.sizes)} scales; --scale_factor 0.75 would train fewer")
     if run.overwrite or not job.is_done():
         print("*** Train SinGAN for SR ***")
     return jobs.obtain(job, run.overwrite)

@@ -125,10 +125,12 @@ def lpips_measure(download: bool) -> evaluation.Lpips | None:
 
 
 def warn_of_copies(found: Sequence[Evaluation]) -> None:
-    copies = [one for one in found if one.copy_score >= evaluation.COPIES]
+    copies = [one for one in found if one.textured_copy_score >= evaluation.COPIES]
     if copies:
-        named = ", ".join(f"{one.start_scale} ({one.copy_score:.0%})" for one in copies)
-        print(f"near-copies: most patches are the training picture's at the same place, from start scale {named}")
+        named = ", ".join(f"{one.start_scale} ({one.textured_copy_score:.0%})" for one in copies)
+        print(
+            f"near-copies: most textured patches are the training picture's at the same place, from start scale {named}"
+        )
 
 
 def finite(number: float) -> float | None:

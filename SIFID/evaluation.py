@@ -18,7 +18,7 @@ from SinGAN.measures import Score
 from SinGAN.pyramid import Pyramid
 from SinGAN.records import SHEET_SAMPLES
 
-COPIES = 0.5  # of the patches: from here on the samples are called near-copies
+COPIES = 0.5  # of the textured patches: from here on the samples are called near-copies
 Lpips = Callable[[Tensor], float]
 
 
@@ -31,6 +31,7 @@ class Evaluation:
     sifid_std: float | None
     diversity: float
     copy_score: float
+    textured_copy_score: float
     sliced_wasserstein: list[float]  # of each octave, fine to coarse
     lpips: float | None
 
@@ -56,6 +57,7 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         sifid_std=None if distances is None else float(np.std(distances)),
         diversity=metrics.diversity(samples, real),
         copy_score=metrics.copy_score(samples, real),
+        textured_copy_score=metrics.textured_copy_score(samples, real),
         sliced_wasserstein=metrics.sliced_wasserstein(samples, real),
         lpips=lpips(samples.expand(-1, 3, -1, -1)) if lpips and len(samples) > 1 else None,
     )
@@ -89,9 +91,21 @@ def table(found: Sequence[Evaluation], size: tuple[int, int]) -> list[str]:
     """Lines of a table with a row for each of ``found``; ``size`` is that of the finest octave."""
     octaves = range(len(found[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
-    rows = [["start scale", "SIFID", "(std)", "diversity", "copied", *(f"SWD {name}" for name in sizes), "LPIPS"]]
+    rows = [
+        [
+            "start scale",
+            "SIFID",
+            "(std)",
+            "diversity",
+            "copied",
+            "(textured)",
+            *(f"SWD {name}" for name in sizes),
+            "LPIPS",
+        ]
+    ]
     for one in found:
-        numbers = [one.sifid_mean, one.sifid_std, one.diversity, one.copy_score, *one.sliced_wasserstein, one.lpips]
+        copies = [one.copy_score, one.textured_copy_score]
+        numbers = [one.sifid_mean, one.sifid_std, one.diversity, *copies, *one.sliced_wasserstein, one.lpips]
         rows.append([str(one.start_scale), *map(_cell, numbers)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

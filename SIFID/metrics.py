@@ -51,6 +51,19 @@ def copy_score(samples: Tensor, real: Tensor) -> float:
     return float(copied(samples, real).mean())
 
 
+def textured(real: Tensor) -> Tensor:
+    """Which patches of ``real`` (1, C, H, W) are not plain, (h, w): a copy may not be so far from it as their mean is."""
+    patch = min(COPY_PATCH, *real.shape[-2:])
+    mean, square = (F.avg_pool2d(values.double(), patch, stride=1) for values in (real, real.square()))
+    return ((square - mean.square()).clamp(min=0).mean(dim=1)[0].sqrt() / 2) > COPY_DISTANCE
+
+
+def textured_copy_score(samples: Tensor, real: Tensor) -> float:
+    """``copy_score`` of the ``textured`` patches, NaN without any: plain ones are alike without being copied."""
+    where = textured(real)
+    return float(copied(samples, real)[:, where].mean()) if where.any() else float("nan")
+
+
 def sliced_wasserstein(samples: Tensor, real: Tensor, seed: int = 0) -> list[float]:
     """The distance between the patches of ``samples`` (B, C, H, W) and of ``real`` (1, C, H, W), per octave.
 

@@ -55,6 +55,15 @@ def test_copies_are_found_at_their_place() -> None:
     assert metrics.copy_score(REAL[..., :5, :5], REAL[..., :5, :5]) == 1
 
 
+def test_plain_patches_are_no_copies() -> None:
+    real = torch.cat([REAL, torch.full((1, 3, 48, 64), 0.2)], dim=3)
+    mirrored = torch.cat([REAL.flip(3), torch.full((1, 3, 48, 64), 0.2)], dim=3)
+    assert metrics.copy_score(mirrored, real) > 0.4
+    assert metrics.textured_copy_score(mirrored, real) < 0.1
+    assert metrics.textured_copy_score(real, real) == 1
+    assert math.isnan(metrics.textured_copy_score(REAL, torch.zeros_like(REAL)))
+
+
 def test_the_laplacian_pyramid_adds_up() -> None:
     image = REAL
     levels = metrics.laplacian_pyramid(image)
@@ -89,11 +98,11 @@ def test_constant_and_tiny_pictures_have_patch_distances() -> None:
 
 
 def test_a_table_says_what_is_missing() -> None:
-    found = Evaluation(0, None, None, float("nan"), 0.25, [0.5, 0.125], None)
+    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None)
     assert as_json(found)["diversity"] is None
     head, row = table([found], (41, 60))
-    assert " ".join(head.split()) == "start scale SIFID (std) diversity copied SWD 41x60 SWD 21x30 LPIPS"
-    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.5000", "0.1250", "-"]
+    assert " ".join(head.split()) == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS"
+    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-"]
 
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid, tmp_path: Path) -> None:
