@@ -52,7 +52,7 @@ def copy_score(samples: Tensor, real: Tensor) -> float:
 
 
 def textured(real: Tensor) -> Tensor:
-    """Which patches of ``real`` (1, C, H, W) are not plain, (h, w): a copy may not be so far from it as their mean is."""
+    """Which patches of ``real`` (1, C, H, W) are not plain, (h, w): their mean is farther off than a copy may be."""
     patch = min(COPY_PATCH, *real.shape[-2:])
     mean, square = (F.avg_pool2d(values.double(), patch, stride=1) for values in (real, real.square()))
     return ((square - mean.square()).clamp(min=0).mean(dim=1)[0].sqrt() / 2) > COPY_DISTANCE

@@ -117,8 +117,8 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
             overwrite = True
         work, manifest, _ = _begin(job, overwrite)
         state = checkpoints.find(work, start_scale, real.device)
-        if state is not None and not torch.equal(state["base"], identity):
-            state = None
+        if state is not None and not _equal(state.get("base"), identity):
+            state = None  # of a model that is no more
         rng = torch.Generator(real.device).manual_seed(manifest.seed)
         generator, critic = start_nets(replace(base, scales=()), base.scales[start_scale].generator.config, rng)
         with _recorder(job, manifest, [start_scale], overwrite, state) as recorder:
@@ -133,6 +133,10 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
             pyramid = base.with_scale(start_scale, scale)
             recorder.keep(pyramid, start_scale)
     return pyramid
+
+
+def _equal(found: object, wanted: Tensor) -> bool:
+    return isinstance(found, Tensor) and torch.equal(found, wanted)
 
 
 def _keep_whole_scales(job: Job, folder: Path, whole: int) -> Pyramid:

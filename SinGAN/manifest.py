@@ -119,12 +119,12 @@ def _shown(value: object) -> str:
 
 
 def whole_scales(folder: Path, asked: Manifest, seed_asked: bool) -> int:
-    """How many scales of the model that ``asked`` describes ``folder`` holds; 0 where there is no folder.
+    """How many scales of the model that ``asked`` describes ``folder`` holds; 0 where there is none, or an empty one.
 
     Raises:
         ValueError: it holds a model of other options or of another picture.
     """
-    if not folder.exists():
+    if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
         return 0
     found = Manifest.read(folder)
     differences = found.differences(asked.options)

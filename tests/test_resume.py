@@ -95,6 +95,14 @@ def test_the_seed_is_the_unfinished_trainings(studio: Studio, unbroken: Studio) 
     assert bits(studio) == bits(unbroken)
 
 
+def test_a_folder_without_anything_is_begun(studio: Studio, unbroken: Studio) -> None:
+    studio.model().mkdir(parents=True)
+    (studio.model() / ".manifest.json.1.tmp").write_text("{")
+    train(studio)
+    (studio.model() / ".manifest.json.1.tmp").unlink()  # process 1 lives
+    assert bits(studio) == bits(unbroken)
+
+
 def damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2 :: 97] = b"x" * len(content[len(content) // 2 :: 97])
