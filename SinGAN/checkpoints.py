@@ -61,4 +61,4 @@ def existing(folder: Path) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Remove the checkpoints in ``folder``."""
     for path in list(existing(folder)):
-        path.unlink()
+        path.unlink(missing_ok=True)

@@ -56,6 +56,8 @@ def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) ->
         work, manifest, whole = _begin(job, overwrite)
         device = job.image.device
         pyramid = _keep_whole_scales(job, work, whole)
+        if whole == len(job.plan.sizes):
+            checkpoints.remove(work)
         state = checkpoints.find(work, whole, device)
         weights = job.weights()
         rng = torch.Generator(device).manual_seed(manifest.seed)
@@ -154,5 +156,6 @@ def obtain(job: Job, overwrite: bool = False) -> Pyramid:
     """The model of ``job``: from its folder where it is whole, else trained."""
     if overwrite or not job.is_done():
         return train_model(job, overwrite)
+    checkpoints.remove(job.folder)  # of a process that died when its last scale was whole
     _, pyramid = load(job.folder, job.image.device, job.manifest.task)
     return pyramid
