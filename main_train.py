@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         rng = torch.Generator(run.device).manual_seed(seed)
         records.write_samples(samples, manipulate.sample(pyramid, rng, args.num_samples))
         took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
-        print(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {job.folder}")
+        if not is_there:
+            print(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {job.folder}")
         print(f"{args.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
     print(next_command)
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 import config
 from SIFID import evaluation, fidelity, pairs, weights
 from SIFID.evaluation import Evaluation
-from SIFID.inception import trained_inception
+from SIFID.inception import check_size, trained_inception
 from SIFID.sifid_score import add_inception_flags
 from SinGAN import images, layout, manipulate
 from SinGAN.files import whole_file, whole_folder
@@ -64,7 +64,7 @@ def flags() -> config.Parser:
 def evaluate_model(run: Run, args: config.Flags) -> None:
     manifest, pyramid = run.load()
     starts = start_scales(args.gen_start_scale, len(pyramid))
-    evaluation.check_features(pyramid, args.dims)
+    check_size(*pyramid.scales[-1].size, args.dims)
     net, lpips = sifid_net(args.dims, args.weights), lpips_measure(args.lpips)
     net = net and net.to(run.device)
     real, found, pictures = pyramid.scales[-1].real, [], {}

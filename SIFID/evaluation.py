@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from SIFID import metrics
 from SIFID.frechet import frechet_distance
-from SIFID.inception import check_size, moments_of
+from SIFID.inception import moments_of
 from SinGAN import images, manipulate, measures
 from SinGAN.measures import Score
 from SinGAN.pyramid import Pyramid
@@ -75,11 +75,6 @@ def reconstruction(pyramid: Pyramid) -> Score:
     return measures.compare(opaque(pyramid.generate(pyramid.z_rec())), opaque(real))
 
 
-def check_features(pyramid: Pyramid, dims: int) -> None:
-    """Raise a ValueError where the model's pictures are too small for features of ``dims``."""
-    check_size(*pyramid.scales[-1].size, dims)
-
-
 def as_json(found: Evaluation) -> dict[str, object]:
     """``found`` as plain values: what is not a number, as the diversity of a constant picture, is None."""
     return {
@@ -91,18 +86,8 @@ def table(found: Sequence[Evaluation], size: tuple[int, int]) -> list[str]:
     """Lines of a table with a row for each of ``found``; ``size`` is that of the finest octave."""
     octaves = range(len(found[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
-    rows = [
-        [
-            "start scale",
-            "SIFID",
-            "(std)",
-            "diversity",
-            "copied",
-            "(textured)",
-            *(f"SWD {name}" for name in sizes),
-            "LPIPS",
-        ]
-    ]
+    names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)"]
+    rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS"]]
     for one in found:
         copies = [one.copy_score, one.textured_copy_score]
         numbers = [one.sifid_mean, one.sifid_std, one.diversity, *copies, *one.sliced_wasserstein, one.lpips]

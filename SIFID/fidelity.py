@@ -19,14 +19,6 @@ ISC_SPLITS = 10  # Salimans et al. (2016)
 BATCH = 32
 
 
-def library() -> Any:
-    """torch-fidelity, which is optional; a ValueError where it is missing."""
-    try:
-        return importlib.import_module("torch_fidelity")
-    except ImportError as error:
-        raise ValueError("this needs the package torch-fidelity: pip install torch-fidelity") from error
-
-
 def lpips_files() -> list[str]:
     """The addresses of the weights that LPIPS needs, VGG16's among them: half a gigabyte."""
     vgg16: str = importlib.import_module("torchvision.models").VGG16_Weights.IMAGENET1K_V1.url

@@ -44,12 +44,9 @@ def find(folder: Path, scale: int, device: torch.device) -> State | None:
 
 def _check(state: object, path: Path) -> None:
     """Raise a ValueError unless ``state`` has what every checkpoint has."""
-    try:
-        assert isinstance(state, dict)
-        whole = isinstance(state["scale"], int) and state["curves"].shape == (state["iterations"], len(LOSSES))
-    except (AssertionError, KeyError, AttributeError):
-        whole = False
-    if not whole:
+    found = state if isinstance(state, dict) else {}
+    curves = getattr(found.get("curves"), "shape", None)
+    if not isinstance(found.get("scale"), int) or curves != (found.get("iterations"), len(LOSSES)):
         raise ValueError(f"{path} is no checkpoint of a training")
 
 

@@ -124,9 +124,9 @@ def _is_dead(process: int) -> bool:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
-    except PermissionError:
+    except PermissionError:  # another user's
         return False
     return False
 
