@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import torch
 
-from SinGAN import layout
+from SinGAN import engines, layout
+from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.run import MODEL_FLAGS, Run, configs
 from SinGAN.terminal import fail
 
@@ -134,6 +135,18 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
+    add(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="who runs the iterations [auto: a CUDA graph on a GPU, else eager]",
+    )
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="of convolutions; bf16 only in training [auto: tf32 on a GPU, else fp32]",
+    )
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
@@ -198,6 +211,7 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         seed=seed,
         overwrite=args.overwrite,
         checkpoint_every=args.checkpoint_every,
+        engine=engines.choose(args.engine, args.precision, chosen),
         **configs(options),
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
         given=given,

@@ -1,5 +1,9 @@
-"""The two adversaries of a scale, their losses, and one iteration: a function of tensors (paper, Sect. 2.2)."""
+"""The two adversaries of a scale, their losses, and one iteration: a function of tensors (paper, Sect. 2.2).
 
+A loss is a sum of terms, each a function of nets and tensors; what differentiates them is an argument.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,7 +51,22 @@ class Adversaries:
             torch.optim.Adam(net.train().parameters(), lr=lr, betas=(config.beta1, 0.999), fused=True)
             for net, lr in ((generator, config.lr_g), (critic, config.lr_d))
         )
-        return cls(generator, critic, *adams)
+        made = cls(generator, critic, *adams)
+        made._allow_capture()
+        return made
+
+    def _allow_capture(self) -> None:
+        """Let a CUDA graph hold the optimizers' steps: they count on the device."""
+        on_gpu = next(self.generator.parameters()).is_cuda
+        for optimizer in (self.generator_optimizer, self.critic_optimizer):
+            for group in optimizer.param_groups:
+                group["capturable"] = on_gpu
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take on the states by name that ``parts`` had, on this device or on another."""
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        self._allow_capture()
 
     def parts(self) -> dict[str, Any]:
         """Nets and optimizers by name: what has a state."""
@@ -79,7 +98,21 @@ class Draw:
     z_rec: Tensor  # (1, C, H + 2 m, W + 2 m)
 
 
-def iteration(nets: Adversaries, target: Target, draw: Draw, config: TrainConfig) -> Tensor:
+Differentiate = Callable[..., Tensor]
+"""Called with a term of a loss and its arguments: adds the term's gradient to that of every parameter
+that wants one, and returns the term's value, a scalar without graph."""
+
+
+def eagerly(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """Differentiate ``term(*arguments)`` as PyTorch does by default."""
+    value = term(*arguments)
+    value.backward()
+    return value.detach()
+
+
+def iteration(
+    nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
+) -> Tensor:
     """``Dsteps`` critic steps, each on its own sample, then ``Gsteps`` generator steps on the last.
 
     Returns the losses (7,), in the order of ``LOSSES``. A function of tensors: no randomness, no
@@ -89,41 +122,70 @@ def iteration(nets: Adversaries, target: Target, draw: Draw, config: TrainConfig
     for previous, mix in zip(draw.previous.split(1), draw.mix, strict=True):
         with torch.no_grad():
             fake = nets.generator(target.noise_amp * draw.noise + previous, previous)
-        critic_losses = critic_step(nets, target.real, fake, mix, config)
+        critic_losses = critic_step(nets, target.real, fake, mix, config, differentiate)
     nets.critic.requires_grad_(False)
     for _ in range(config.Gsteps):
-        generator_losses = generator_step(nets, target, draw.noise, draw.previous[-1:], draw.z_rec, config)
+        generator_losses = generator_step(nets, target, draw, config, differentiate)
     nets.critic.requires_grad_(True)
     return torch.cat([critic_losses, generator_losses])
 
 
-def critic_step(nets: Adversaries, real: Tensor, fake: Tensor, mix: Tensor, config: TrainConfig) -> Tensor:
+def critic_step(
+    nets: Adversaries,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    config: TrainConfig,
+    differentiate: Differentiate = eagerly,
+) -> Tensor:
     """One step of D on the WGAN-GP loss; returns D(real), D(fake), penalty and total (4,).
 
-    Real, fake and mixed image pass one by one: BatchNorm's statistics must not mix.
+    Real, fake and mixed image pass one by one: BatchNorm's statistics must not mix. Each term is
+    differentiated before the next begins, so that only one keeps its activations.
     """
     nets.critic_optimizer.zero_grad()
-    score_real = nets.critic(real).mean()
-    score_fake = nets.critic(fake).mean()
-    penalty = config.lambda_grad * gradient_penalty(nets.critic, real, fake, mix)
-    loss = score_fake - score_real + penalty
-    loss.backward()
+    score_real = -differentiate(weighted_score, nets.critic, real, -1.0)
+    score_fake = differentiate(weighted_score, nets.critic, fake, 1.0)
+    penalty = differentiate(weighted_penalty, nets.critic, real, fake, mix, config.lambda_grad)
     nets.critic_optimizer.step()
-    return torch.stack([score_real, score_fake, penalty, loss]).detach()
+    return torch.stack([score_real, score_fake, penalty, score_fake - score_real + penalty])
 
 
 def generator_step(
-    nets: Adversaries, target: Target, noise: Tensor, previous: Tensor, z_rec: Tensor, config: TrainConfig
+    nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
 ) -> Tensor:
     """One step of G on adversarial plus reconstruction loss; returns both and their sum (3,)."""
     nets.generator_optimizer.zero_grad()
-    fake = nets.generator(target.noise_amp * noise + previous, previous)
-    adversarial = -nets.critic(fake).mean()
+    previous = draw.previous[-1:]
+    z = target.noise_amp * draw.noise + previous
+    adversarial = differentiate(adversarial_loss, nets.generator, nets.critic, z, previous)
     reconstruction = torch.zeros_like(adversarial)
     if config.alpha:
-        rebuilt = nets.generator(target.noise_amp * z_rec + target.reconstruction, target.reconstruction)
-        reconstruction = config.alpha * F.mse_loss(rebuilt, target.real)
-    loss = adversarial + reconstruction
-    loss.backward()
+        z = target.noise_amp * draw.z_rec + target.reconstruction
+        reconstruction = differentiate(
+            reconstruction_loss, nets.generator, z, target.reconstruction, target.real, config.alpha
+        )
     nets.generator_optimizer.step()
-    return torch.stack([adversarial, reconstruction, loss]).detach()
+    return torch.stack([adversarial, reconstruction, adversarial + reconstruction])
+
+
+def weighted_score(critic: Discriminator, image: Tensor, weight: float) -> Tensor:
+    """``weight`` times the mean of D's scores of ``image`` (1, C, H, W)."""
+    score: Tensor = critic(image).mean()
+    return weight * score
+
+
+def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
+    """``weight`` times the gradient penalty between ``real`` and ``fake`` (1, C, H, W)."""
+    return weight * gradient_penalty(critic, real, fake, mix)
+
+
+def adversarial_loss(generator: Generator, critic: Discriminator, z: Tensor, previous: Tensor) -> Tensor:
+    """What G loses where D sees its image of ``z`` and ``previous`` (1, C, H + 2 m, W + 2 m) through."""
+    score: Tensor = critic(generator(z, previous)).mean()
+    return -score
+
+
+def reconstruction_loss(generator: Generator, z: Tensor, previous: Tensor, real: Tensor, alpha: float) -> Tensor:
+    """``alpha`` times the squared distance of ``real`` (1, C, H, W) and what G makes of its noise."""
+    return alpha * F.mse_loss(generator(z, previous), real)

@@ -11,6 +11,7 @@ from torch import Tensor
 from SinGAN import checkpoints
 from SinGAN.adversarial import LOSSES, TrainConfig
 from SinGAN.checkpoints import State
+from SinGAN.engines import EAGER, Engine
 from SinGAN.files import locked, recover
 from SinGAN.functions import quantise
 from SinGAN.manifest import Manifest, load, whole_scales
@@ -35,6 +36,7 @@ class Job:
     config: TrainConfig
     weights: Callable[[], StartWeights]  # read only when something is to be trained
     checkpoint_every: float = 60  # seconds
+    engine: Engine = EAGER
 
     def whole_scales(self) -> int:
         """How many of its scales its folder holds; raises a ValueError where that holds another model."""
@@ -62,7 +64,7 @@ def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) ->
         weights = job.weights()
         rng = torch.Generator(device).manual_seed(manifest.seed)
         with _recorder(job, manifest, range(whole, len(job.plan.sizes)), overwrite, state, tensorboard) as recorder:
-            start = weights, pyramid.scales, state
+            start = weights, pyramid.scales, state, job.engine
             for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, *start):
                 recorder.keep(pyramid, len(pyramid) - 1)
     return pyramid
@@ -130,7 +132,7 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
 
             scale = train_scale(
                 base.below(start_scale), real, generator, critic, job.config, rng, watch,
-                edit=lambda image: quantise(image, palette), resume=state,
+                edit=lambda image: quantise(image, palette), resume=state, engine=job.engine,
             )  # fmt: skip
             pyramid = base.with_scale(start_scale, scale)
             recorder.keep(pyramid, start_scale)

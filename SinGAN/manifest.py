@@ -12,6 +12,7 @@ import torch
 
 import SinGAN
 from SinGAN import authors
+from SinGAN.engines import EAGER, Engine
 from SinGAN.files import whole_file
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, trained_scales
@@ -30,13 +31,20 @@ class Manifest:
     task: str  # what it is trained for: train, SR, animation or paint
     factor: float  # adjusted ratio of neighbouring scales
     sizes: list[list[int]]  # height and width of each planned scale
-    versions: Mapping[str, str]
+    versions: Mapping[str, str]  # of what made it; the engine and its precision, too
     device: str
     threads: int
 
     @classmethod
     def of(
-        cls, picture: Path, options: Mapping[str, Any], seed: int, plan: Plan, device: torch.device, task: str
+        cls,
+        picture: Path,
+        options: Mapping[str, Any],
+        seed: int,
+        plan: Plan,
+        device: torch.device,
+        task: str,
+        engine: Engine = EAGER,
     ) -> "Manifest":
         """The manifest of the training that is about to start."""
         return cls(
@@ -51,6 +59,7 @@ class Manifest:
                 "SinGAN": SinGAN.__version__,
                 "python": platform.python_version(),
                 "torch": torch.__version__,
+                "engine": f"{engine.name}, {engine.precision}",
             },
             device=str(device),
             threads=torch.get_num_threads(),

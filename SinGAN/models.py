@@ -6,11 +6,13 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from SinGAN.functions import centre_crop
 
 MAX_FILTERS = 128
 LEAK = 0.2
+STRIP_VALUES = 2**26  # of one layer's activations: 256 MB; more go strip by strip
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class NetConfig:
 class ConvBlock(nn.Sequential):
     """Convolution without padding, BatchNorm, LeakyReLU; submodules named as the authors name them."""
 
+    conv: nn.Conv2d
+    norm: nn.BatchNorm2d | nn.Identity
+
     def __init__(self, inputs: int, outputs: int, ker_size: int) -> None:
         super().__init__()
         self.add_module("conv", nn.Conv2d(inputs, outputs, ker_size))
@@ -120,6 +125,31 @@ class Generator(Trunk):
         return detail + centre_crop(previous, (detail.shape[-2], detail.shape[-1]))
 
 
+def folded(generator: Generator) -> Generator:
+    """A copy of ``generator``, in eval mode, whose convolutions do the work of its BatchNorms, too."""
+    copy = Generator(generator.config).to(next(generator.parameters()).device)
+    copy.load_state_dict(generator.state_dict())
+    for block in copy.eval().requires_grad_(False).modules():
+        if isinstance(block, ConvBlock) and isinstance(block.norm, nn.BatchNorm2d):
+            block.conv = fuse_conv_bn_eval(block.conv, block.norm)
+            block.norm = nn.Identity()
+    return copy
+
+
+def in_strips(generator: Generator, z: Tensor, previous: Tensor) -> Tensor:
+    """``generator(z, previous)``, of an image too large for memory strip by strip; ``generator`` is in eval mode.
+
+    A strip is made of the margin, too, that its pixels depend on, so that there are no seams.
+    """
+    margin = 2 * generator.config.margin
+    rows = max(1, STRIP_VALUES // (z.shape[0] * z.shape[-1] * generator.config.filters) - margin)
+    strips = [
+        generator(z[..., top : top + rows + margin, :], previous[..., top : top + rows + margin, :])
+        for top in range(0, z.shape[-2] - margin, rows)
+    ]
+    return torch.cat(strips, dim=-2)
+
+
 class Discriminator(Trunk):
     """D_n: the patch critic, a map of scores, one for each patch of its receptive field."""
 
@@ -128,9 +158,9 @@ class Discriminator(Trunk):
         self.tail = nn.Conv2d(config.block_filters()[-1], 1, config.ker_size)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, C, H, W) to the scores (B, 1, H - 2 m, W - 2 m)."""
+        """(B, C, H, W) to the scores (B, 1, H - 2 m, W - 2 m), in the image's precision."""
         scores: Tensor = self.tail(self.features(image))
-        return scores
+        return scores.to(image)
 
 
 def initialise(net: nn.Module, rng: torch.Generator) -> None:

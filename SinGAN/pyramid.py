@@ -3,7 +3,7 @@
 import io
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from SinGAN.files import whole_file
 from SinGAN.functions import crop, pad, stretch
 from SinGAN.imresize import imresize
-from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.models import Discriminator, Generator, NetConfig, folded, in_strips
 from SinGAN.planning import Size, enlarged
 
 
@@ -26,15 +26,16 @@ class Scale:
     real: Tensor  # (1, C, H, W), in [-1, 1]
     z_rec: Tensor  # (1, C, H + 2 m, W + 2 m): the noise that gives the image back
     noise_amp: float
+    folded: Generator = field(init=False)  # what generates
 
     def __post_init__(self) -> None:
         for net in (self.generator, self.discriminator):
             net.eval().requires_grad_(False)
+        object.__setattr__(self, "folded", folded(self.generator))
 
     def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
         """The image (B, C, H, W); ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m)."""
-        image: Tensor = self.generator(self.noise_amp * noise + previous, previous)
-        return image
+        return in_strips(self.folded, self.noise_amp * noise + previous, previous)
 
     @property
     def size(self) -> Size:

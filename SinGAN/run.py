@@ -11,6 +11,7 @@ import torch
 
 from SinGAN import images, layout
 from SinGAN.adversarial import TrainConfig
+from SinGAN.engines import Engine
 from SinGAN.jobs import Job
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
@@ -61,6 +62,7 @@ class Run:
     seed: int
     overwrite: bool
     checkpoint_every: float  # seconds
+    engine: Engine
     net: NetConfig
     pyramid: PyramidConfig
     training: TrainConfig
@@ -89,11 +91,11 @@ class Run:
         image = images.read(self.picture, self.net.channels).to(self.device)
         planned = plan_super_resolution_scales if task == "SR" else plan_scales
         plan = planned(image.shape[2], image.shape[3], self.pyramid)
-        manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task)
+        manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task, self.engine)
         training = replace(self.training, noise_border=task == "animation")
         asked = task == "train" and "manualSeed" in self.given  # elsewhere it is the seed of what the model is used for
         start = self._start_weights
-        return Job(folder, manifest, asked, image, plan, self.net, training, start, self.checkpoint_every)
+        return Job(folder, manifest, asked, image, plan, self.net, training, start, self.checkpoint_every, self.engine)
 
     def _start_weights(self) -> StartWeights:
         return StartWeights(
@@ -138,6 +140,7 @@ class Run:
             config=own["training"],
             weights=StartWeights,
             checkpoint_every=self.checkpoint_every,
+            engine=self.engine,
         )
 
     def load(self, task: str = "train") -> tuple[Manifest, Pyramid]:

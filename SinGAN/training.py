@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig, iteration
 from SinGAN.checkpoints import State
+from SinGAN.engines import EAGER, Engine
 from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals
@@ -48,6 +49,7 @@ def train(
     weights: StartWeights = StartWeights(),
     finished: tuple[Scale, ...] = (),
     resume: State | None = None,
+    engine: Engine = EAGER,
 ) -> Iterator[Pyramid]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
 
@@ -67,7 +69,7 @@ def train(
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
         generator, critic = start_nets(pyramid, net.at(index), rng, weights)
-        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, resume=resume)
+        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, resume=resume, engine=engine)
         pyramid, resume = pyramid.with_scale(index, scale), None
         yield pyramid
 
@@ -112,6 +114,7 @@ def train_scale(
     watch: Watch,
     edit: Edit = unchanged,
     resume: State | None = None,
+    engine: Engine = EAGER,
 ) -> Scale:
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen.
 
@@ -122,12 +125,19 @@ def train_scale(
     target = make_target(pyramid, real, z_rec, config, edit)
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
+
+    def step() -> Tensor:
+        drawn = draw(pyramid, real, z_rec, config.Dsteps, rng, edit)
+        return iteration(nets, target, drawn, config, engine.differentiate)
+
+    run = engine.run(step, rng, len(pyramid) + 1)
     for index in range(done, config.niter):
         if index == max(1, int(LR_DROP * config.niter)):
             nets.multiply_learning_rates(config.gamma)
+            run = engine.run(step, rng, len(pyramid) + 1)
         if config.redraw_z_rec and not pyramid.scales and index:
-            z_rec = first_z_rec(pyramid, real, rng)
-        losses = iteration(nets, target, draw(pyramid, real, z_rec, config.Dsteps, rng, edit), config)
+            z_rec.copy_(first_z_rec(pyramid, real, rng))
+        losses = run()
         watch(len(pyramid), index, losses, partial(state_of, nets, z_rec, rng, index + 1))
     return Scale(generator, critic, real, z_rec, target.noise_amp)
 
@@ -145,8 +155,7 @@ def restore(state: State, nets: Adversaries, rng: torch.Generator) -> tuple[Tens
         ValueError: it does not fit them.
     """
     try:
-        for name, part in nets.parts().items():
-            part.load_state_dict(state[name])
+        nets.load(state)
         rng.set_state(state["rng"].cpu())
         return state["z_rec"], int(state["iterations"])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

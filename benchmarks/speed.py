@@ -1,16 +1,13 @@
-"""What an iteration costs at each scale, against a plain baseline: interleaved, medians, ratios.
+"""What an iteration costs at each scale, by engine, against a plain baseline: interleaved, medians, ratios.
 
-    python benchmarks/speed.py --size 110 --iterations 5
+    python benchmarks/speed.py --size 110 --engines eager compiled
+    python benchmarks/speed.py --device cuda --engines eager cudagraph
 
 The arithmetic is counted by PyTorch, multiplications and additions of the convolutions; the peak is that of a matrix
 product on this machine.
 """
 
-import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +17,8 @@ from torch.utils.flop_counter import flop_registry
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.baseline import Baseline
-from benchmarks.cost import machine
-from SinGAN.adversarial import Adversaries, TrainConfig, iteration
-from SinGAN.models import NetConfig
-from SinGAN.planning import PyramidConfig, build_reals, plan_scales
-from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.training import draw, first_z_rec, make_target, start_nets
+from benchmarks.setting import engine, machine, medians, parser, seconds, settings
+from SinGAN.engines import EAGER, ENGINES, PRECISIONS, WARM_UP
 
 
 class Arithmetic(TorchDispatchMode):
@@ -43,15 +35,6 @@ class Arithmetic(TorchDispatchMode):
         return result
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """How long ``work`` takes, the device's part included."""
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
 def peak(device: torch.device, width: int = 2048) -> float:
     """Multiplications and additions a second of a matrix product."""
     square = torch.rand(width, width, device=device)
@@ -59,41 +42,37 @@ def peak(device: torch.device, width: int = 2048) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=250, help="longer side of the picture, in pixels")
-    parser.add_argument("--iterations", type=int, default=5, help="timed at each scale")
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    args = parser.parse_args()
-    device, rng = args.device, torch.Generator(args.device).manual_seed(1)
-    image = torch.rand(1, 3, args.size * 3 // 4, args.size, generator=rng, device=device) * 2 - 1
-    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=args.size))
-    config, pyramid = TrainConfig(), Pyramid((), plan.factor, NetConfig().margin)
+    flags = parser(__doc__)
+    flags.add_argument("--size", type=int, default=250, help="longer side of the picture, in pixels")
+    flags.add_argument("--scales", type=int, nargs="+", help="which ones to time [all]")
+    flags.add_argument("--engines", nargs="+", choices=ENGINES[1:], default=["eager"])
+    flags.add_argument("--precision", choices=PRECISIONS, default="auto")
+    flags.add_argument("--iterations", type=int, default=5, help="timed at each scale")
+    args = flags.parse_args()
+    device: torch.device = args.device
     limit = peak(device)
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
-    print("| scale | size | filters | baseline, s | eager, s | ratio | GFLOP | of the peak |")
-    print("|---|---|---|---|---|---|---|---|")
-    for index, real in enumerate(build_reals(image, plan)):
-        z_rec = first_z_rec(pyramid, real, rng)
-        target = make_target(pyramid, real, z_rec, config)
-        generator, critic = start_nets(pyramid, NetConfig().at(index), rng)
-        nets = Adversaries.of(generator, critic, config)
-        plain = Baseline(pyramid, target, z_rec, *start_nets(pyramid, NetConfig().at(index), rng), config, rng)
-
-        def ours() -> object:
-            return iteration(nets, target, draw(pyramid, real, z_rec, config.Dsteps, rng), config)  # noqa: B023
-
+    names = "".join(f" {name}, s | ratio | first, s |" for name in args.engines)
+    print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
+    print("|---|---|---|---|---|---|" + "---|---|---|" * len(args.engines) + "---|")
+    for index, setting in enumerate(settings(args.size, device)):
+        if args.scales and index not in args.scales:
+            continue
         with Arithmetic() as arithmetic:
-            ours()
+            setting.step(EAGER)()
+        work = arithmetic.total
+        steps = [setting.step(engine(name, args.precision, device)) for name in args.engines]
+        firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023
+        plain = setting.baseline()
         plain.iteration()
-        times = [(seconds(plain.iteration, device), seconds(ours, device)) for _ in range(args.iterations)]
-        slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
-        work, filters = arithmetic.total, NetConfig().at(index).filters
+        slow, *fast = medians([plain.iteration, *steps], device, args.iterations)
+        columns = [f"{time:.4f} | {slow / time:.2f} | {first:.1f}" for time, first in zip(fast, firsts, strict=True)]
+        shares = [work / slow / limit, work / fast[-1] / limit]
         print(
-            f"| {index} | {real.shape[2]} x {real.shape[3]} | {filters} | {slow:.3f} | {fast:.3f} "
-            f"| {slow / fast:.2f} | {work / 1e9:.1f} | {work / fast / limit:.0%} |",
+            f"| {index} | {setting.size} | {setting.net.filters} | {work / 1e9:.1f} | {slow:.4f} | {shares[0]:.0%} "
+            f"| {' | '.join(columns)} | {shares[1]:.0%} |",
             flush=True,
         )
-        pyramid = pyramid.with_scale(index, Scale(generator, critic, real, z_rec, target.noise_amp))
 
 
 if __name__ == "__main__":

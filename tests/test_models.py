@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from SinGAN import models
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 
 
@@ -79,3 +80,41 @@ def test_the_config_is_read_from_a_checkpoint() -> None:
 def test_impossible_shapes_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         NetConfig(**wrong)
+
+
+def trained_generator(rng: torch.Generator) -> Generator:
+    """A generator whose running statistics are not those of a fresh one."""
+    net = Generator(NetConfig(filters=8, min_filters=8)).train()
+    initialise(net, rng)
+    for _ in range(3):
+        net(2 * torch.randn(1, 3, 30, 30, generator=rng) + 1, torch.zeros(1, 3, 30, 30))
+    return net.eval()
+
+
+def test_a_folded_generator_makes_the_same_images_without_batchnorms(rng: torch.Generator) -> None:
+    net = trained_generator(rng)
+    copy, z = models.folded(net), torch.randn(2, 3, 20, 26, generator=rng)
+    torch.testing.assert_close(copy(z, z), net(z, z), rtol=0, atol=1e-5)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())
+    assert "head.norm.weight" in net.state_dict()
+
+
+@pytest.mark.parametrize(("images", "maps"), [(1, 1), (3, 3), (3, 1)])
+def test_strips_make_the_image_without_seams(
+    rng: torch.Generator, images: int, maps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = trained_generator(rng)
+    z = torch.randn(images, 3, 61, 26, generator=rng)
+    previous = torch.randn(maps, 3, 61, 26, generator=rng)
+    whole, rows = net(z, previous), []
+    monkeypatch.setattr(models, "STRIP_VALUES", 24 * images * 26 * 8)
+
+    class Spy(Generator):
+        def forward(self, z: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+            rows.append(z.shape[-2])
+            return super().forward(z, previous)
+
+    net.__class__ = Spy
+    strips = models.in_strips(net, z, previous)
+    assert rows == [24, 24, 24, 19]  # 14, 14, 14 and 9 rows of the image, each with its margin
+    torch.testing.assert_close(strips, whole, rtol=0, atol=1e-6)

@@ -1,6 +1,7 @@
 """Training: what one golden iteration can't tell, and what a short training must achieve."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -106,13 +107,13 @@ def test_the_generator_steps_use_the_last_critic_steps_sample(rng: torch.Generat
     target, drawn = first_draw(config, rng)
     drawn = Draw(drawn.noise, torch.arange(3.0).reshape(3, 1, 1, 1) + drawn.previous, drawn.mix, drawn.z_rec)
     seen: list[torch.Tensor] = []
-    step = adversarial.generator_step
+    term = adversarial.adversarial_loss
 
-    def spy(nets: Adversaries, target: Target, noise: torch.Tensor, previous: torch.Tensor, *rest: object) -> object:
-        seen.append(previous)
-        return step(nets, target, noise, previous, *rest)  # type: ignore[arg-type]
+    def spy(*nets_and_inputs: Any) -> torch.Tensor:
+        seen.append(nets_and_inputs[-1])
+        return term(*nets_and_inputs)
 
-    monkeypatch.setattr(adversarial, "generator_step", spy)
+    monkeypatch.setattr(adversarial, "adversarial_loss", spy)
     adversarial.iteration(adversaries(config), target, drawn, config)
     assert [previous.unique().tolist() for previous in seen] == [[2.0], [2.0]]
 
@@ -123,8 +124,7 @@ def test_alpha_weighs_the_reconstruction(rng: torch.Generator) -> None:
         torch.manual_seed(0)
         nets = adversaries(TrainConfig())
         nets.generator.train()
-        arguments = target, drawn.noise, drawn.previous[:1], drawn.z_rec
-        critic_score, reconstruction, total = adversarial.generator_step(nets, *arguments, TrainConfig(alpha=alpha))
+        critic_score, reconstruction, total = adversarial.generator_step(nets, target, drawn, TrainConfig(alpha=alpha))
         if alpha == 10:
             unit = float(reconstruction) / alpha
         elif alpha == 30:
@@ -138,9 +138,9 @@ def test_z_rec_fixed_is_drawn_once_and_redrawn_in_every_iteration(monkeypatch: P
     seen: list[torch.Tensor] = []
     iterate: Callable[..., torch.Tensor] = adversarial.iteration
 
-    def spy(nets: Adversaries, target: Target, drawn: Draw, config: TrainConfig) -> torch.Tensor:
-        seen.append(drawn.z_rec)
-        return iterate(nets, target, drawn, config)
+    def spy(nets: Adversaries, target: Target, drawn: Draw, *rest: object) -> torch.Tensor:
+        seen.append(drawn.z_rec.clone())
+        return iterate(nets, target, drawn, *rest)
 
     monkeypatch.setattr(training, "iteration", spy)
     for redraw, different in ((False, 1), (True, 4)):

@@ -1,0 +1,210 @@
+"""Who runs the iterations of a training: PyTorch as it is, compiled programs, or a CUDA graph.
+
+All three run the code of ``SinGAN.adversarial``. Eager execution differentiates a term as it stands;
+compiled execution traces the same term, its derivatives included, into one program; a CUDA graph
+records a whole eager iteration and repeats it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from SinGAN.adversarial import Differentiate, eagerly
+
+ENGINES = ("auto", "eager", "compiled", "cudagraph")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+WARM_UP = 3  # iterations before a CUDA graph is captured: lazy initialisation must lie behind
+MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
+
+Step = Callable[[], Tensor]
+"""One iteration on what it is bound to; returns its losses (7,)."""
+
+
+def as_it_is(step: Step, rng: torch.Generator) -> Step:
+    """Run ``step`` each time anew."""
+    return step
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """How iterations are run, and in which precision."""
+
+    name: str = "eager"
+    precision: str = "fp32"
+    differentiate: Differentiate = eagerly
+    prepare: Callable[[Step, torch.Generator], Step] = as_it_is
+
+    def run(self, step: Step, rng: torch.Generator, scales: int) -> Step:
+        """``step``, which trains the last of ``scales`` scales with random numbers of ``rng``, made ready to repeat."""
+        half, prepare = self.precision == "bf16", self.prepare if scales <= MOST_SCALES else as_it_is
+
+        def within_precision() -> Tensor:
+            # no cache of casts: it would outlive the steps of the optimizers
+            with torch.autocast(rng.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+                return step()
+
+        return prepare(within_precision, rng)
+
+
+EAGER = Engine()
+
+
+def choose(name: str, precision: str, device: torch.device) -> Engine:
+    """The engine called ``name`` (of ``ENGINES``) for ``device``, in ``precision`` (of ``PRECISIONS``).
+
+    It also lets cuDNN use TF32, or not, in this whole process. ``auto`` on the CPU is eager: programs
+    take longer to compile than they save there, unless many runs have the same sizes.
+
+    Raises:
+        ValueError: the device can't serve it, or no compiler is there.
+    """
+    on_gpu = device.type == "cuda"
+    if name == "auto":
+        name = "cudagraph" if on_gpu else "eager"
+    if precision == "auto":
+        precision = "tf32" if on_gpu else "fp32"
+    if not on_gpu and name == "cudagraph":
+        raise ValueError(f"--engine cudagraph needs a CUDA device, not {device}: leave it out")
+    if not on_gpu and precision == "tf32":
+        raise ValueError(f"--precision tf32 needs a CUDA device, not {device}: leave it out")
+    if name == "compiled" and precision == "bf16":  # what is generated for the CPU does not compile
+        raise ValueError("--engine compiled can't be had in bf16: leave one out")
+    if name == "compiled" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))):
+        raise ValueError("--engine compiled needs a C++ compiler, as g++ or clang++: install one, or leave it out")
+    if on_gpu:
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    if name == "compiled":
+        return Engine(name, precision, Compiled())
+    return Engine(name, precision, prepare=Captured if name == "cudagraph" else as_it_is)
+
+
+class Compiled:
+    """Differentiates by programs: a term's value and its gradients, traced into one and compiled.
+
+    A program serves one size of image, so that a training that goes on runs the same programs as one
+    that was never stopped. Tracing comes first because ``torch.compile`` itself can't look into second
+    derivatives, which the gradient penalty needs.
+    """
+
+    def __init__(self) -> None:
+        self.programs: dict[Any, Callable[..., list[Any]]] = {}
+
+    def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        key = (term, *map(_shape, arguments))
+        if key not in self.programs:
+            self.programs[key] = compiled(term, arguments)
+        nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
+        tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+        with torch.no_grad():
+            made: list[Any] = self.programs[key]([_detached(net) for net in nets], tensors)
+        value: Tensor = made[0]
+        for parameter, gradient in zip(_trained(nets), made[1:], strict=True):
+            if gradient is not None:  # the penalty does not depend on the last bias
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return value
+
+
+def _shape(argument: object) -> object:
+    """What of ``argument`` a program is made for."""
+    if isinstance(argument, nn.Module):
+        return tuple((name, value.shape, value.requires_grad) for name, value in argument.named_parameters())
+    return argument.shape if isinstance(argument, Tensor) else argument
+
+
+def _trained(nets: list[nn.Module]) -> list[nn.Parameter]:
+    return [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
+
+
+def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Callable[..., list[Any]]:
+    """A program of the parameters and buffers of the nets among ``arguments``, and of the tensors among them.
+
+    It gives the value of ``term`` and its gradients by all parameters that want one, and updates the
+    buffers, as ``term(*arguments)`` and its backward pass do.
+    """
+    nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
+    wanted = [[name for name, value in net.named_parameters() if value.requires_grad] for net in nets]
+
+    def differentiated(states: list[dict[str, Tensor]], tensors: list[Tensor]) -> list[Tensor | None]:
+        states = [
+            {name: value.detach().requires_grad_(name in names) for name, value in state.items()}
+            for state, names in zip(states, wanted, strict=True)
+        ]
+        calls = iter([partial(_call, net, state) for net, state in zip(nets, states, strict=True)])
+        given = iter(tensors)
+        value = term(*(_stand_in(argument, calls, given) for argument in arguments))
+        leaves = [state[name] for state, names in zip(states, wanted, strict=True) for name in names]
+        return [value.detach(), *torch.autograd.grad(value, leaves, allow_unused=True)]
+
+    examples = [{name: value.clone() for name, value in _detached(net).items()} for net in nets]
+    tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
+    traced = make_fx(differentiated, tracing_mode="fake", _allow_non_fake_inputs=True)(examples, tensors)
+    return torch.compile(traced, dynamic=False, fullgraph=True)
+
+
+def _call(net: nn.Module, state: dict[str, Tensor], *inputs: Tensor) -> Any:
+    return functional_call(net, state, inputs)
+
+
+def _stand_in(argument: object, calls: Iterator[object], tensors: Iterator[Tensor]) -> object:
+    if isinstance(argument, nn.Module):
+        return next(calls)
+    return next(tensors) if isinstance(argument, Tensor) else argument
+
+
+def _detached(net: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers of ``net`` by name: the same memory, without graph."""
+    return {name: value.detach() for name, value in (*net.named_parameters(), *net.named_buffers())}
+
+
+class Captured:
+    """Runs ``step`` a few times, records the next run's work for the GPU as a graph, then repeats that.
+
+    The graph works on the same memory again and again: what ``step`` is bound to must stay in place,
+    and what it makes of host values, such as learning rates, is fixed until it is captured anew.
+    """
+
+    def __init__(self, step: Step, rng: torch.Generator) -> None:
+        self.step, self.rng = step, rng
+        self.runs = 0
+        self.repeat: Step | None = None
+
+    def __call__(self) -> Tensor:
+        if self.repeat is None and self.runs < WARM_UP:
+            self.runs += 1
+            return aside(self.step, self.rng.device)
+        if self.repeat is None:
+            self.repeat = capture(self.step, self.rng)
+        return self.repeat().clone()  # the next run writes into the same memory
+
+
+def aside(step: Step, device: torch.device) -> Tensor:
+    """Run ``step`` on a stream of its own, as capturing wants it of the runs before."""
+    stream, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    stream.wait_stream(current)
+    with torch.cuda.stream(stream):
+        losses = step()
+    current.wait_stream(stream)
+    losses.record_stream(current)
+    return losses
+
+
+def capture(step: Step, rng: torch.Generator) -> Step:
+    """A function that repeats the work of ``step``, which is recorded and not done here; random numbers go on."""
+    graph = torch.cuda.CUDAGraph()
+    graph.register_generator_state(rng)
+    with torch.cuda.device(rng.device), torch.cuda.graph(graph):
+        losses = step()
+
+    def repeat() -> Tensor:
+        graph.replay()
+        return losses
+
+    return repeat

@@ -1,0 +1,110 @@
+"""What the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmarks.baseline import Baseline
+from SinGAN.adversarial import Adversaries, Target, TrainConfig, iteration
+from SinGAN.engines import Engine, Step, choose
+from SinGAN.models import NetConfig
+from SinGAN.planning import PyramidConfig, build_reals, plan_scales
+from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.training import draw, first_z_rec, make_target, start_nets
+
+
+@dataclass(eq=False)
+class Setting:
+    """One scale of a picture of noise, on top of untrained coarser ones: the time does not depend on the weights."""
+
+    pyramid: Pyramid
+    net: NetConfig
+    target: Target
+    z_rec: Tensor
+    config: TrainConfig
+    rng: torch.Generator
+
+    @property
+    def size(self) -> str:
+        return f"{self.target.real.shape[-2]} x {self.target.real.shape[-1]}"
+
+    def step(self, engine: Engine) -> Step:
+        """Our iteration with fresh nets, as ``engine`` runs it; returns its losses (7,)."""
+        nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
+
+        def once() -> Tensor:
+            drawn = draw(self.pyramid, self.target.real, self.z_rec, self.config.Dsteps, self.rng)
+            return iteration(nets, self.target, drawn, self.config, engine.differentiate)
+
+        return engine.run(once, self.rng, len(self.pyramid) + 1)
+
+    def baseline(self) -> Baseline:
+        """The plain iteration with fresh nets."""
+        nets = start_nets(self.pyramid, self.net, self.rng)
+        return Baseline(self.pyramid, self.target, self.z_rec, *nets, self.config, self.rng)
+
+
+def settings(size: int, device: torch.device, config: TrainConfig = TrainConfig()) -> Iterator[Setting]:
+    """The scales of a 3/4 ``size`` x ``size`` picture, coarse to fine."""
+    rng = torch.Generator(device).manual_seed(1)
+    image = torch.rand(1, 3, size * 3 // 4, size, generator=rng, device=device) * 2 - 1
+    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
+    pyramid = Pyramid((), plan.factor, NetConfig().margin)
+    for index, real in enumerate(build_reals(image, plan)):
+        net, z_rec = NetConfig().at(index), first_z_rec(pyramid, real, rng)
+        target = make_target(pyramid, real, z_rec, config)
+        yield Setting(pyramid, net, target, z_rec, config, rng)
+        scale = Scale(*start_nets(pyramid, net, rng), real, z_rec, target.noise_amp)
+        pyramid = pyramid.with_scale(index, scale)
+
+
+def untrained(size: int, device: torch.device) -> Pyramid:
+    """All scales of a 3/4 ``size`` x ``size`` picture, with fresh weights."""
+    *_, finest = settings(size, device)
+    generator, critic = start_nets(finest.pyramid, finest.net, finest.rng)
+    scale = Scale(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
+    return finest.pyramid.with_scale(len(finest.pyramid), scale)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long ``work`` takes, the device's part included."""
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def medians(works: list[Callable[[], object]], device: torch.device, times: int) -> list[float]:
+    """The median seconds of each of ``works``, run ``times`` times in turn, so that all see the same machine."""
+    rows = [[seconds(work, device) for work in works] for _ in range(times)]
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
+
+
+def machine(device: torch.device) -> str:
+    """The machine in words."""
+    name = f"{torch.get_num_threads()} CPU threads ({platform.processor() or platform.machine()})"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    return f"{name}, torch {torch.__version__}"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The flags that all benchmarks share."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    return made
+
+
+def engine(name: str, precision: str, device: torch.device) -> Engine:
+    """The engine called ``name``; leaves with a line where the device can't serve it."""
+    try:
+        return choose(name, precision, device)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,52 @@
+"""What a whole training costs by picture size: the sum over the scales of the median iteration times --niter.
+
+    python benchmarks/whole_run.py --sizes 64 128 250
+    python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
+
+With --baseline also that of the plain iteration, in turn with ours, and the ratio.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.setting import engine, machine, medians, parser, settings
+from SinGAN.engines import ENGINES, PRECISIONS, WARM_UP
+from SinGAN.progress import duration
+
+
+def main() -> None:
+    flags = parser(__doc__)
+    flags.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 250], help="longer sides, in pixels")
+    flags.add_argument("--engine", choices=ENGINES, default="auto")
+    flags.add_argument("--precision", choices=PRECISIONS, default="auto")
+    flags.add_argument("--baseline", action="store_true", help="time the plain iteration, too")
+    flags.add_argument("--iterations", type=int, default=5, help="timed at each scale")
+    flags.add_argument("--niter", type=int, default=2000, help="iterations per scale of the whole run")
+    args = flags.parse_args()
+    chosen = engine(args.engine, args.precision, args.device)
+    print(f"{machine(args.device)}, {chosen.name}, {chosen.precision}, {args.niter} iterations per scale\n")
+    print("| picture | scales | s per iteration, coarsest .. finest | whole run | baseline | ratio |")
+    print("|---|---|---|---|---|---|")
+    for size in args.sizes:
+        rows = []
+        for setting in settings(size, args.device):
+            works: list[Callable[[], object]] = [setting.step(chosen)]
+            medians(works, args.device, WARM_UP + 1)
+            if args.baseline:
+                works.append(setting.baseline().iteration)
+                works[-1]()
+            rows.append(medians(works, args.device, args.iterations))
+        whole = [sum(column) * args.niter for column in zip(*rows, strict=True)]
+        against = f"{duration(whole[1])} | {whole[1] / whole[0]:.2f}" if args.baseline else "- | -"
+        print(
+            f"| {size} x {size * 3 // 4} | {len(rows)} | {rows[0][0]:.3g} .. {rows[-1][0]:.3g} | {duration(whole[0])} "
+            f"| {against} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""The engines: which one is chosen, and that each does what the eager one does."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import main_train
+from SinGAN import engines
+from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.engines import Captured, Compiled, Engine, as_it_is, choose
+from SinGAN.models import Discriminator, Generator
+from SinGAN.planning import plan_scales
+from SinGAN.pyramid import Pyramid
+from SinGAN.training import draw, first_z_rec, make_target, start_nets, train
+from tests.conftest import TINY, TINY_NET, stripes
+from tests.studio import SMALL, Capture, Studio, refusal
+
+Patch = pytest.MonkeyPatch
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def tf32() -> Iterator[None]:
+    """Puts PyTorch's setting back."""
+    before = torch.backends.cudnn.allow_tf32
+    yield
+    torch.backends.cudnn.allow_tf32 = before
+
+
+def test_what_auto_chooses(tf32: None) -> None:
+    on_cpu, on_gpu = choose("auto", "auto", CPU), choose("auto", "auto", CUDA)
+    assert (on_cpu.name, on_cpu.precision, on_cpu.prepare) == ("eager", "fp32", as_it_is)
+    assert (on_gpu.name, on_gpu.precision, on_gpu.prepare) == ("cudagraph", "tf32", Captured)
+    assert on_cpu.differentiate is on_gpu.differentiate is eagerly
+    assert isinstance(choose("compiled", "auto", CPU).differentiate, Compiled)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_tf32_is_on_only_where_it_is_asked_for(precision: str, tf32: None) -> None:
+    choose("eager", precision, CUDA)
+    assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--engine", "cudagraph"], "--engine cudagraph needs a CUDA device, not cpu: leave it out"),
+        (["--precision", "tf32"], "--precision tf32 needs a CUDA device, not cpu: leave it out"),
+        (["--engine", "compiled", "--precision", "bf16"], "--engine compiled can't be had in bf16: leave one out"),
+        (["--engine", "warp"], "invalid choice: 'warp'"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(tmp_path: Any, capsys: Capture, flags: list[str], words: str) -> None:
+    studio = Studio(tmp_path)
+    assert words in refusal(capsys, lambda: main_train.main([*studio.flags(), *SMALL, *flags]))
+    assert not studio.out.exists()
+
+
+def test_programs_need_a_compiler(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
+        choose("compiled", "auto", CPU)
+
+
+def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid, list[Tensor]]:
+    """A tiny training by ``engine``: the pyramid and the losses of all iterations."""
+    image, losses = stripes(), []
+    plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
+    watch: Callable[..., None] = lambda scale, index, now, state: losses.append(now)  # noqa: E731
+    rng = torch.Generator().manual_seed(3)
+    *_, pyramid = train(image, plan, TINY_NET, config, rng, watch, engine=engine)
+    return pyramid, losses
+
+
+def equal(ours: Pyramid, theirs: Pyramid) -> bool:
+    """Whether two pyramids have the same bits."""
+    pairs = [
+        (a, b)
+        for one, other in zip(ours.scales, theirs.scales, strict=True)
+        for net in ("generator", "discriminator")
+        for a, b in zip(getattr(one, net).state_dict().values(), getattr(other, net).state_dict().values(), strict=True)
+    ]
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+class Graphs:
+    """Stands for the GPU's graphs: repeats the step, but only where a real graph would do the same.
+
+    A graph works on fixed memory, with the learning rates of its capture, and overwrites its output.
+    """
+
+    def __init__(self) -> None:
+        self.aside = self.captured = self.repeated = 0
+
+    def run_aside(self, step: Callable[[], Tensor], device: torch.device) -> Tensor:
+        self.aside += 1
+        return step()
+
+    def capture(self, step: Any, rng: torch.Generator) -> Callable[[], Tensor]:
+        self.captured += 1
+        seen: list[Any] = []
+        losses = torch.zeros(7)
+
+        def repeat() -> Tensor:
+            self.repeated += 1
+            assert rng.device == CPU
+            bound = dict(zip(step.__code__.co_freevars, (cell.cell_contents for cell in step.__closure__), strict=True))
+            inner = bound["step"]
+            names = inner.__code__.co_freevars
+            held = dict(zip(names, (cell.cell_contents for cell in inner.__closure__), strict=True))
+            nets = held["nets"]
+            tensors = [held["z_rec"], *nets.generator.parameters(), *nets.critic.buffers()]
+            tensors += [value for state in nets.critic_optimizer.state.values() for value in state.values()]
+            rates = [group["lr"] for group in nets.generator_optimizer.param_groups]
+            fixed = [tensor.data_ptr() for tensor in tensors], rates
+            seen.append(fixed)
+            assert fixed == seen[0]
+            losses.copy_(step())
+            return losses
+
+        return repeat
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
+    graphs = Graphs()
+    monkeypatch.setattr(engines, "aside", graphs.run_aside)
+    monkeypatch.setattr(engines, "capture", graphs.capture)
+    config = TrainConfig(niter=20, redraw_z_rec=redraw)
+    eager, eager_losses = trained(Engine(), config)
+    captured, captured_losses = trained(Engine("cudagraph", prepare=Captured), config)
+    assert equal(eager, captured)
+    assert torch.equal(torch.stack(eager_losses), torch.stack(captured_losses))
+    scales = len(eager)  # of each: 16 iterations, then 4 at the lower learning rates, 3 to warm up
+    assert (graphs.aside, graphs.captured, graphs.repeated) == (6 * scales, 2 * scales, 14 * scales)
+
+
+def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generator) -> None:
+    monkeypatch.setattr(engines, "MOST_SCALES", 1)
+    engine = Engine("cudagraph", prepare=Captured)
+    assert isinstance(engine.run(lambda: torch.zeros(7), rng, scales=1), Captured)
+    assert not isinstance(engine.run(lambda: torch.zeros(7), rng, scales=2), Captured)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what a graph can't hold: values that the host must know, and ways between devices."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = function._overloadpacket.__name__
+        assert name not in ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_pin_memory"), name
+        assert "device" not in (kwargs or {}) or kwargs["device"] in (None, CPU), name
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("border", [False, True])
+def test_an_iteration_never_waits_for_the_device(pyramid: Pyramid, rng: torch.Generator, border: bool) -> None:
+    config = TrainConfig(noise_border=border)
+    below, real = pyramid.below(2), pyramid.scales[2].real
+    z_rec = first_z_rec(below, real, rng)
+    target = make_target(below, real, z_rec, config)
+    nets = Adversaries.of(*start_nets(below, TINY_NET, rng), config)
+    iteration(nets, target, draw(below, real, z_rec, config.Dsteps, rng), config)  # the optimizers' first step is lazy
+    with NoWaiting():
+        losses = iteration(nets, target, draw(below, real, z_rec, config.Dsteps, rng), config)
+        with pytest.raises(AssertionError, match="_local_scalar_dense"):
+            float(losses[0])
+
+
+def test_bf16_trains_close_to_fp32_and_keeps_fp32_weights() -> None:
+    config = TrainConfig(niter=2)
+    full, full_losses = trained(Engine(), config)
+    half, half_losses = trained(Engine(precision="bf16"), config)
+    assert not equal(full, half)
+    assert {value.dtype for value in half.scales[0].generator.parameters()} == {torch.float32}
+    assert half_losses[0].dtype == torch.float32
+    torch.testing.assert_close(half_losses[0], full_losses[0], rtol=0.05, atol=0.05)
+    sample = half.generate(half.draw(torch.Generator().manual_seed(1)))
+    assert sample.dtype == torch.float32
+    assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.slow
+def test_a_compiled_iteration_is_the_eager_one(rng: torch.Generator) -> None:
+    """Losses, gradients' steps and running statistics, of a net that is not the golden one, twice."""
+    config, below = TrainConfig(), Pyramid((), 0.75, TINY_NET.margin)
+    real = stripes(14, 18)
+    z_rec = first_z_rec(below, real, rng)
+    target = make_target(below, real, z_rec, config)
+    draws = [draw(below, real, z_rec, config.Dsteps, rng) for _ in range(2)]
+    compiled = Compiled()
+    results = []
+    for differentiate in (eagerly, compiled):
+        torch.manual_seed(0)
+        nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
+        losses = torch.stack([iteration(nets, target, drawn, config, differentiate) for drawn in draws])
+        results.append((losses, nets.critic.state_dict()))
+    assert len(compiled.programs) == 5  # the two scores, the penalty, the generator's two terms: each compiled once
+    (eager_losses, eager_state), (losses, state) = results
+    torch.testing.assert_close(losses, eager_losses, rtol=1e-3, atol=1e-3)
+    assert all(torch.equal(state[key], eager_state[key]) for key in state if key.endswith("num_batches_tracked"))
+    for key in state:
+        if key.endswith("running_var"):
+            torch.testing.assert_close(state[key], eager_state[key], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_by_its_flag(tmp_path: Any) -> None:
+    studio = Studio(tmp_path)
+    studio.train("--engine", "compiled", "--max_size", "16")
+    assert '"engine": "compiled, fp32"' in (studio.model() / "manifest.json").read_text()
+    assert (studio.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()
