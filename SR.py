@@ -23,7 +23,7 @@ MANY_SCALES = 30  # factors near 1 enlarge in one small step, and so ask for as 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, ["SR"], input_name="coffee_LR.png")
     add_flags(parser)
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     _, step = manipulate.enlargement_steps(args.sr_factor)
     run = run.with_scale_factor(1 / step)
     owner = run.of_picture(args.model_name or args.input_name)

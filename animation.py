@@ -17,7 +17,7 @@ from SinGAN import images, jobs, layout, manipulate
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, ["animation"])
     add_flags(parser)
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     images.check_animation_format(args.format)
     folder = layout.trained_for_animation(run.out, run.name, run.pyramid.scale_factor)
     job = run.adopting(folder).job(folder, "animation")

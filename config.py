@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 import torch
 
-from SinGAN import engines, layout
+from SinGAN import cluster, dispatch, engines, layout
 from SinGAN.engines import ENGINES, PRECISIONS
+from SinGAN.files import keep_inside
 from SinGAN.run import MODEL_FLAGS, Run, configs
 from SinGAN.terminal import fail
 
@@ -73,13 +74,22 @@ def parser(description: str | None, modes: Sequence[str], input_name: str | None
 
 def _add_run_flags(add: Callable[..., Any], modes: Sequence[str], input_name: str | None) -> None:
     named = f" [{input_name}]" if input_name else ""
-    add("--input_name", required=input_name is None, default=input_name, help=f"file of the training picture{named}")
+    add(
+        "--input_name",
+        nargs="+",
+        required=input_name is None,
+        default=[input_name] if input_name else [],
+        help=f"file of the training picture; several, or patterns as '*.png', are a run each{named}",
+    )
     add("--input_dir", type=Path, default=Path("Input/Images"), help="its folder [%(default)s]")
     add("--out", type=Path, default=Path("Output"), help="folder of all results [%(default)s]")
     add("--mode", choices=modes, required=len(modes) > 1, default=modes[0], help="the task")
     add("--not_cuda", action="store_true", help="run on the CPU")
     add("--device", type=device, help="cpu, cuda or cuda:<n> [CUDA where there is one]")
     add("--manualSeed", type=number(int, 0, 2**63 - 1), help="random seed [a new one each time]")
+    add("--jobs", type=count, default=1, help="of several pictures, how many run at once [%(default)s]")
+    add("--jobs_per_gpu", type=count, default=1, help="of these, how many on one GPU [%(default)s]")
+    add("--ray", nargs="?", const=cluster.LOCAL, metavar="ADDRESS", help="train on a Ray cluster [one on this machine]")
     add("--overwrite", action="store_true", help="make anew what exists; the old goes when the new is whole")
 
 
@@ -136,17 +146,9 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
     add(
-        "--engine",
-        choices=ENGINES,
-        default="auto",
-        help="who runs the iterations [auto: a CUDA graph on a GPU, else eager]",
+        "--engine", choices=ENGINES, default="auto", help="what runs the iterations [a CUDA graph on a GPU, else eager]"
     )
-    add(
-        "--precision",
-        choices=PRECISIONS,
-        default="auto",
-        help="of convolutions; bf16 only in training [auto: tf32 on a GPU, else fp32]",
-    )
+    add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
@@ -183,12 +185,15 @@ def device(text: str) -> torch.device:
     return named
 
 
-def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Namespace]:
+def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run, argparse.Namespace]:
     """The run that ``argv`` asks for, and the script's own flags.
+
+    Where it names several pictures, each is run by a process of its own, of the file ``script``.
 
     Raises:
         ValueError: flags contradict each other, or name what this machine lacks.
-        SystemExit: of status 2, after one line on stderr, for an unknown flag or a bad value.
+        SystemExit: of status 2, after one line on stderr, for an unknown flag or a bad value; of the
+            status of the whole, when several pictures are done.
     """
     args = parser.parse_args(argv)
     unset = object()
@@ -197,15 +202,16 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
     if args.nc_z not in (None, args.nc_im):
         raise ValueError(f"--nc_z {args.nc_z} differs from --nc_im {args.nc_im}: leave --nc_z out, it follows")
     args.nc_z = args.nc_im
-    name = layout.stem(args.input_name)
+    names = dispatch.pictures(args.input_name, args.input_dir)
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "--ref_name")
-    chosen = choose_device(args.device, args.not_cuda)
+        keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
+    chosen = engines.choose_device(args.device, args.not_cuda)
     seed = random.SystemRandom().randrange(2**31) if args.manualSeed is None else args.manualSeed
     options = {flag: getattr(args, flag) for flag in MODEL_FLAGS}
     run = Run(
-        picture=args.input_dir / args.input_name,
-        name=name,
+        picture=args.input_dir / names[0],
+        name=layout.stem(names[0]),
         out=args.out,
         device=chosen,
         seed=seed,
@@ -216,18 +222,24 @@ def parse(parser: Parser, argv: Sequence[str] | None) -> tuple[Run, argparse.Nam
         options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
         given=given,
     )
+    if len(names) > 1 or args.ray:
+        raise SystemExit(_run_each([run.of_picture(name) for name in names], args, argv, script))
+    run.check_links()
+    args.input_name = names[0]
     return run, args
 
 
-def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
-    """The device to run on: the one ``asked`` for, else CUDA where there is one; a ValueError where it is lacking."""
-    if not_cuda and asked is not None and asked.type == "cuda":
-        raise ValueError(f"--not_cuda and --device {asked} contradict each other: leave one out")
-    if asked is not None and asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave --device out")
-    if asked is not None:
-        return asked
-    if not_cuda or not torch.cuda.is_available():
-        print("running on the CPU" if not_cuda else "no CUDA device found: running on the CPU")
-        return torch.device("cpu")
-    return torch.device("cuda")
+def _run_each(runs: list[Run], args: Flags, argv: Sequence[str] | None, script: str) -> int:
+    """Run ``script`` for the picture of each of ``runs``; returns the exit status."""
+    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for flag in ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray"):
+        ours.add_argument(flag, nargs="*")
+    _, theirs = ours.parse_known_args(argv)
+    tasks = [run.task(Path(script), tuple(theirs), args.mode) for run in runs]
+    jobs, threads = min(args.jobs, len(tasks)), torch.get_num_threads()
+    if not args.ray:
+        places = dispatch.slots(runs[0].device, jobs, args.jobs_per_gpu, threads)
+        return dispatch.run_all(tasks, dispatch.Here(places))
+    gpus = not args.not_cuda and args.device is None
+    own = (max(1, threads // jobs), args.jobs_per_gpu, gpus, args.checkpoint_every, args.out)
+    return dispatch.run_all(tasks, cluster.OnRay(args.ray, *own))

@@ -16,7 +16,7 @@ from SinGAN.retouch import retouch
 @script
 def main(argv: Sequence[str] | None = None) -> None:
     parser = config.reference_parser(__doc__, "harmonization", "harmonization", "Harmonization")
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     _, pyramid = run.load()
     reference = args.ref_dir / args.ref_name
     result = retouch(

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = config.parser(__doc__, modes=["train"])
     parser.add_argument("--num_samples", type=config.count, default=50, help="drawn at the end [%(default)s]")
     parser.add_argument("--tensorboard", action="store_true", help="write losses and images as TensorBoard events")
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     job = run.job(run.model, "train")
     next_command = f"try next: python random_samples.py --mode random_samples --gen_start_scale 1 {run.model_flags()}"
     samples = layout.random_samples(run.out, run.name, start_scale=0)

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = config.reference_parser(__doc__, "paint2image", "paint", "Paint")
     what = "reduce paint and picture to 5 colours, and retrain the injection scale on them [%(default)s]"
     parser.add_argument("--quantization_flag", nargs="?", const=True, default=False, type=config.truth, help=what)
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     manifest, pyramid = run.load()
     scales = manipulate.injection_scales(pyramid, args.start_scales)
     paint = images.read_like(args.ref_dir / args.ref_name, pyramid.scales[-1].real)

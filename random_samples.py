@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--scale_h", type=config.positive, default=1.5, help="width, in training images [%(default)s]")
     add("--scale_v", type=config.positive, default=1.0, help="height, in training images [%(default)g]")
     add("--num_samples", type=config.count, default=50, help="how many to draw [%(default)s]")
-    run, args = config.parse(parser, argv)
+    run, args = config.parse(parser, argv, __file__)
     start = args.gen_start_scale
     if args.mode == "random_samples":
         enlargement = (1.0, 1.0)

@@ -23,7 +23,7 @@ from SIFID import evaluation, fidelity, pairs, weights
 from SIFID.evaluation import Evaluation
 from SIFID.inception import check_size, trained_inception
 from SIFID.sifid_score import add_inception_flags
-from SinGAN import images, layout, manipulate
+from SinGAN import engines, images, layout, manipulate
 from SinGAN.files import whole_file, whole_folder
 from SinGAN.run import Run
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.path2real or args.path2fake:
         compare_sets(args)
     elif args.input_name:
-        evaluate_model(*config.parse(parser, argv))
+        evaluate_model(*config.parse(parser, argv, __file__))
     else:
         raise ValueError(
             "nothing to measure: name a model with --input_name, or two sets with --path2real, --path2fake"
@@ -155,7 +155,7 @@ def compare_sets(args: config.Flags) -> None:
         raise ValueError("two sets are compared: name both --path2real and --path2fake")
     real = [] if args.path2real is None else pairs.pictures(args.path2real, args.images_suffix)
     fake = pairs.pictures(args.path2fake, args.images_suffix)
-    device = config.choose_device(args.device, args.not_cuda)
+    device = engines.choose_device(args.device, args.not_cuda)
     found = fidelity.set_metrics(real, fake, args.metrics, args.weights, device)
     report = {"real": [str(args.path2real), len(real)], "fake": [str(args.path2fake), len(fake)], **found}
     file = layout.set_metrics(args.out)

@@ -61,8 +61,9 @@ def features(net: nn.Module, images: Tensor) -> Tensor:
 
 def moments_of(net: nn.Module, images: Iterable[Tensor]) -> Iterator[Moments]:
     """The moments of the features of each of ``images`` (1, 3, H, W); equally large neighbours go in batches."""
+    values = BATCH_VALUES[next(net.parameters()).device.type]
     for (height, width), group in itertools.groupby(images, key=lambda image: image.shape[-2:]):
-        size = max(1, BATCH_VALUES // (16 * height * width))  # 64 channels at half the height and width
+        size = max(1, values // (16 * height * width))  # 64 channels at half the height and width
         while batch := list(itertools.islice(group, size)):
             yield from map(moments, features(net, torch.cat(batch)))
 

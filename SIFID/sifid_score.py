@@ -29,7 +29,7 @@ import config
 from SIFID.frechet import frechet_distance
 from SIFID.inception import LAYERS, check_size, moments_of, trained_inception
 from SIFID.pairs import pairs
-from SinGAN import images
+from SinGAN import engines, images
 from SinGAN.files import files_into
 
 
@@ -37,7 +37,7 @@ from SinGAN.files import files_into
 def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     found = pairs(args.path2real, args.path2fake, args.images_suffix)
-    device = config.choose_device(args.gpu, not_cuda=False)
+    device = engines.choose_device(args.gpu, not_cuda=False)
     net = trained_inception(args.dims, args.weights).to(device)
     distances = list(tqdm(sifids(found, net, args.dims, device), total=len(found), unit="pair", disable=None))
     write(args.out, found, distances)

@@ -86,6 +86,20 @@ def choose(name: str, precision: str, device: torch.device) -> Engine:
     return Engine(name, precision, prepare=Captured if name == "cudagraph" else as_it_is)
 
 
+def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
+    """The device to run on: the one ``asked`` for, else CUDA where there is one; a ValueError where it is lacking."""
+    if not_cuda and asked is not None and asked.type == "cuda":
+        raise ValueError(f"--not_cuda and --device {asked} contradict each other: leave one out")
+    if asked is not None and asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave --device out")
+    if asked is not None:
+        return asked
+    if not_cuda or not torch.cuda.is_available():
+        print("running on the CPU" if not_cuda else "no CUDA device found: running on the CPU")
+        return torch.device("cpu")
+    return torch.device("cuda")
+
+
 class Compiled:
     """Differentiates by programs: a term's value and its gradients, traced into one and compiled.
 

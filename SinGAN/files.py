@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -89,6 +89,13 @@ def replace_folder(new: Path, old: Path) -> None:
     old.rename(aside)
     new.rename(old)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def keep_inside(root: Path, paths: Iterable[Path]) -> None:
+    """Raise a ValueError where a link leads one of ``paths``, in ``root``, out of it."""
+    for path in paths:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ValueError(f"{path} leads out of {root}: put what it links to there, or remove the link")
 
 
 def recover(folder: Path) -> None:

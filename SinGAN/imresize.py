@@ -59,7 +59,7 @@ def _weights(length: int, out_length: int, scale: float, antialias: bool, device
     stretch = scale if antialias else 1.0  # below 1 it widens the kernel: the antialiasing
     centres = (torch.arange(out_length, dtype=torch.float64) + 0.5) / scale - 0.5
     taps = torch.arange(math.ceil(float(centres[-1]) + 2 / stretch) + 1)
-    weights = _cubic(stretch * (centres[:, None] - taps))
+    weights = cubic(stretch * (centres[:, None] - taps))
     total = weights.sum(dim=1, keepdim=True)
     weights = weights / total.where(total != 0, 1.0)  # a narrowed kernel can miss every pixel
     mirror = torch.cat([torch.arange(length), torch.arange(length).flip(0)])
@@ -67,7 +67,7 @@ def _weights(length: int, out_length: int, scale: float, antialias: bool, device
     return matrix.index_add_(1, mirror[taps % (2 * length)], weights).to(device)
 
 
-def _cubic(x: Tensor) -> Tensor:
+def cubic(x: Tensor) -> Tensor:
     """Keys' cubic convolution kernel with a = -0.5, of support [-2, 2]."""
     x = x.abs()
     near = 1.5 * x**3 - 2.5 * x**2 + 1

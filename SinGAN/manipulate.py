@@ -15,7 +15,7 @@ from SinGAN.planning import enlarged
 from SinGAN.pyramid import Pyramid
 
 SAME_SIZE = (1.0, 1.0)
-BATCH_VALUES = 2**26  # of one layer's activations: 256 MB in float32
+BATCH_VALUES = {"cpu": 2**22, "cuda": 2**26}  # of one layer's activations: on a CPU what its caches hold
 
 
 def sample(
@@ -61,7 +61,9 @@ def _sample_batch(pyramid: Pyramid, noise: list[Tensor], start_scale: int, enlar
 def batch_size(pyramid: Pyramid, enlargement: tuple[float, float] = SAME_SIZE) -> int:
     """How many images of the finest scale, ``enlargement`` times its size, go through at once."""
     height, width = enlarged(pyramid.scales[-1].size, enlargement)
-    return max(1, BATCH_VALUES // (height * width * pyramid.scales[-1].generator.config.filters))
+    finest = pyramid.scales[-1]
+    values = BATCH_VALUES[finest.real.device.type]
+    return max(1, values // (height * width * finest.generator.config.filters))
 
 
 def inject(pyramid: Pyramid, reference: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:

@@ -1,5 +1,6 @@
 """What a person sees of a training: a bar and an estimate on a terminal, a line per scale elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from tqdm import tqdm
 from SinGAN.adversarial import LOSSES
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
+
+REPORTS = "SINGAN_REPORTS"  # set in the environment of a run that another process watches
+SHARE = "@ "  # such a run prints lines that begin so, with the share of it that is done
 
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
@@ -43,6 +47,8 @@ class Progress:
 
     def show(self, scale: int, iteration: int, losses: Tensor) -> None:
         """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (7,) on the CPU."""
+        if REPORTS in os.environ:
+            print(f"{SHARE}{1 - self.left(scale, iteration + 1):.4f}", flush=True)
         if not sys.stderr.isatty():
             return
         if self.bar is None:
@@ -68,11 +74,16 @@ class Progress:
 
     def remaining(self, scale: int, iterations: int) -> float:
         """Estimated seconds to the end of the run, when ``iterations`` of ``scale`` are done."""
+        before = self.left(self.scales[0], self.skipped)
+        left = self.left(scale, iterations)
+        return (time.monotonic() - self.start) * left / max(before - left, 1e-9)
+
+    def left(self, scale: int, iterations: int) -> float:
+        """The share of the work on ``scales`` that is left when ``iterations`` of ``scale`` are done."""
         costs = scale_costs(self.plan, self.net, self.device)
-        whole = self.niter * sum(costs[index] for index in self.scales)
-        done = self.niter * sum(costs[index] for index in self.scales if index < scale) + iterations * costs[scale]
-        before = self.skipped * costs[self.scales[0]]
-        return (time.monotonic() - self.start) * (whole - done) / max(done - before, costs[scale])
+        later = sum(costs[index] for index in self.scales if index > scale)
+        here = costs[scale] * (1 - iterations / self.niter)
+        return (later + here) / sum(costs[index] for index in self.scales)
 
     def _title(self, scale: int) -> str:
         height, width = self.plan.sizes[scale]

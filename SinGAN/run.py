@@ -1,5 +1,6 @@
 """What every script needs, made from its flags: configs, device, random generator, and the models they name."""
 
+import glob
 import itertools
 import shlex
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ import torch
 
 from SinGAN import images, layout
 from SinGAN.adversarial import TrainConfig
+from SinGAN.dispatch import Task
 from SinGAN.engines import Engine
+from SinGAN.files import keep_inside
 from SinGAN.jobs import Job
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
@@ -69,6 +72,12 @@ class Run:
     options: dict[str, Any]  # all of MODEL_FLAGS
     given: frozenset[str]  # the flags given by hand
 
+    def check_links(self) -> None:
+        """Raise a ValueError where a link leads the picture or its results out of their folders."""
+        keep_inside(self.picture.parent, [self.picture])
+        name = glob.escape(self.name)
+        keep_inside(self.out, (path for depth in ("", "/*", "/*/*") for path in self.out.glob(f"*/{name}{depth}")))
+
     @property
     def model(self) -> Path:
         """The folder of the model that the flags name."""
@@ -124,6 +133,10 @@ class Run:
     def of_picture(self, input_name: str) -> "Run":
         """The run with the model of another picture, of the same folder."""
         return replace(self, name=layout.stem(input_name), picture=self.picture.with_name(input_name))
+
+    def task(self, script: Path, flags: tuple[str, ...], mode: str) -> Task:
+        """The run as one of several; ``flags`` are all but the picture and the device."""
+        return Task(self.picture, script, flags, self.model if mode == "train" else self.model.parent)
 
     def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
         """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""

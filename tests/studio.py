@@ -25,7 +25,7 @@ class Studio:
     def __init__(self, home: Path) -> None:
         self.inputs, self.out = home / "in", home / "out"
         if not self.inputs.exists():
-            self.inputs.mkdir()
+            self.inputs.mkdir(parents=True)
             self.draw("x.png")
 
     def draw(self, name: str, height: int = 20, width: int = 28, mode: str = "RGB") -> None:

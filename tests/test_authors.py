@@ -214,10 +214,33 @@ def test_any_bytes_in_a_picture(tmp_path: Path, position: float, junk: bytes, ki
 
 
 def test_names_cannot_leave_their_folders(ours: Studio, capsys: Capture) -> None:
-    before = ours.results()
+    before, elsewhere = ours.results(), ours.out / "x.png"
     flags = [*ours.flags(), "--not_cuda", "--editing_start_scale", "1", "--ref_dir", str(ours.inputs)]
-    for name in ("../in/x.png", str(ours.inputs / "x.png"), "a\nb.png", "..", ""):
+    for name in ("../out/x.png", str(elsewhere), "a\nb.png", "..", ""):
         assert "--ref_name" in refusal(capsys, partial(editing.main, [*flags, "--ref_name", name]))
         more = ["--not_cuda", *SIZES, "--input_dir", str(ours.inputs), "--input_name", name]
         assert "--input_name" in refusal(capsys, partial(main_train.main, more))
     assert ours.results() == before
+
+
+def test_links_cannot_lead_out(ours: Studio, tmp_path: Path, capsys: Capture) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (ours.inputs / "x.png").rename(outside / "x.png")
+    (ours.inputs / "x.png").symlink_to(outside / "x.png")
+    line = refusal(capsys, lambda: ours.train())
+    assert "x.png leads out of" in line
+    (ours.inputs / "x.png").unlink()
+    (outside / "x.png").rename(ours.inputs / "other.png")
+    (ours.inputs / "x.png").symlink_to("other.png")  # stays inside
+    ours.model().rename(outside / "model")
+    ours.model().symlink_to(outside / "model")
+    before = {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
+    for call in (lambda: ours.train("--overwrite"), lambda: ours.sample("--overwrite")):
+        assert f"{ours.model()} leads out of {ours.out}" in refusal(capsys, call)
+    assert before == {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
+    ours.model().unlink()
+    (outside / "model").rename(ours.model())
+    ours.out.rename(tmp_path / "disk")
+    ours.out.symlink_to(tmp_path / "disk")  # the user's own choice
+    ours.sample("--overwrite")

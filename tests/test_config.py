@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import config
+from SinGAN import engines
 from SinGAN.adversarial import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
@@ -16,7 +17,7 @@ NAME = ["--input_name", "x.png", "--not_cuda"]
 
 
 def parse(*flags: str) -> Run:
-    run, _ = config.parse(config.parser("test", ["train"]), [*NAME, *flags])
+    run, _ = config.parse(config.parser("test", ["train"]), [*NAME, *flags], "main_train.py")
     return run
 
 
@@ -76,7 +77,7 @@ def test_flags_given_by_hand_are_known_even_at_their_default() -> None:
 
 
 def test_the_next_command_can_name_a_picture_with_a_dash() -> None:
-    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"])
+    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"], "main_train.py")
     assert run.model_flags() == "--input_name=-x.png"
 
 
@@ -121,7 +122,7 @@ def test_bad_flags_get_one_line(capsys: pytest.CaptureFixture[str], flags: str, 
 
 
 def choose(*flags: str) -> torch.device:
-    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name", "x.png", *flags])
+    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name", "x.png", *flags], "main_train.py")
     return run.device
 
 
@@ -142,8 +143,8 @@ def test_with_cuda_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice only: the generator of a device that is not there can't be made."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert config.choose_device(None, not_cuda=False) == torch.device("cuda")
-    assert config.choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
-    assert config.choose_device(None, not_cuda=True) == torch.device("cpu")
+    assert engines.choose_device(None, not_cuda=False) == torch.device("cuda")
+    assert engines.choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
+    assert engines.choose_device(None, not_cuda=True) == torch.device("cpu")
     with pytest.raises(ValueError, match="2 CUDA devices"):
-        config.choose_device(torch.device("cuda:2"), not_cuda=False)
+        engines.choose_device(torch.device("cuda:2"), not_cuda=False)

@@ -35,7 +35,7 @@ def test_a_higher_start_scale_keeps_the_coarser_content(pyramid: Pyramid) -> Non
 
 def test_batches_do_not_change_the_samples(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = draw(pyramid, 5, 1)
-    monkeypatch.setattr(manipulate, "BATCH_VALUES", 2 * 24 * 32 * pyramid.scales[-1].generator.config.filters)
+    monkeypatch.setitem(manipulate.BATCH_VALUES, "cpu", 2 * 24 * 32 * pyramid.scales[-1].generator.config.filters)
     assert manipulate.batch_size(pyramid) == 2
     parts = draw(pyramid, 5, 1)
     assert len(parts) == 5

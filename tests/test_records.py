@@ -60,7 +60,7 @@ def test_the_manifest_is_read_as_it_was_written(manifest: Manifest, tmp_path: Pa
     assert manifest.factor == PLAN.factor
     assert manifest.sizes == [list(size) for size in PLAN.sizes]
     assert len(manifest.sha256) == 64
-    assert set(manifest.versions) == {"SinGAN", "python", "torch"}
+    assert set(manifest.versions) == {"SinGAN", "python", "torch", "engine"}
 
 
 def test_a_damaged_manifest_is_named(manifest: Manifest, tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Models as one file: what it makes is what the pyramid makes, at every size."""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from SinGAN import export
+from SinGAN.adversarial import TrainConfig
+from SinGAN.models import NetConfig
+from SinGAN.planning import plan_scales
+from SinGAN.pyramid import Pyramid
+from SinGAN.training import train
+from tests.conftest import TINY, stripes
+from tests.studio import Capture, Studio, refusal
+
+Generate = Callable[[list[Tensor]], Tensor]
+SIZES = [(1.0, 1.0), (1.5, 2.0), (0.9, 1.3)]
+
+
+def torchscript(pyramid: Pyramid, folder: Path) -> Generate:
+    export.write_torchscript(pyramid, folder / "m.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        loaded: Generate = torch.jit.load(str(folder / "m.pt"))
+    return loaded
+
+
+def onnx(pyramid: Pyramid, folder: Path) -> Generate:
+    runtime = pytest.importorskip("onnxruntime")
+    export.write_onnx(pyramid, folder / "m.onnx")
+    session = runtime.InferenceSession(str(folder / "m.onnx"))
+
+    def generate(noise: list[Tensor]) -> Tensor:
+        named = {f"noise_{index}": maps.numpy() for index, maps in enumerate(noise)}
+        return torch.from_numpy(session.run(["image"], named)[0])
+
+    return generate
+
+
+def compare(pyramid: Pyramid, generate: Generate, rng: torch.Generator, size: tuple[float, float], count: int) -> None:
+    """Whether the file's images are the pyramid's but for single levels."""
+    maps = pyramid.draw(rng, count, 0, size)
+    margin = 0 if pyramid.noise_border else pyramid.margin
+    inner = [z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin] for z in maps]
+    with torch.no_grad():
+        made = generate([inner[0][:, :1], *inner[1:]])
+    wanted = pyramid.generate(maps)
+    assert made.shape == wanted.shape
+    assert float((made - wanted).abs().max()) * 127.5 < 1.5
+    assert float((made - wanted).abs().mean()) * 127.5 < 0.02
+
+
+def small(channels: int, noise_border: bool) -> Pyramid:
+    image = stripes()[:, :channels]
+    plan = plan_scales(24, 32, TINY)
+    net, config = NetConfig(channels, 4, 4), TrainConfig(niter=3, noise_border=noise_border)
+    *_, pyramid = train(image, plan, net, config, torch.Generator().manual_seed(1))
+    return pyramid
+
+
+@pytest.mark.parametrize(("channels", "noise_border"), [(3, False), (1, False), (3, True)])
+def test_torchscript_makes_the_pyramids_images(
+    tmp_path: Path, rng: torch.Generator, channels: int, noise_border: bool
+) -> None:
+    pyramid = small(channels, noise_border)
+    generate = torchscript(pyramid, tmp_path)
+    for size in SIZES:
+        compare(pyramid, generate, rng, size, count=1)
+    compare(pyramid, generate, rng, (1.2, 1.0), count=3)
+
+
+@pytest.mark.filterwarnings("default")  # the exporter's own
+def test_onnx_makes_the_pyramids_images(tmp_path: Path, rng: torch.Generator, pyramid: Pyramid) -> None:
+    generate = onnx(pyramid, tmp_path)
+    for size in SIZES:
+        compare(pyramid, generate, rng, size, count=1)
+    compare(pyramid, generate, rng, (1.2, 1.0), count=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_the_command(tmp_path: Path, capsys: Capture) -> None:
+    studio = Studio(tmp_path)
+    studio.train()
+    capsys.readouterr()
+    export.main([str(studio.model()), "--to", "torchscript"])
+    file = studio.model() / "model.pt"
+    assert str(file) in capsys.readouterr().out
+    shapes: dict[str, Any] = {"noise_shapes.json": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        made = torch.jit.load(str(file), _extra_files=shapes)
+    noise = [torch.randn(shape) for shape in json.loads(shapes["noise_shapes.json"])]
+    with torch.no_grad():
+        assert made(noise).shape[2:] == noise[-1].shape[2:]
+    other = tmp_path / "elsewhere.pt"
+    export.main([str(studio.model()), "--to", "torchscript", "--file", str(other)])
+    assert other.exists()
+
+
+def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    line = refusal(capsys, lambda: export.main([str(tmp_path / "none"), "--to", "onnx"]))
+    assert "name that of a trained model" in line
+    (tmp_path / "empty").mkdir()
+    refusal(capsys, lambda: export.main([str(tmp_path / "empty"), "--to", "onnx"]))
+    assert "--to" in refusal(capsys, lambda: export.main([str(tmp_path), "--to", "pdf"]))
+    assert not list((tmp_path / "empty").iterdir())
