@@ -12,7 +12,8 @@ import torch
 from SinGAN import cluster, dispatch, engines, layout
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.files import keep_inside
-from SinGAN.run import MODEL_FLAGS, Run, configs
+from SinGAN.losses import GAN_MODES
+from SinGAN.run import Run, configs, model_options
 from SinGAN.terminal import fail
 
 Flags = argparse.Namespace
@@ -130,6 +131,7 @@ def _add_net_flags(add: Callable[..., Any]) -> None:
     add("--min_nfc", type=count, default=32, help="fewest filters in a net, at the coarsest scale [%(default)s]")
     add("--ker_size", type=odd, default=3, help="width of the convolutions, odd [%(default)s]")
     add("--num_layer", type=number(int, 2), default=5, help="convolutions in each net [%(default)s]")
+    add("--no_residual", action="store_true", help="generators don't add the previous scale's image")
     add("--stride", type=int, choices=(1,), default=1, help="of the convolutions; only 1 works")
     add("--padd_size", type=int, choices=(0,), default=0, help="padding inside the nets; only 0 works")
     add("--netG", type=Path, help="generator weights to start from, where the authors start from fresh ones")
@@ -145,9 +147,7 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
-    add(
-        "--engine", choices=ENGINES, default="auto", help="what runs the iterations [a CUDA graph on a GPU, else eager]"
-    )
+    add("--engine", choices=ENGINES, default="auto", help="what runs iterations [a CUDA graph on a GPU, else eager]")
     add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
@@ -157,7 +157,8 @@ def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--beta1", type=_below_one, default=0.5, help="Adam's first beta [%(default)s]")
     add("--Gsteps", type=count, default=3, help="generator steps per iteration [%(default)s]")
     add("--Dsteps", type=count, default=3, help="critic steps per iteration [%(default)s]")
-    add("--lambda_grad", type=not_negative, default=0.1, help="weight of the gradient penalty [%(default)s]")
+    add("--gan_mode", choices=GAN_MODES, default="wgan-gp", help="adversarial loss [%(default)s]")
+    add("--lambda_grad", type=not_negative, help="weight of the gradient penalty [0.1 with wgan-gp, else 0]")
     add("--alpha", type=not_negative, default=10.0, help="weight of the reconstruction loss [%(default)g]")
     add(
         "--z_rec",
@@ -196,19 +197,16 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
             status of the whole, when several pictures are done.
     """
     args = parser.parse_args(argv)
-    unset = object()
+    unset: list[object] = []  # a list, to which flags that are repeated can be appended
     probe = parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(vars(args), unset)))
     given = frozenset(name for name, value in vars(probe).items() if value is not unset)
-    if args.nc_z not in (None, args.nc_im):
-        raise ValueError(f"--nc_z {args.nc_z} differs from --nc_im {args.nc_im}: leave --nc_z out, it follows")
-    args.nc_z = args.nc_im
+    options = model_options(vars(args))
     names = dispatch.pictures(args.input_name, args.input_dir)
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "--ref_name")
         keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
     chosen = engines.choose_device(args.device, args.not_cuda)
     seed = random.SystemRandom().randrange(2**31) if args.manualSeed is None else args.manualSeed
-    options = {flag: getattr(args, flag) for flag in MODEL_FLAGS}
     run = Run(
         picture=args.input_dir / names[0],
         name=layout.stem(names[0]),
@@ -219,7 +217,7 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
         checkpoint_every=args.checkpoint_every,
         engine=engines.choose(args.engine, args.precision, chosen),
         **configs(options),
-        options={flag: str(value) if isinstance(value, Path) else value for flag, value in options.items()},
+        options=options,
         given=given,
     )
     if len(names) > 1 or args.ray:

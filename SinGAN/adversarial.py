@@ -9,13 +9,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from SinGAN.functions import gradient_penalty
+from SinGAN.losses import WASSERSTEIN, AdversarialLoss, Loss
 from SinGAN.models import Discriminator, Generator
 
 LOSSES = ("D_real", "D_fake", "gradient_penalty", "D_total", "G_adversarial", "reconstruction", "G_total")
-"""What an iteration reports: scores of the last critic step and its loss, then the last generator step's."""
+"""What an iteration reports of its last critic step and of its last generator step.
+
+``D_real`` and ``D_fake`` are the mean scores; with other losses than WGAN's, minus the critic's loss
+on the real image, and its loss on the fake one.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,12 @@ class TrainConfig:
     lr_d: float = 0.0005
     gamma: float = 0.1
     beta1: float = 0.5
-    lambda_grad: float = 0.1  # weight of the gradient penalty
+    lambda_grad: float = 0.1  # weight of the gradient penalty; 0: none
     alpha: float = 10.0  # weight of the reconstruction loss
     noise_amp: float = 0.1  # noise amplitude for each unit of the previous scale's error
     redraw_z_rec: bool = False  # the authors' code: z* anew in every iteration, the last one kept
     noise_border: bool = False  # animation: the noise covers the margin too
+    adversarial: AdversarialLoss = WASSERSTEIN
 
 
 @dataclass(eq=False)
@@ -138,16 +144,20 @@ def critic_step(
     config: TrainConfig,
     differentiate: Differentiate = eagerly,
 ) -> Tensor:
-    """One step of D on the WGAN-GP loss; returns D(real), D(fake), penalty and total (4,).
+    """One step of D; returns D(real), D(fake), gradient penalty and total (4,).
 
     Real, fake and mixed image pass one by one: BatchNorm's statistics must not mix. Each term is
     differentiated before the next begins, so that only one keeps its activations.
     """
     nets.critic_optimizer.zero_grad()
-    score_real = -differentiate(weighted_score, nets.critic, real, -1.0)
-    score_fake = differentiate(weighted_score, nets.critic, fake, 1.0)
-    penalty = differentiate(weighted_penalty, nets.critic, real, fake, mix, config.lambda_grad)
+    score_real = -differentiate(critic_loss, nets.critic, real, config.adversarial.real)
+    score_fake = differentiate(critic_loss, nets.critic, fake, config.adversarial.fake)
+    penalty = torch.zeros_like(score_fake)
+    if config.lambda_grad:
+        penalty = differentiate(weighted_penalty, nets.critic, real, fake, mix, config.lambda_grad)
     nets.critic_optimizer.step()
+    if config.adversarial.clip is not None:
+        clip(nets.critic, config.adversarial.clip)
     return torch.stack([score_real, score_fake, penalty, score_fake - score_real + penalty])
 
 
@@ -158,7 +168,8 @@ def generator_step(
     nets.generator_optimizer.zero_grad()
     previous = draw.previous[-1:]
     z = target.noise_amp * draw.noise + previous
-    adversarial = differentiate(adversarial_loss, nets.generator, nets.critic, z, previous)
+    game = config.adversarial.generator
+    adversarial = differentiate(adversarial_loss, nets.generator, nets.critic, z, previous, game)
     reconstruction = torch.zeros_like(adversarial)
     if config.alpha:
         z = target.noise_amp * draw.z_rec + target.reconstruction
@@ -169,10 +180,9 @@ def generator_step(
     return torch.stack([adversarial, reconstruction, adversarial + reconstruction])
 
 
-def weighted_score(critic: Discriminator, image: Tensor, weight: float) -> Tensor:
-    """``weight`` times the mean of D's scores of ``image`` (1, C, H, W)."""
-    score: Tensor = critic(image).mean()
-    return weight * score
+def critic_loss(critic: Discriminator, image: Tensor, loss: Loss) -> Tensor:
+    """``loss`` of D's scores of ``image`` (1, C, H, W)."""
+    return loss(critic(image))
 
 
 def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
@@ -180,12 +190,18 @@ def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Ten
     return weight * gradient_penalty(critic, real, fake, mix)
 
 
-def adversarial_loss(generator: Generator, critic: Discriminator, z: Tensor, previous: Tensor) -> Tensor:
-    """What G loses where D sees its image of ``z`` and ``previous`` (1, C, H + 2 m, W + 2 m) through."""
-    score: Tensor = critic(generator(z, previous)).mean()
-    return -score
+def adversarial_loss(generator: Generator, critic: Discriminator, z: Tensor, previous: Tensor, loss: Loss) -> Tensor:
+    """``loss`` of D's scores of G's image of ``z`` and ``previous`` (1, C, H + 2 m, W + 2 m)."""
+    return loss(critic(generator(z, previous)))
 
 
 def reconstruction_loss(generator: Generator, z: Tensor, previous: Tensor, real: Tensor, alpha: float) -> Tensor:
     """``alpha`` times the squared distance of ``real`` (1, C, H, W) and what G makes of its noise."""
     return alpha * F.mse_loss(generator(z, previous), real)
+
+
+@torch.no_grad()
+def clip(net: nn.Module, limit: float) -> None:
+    """Bring every weight of ``net`` into [-limit, limit] (Arjovsky et al. 2017)."""
+    for parameter in net.parameters():
+        parameter.clamp_(-limit, limit)

@@ -146,9 +146,9 @@ def work(
     with tempfile.TemporaryDirectory() as home:
         inputs, out = Path(home) / "in", Path(home) / "out"
         inputs.mkdir()
-        (inputs / task.name).write_bytes(picture)
+        (inputs / task.picture.name).write_bytes(picture)
         unpack(ray.get(keeper.latest.remote(task)) or before, out)
-        flags = [*task.flags, f"--input_name={task.name}", f"--input_dir={inputs}", f"--out={out}"]
+        flags = [*task.flags, f"--input_name={task.picture.name}", f"--input_dir={inputs}", f"--out={out}"]
         with sending(out, every, lambda archive: keeper.keep.remote(task, archive)):
             error = run_main(task.script.stem, flags, lambda line: keeper.report.remote(task, line))
         return error, time.monotonic() - start, pack(out, [out])

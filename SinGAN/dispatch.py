@@ -29,13 +29,15 @@ class Task:
     script: Path
     flags: tuple[str, ...]  # all but the picture and the device
     folder: Path  # of the model
+    label: str = ""  # where several are of one picture
 
     @property
     def name(self) -> str:
-        return self.picture.name
+        """What it is called on the screen."""
+        return self.label or self.picture.name
 
     def command(self, slot: "Slot") -> list[str]:
-        named = [f"--input_name={self.name}", f"--input_dir={self.picture.parent}", f"--device={slot.device}"]
+        named = [f"--input_name={self.picture.name}", f"--input_dir={self.picture.parent}", f"--device={slot.device}"]
         return [sys.executable, str(self.script), *self.flags, *named]
 
 

@@ -33,6 +33,7 @@ class Exported(nn.Module):
         self.factor = pyramid.factor
         self.margin = pyramid.margin
         self.border = 0 if pyramid.noise_border else pyramid.margin  # what the noise maps lack of it
+        self.residual = pyramid.scales[0].generator.config.residual
         self.channels = pyramid.scales[0].generator.config.channels
 
     def forward(self, noise: list[Tensor]) -> Tensor:

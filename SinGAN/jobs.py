@@ -149,7 +149,7 @@ def _keep_whole_scales(job: Job, folder: Path, whole: int) -> Pyramid:
         shutil.rmtree(folder / str(index), ignore_errors=True)
     if not whole:
         return Pyramid((), job.plan.factor, job.net.margin, job.config.noise_border)
-    pyramid = Pyramid.load(folder, job.image.device, job.plan.factor, job.config.noise_border)
+    pyramid = Pyramid.load(folder, job.image.device, job.plan.factor, job.config.noise_border, job.net.residual)
     pyramid.save(folder)  # the lists, now without the scales that went
     return pyramid
 

@@ -77,3 +77,8 @@ def evaluation(out: Path, name: str) -> Path:
 def set_metrics(out: Path) -> Path:
     """The measures of one set of pictures against another, a file."""
     return out / "Evaluation" / "metrics.json"
+
+
+def study(out: Path, name: str, title: str) -> Path:
+    """What the study ``title`` compares of the picture ``name``: a folder for each training, figures and tables."""
+    return out / "Studies" / name / title

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -16,6 +16,9 @@ from SinGAN.engines import EAGER, Engine
 from SinGAN.files import whole_file
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, trained_scales
+
+NEUTRAL = {"no_residual": False, "gan_mode": "wgan-gp"}
+"""Options that older manifests lack, as those models were trained."""
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 
@@ -81,6 +84,7 @@ class Manifest:
             return cls._of_authors(folder)
         try:
             found = cls(**_checked(json.loads(path.read_text(encoding="utf-8"))))
+            found = replace(found, options={**NEUTRAL, **found.options})
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no manifest.json: train again with --overwrite") from error
         except (KeyError, TypeError, ValueError) as error:
@@ -178,4 +182,5 @@ def load(folder: Path, device: torch.device, task: str = "train") -> tuple[Manif
             f"the model in {folder} is incomplete, {found} of {planned} scales: "
             "train it to its end with the command that began it"
         )
-    return manifest, Pyramid.load(folder, device, manifest.factor, noise_border=task == "animation")
+    residual = not manifest.options.get("no_residual", False)
+    return manifest, Pyramid.load(folder, device, manifest.factor, task == "animation", residual)

@@ -24,6 +24,7 @@ class NetConfig:
     min_filters: int = 32  # blocks halve the filters, down to this
     ker_size: int = 3
     num_layer: int = 5
+    residual: bool = True  # G adds the previous scale's image to what it makes
 
     def __post_init__(self) -> None:
         if self.ker_size < 1 or self.ker_size % 2 == 0:
@@ -62,8 +63,8 @@ class NetConfig:
         return self.ker_size**2 * sum(a * b for a, b in pairwise(widths))
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor]) -> "NetConfig":
-        """The config of the generator whose state dict ``state`` is.
+    def of(cls, state: Mapping[str, Tensor], residual: bool = True) -> "NetConfig":
+        """The config of the generator whose state dict ``state`` is; that does not tell ``residual``.
 
         Raises:
             ValueError: ``state`` is not a generator's.
@@ -71,7 +72,7 @@ class NetConfig:
         try:
             head, tail = state["head.conv.weight"], state["tail.0.weight"]
             blocks = sum(key.startswith("body.") and key.endswith("conv.weight") for key in state)
-            return cls(head.shape[1], head.shape[0], tail.shape[1], head.shape[-1], blocks + 2)
+            return cls(head.shape[1], head.shape[0], tail.shape[1], head.shape[-1], blocks + 2, residual)
         except (KeyError, IndexError, AttributeError) as error:
             raise ValueError(f"no generator's weights: {error} is missing") from error
 
@@ -109,7 +110,10 @@ class Trunk(nn.Module):
 
 
 class Generator(Trunk):
-    """G_n: adds to the previous scale's image the detail that it makes from noise (paper, eq. 3)."""
+    """G_n: adds to the previous scale's image the detail that it makes from noise (paper, eq. 3).
+
+    Without ``config.residual`` what it makes is the image.
+    """
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__(config)
@@ -122,6 +126,8 @@ class Generator(Trunk):
         ``z`` is amplified noise plus ``previous``; m is ``config.margin``.
         """
         detail: Tensor = self.tail(self.features(z))
+        if not self.config.residual:
+            return detail
         return detail + centre_crop(previous, (detail.shape[-2], detail.shape[-1]))
 
 

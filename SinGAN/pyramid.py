@@ -139,7 +139,9 @@ class Pyramid:
         _save(folder / "Zs.pth", self.z_rec())
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, factor: float, noise_border: bool = False) -> "Pyramid":
+    def load(
+        cls, folder: Path, device: torch.device, factor: float, noise_border: bool = False, residual: bool = True
+    ) -> "Pyramid":
         """Read what ``save`` wrote; nothing in ``folder`` can run code.
 
         Raises:
@@ -152,7 +154,7 @@ class Pyramid:
         for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
             place = folder / str(index)
             weights = read_weights(place / "netG.pth")
-            generator = Generator(NetConfig.of(weights))
+            generator = Generator(NetConfig.of(weights, residual))
             discriminator = Discriminator(generator.config)
             _fill(generator, weights, place / "netG.pth")
             _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")

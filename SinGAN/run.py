@@ -16,6 +16,7 @@ from SinGAN.dispatch import Task
 from SinGAN.engines import Engine
 from SinGAN.files import keep_inside
 from SinGAN.jobs import Job
+from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
@@ -27,20 +28,41 @@ MODEL_FLAGS = [
     "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
     "scale_factor", "noise_amp", "min_size", "max_size",
     "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
+    "no_residual", "gan_mode",
 ]
 # fmt: on
 """What shapes a model, and so stands in its manifest."""
 
 
+def model_options(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``flags`` that shape a model, as a manifest holds them, with what follows from others filled in.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    options = {flag: str(flags[flag]) if isinstance(flags[flag], Path) else flags[flag] for flag in MODEL_FLAGS}
+    if options["nc_z"] not in (None, options["nc_im"]):
+        raise ValueError(f"--nc_z {options['nc_z']} differs from --nc_im {options['nc_im']}: leave --nc_z out")
+    options["nc_z"] = options["nc_im"]
+    if options["lambda_grad"] is None:
+        options["lambda_grad"] = 0.1 if options["gan_mode"] == "wgan-gp" else 0.0
+    return options
+
+
 def net_config(options: Mapping[str, Any]) -> NetConfig:
     """The nets that ``options``, flags by name, ask for at the coarsest scale."""
-    return NetConfig(*(options[flag] for flag in ("nc_im", "nfc", "min_nfc", "ker_size", "num_layer")))
+    shape = [options[flag] for flag in ("nc_im", "nfc", "min_nfc", "ker_size", "num_layer")]
+    return replace(NetConfig(*shape), residual=not options["no_residual"])
 
 
 def train_config(options: Mapping[str, Any]) -> TrainConfig:
     """The training that ``options``, flags by name, ask for."""
     same = ("niter", "Gsteps", "Dsteps", "lr_g", "lr_d", "gamma", "beta1", "lambda_grad", "alpha", "noise_amp")
-    return TrainConfig(redraw_z_rec=options["z_rec"] == "redrawn", **{flag: options[flag] for flag in same})
+    return TrainConfig(
+        redraw_z_rec=options["z_rec"] == "redrawn",
+        adversarial=GAN_MODES[options["gan_mode"]],
+        **{flag: options[flag] for flag in same},
+    )
 
 
 def configs(options: Mapping[str, Any]) -> dict[str, Any]:

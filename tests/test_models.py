@@ -1,5 +1,7 @@
 """The networks: their sizes, their names in a checkpoint, their fresh weights."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -77,7 +79,7 @@ def test_the_config_is_read_from_a_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"ker_size": 4}, {"num_layer": 1}, {"channels": 0}])
-def test_impossible_shapes_are_refused(wrong: dict[str, int]) -> None:
+def test_impossible_shapes_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         NetConfig(**wrong)
 

@@ -1,0 +1,178 @@
+"""Several trainings of one picture side by side: tables and figures."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from SIFID import metrics
+from SIFID.evaluation import Evaluation, opaque
+from SinGAN import images
+from SinGAN.measures import Score
+
+SHOWN = 5  # samples of each training in the grid
+COLUMNS = ("scales", "SIFID", "diversity", "copied", "textured copied", "SWD", "reconstruction RMSE", "contrast")
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """One training of a study, measured."""
+
+    varied: dict[str, str]  # the flags that differ, without the seed
+    seed: int
+    scales: int
+    samples: Tensor  # (B, C, H, W)
+    real: Tensor  # (1, C, H, W)
+    found: Evaluation
+    reconstruction: Score
+    losses: list[dict[str, float]]  # of the finest scale, a row for each iteration
+
+    @property
+    def label(self) -> str:
+        return ", ".join(f"{flag}={value}" for flag, value in self.varied.items())
+
+    def numbers(self) -> list[float]:
+        """The values of ``COLUMNS``; nan where one can't be had."""
+        return [
+            self.scales,
+            float("nan") if self.found.sifid_mean is None else self.found.sifid_mean,
+            self.found.diversity,
+            self.found.copy_score,
+            self.found.textured_copy_score,
+            float(np.mean(self.found.sliced_wasserstein)),
+            self.reconstruction.rmse,
+            float(self.samples.std() / self.real.std()),
+        ]
+
+
+def read_losses(file: Path) -> list[dict[str, float]]:
+    """The rows of a ``losses.csv``."""
+    with file.open(newline="") as table:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(table)]
+
+
+def groups(trained: Sequence[Trained]) -> dict[str, list[Trained]]:
+    """The trainings that differ only in their seed, together."""
+    found: dict[str, list[Trained]] = {}
+    for one in trained:
+        found.setdefault(one.label, []).append(one)
+    return found
+
+
+def as_csv(trained: Sequence[Trained]) -> str:
+    """A row for each training."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*trained[0].varied, "seed", *COLUMNS])
+    for one in trained:
+        writer.writerow([*one.varied.values(), one.seed, *(f"{number:.6g}" for number in one.numbers())])
+    return text.getvalue()
+
+
+def as_markdown(trained: Sequence[Trained]) -> str:
+    """A row for each combination: means over its seeds, and their standard deviations where there are several."""
+    rows = [[*trained[0].varied, *COLUMNS], ["---"] * (len(trained[0].varied) + len(COLUMNS))]
+    for group in groups(trained).values():
+        numbers = np.array([one.numbers() for one in group])
+        spread = numbers.std(axis=0)
+        cells = [f"{mean:.4g}" for mean in numbers.mean(axis=0)]
+        if len(group) > 1:
+            cells = [f"{cell} ± {one:.2g}" for cell, one in zip(cells, spread, strict=True)]
+        rows.append([*group[0].varied.values(), *("-" if cell.startswith("nan") else cell for cell in cells)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def figures(trained: Sequence[Trained]) -> dict[str, Figure]:
+    """The figures of a study by name."""
+    with matplotlib.rc_context({"font.size": 8}):
+        return {
+            "samples": samples_grid(trained),
+            "losses": loss_curves(trained),
+            "variation": variation_maps(trained),
+            "scatter": scatter(trained),
+        }
+
+
+def samples_grid(trained: Sequence[Trained]) -> Figure:
+    """A row for each combination's first seed: its name, the real picture, samples."""
+    firsts = [group[0] for group in groups(trained).values()]
+    height, width = firsts[0].real.shape[-2:]
+    columns = 1 + min(SHOWN, *(len(one.samples) for one in firsts))
+    size = (1.6 * columns + 1.4, (1.6 * min(height / width, 3) + 0.08) * len(firsts) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    cells = figure.subplots(len(firsts), columns, squeeze=False)
+    for row, one in zip(cells, firsts, strict=True):
+        for axes, image in zip(row, [one.real, *one.samples.split(1)], strict=False):
+            levels = images.to_levels(image)
+            axes.imshow(levels.squeeze(), cmap="gray" if levels.shape[-1] == 1 else None, vmin=0, vmax=255)
+            _bare(axes)
+        row[0].set_ylabel(one.label.replace(", ", "\n"), rotation=0, ha="right", va="center")
+    cells[0][0].set_title("the picture")
+    cells[0][1].set_title("samples", loc="left")
+    return figure
+
+
+def loss_curves(trained: Sequence[Trained]) -> Figure:
+    """The finest scale's losses over each other, smoothed."""
+    names = ("D_total", "G_adversarial", "reconstruction")
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    for axes, name in zip(figure.subplots(len(names), 1, sharex=True), names, strict=True):
+        for label, group in groups(trained).items():
+            values = np.array([row[name] for row in group[0].losses])
+            window = max(1, len(values) // 50)
+            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+            axes.plot(np.arange(len(smooth)) + window / 2, smooth, label=label, linewidth=0.9)
+        axes.set_title(f"{name}, finest scale")
+        axes.grid(alpha=0.3)
+        if name == "reconstruction":
+            axes.set_yscale("symlog", linthresh=1e-3)
+            axes.set_xlabel("iteration")
+    figure.axes[0].legend(fontsize=7)
+    return figure
+
+
+def variation_maps(trained: Sequence[Trained]) -> Figure:
+    """How much each pixel differs over the samples of each combination, in levels, on one scale of colours."""
+    firsts = [group[0] for group in groups(trained).values()]
+    maps = [metrics.deviation_map(opaque(one.samples)).cpu().numpy() * 255 / 2 for one in firsts]
+    columns = min(4, len(maps))
+    rows = -(-len(maps) // columns)
+    height, width = maps[0].shape
+    figure = Figure(figsize=(2.2 * columns + 0.8, (2.2 * min(height / width, 3) + 0.3) * rows), layout="constrained")
+    cells = figure.subplots(rows, columns, squeeze=False)
+    for axes in cells.flat:
+        axes.set_axis_off()
+    for axes, one, levels in zip(cells.flat, firsts, maps, strict=False):
+        shown = axes.imshow(levels, cmap="magma", vmin=0, vmax=max(float(each.max()) for each in maps))
+        axes.set_title(one.label)
+    figure.colorbar(shown, ax=cells, label="levels", shrink=0.8)
+    return figure
+
+
+def scatter(trained: Sequence[Trained]) -> Figure:
+    """SIFID against diversity, a point for each training; without SIFID's weights the patch distance instead."""
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    measured = all(one.found.sifid_mean is not None for one in trained)
+    quality: Callable[[Trained], float] = lambda one: one.numbers()[COLUMNS.index("SIFID" if measured else "SWD")]  # noqa: E731
+    for label, group in groups(trained).items():
+        axes.scatter([one.found.diversity for one in group], [quality(one) for one in group], label=label, s=22)
+    axes.set_xlabel("diversity of the samples (more is more varied)")
+    axes.set_ylabel(f"{'SIFID' if measured else 'sliced Wasserstein distance'} (less is more alike)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    return figure
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,207 @@
+"""Train a picture under several settings, measure each, and show them side by side."""
+
+from SinGAN.terminal import quiet_interrupts, script
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+
+import argparse
+import fractions
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import config
+import main_train
+from SIFID import comparison, evaluation
+from SIFID.evaluate import sifid_net
+from SIFID.sifid_score import add_inception_flags
+from SinGAN import dispatch, images, layout
+from SinGAN.files import files_into
+from SinGAN.manifest import Manifest, load
+from SinGAN.planning import Plan, plan_scales
+from SinGAN.progress import duration, scale_costs
+from SinGAN.pyramid import trained_scales
+from SinGAN.run import MODEL_FLAGS, Run, configs, model_options
+from SinGAN.training import train
+
+Varied = dict[str, list[str]]
+READY: dict[str, Varied] = {
+    "layers": {"num_layer": ["4", "5", "6"]},
+    "scale_factor": {"scale_factor": ["0.4", "0.55", "0.75", "0.85"]},
+    "alpha": {"alpha": ["0", "0.1", "1", "10", "100"]},
+    "niter": {"niter": ["1/8", "1/4", "1/2", "1"]},
+    "residual": {"no_residual": ["False", "True"]},
+    "sizes": {"min_size": ["12", "18", "25", "35"]},
+    "gan_mode": {"gan_mode": ["wgan-gp", "vanilla", "lsgan", "hinge", "wgan"]},
+    "z_rec": {"z_rec": ["fixed", "redrawn"]},
+}
+"""The studies that have a name; fractions are of --niter."""
+
+TRIALS = 3  # iterations that --dry_run times
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One training of a study."""
+
+    varied: dict[str, str]
+    seed: int
+    out: Path  # of its training
+    flags: tuple[str, ...]  # of main_train.py, but for the picture
+    options: dict[str, Any]  # all of MODEL_FLAGS
+
+    @property
+    def label(self) -> str:
+        return self.out.name
+
+    def model(self, name: str) -> Path:
+        return layout.trained(self.out, name, self.options["scale_factor"], self.options["alpha"])
+
+    def is_trained(self, name: str) -> bool:
+        """Whether its model is there, whole, and of these options."""
+        folder = self.model(name)
+        if not (folder / "manifest.json").exists():
+            return False
+        manifest = Manifest.read(folder)
+        return not manifest.differences(self.options) and trained_scales(folder) == len(manifest.sizes)
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = config.parser(__doc__, ["study"])
+    add = parser.add_argument_group("study").add_argument
+    add("--vary", action="append", type=variation, default=[], metavar="FLAG=A,B,..", help="a flag, and its values")
+    add("--study", choices=READY, help="a ready-made study")
+    add("--seeds", type=config.count, default=1, help="trainings of each combination [%(default)s]")
+    add("--num_samples", type=config.count, default=20, help="samples of each training [%(default)s]")
+    add("--gen_start_scale", type=config.number(int, 0), default=0, help="their first scale with fresh noise [0]")
+    add("--dry_run", action="store_true", help="only say how many trainings, and about how long")
+    add_inception_flags(parser)
+    run, args = config.parse(parser, argv, __file__)
+    varied = variations(args.study, args.vary, run.training.niter)
+    folder = layout.study(run.out, run.name, args.study or "_".join(varied))
+    combinations = combine(run, args, varied, folder)
+    left = [one for one in combinations if not one.is_trained(run.name)]
+    if args.dry_run:
+        seconds = sum(cost(run, one) for one in left) / max(1, min(args.jobs, len(left))) / speed(run)
+        print(f"{len(combinations)} trainings, {len(left)} of them to be done, about {duration(seconds)}: {folder}")
+        return
+    net = sifid_net(args.dims, args.weights)
+    trainer = Path(main_train.__file__)
+    tasks = [dispatch.Task(run.picture, trainer, one.flags, one.model(run.name), one.label) for one in left]
+    places = dispatch.slots(run.device, max(1, min(args.jobs, len(left))), args.jobs_per_gpu, torch.get_num_threads())
+    status = dispatch.run_all(tasks, dispatch.Here(places)) if tasks else 0
+    net = net and net.to(run.device)
+    trained = [measure(one, run, args, net) for one in combinations if one.is_trained(run.name)]
+    if not trained:
+        raise ValueError("no training of the study succeeded: see the lines above")
+    write(folder, trained)
+    print(comparison.as_markdown(trained), f"figures and tables: {folder}", sep="")
+    if status:
+        raise SystemExit(status)
+
+
+def variation(text: str) -> tuple[str, list[str]]:
+    """A converter to a flag of the trainer and its values."""
+    flag, _, values = text.partition("=")
+    if flag not in MODEL_FLAGS or not all(values.split(",")):
+        raise argparse.ArgumentTypeError(
+            f"must be a flag of the model and its values, as alpha=0,1,10, not {text}"
+        )
+    return flag, values.split(",")
+
+
+def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int) -> Varied:
+    """The flags to vary and their values; raises a ValueError where nothing is to vary."""
+    varied = {**READY.get(study or "", {}), **dict(vary)}
+    if not varied:
+        raise ValueError(f"nothing to study: name flags with --vary, or one of --study {', '.join(READY)}")
+    if study == "niter":
+        varied["niter"] = [str(max(1, round(niter * fractions.Fraction(part)))) for part in varied["niter"]]
+    return varied
+
+
+def combine(run: Run, args: config.Flags, varied: Varied, folder: Path) -> list[Combination]:
+    """Every combination of the values, each ``--seeds`` times; raises SystemExit, after a line, for a bad value."""
+    given = [flag for flag in (*MODEL_FLAGS, "engine", "precision", "checkpoint_every") if flag in run.given]
+    base = [part for flag in given if flag not in varied for part in as_flag(flag, str(getattr(args, flag)))]
+    first = run.seed if "manualSeed" in run.given else 1
+    found = []
+    for values in itertools.product(*varied.values()):
+        chosen = dict(zip(varied, values, strict=True))
+        own = [*base, *(part for flag, value in chosen.items() for part in as_flag(flag, value))]
+        parsed = config.parser(None, ["train"]).parse_args([f"--input_name={run.picture.name}", *own])
+        for seed in range(first, first + args.seeds):
+            names = {**chosen, "seed": str(seed)} if args.seeds > 1 else chosen
+            out = folder / ",".join(f"{flag}={value}" for flag, value in names.items())
+            rest = (f"--out={out}", f"--manualSeed={seed}", f"--num_samples={args.num_samples}")
+            found.append(Combination(chosen, seed, out, (*own, *rest), model_options(vars(parsed))))
+    return found
+
+
+def as_flag(flag: str, value: str) -> list[str]:
+    """``flag`` with ``value`` on a command line; a switch is there or not."""
+    if value == "False":
+        return []
+    return [f"--{flag}"] if value == "True" else [f"--{flag}={value}"]
+
+
+def cost(run: Run, one: Combination) -> float:
+    """The relative time that a training takes."""
+    own, (height, width) = configs(one.options), images.size(run.picture)
+    plan = plan_scales(height, width, own["pyramid"])
+    return float(own["training"].niter * sum(scale_costs(plan, own["net"], run.device)))
+
+
+def speed(run: Run) -> float:
+    """The relative time that passes in a second, from some iterations of the coarsest scale."""
+    rng, size = run.fresh_rng(), 48
+    image = torch.rand(1, run.net.channels, size, size, generator=rng, device=run.device)
+    plan = Plan(0, 0, 1.0, 1.0, ((size, size),))
+    times: list[float] = []
+
+    def watch(scale: int, iteration: int, losses: Tensor, state: object) -> None:
+        losses.tolist()  # waits for the device
+        times.append(time.monotonic())
+
+    list(train(image, plan, run.net, replace(run.training, niter=TRIALS + 1), rng, watch))
+    return TRIALS * sum(scale_costs(plan, run.net, run.device)) / (times[-1] - times[0])
+
+
+def measure(one: Combination, run: Run, args: config.Flags, net: nn.Module | None) -> comparison.Trained:
+    """The samples of one training, and their measures."""
+    _, pyramid = load(one.model(run.name), run.device)
+    real, start = pyramid.scales[-1].real, args.gen_start_scale
+    rng = torch.Generator(run.device).manual_seed(one.seed)
+    samples = evaluation.draw_samples(pyramid, rng, args.num_samples, start)
+    return comparison.Trained(
+        varied=one.varied,
+        seed=one.seed,
+        scales=len(pyramid),
+        samples=samples,
+        real=real,
+        found=evaluation.evaluate(samples, real, start, net, None),
+        reconstruction=evaluation.reconstruction(pyramid),
+        losses=comparison.read_losses(one.model(run.name) / str(len(pyramid) - 1) / "losses.csv"),
+    )
+
+
+def write(folder: Path, trained: Sequence[comparison.Trained]) -> None:
+    """Write the tables and figures into ``folder``."""
+    with files_into(folder) as draft:
+        (draft / "table.csv").write_text(comparison.as_csv(trained), encoding="utf-8")
+        (draft / "table.md").write_text(comparison.as_markdown(trained), encoding="utf-8")
+        for name, figure in comparison.figures(trained).items():
+            figure.savefig(draft / f"{name}.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()

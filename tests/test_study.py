@@ -1,0 +1,166 @@
+"""Studies: their combinations, their options from training to sampling, their tables and figures."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import editing
+import study
+from SinGAN import images
+from SinGAN.adversarial import TrainConfig
+from SinGAN.manifest import Manifest
+from SinGAN.models import Generator, NetConfig
+from SinGAN.training import train
+from tests.conftest import TINY, stripes
+from tests.studio import SMALL, Capture, Studio, refusal
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path)
+
+
+def run(studio: Studio, *more: str) -> None:
+    study.main([*studio.flags(), *SMALL, "--num_samples", "3", *more])
+
+
+def test_a_generator_without_residual_makes_the_image_itself(rng: torch.Generator) -> None:
+    plain, residual = (Generator(NetConfig(filters=4, min_filters=4, residual=value)) for value in (False, True))
+    plain.load_state_dict(residual.state_dict())
+    z, previous = (torch.randn(1, 3, 20, 24, generator=rng) for _ in range(2))
+    torch.testing.assert_close(residual(z, previous) - plain(z, previous), previous[..., 5:-5, 5:-5])
+    assert torch.equal(plain(z, previous), plain(z, previous + 1))
+
+
+def test_neutral_options_leave_the_bits(studio: Studio) -> None:
+    studio.train()
+    before = studio.results()
+    studio.train("--overwrite", "--gan_mode", "wgan-gp", "--lambda_grad", "0.1")
+    assert studio.results() == before
+    studio.train("--overwrite", "--gan_mode", "hinge")
+    assert studio.results() != before
+
+
+def test_no_residual_holds_in_every_later_use(studio: Studio, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio.train("--no_residual")
+    assert Manifest.read(studio.model()).options["no_residual"] is True
+    made: list[bool] = []
+    forward = Generator.forward
+
+    def spy(net: Generator, z: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+        made.append(net.config.residual)
+        return forward(net, z, previous)
+
+    monkeypatch.setattr(Generator, "forward", spy)
+    studio.sample("--gen_start_scale", "1")
+    studio.draw("edited.png", mode="L")
+    flags = [*studio.flags(), "--not_cuda", "--ref_dir", str(studio.inputs), "--ref_name", "edited.png"]
+    editing.main([*flags, "--editing_start_scale", "1"])
+    assert made
+    assert not any(made)
+    line = refusal(capsys, lambda: studio.train("--alpha", "10"))
+    assert "--no_residual True there, False asked" in line
+
+
+def test_a_model_of_before_these_options_is_kept(studio: Studio, capsys: Capture) -> None:
+    import json
+
+    studio.train()
+    path = studio.model() / "manifest.json"
+    values = json.loads(path.read_text())
+    for option in ("no_residual", "gan_mode"):
+        del values["options"][option]
+    path.write_text(json.dumps(values))
+    studio.train()
+    assert "already exist" in capsys.readouterr().out
+
+
+def test_combinations_are_trained_once_measured_and_shown(studio: Studio, capsys: Capture) -> None:
+    vary = ["--vary", "alpha=0,10", "--vary", "no_residual=False,True", "--jobs", "2", "--gen_start_scale", "1"]
+    run(studio, *vary, "--dry_run")
+    out = capsys.readouterr().out
+    assert "4 trainings, 4 of them to be done, about" in out
+    assert not studio.out.exists()
+    run(studio, *vary)
+    folder = studio.out / "Studies" / "x" / "alpha_no_residual"
+    model = folder / "alpha=0,no_residual=True" / "TrainedModels" / "x" / "scale_factor=0.750000,alpha=0"
+    assert Manifest.read(model).options["no_residual"] is True
+    for name in ("samples", "losses", "variation", "scatter"):
+        assert images.read(folder / f"{name}.png").shape[2] > 100
+    rows = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
+    assert [(row["alpha"], row["no_residual"]) for row in rows] == [
+        ("0", "False"), ("0", "True"), ("10", "False"), ("10", "True"),
+    ]  # fmt: skip
+    assert all(float(row["SWD"]) > 0 and float(row["diversity"]) >= 0 for row in rows)
+    assert (folder / "table.md").read_text().count("\n") == 6
+    capsys.readouterr()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.pth")}
+    run(studio, *vary)
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*.pth")}
+    assert "scale 0" not in capsys.readouterr().out
+
+
+def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(studio: Studio, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(studio, "--vary", "num_layer=5,9", "--seeds", "2", "--jobs", "2")
+    assert stop.value.code == 1
+    out = capsys.readouterr().out
+    assert "smaller than the receptive field" in out
+    folder = studio.out / "Studies" / "x" / "num_layer"
+    assert sorted(path.name for path in folder.glob("num_layer=5*")) == ["num_layer=5,seed=1", "num_layer=5,seed=2"]
+    table = (folder / "table.md").read_text()
+    assert "±" in table
+    assert len((folder / "table.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "nothing to study: name flags with --vary, or one of --study layers"),
+        (["--vary", "alpha"], "must be a flag of the model and its values"),
+        (["--vary", "out=a,b"], "must be a flag of the model and its values"),
+        (["--vary", "alpha=1,-3"], "--alpha: must be at least 0, not -3"),
+        (["--vary", "gan_mode=wgan-gp,magic"], "--gan_mode: invalid choice: 'magic'"),
+        (["--study", "everything"], "--study: invalid choice"),
+    ],
+)
+def test_bad_studies_are_one_line(studio: Studio, capsys: Capture, flags: list[str], words: str) -> None:
+    assert words in refusal(capsys, lambda: run(studio, *flags))
+    assert not studio.out.exists()
+
+
+def test_every_ready_study_can_be_planned(studio: Studio, capsys: Capture) -> None:
+    counts = {
+        "layers": 3,
+        "scale_factor": 4,
+        "alpha": 5,
+        "niter": 4,
+        "residual": 2,
+        "sizes": 4,
+        "gan_mode": 5,
+        "z_rec": 2,
+    }
+    studio.draw("x.png", 60, 80)
+    assert counts.keys() == study.READY.keys()
+    for name, count in counts.items():
+        run(studio, "--study", name, "--niter", "80", "--max_size", "80", "--dry_run")
+        assert f"{count} trainings" in capsys.readouterr().out
+
+
+def test_the_niter_study_takes_parts_of_niter() -> None:
+    assert study.variations("niter", [], 2000) == {"niter": ["250", "500", "1000", "2000"]}
+
+
+@pytest.mark.parametrize("change", [lambda net: net, lambda net: NetConfig(3, 4, 4, residual=False)])
+def test_a_training_without_residual_gives_the_picture_back_too(
+    change: Callable[[NetConfig], NetConfig], rng: torch.Generator
+) -> None:
+    from SinGAN.functions import rmse
+    from SinGAN.planning import plan_scales
+
+    net = change(NetConfig(3, 4, 4))
+    *_, pyramid = train(stripes(), plan_scales(24, 32, TINY), net, TrainConfig(niter=60), rng)
+    assert float(rmse(pyramid.generate(pyramid.z_rec()), pyramid.scales[-1].real)) < 0.5
