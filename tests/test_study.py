@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import editing
 import study
@@ -57,6 +58,9 @@ def test_no_residual_holds_in_every_later_use(studio: Studio, capsys: Capture, m
     monkeypatch.setattr(Generator, "forward", spy)
     studio.sample("--gen_start_scale", "1")
     studio.draw("edited.png", mode="L")
+    mask = Image.new("L", (28, 20))
+    mask.paste(255, (8, 6, 16, 12))
+    mask.save(studio.inputs / "edited_mask.png")
     flags = [*studio.flags(), "--not_cuda", "--ref_dir", str(studio.inputs), "--ref_name", "edited.png"]
     editing.main([*flags, "--editing_start_scale", "1"])
     assert made
