@@ -113,9 +113,7 @@ def variation(text: str) -> tuple[str, list[str]]:
     """A converter to a flag of the trainer and its values."""
     flag, _, values = text.partition("=")
     if flag not in MODEL_FLAGS or not all(values.split(",")):
-        raise argparse.ArgumentTypeError(
-            f"must be a flag of the model and its values, as alpha=0,1,10, not {text}"
-        )
+        raise argparse.ArgumentTypeError(f"must be a flag of the model and its values, as alpha=0,1,10, not {text}")
     return flag, values.split(",")
 
 

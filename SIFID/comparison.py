@@ -129,12 +129,13 @@ def loss_curves(trained: Sequence[Trained]) -> Figure:
             window = max(1, len(values) // 50)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             axes.plot(np.arange(len(smooth)) + window / 2, smooth, label=label, linewidth=0.9)
-        axes.set_title(f"{name}, finest scale")
+        axes.set_title(f"{'alpha x ' if name == 'reconstruction' else ''}{name}, finest scale")
         axes.grid(alpha=0.3)
         if name == "reconstruction":
             axes.set_yscale("symlog", linthresh=1e-3)
             axes.set_xlabel("iteration")
-    figure.axes[0].legend(fontsize=7)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=7)
     return figure
 
 
@@ -164,9 +165,11 @@ def scatter(trained: Sequence[Trained]) -> Figure:
     quality: Callable[[Trained], float] = lambda one: one.numbers()[COLUMNS.index("SIFID" if measured else "SWD")]  # noqa: E731
     for label, group in groups(trained).items():
         axes.scatter([one.found.diversity for one in group], [quality(one) for one in group], label=label, s=22)
+    if all(quality(one) > 0 for one in trained):
+        axes.set_yscale("log")
     axes.set_xlabel("diversity of the samples (more is more varied)")
     axes.set_ylabel(f"{'SIFID' if measured else 'sliced Wasserstein distance'} (less is more alike)")
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=7)
     return figure
 
