@@ -3,6 +3,7 @@
 import argparse
 import math
 import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -229,15 +230,15 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
 
 def _run_each(runs: list[Run], args: Flags, argv: Sequence[str] | None, script: str) -> int:
     """Run ``script`` for the picture of each of ``runs``; returns the exit status."""
-    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for flag in ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray"):
-        ours.add_argument(flag, nargs="*")
-    _, theirs = ours.parse_known_args(argv)
-    tasks = [run.task(Path(script), tuple(theirs), args.mode) for run in runs]
+    ours = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
+    theirs = dispatch.without(ours, sys.argv[1:] if argv is None else argv)
+    tasks = [run.task(Path(script), theirs, args.mode) for run in runs]
     jobs, threads = min(args.jobs, len(tasks)), torch.get_num_threads()
     if not args.ray:
         places = dispatch.slots(runs[0].device, jobs, args.jobs_per_gpu, threads)
         return dispatch.run_all(tasks, dispatch.Here(places))
-    gpus = not args.not_cuda and args.device is None
+    for run in runs:
+        run.check_links()
+    gpus = runs[0].device.type == "cuda" or (args.device is None and not args.not_cuda)
     own = (max(1, threads // jobs), args.jobs_per_gpu, gpus, args.checkpoint_every, args.out)
     return dispatch.run_all(tasks, cluster.OnRay(args.ray, *own))

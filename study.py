@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
 
 import argparse
-import fractions
 import itertools
 import time
 from collections.abc import Sequence
@@ -23,9 +22,9 @@ import main_train
 from SIFID import comparison, evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.sifid_score import add_inception_flags
-from SinGAN import dispatch, images, layout
+from SinGAN import dispatch, images, layout, manipulate
 from SinGAN.files import files_into
-from SinGAN.manifest import Manifest, load
+from SinGAN.manifest import Manifest, load, sha256
 from SinGAN.planning import Plan, plan_scales
 from SinGAN.progress import duration, scale_costs
 from SinGAN.pyramid import trained_scales
@@ -37,13 +36,13 @@ READY: dict[str, Varied] = {
     "layers": {"num_layer": ["4", "5", "6"]},
     "scale_factor": {"scale_factor": ["0.4", "0.55", "0.75", "0.85"]},
     "alpha": {"alpha": ["0", "0.1", "1", "10", "100"]},
-    "niter": {"niter": ["1/8", "1/4", "1/2", "1"]},
+    "niter": {"niter": []},
     "residual": {"no_residual": ["False", "True"]},
     "sizes": {"min_size": ["12", "18", "25", "35"]},
     "gan_mode": {"gan_mode": ["wgan-gp", "vanilla", "lsgan", "hinge", "wgan"]},
     "z_rec": {"z_rec": ["fixed", "redrawn"]},
 }
-"""The studies that have a name; fractions are of --niter."""
+"""The studies that have a name; niter's values are parts of --niter."""
 
 TRIALS = 3  # iterations that --dry_run times
 
@@ -65,13 +64,14 @@ class Combination:
     def model(self, name: str) -> Path:
         return layout.trained(self.out, name, self.options["scale_factor"], self.options["alpha"])
 
-    def is_trained(self, name: str) -> bool:
-        """Whether its model is there, whole, and of these options."""
-        folder = self.model(name)
+    def is_trained(self, run: Run) -> bool:
+        """Whether its model is there, whole, of the run's picture, and of these options and this seed."""
+        folder = self.model(run.name)
         if not (folder / "manifest.json").exists():
             return False
         manifest = Manifest.read(folder)
-        return not manifest.differences(self.options) and trained_scales(folder) == len(manifest.sizes)
+        same = manifest.sha256 == sha256(run.picture) and manifest.seed == self.seed
+        return same and not manifest.differences(self.options) and trained_scales(folder) == len(manifest.sizes)
 
 
 @script
@@ -89,9 +89,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     varied = variations(args.study, args.vary, run.training.niter)
     folder = layout.study(run.out, run.name, args.study or "_".join(varied))
     combinations = combine(run, args, varied, folder)
-    left = [one for one in combinations if not one.is_trained(run.name)]
+    for one in combinations:
+        manipulate.check_start_scale(args.gen_start_scale, len(planned(run, one).sizes), "--gen_start_scale")
+    left = [one for one in combinations if run.overwrite or not one.is_trained(run)]
     if args.dry_run:
-        seconds = sum(cost(run, one) for one in left) / max(1, min(args.jobs, len(left))) / speed(run)
+        at_once = 1 if run.device.type == "cpu" else max(1, min(args.jobs, len(left)))  # jobs share a CPU's threads
+        seconds = sum(cost(run, one) for one in left) / at_once / speed(run)
         print(f"{len(combinations)} trainings, {len(left)} of them to be done, about {duration(seconds)}: {folder}")
         return
     net = sifid_net(args.dims, args.weights)
@@ -100,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     places = dispatch.slots(run.device, max(1, min(args.jobs, len(left))), args.jobs_per_gpu, torch.get_num_threads())
     status = dispatch.run_all(tasks, dispatch.Here(places)) if tasks else 0
     net = net and net.to(run.device)
-    trained = [measure(one, run, args, net) for one in combinations if one.is_trained(run.name)]
+    trained = [measure(one, run, args, net) for one in combinations if one.is_trained(run)]
     if not trained:
         raise ValueError("no training of the study succeeded: see the lines above")
     write(folder, trained)
@@ -111,19 +114,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def variation(text: str) -> tuple[str, list[str]]:
     """A converter to a flag of the trainer and its values."""
-    flag, _, values = text.partition("=")
-    if flag not in MODEL_FLAGS or not all(values.split(",")):
+    flag, _, text_of_values = text.partition("=")
+    values = text_of_values.split(",")
+    if flag not in MODEL_FLAGS or flag in ("netG", "netD") or not all(values):
         raise argparse.ArgumentTypeError(f"must be a flag of the model and its values, as alpha=0,1,10, not {text}")
-    return flag, values.split(",")
+    if len(set(values)) < len(values):
+        raise argparse.ArgumentTypeError(f"names a value twice: {text}")
+    if any((value in ("True", "False")) != (flag == "no_residual") for value in values):
+        raise argparse.ArgumentTypeError(f"must have values of --{flag}, not {text_of_values}")
+    return flag, values
 
 
 def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int) -> Varied:
     """The flags to vary and their values; raises a ValueError where nothing is to vary."""
+    named = [flag for flag, _ in vary] + list(READY.get(study or "", {}))
+    if len(set(named)) < len(named):
+        raise ValueError(f"--vary and --study name a flag twice: {', '.join(named)}")
     varied = {**READY.get(study or "", {}), **dict(vary)}
     if not varied:
         raise ValueError(f"nothing to study: name flags with --vary, or one of --study {', '.join(READY)}")
     if study == "niter":
-        varied["niter"] = [str(max(1, round(niter * fractions.Fraction(part)))) for part in varied["niter"]]
+        varied["niter"] = list(dict.fromkeys(str(max(1, niter // part)) for part in (8, 4, 2, 1)))
     return varied
 
 
@@ -138,9 +149,10 @@ def combine(run: Run, args: config.Flags, varied: Varied, folder: Path) -> list[
         own = [*base, *(part for flag, value in chosen.items() for part in as_flag(flag, value))]
         parsed = config.parser(None, ["train"]).parse_args([f"--input_name={run.picture.name}", *own])
         for seed in range(first, first + args.seeds):
-            names = {**chosen, "seed": str(seed)} if args.seeds > 1 else chosen
+            names = {**chosen, "seed": str(seed)} if args.seeds > 1 or "manualSeed" in run.given else chosen
             out = folder / ",".join(f"{flag}={value}" for flag, value in names.items())
-            rest = (f"--out={out}", f"--manualSeed={seed}", f"--num_samples={args.num_samples}")
+            rest = [f"--out={out}", f"--manualSeed={seed}", f"--num_samples={args.num_samples}"]
+            rest += ["--overwrite"] if run.overwrite else []
             found.append(Combination(chosen, seed, out, (*own, *rest), model_options(vars(parsed))))
     return found
 
@@ -152,11 +164,16 @@ def as_flag(flag: str, value: str) -> list[str]:
     return [f"--{flag}"] if value == "True" else [f"--{flag}={value}"]
 
 
+def planned(run: Run, one: Combination) -> Plan:
+    """The scales of a training; a ValueError where the picture has none such."""
+    height, width = images.size(run.picture)
+    return plan_scales(height, width, configs(one.options)["pyramid"])
+
+
 def cost(run: Run, one: Combination) -> float:
     """The relative time that a training takes."""
-    own, (height, width) = configs(one.options), images.size(run.picture)
-    plan = plan_scales(height, width, own["pyramid"])
-    return float(own["training"].niter * sum(scale_costs(plan, own["net"], run.device)))
+    own = configs(one.options)
+    return float(own["training"].niter * sum(scale_costs(planned(run, one), own["net"], run.device)))
 
 
 def speed(run: Run) -> float:

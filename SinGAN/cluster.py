@@ -9,7 +9,6 @@ import importlib
 import io
 import os
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -22,8 +21,9 @@ import torch
 
 from SinGAN import layout
 from SinGAN.dispatch import Display, Outcome, Task, reason
-from SinGAN.files import locked, whole_folder
+from SinGAN.parcels import land, pack, unpack
 from SinGAN.progress import REPORTS
+from SinGAN.records import work_folder
 
 LOCAL = "local"  # the address of a cluster that is started on this machine, for this command
 RETRIES = 10  # of a run whose worker is lost
@@ -50,7 +50,10 @@ class OnRay:
             ValueError: Ray is not installed, or can't serve what is asked.
             ConnectionError: there is no cluster at the address.
         """
-        if any(task.script.stem != "main_train" or NEEDS_FILES.intersection(task.flags) for task in tasks):
+        if any(
+            task.script.stem != "main_train" or NEEDS_FILES & {flag.split("=")[0] for flag in task.flags}
+            for task in tasks
+        ):
             raise ValueError("--ray serves main_train.py, without --netG and --netD: leave it out")
         ray = imported()
         own: dict[str, Any] = {"include_dashboard": False} if self.address == LOCAL else {}
@@ -70,11 +73,15 @@ class OnRay:
         cpus = min([self.threads, *(int(node["Resources"].get("CPU", 0)) or self.threads for node in ray.nodes())])
         remote = ray.remote(work).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
         started = time.monotonic()
-        waiting = {}
+        waiting, outcomes = {}, {}
         for task in tasks:
-            before = pack(self.out, [task.folder, layout.random_samples(self.out, task.picture.stem, 0)])
-            waiting[remote.remote(task, task.picture.read_bytes(), before, keeper, self.every, cpus)] = task
-        outcomes = {}
+            samples = layout.random_samples(self.out, task.picture.stem, 0)
+            before = pack(self.out, [task.folder, work_folder(task.folder, overwrite=True), samples])
+            try:
+                waiting[remote.remote(task, task.picture.read_bytes(), before, keeper, self.every, cpus)] = task
+            except OSError as error:
+                outcomes[task] = Outcome(task, f"{error.strerror}: {task.picture}", 0.0)
+                display.ended(outcomes[task])
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), timeout=0.5)
@@ -82,21 +89,26 @@ class OnRay:
                     display.report(task, line)
                 for reference in ready:
                     task = waiting.pop(reference)
-                    outcomes[task] = self._land(ray, task, reference, time.monotonic() - started)
+                    outcomes[task] = self._land(ray, task, reference, keeper, time.monotonic() - started)
                     display.ended(outcomes[task])
         except BaseException:
             for reference, task in waiting.items():
                 ray.cancel(reference, force=True)
-                land(ray.get(keeper.latest.remote(task)), self.out)
+                with contextlib.suppress(ValueError, OSError):
+                    land(ray.get(keeper.latest.remote(task)), self.out)
             raise
         return [outcomes[task] for task in tasks]
 
-    def _land(self, ray: Any, task: Task, reference: Any, seconds: float) -> Outcome:
+    def _land(self, ray: Any, task: Task, reference: Any, keeper: Any, seconds: float) -> Outcome:
+        """Put the results of a run that ended into place; of one that is lost, what came home of it."""
         try:
             error, seconds, archive = ray.get(reference)
+        except ray.exceptions.RayError as failure:
+            error, archive = " ".join(str(failure).split())[:200], ray.get(keeper.latest.remote(task))
+        try:
             land(archive, self.out)
-        except (ray.exceptions.RayError, ValueError, OSError) as failure:
-            error = " ".join(str(failure).split())[:200]
+        except (ValueError, OSError) as failure:
+            error = error or str(failure)
         return Outcome(task, error, seconds)
 
 
@@ -196,44 +208,3 @@ def sending(folder: Path, every: float, send: Callable[[bytes], object]) -> Iter
     finally:
         ended.set()
         thread.join()
-
-
-def pack(root: Path, folders: Sequence[Path]) -> bytes:
-    """All files in ``folders``, by their places in ``root``, as an archive.
-
-    Whatever moment of a training it shows, the training can go on from there: files are whole, and
-    the lists that make a scale count are read after its nets, as they are written.
-    """
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for folder in folders:
-            files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
-            for path in sorted(files, key=lambda path: (-len(path.parts), path)):
-                with contextlib.suppress(FileNotFoundError):  # replaced or removed meanwhile
-                    content = path.read_bytes()
-                    entry = tarfile.TarInfo(path.relative_to(root).as_posix())
-                    entry.size, entry.mtime = len(content), int(path.stat().st_mtime)
-                    archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def unpack(archive: bytes, root: Path) -> None:
-    """Write the files of ``archive``, if there are any, into ``root``."""
-    root.mkdir(parents=True, exist_ok=True)
-    if archive:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-            packed.extractall(root, filter="data")
-
-
-def land(archive: bytes, out: Path) -> None:
-    """Put the results in ``archive`` into ``out``, folder by folder: each takes an older one's place whole."""
-    with tempfile.TemporaryDirectory() as home:
-        unpack(archive, Path(home))
-        for folder in sorted(Path(home).glob("*/*/[!.]*")):
-            place = out / folder.relative_to(home)
-            with locked(place), whole_folder(place) as draft:
-                for path in folder.rglob("*"):
-                    if path.is_file():
-                        target = draft / path.relative_to(folder)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(path.read_bytes())

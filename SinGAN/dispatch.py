@@ -75,7 +75,7 @@ def pictures(names: Sequence[str], folder: Path) -> list[str]:
             within = Path(within.name)  # what a shell makes of Input/Images/*.png
         if not (folder / within).exists() and any(mark in name for mark in "*?["):
             layout.stem(str(within))
-            matches = sorted(path.name for path in folder.glob(within.name) if path.is_file())
+            matches = sorted(path.name for path in folder.glob(within.name) if path.is_file() and path.name[0] != ".")
             if not matches:
                 raise ValueError(f"--input_name {name} meets no file in {folder}: --input_dir names another folder")
             found.update(dict.fromkeys(matches))
@@ -87,6 +87,17 @@ def pictures(names: Sequence[str], folder: Path) -> list[str]:
         if other != picture:
             raise ValueError(f"{other} and {picture} would share their results: rename one, or leave it out")
     return list(found)
+
+
+def without(flags: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
+    """``argv`` without ``flags`` and their values."""
+    kept, dropping = [], False
+    for word in argv:
+        if word.startswith("--"):
+            dropping = word.split("=")[0] in flags
+        if not dropping:
+            kept.append(word)
+    return tuple(kept)
 
 
 def slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> list[Slot]:
@@ -127,7 +138,7 @@ class Display:
     def ended(self, outcome: Outcome) -> None:
         with self.lock:
             self._advance(outcome.task, 1.0)
-            if outcome.error and not self.bar.disable:
+            if outcome.error:
                 tqdm.write(f"{outcome.task.name}: {outcome.error}", file=sys.stderr)
 
     def _advance(self, task: Task, share: float) -> None:
@@ -147,6 +158,8 @@ class Here:
             self.free.put(slot)
         self.workers = len(places)
         self.running: set[subprocess.Popen[str]] = set()
+        self.lock = threading.Lock()  # on what runs, and on whether anything more may
+        self.stopped = False
 
     def __call__(self, tasks: Sequence[Task], display: Display) -> list[Outcome]:
         """Run all ``tasks``; returns their outcomes, in their order."""
@@ -159,8 +172,10 @@ class Here:
                 display.ended(outcome)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(self.running):
-                process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            with self.lock:
+                self.stopped = True
+                for process in self.running:
+                    process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
             raise
         finally:
             pool.shutdown()
@@ -171,20 +186,25 @@ class Here:
         slot, last, start = self.free.get(), "", time.monotonic()
         own = {"OMP_NUM_THREADS": str(slot.threads), REPORTS: "1", "PYTHONUNBUFFERED": "1"}
         try:
-            with subprocess.Popen(
-                task.command(slot),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env={**os.environ, **own},
-                start_new_session=True,  # Ctrl-C reaches it through us, once
-            ) as process:
+            with self.lock:
+                if self.stopped:
+                    return Outcome(task, "interrupted", 0.0)
+                process = subprocess.Popen(
+                    task.command(slot),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    env={**os.environ, **own},
+                    start_new_session=True,  # Ctrl-C reaches it through us, once
+                )
                 self.running.add(process)
+            with process:
                 for line in process.stdout or ():
                     last = line.rstrip("\n")
                     report(task, last)
-            self.running.discard(process)
+            with self.lock:
+                self.running.discard(process)
             return Outcome(task, reason(process.returncode, last), time.monotonic() - start)
         finally:
             self.free.put(slot)

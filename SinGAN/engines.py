@@ -187,21 +187,27 @@ class Captured:
 
     def __init__(self, step: Step, rng: torch.Generator) -> None:
         self.step, self.rng = step, rng
+        self.stream = side_stream(rng.device)
         self.runs = 0
         self.repeat: Step | None = None
 
     def __call__(self) -> Tensor:
         if self.repeat is None and self.runs < WARM_UP:
             self.runs += 1
-            return aside(self.step, self.rng.device)
+            return aside(self.step, self.stream, self.rng.device)
         if self.repeat is None:
             self.repeat = capture(self.step, self.rng)
         return self.repeat().clone()  # the next run writes into the same memory
 
 
-def aside(step: Step, device: torch.device) -> Tensor:
-    """Run ``step`` on a stream of its own, as capturing wants it of the runs before."""
-    stream, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+def side_stream(device: torch.device) -> Any:
+    """A new stream of ``device``."""
+    return torch.cuda.Stream(device)
+
+
+def aside(step: Step, stream: Any, device: torch.device) -> Tensor:
+    """Run ``step`` on ``stream``, as capturing wants it of the runs before."""
+    current = torch.cuda.current_stream(device)
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
         losses = step()
@@ -212,10 +218,11 @@ def aside(step: Step, device: torch.device) -> Tensor:
 
 def capture(step: Step, rng: torch.Generator) -> Step:
     """A function that repeats the work of ``step``, which is recorded and not done here; random numbers go on."""
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(rng)
-    with torch.cuda.device(rng.device), torch.cuda.graph(graph):
-        losses = step()
+    with torch.cuda.device(rng.device):
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(rng)
+        with torch.cuda.graph(graph):
+            losses = step()
 
     def repeat() -> Tensor:
         graph.replay()

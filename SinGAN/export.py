@@ -51,9 +51,8 @@ class Exported(nn.Module):
             else:
                 previous = fitted(image, z, self.factor, self.margin)
                 detail = net(self.amps[index] * z + previous)
-                image = (
-                    detail + previous[:, :, self.margin :, self.margin :][:, :, : detail.shape[2], : detail.shape[3]]
-                )
+                shown = previous[:, :, self.margin :, self.margin :][:, :, : detail.shape[2], : detail.shape[3]]
+                image = detail + shown if self.residual else detail
         return image
 
 

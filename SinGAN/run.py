@@ -158,7 +158,9 @@ class Run:
 
     def task(self, script: Path, flags: tuple[str, ...], mode: str) -> Task:
         """The run as one of several; ``flags`` are all but the picture and the device."""
-        return Task(self.picture, script, flags, self.model if mode == "train" else self.model.parent)
+        studies = layout.study(self.out, self.name, "")
+        folder = {"train": self.model, "study": studies}.get(mode, self.model.parent)
+        return Task(self.picture, script, flags, folder)
 
     def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
         """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""

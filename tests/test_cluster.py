@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import main_train
-from SinGAN.cluster import Lines, land, pack, run_main, sending, unpack
+from SinGAN.cluster import Lines, run_main, sending
+from SinGAN.parcels import land, pack, unpack
 from tests.studio import MODEL, SMALL, Capture, Studio, refusal
 
 SCRIPT = Path(main_train.__file__)
@@ -50,12 +51,19 @@ def test_results_land_whole_and_leave_other_pictures_alone(tmp_path: Path) -> No
         (place / "RandomSamples" / "x" / "gen_start_scale=0").mkdir(parents=True)
         (place / "RandomSamples" / "x" / "gen_start_scale=0" / f"{text}.png").write_text(text)
     (out / "RandomSamples" / "y").mkdir()
-    (far / "TrainedModels" / "x" / ".m.new").mkdir(parents=True)
-    (far / "TrainedModels" / "x" / ".m.new" / "manifest.json").write_text("")
+    for folder in ("m", ".m.new"):  # a model, and what shall replace it
+        (far / "TrainedModels" / "x" / folder).mkdir(parents=True)
+        (far / "TrainedModels" / "x" / folder / "manifest.json").write_text(folder)
+    (far / "TrainedModels" / "x" / ".m.12.tmp").mkdir()
+    (far / "TrainedModels" / "x" / ".m.12.tmp" / "half").write_text("")
     land(pack(far, [far]), out)
     assert [path.name for path in (out / "RandomSamples" / "x").rglob("*.png")] == ["new.png"]
     assert (out / "RandomSamples" / "y").exists()
-    assert not (out / "TrainedModels").exists()
+    models = out / "TrainedModels" / "x"
+    assert sorted(path.name for path in models.iterdir()) == [".m.new", "m"]
+    (far / "TrainedModels" / "x" / ".m.new" / "manifest.json").unlink()
+    land(pack(far, [far]), out)
+    assert [path.name for path in models.iterdir()] == ["m"]
 
 
 def test_lines_are_reported_whole() -> None:
@@ -96,8 +104,9 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
 ) -> None:
     studio = Studio(tmp_path)
     flags = [*studio.flags(), *SMALL, "--ray"]
-    line = refusal(capsys, lambda: main_train.main([*flags, "--netG", str(SCRIPT)]))
-    assert "--ray serves main_train.py, without --netG and --netD" in line
+    for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"]):
+        line = refusal(capsys, lambda: main_train.main([*flags, *own]))  # noqa: B023
+        assert "--ray serves main_train.py, without --netG and --netD" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
     assert not studio.out.exists()

@@ -25,7 +25,7 @@ SCRIPT = Path(main_train.__file__)
 def album(tmp_path: Path) -> Path:
     folder = tmp_path / "album"
     folder.mkdir()
-    for name in ("a.png", "b.png", "c.jpg", "d[1].png", "notes.txt"):
+    for name in ("a.png", "b.png", "c.jpg", "d[1].png", "notes.txt", "._a.png"):
         (folder / name).write_bytes(b"")
     (folder / "e.png").mkdir()
     return folder
@@ -74,6 +74,31 @@ def test_threads_are_divided_and_gpus_taken_in_turn(monkeypatch: pytest.MonkeyPa
         slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
 
 
+def test_only_the_queues_own_flags_are_taken_away() -> None:
+    argv = [
+        "--input_name",
+        "a.png",
+        "b.png",
+        "--out=/my folder",
+        "--jobs",
+        "2",
+        "--lr_g",
+        "1e-3",
+        "--device=cpu",
+        "--x=-1",
+    ]
+    flags = ("--input_name", "--jobs", "--device")
+    assert dispatch.without(flags, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
+
+
+def test_nothing_starts_after_an_interrupt() -> None:
+    runner = dispatch.Here([Slot("cpu", 1)])
+    runner.stopped = True
+    task = dispatch.Task(Path("x.png"), SCRIPT, (), Path("model"))
+    assert runner.run(task, lambda task, line: None).error == "interrupted"
+    assert not runner.running
+
+
 def test_why_a_run_failed() -> None:
     assert dispatch.reason(0, "anything") == ""
     assert dispatch.reason(2, "main_train.py: error: no such picture") == "no such picture"
@@ -115,7 +140,9 @@ def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, 
     (studio.inputs / "bad.png").write_bytes(b"no picture")
     studio.draw("y.png")
     assert together(studio, ["x.png", "bad.png", "y.png"]) == 1
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.startswith("bad.png: ")
+    assert err.count("\n") == 1
     rows = out[out.rindex("picture ") :].splitlines()
     assert [row.split()[1] for row in rows[1:]] == ["done", "failed", "done"]
     assert "bad.png" in rows[2]

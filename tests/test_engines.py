@@ -97,7 +97,7 @@ class Graphs:
     def __init__(self) -> None:
         self.aside = self.captured = self.repeated = 0
 
-    def run_aside(self, step: Callable[[], Tensor], device: torch.device) -> Tensor:
+    def run_aside(self, step: Callable[[], Tensor], stream: None, device: torch.device) -> Tensor:
         self.aside += 1
         return step()
 
@@ -129,6 +129,7 @@ class Graphs:
 @pytest.mark.parametrize("redraw", [False, True])
 def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
     graphs = Graphs()
+    monkeypatch.setattr(engines, "side_stream", lambda device: None)
     monkeypatch.setattr(engines, "aside", graphs.run_aside)
     monkeypatch.setattr(engines, "capture", graphs.capture)
     config = TrainConfig(niter=20, redraw_z_rec=redraw)
@@ -142,6 +143,7 @@ def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) 
 
 def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generator) -> None:
     monkeypatch.setattr(engines, "MOST_SCALES", 1)
+    monkeypatch.setattr(engines, "side_stream", lambda device: None)
     engine = Engine("cudagraph", prepare=Captured)
     assert isinstance(engine.run(lambda: torch.zeros(7), rng, scales=1), Captured)
     assert not isinstance(engine.run(lambda: torch.zeros(7), rng, scales=2), Captured)

@@ -56,19 +56,21 @@ def compare(pyramid: Pyramid, generate: Generate, rng: torch.Generator, size: tu
     assert float((made - wanted).abs().mean()) * 127.5 < 0.02
 
 
-def small(channels: int, noise_border: bool) -> Pyramid:
+def small(channels: int, noise_border: bool, residual: bool) -> Pyramid:
     image = stripes()[:, :channels]
     plan = plan_scales(24, 32, TINY)
-    net, config = NetConfig(channels, 4, 4), TrainConfig(niter=3, noise_border=noise_border)
+    net, config = NetConfig(channels, 4, 4, residual=residual), TrainConfig(niter=3, noise_border=noise_border)
     *_, pyramid = train(image, plan, net, config, torch.Generator().manual_seed(1))
     return pyramid
 
 
-@pytest.mark.parametrize(("channels", "noise_border"), [(3, False), (1, False), (3, True)])
+@pytest.mark.parametrize(
+    ("channels", "noise_border", "residual"), [(3, False, True), (1, False, True), (3, True, True), (3, False, False)]
+)
 def test_torchscript_makes_the_pyramids_images(
-    tmp_path: Path, rng: torch.Generator, channels: int, noise_border: bool
+    tmp_path: Path, rng: torch.Generator, channels: int, noise_border: bool, residual: bool
 ) -> None:
-    pyramid = small(channels, noise_border)
+    pyramid = small(channels, noise_border, residual)
     generate = torchscript(pyramid, tmp_path)
     for size in SIZES:
         compare(pyramid, generate, rng, size, count=1)

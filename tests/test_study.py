@@ -20,7 +20,8 @@ from tests.studio import SMALL, Capture, Studio, refusal
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    monkeypatch.setattr(study, "sifid_net", lambda dims, file: None)  # it would download
     return Studio(tmp_path)
 
 
@@ -90,7 +91,7 @@ def test_combinations_are_trained_once_measured_and_shown(studio: Studio, capsys
     assert not studio.out.exists()
     run(studio, *vary)
     folder = studio.out / "Studies" / "x" / "alpha_no_residual"
-    model = folder / "alpha=0,no_residual=True" / "TrainedModels" / "x" / "scale_factor=0.750000,alpha=0"
+    model = folder / "alpha=0,no_residual=True,seed=1" / "TrainedModels" / "x" / "scale_factor=0.750000,alpha=0"
     assert Manifest.read(model).options["no_residual"] is True
     for name in ("samples", "losses", "variation", "scatter"):
         assert images.read(folder / f"{name}.png").shape[2] > 100
@@ -120,6 +121,24 @@ def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(studio: Studio, 
     assert len((folder / "table.csv").read_text().splitlines()) == 3
 
 
+def test_another_seed_picture_or_option_is_another_training(studio: Studio, capsys: Capture) -> None:
+    study_of = ["--vary", "no_residual=False", "--jobs", "2"]
+    run(studio, *study_of)
+    folder = studio.out / "Studies" / "x" / "no_residual"
+    run(studio, *study_of, "--manualSeed", "7")
+    assert {row["seed"] for row in csv.DictReader((folder / "table.csv").read_text().splitlines())} == {"7"}
+    assert Manifest.read(next(folder.glob("*seed=7/TrainedModels/x/*"))).seed == 7
+    with pytest.raises(SystemExit) as stop:
+        run(studio, *study_of, "--manualSeed", "7", "--niter", "3")
+    assert stop.value.code != 0
+    assert "--overwrite" in capsys.readouterr().out
+    run(studio, *study_of, "--manualSeed", "7", "--niter", "3", "--overwrite")
+    studio.draw("x.png", 24, 28)
+    with pytest.raises(SystemExit):
+        run(studio, *study_of, "--manualSeed", "7", "--niter", "3")
+    assert "holds another model: picture x.png" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -129,6 +148,12 @@ def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(studio: Studio, 
         (["--vary", "alpha=1,-3"], "--alpha: must be at least 0, not -3"),
         (["--vary", "gan_mode=wgan-gp,magic"], "--gan_mode: invalid choice: 'magic'"),
         (["--study", "everything"], "--study: invalid choice"),
+        (["--vary", "alpha=False,1"], "must have values of --alpha, not False,1"),
+        (["--vary", "no_residual=1"], "must have values of --no_residual, not 1"),
+        (["--vary", "alpha=1,1"], "names a value twice"),
+        (["--vary", "alpha=1", "--vary", "alpha=2"], "name a flag twice: alpha, alpha"),
+        (["--vary", "alpha=1,2", "--gen_start_scale", "9"], "--gen_start_scale"),
+        (["--vary", "min_size=12,500"], "--min_size 500"),
     ],
 )
 def test_bad_studies_are_one_line(studio: Studio, capsys: Capture, flags: list[str], words: str) -> None:
