@@ -3,7 +3,8 @@
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,7 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     if not path.exists():
         raise FileNotFoundError(f"no picture {path}: put it there, or name its folder (--input_dir, --ref_dir)")
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")  # of what is merely odd in a file
+        with _opened(path) as picture:
             if picture.width * picture.height > LARGE:
                 print(f"{path} has {picture.width * picture.height / 1e6:.0f} megapixels: reading it takes some GB")
             levels = _decode(ImageOps.exif_transpose(picture))
@@ -61,12 +61,20 @@ def size(path: Path) -> tuple[int, int]:
         ValueError: it is no picture.
     """
     try:
-        with Image.open(path) as picture:
+        with _opened(path) as picture:
             width, height = picture.size
             turned = picture.getexif().get(ORIENTATION, 1) >= 5
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as a picture: {error}") from error
     return (width, height) if turned else (height, width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is merely odd in a file
+        with Image.open(path) as picture:
+            yield picture
 
 
 def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:

@@ -207,3 +207,9 @@ def test_a_huge_picture_is_said_to_be_one_or_refused(
     Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match="decompression bomb"):
         images.read(tmp_path / "bomb.png")
+    Image.new("1", (9_500, 9_500)).save(tmp_path / "big.png")  # Pillow warns from 89 megapixels on
+    assert images.size(tmp_path / "big.png") == (9_500, 9_500)
+    content = bytearray((tmp_path / "big.png").read_bytes())
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="can't be read as a picture"):
+        images.read(tmp_path / "cut.png")

@@ -13,7 +13,7 @@ from SinGAN import images, jobs, records
 from SinGAN import manifest as manifests
 from SinGAN.adversarial import LOSSES, TrainConfig
 from SinGAN.jobs import Job
-from SinGAN.manifest import Manifest
+from SinGAN.manifest import NEUTRAL, Manifest
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.progress import Progress
@@ -30,7 +30,7 @@ PLAN = plan_scales(24, 32, TINY)
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     images.write(tmp_path / "in" / "x.png", stripes())
-    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0}, 5, PLAN, CPU, "train")
+    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0, **NEUTRAL}, 5, PLAN, CPU, "train")
 
 
 def job(folder: Path, manifest: Manifest, seed_asked: bool = False) -> Job:
@@ -238,5 +238,5 @@ def test_samples_are_written_with_their_sheet(tmp_path: Path) -> None:
 def test_the_manifest_is_plain_json(manifest: Manifest, tmp_path: Path) -> None:
     manifest.write(tmp_path)
     values = json.loads((tmp_path / "manifest.json").read_text())
-    assert values["options"] == {"niter": 2, "alpha": 10.0}
+    assert values["options"] == {"niter": 2, "alpha": 10.0, **NEUTRAL}
     assert values["seed"] == 5
