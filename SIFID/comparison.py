@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,10 +162,12 @@ def scatter(trained: Sequence[Trained]) -> Figure:
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     measured = all(one.found.sifid_mean is not None for one in trained)
-    quality: Callable[[Trained], float] = lambda one: one.numbers()[COLUMNS.index("SIFID" if measured else "SWD")]  # noqa: E731
+    column = COLUMNS.index("SIFID" if measured else "SWD")
     for label, group in groups(trained).items():
-        axes.scatter([one.found.diversity for one in group], [quality(one) for one in group], label=label, s=22)
-    if all(quality(one) > 0 for one in trained):
+        axes.scatter(
+            [one.found.diversity for one in group], [one.numbers()[column] for one in group], label=label, s=22
+        )
+    if all(one.numbers()[column] > 0 for one in trained):
         axes.set_yscale("log")
     axes.set_xlabel("diversity of the samples (more is more varied)")
     axes.set_ylabel(f"{'SIFID' if measured else 'sliced Wasserstein distance'} (less is more alike)")

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import io
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -47,15 +48,13 @@ class OnRay:
         """Run all ``tasks``; their results land in ``out``. Returns their outcomes, in their order.
 
         Raises:
-            ValueError: Ray is not installed, or can't serve what is asked.
-            ConnectionError: there is no cluster at the address.
+            ValueError: Ray is not installed, can't serve what is asked, or nothing answers at the address.
         """
-        if any(
-            task.script.stem != "main_train" or NEEDS_FILES & {flag.split("=")[0] for flag in task.flags}
-            for task in tasks
-        ):
+        flags = {flag.split("=")[0] for task in tasks for flag in task.flags}
+        if flags & NEEDS_FILES or {task.script.stem for task in tasks} != {"main_train"}:
             raise ValueError("--ray serves main_train.py, without --netG and --netD: leave it out")
         ray = imported()
+        check_address(self.address)
         own: dict[str, Any] = {"include_dashboard": False} if self.address == LOCAL else {}
         code = {"working_dir": str(ROOT), "excludes": NOT_SENT}
         ray.init(self.address, runtime_env=code, log_to_driver=False, logging_level="error", **own)
@@ -110,6 +109,19 @@ class OnRay:
         except (ValueError, OSError) as failure:
             error = error or str(failure)
         return Outcome(task, error, seconds)
+
+
+def check_address(address: str) -> None:
+    """Raise a ValueError where nothing answers at ``address``: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # local, or auto
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"no Ray cluster answers at --ray {address} ({error}): begin it with ray start --head"
+        ) from error
 
 
 def imported() -> Any:

@@ -18,8 +18,6 @@ from tqdm import tqdm
 from SinGAN import layout
 from SinGAN.progress import REPORTS, SHARE, duration
 
-INTERRUPTED = 130  # exit status
-
 
 @dataclass(frozen=True)
 class Task:

@@ -3,6 +3,7 @@
 python -m SinGAN.export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to onnx
 """
 
+import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
@@ -118,10 +119,8 @@ def write_onnx(pyramid: Pyramid, file: Path) -> None:
     Raises:
         ValueError: the package onnxscript is lacking.
     """
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ValueError("--to onnx needs the package onnxscript: pip install onnxscript") from error
+    if importlib.util.find_spec("onnxscript") is None:
+        raise ValueError("--to onnx needs the package onnxscript: pip install onnxscript")
     dynamic = torch.export.Dim.DYNAMIC
     noise = [torch.randn(shape) for shape in shapes(pyramid, count=2)]
     program = torch.onnx.export(

@@ -1,11 +1,14 @@
 """Pictures on a Ray cluster: what travels, and the results with workers lost on the way."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +38,6 @@ def test_an_archive_brings_back_what_it_holds(tmp_path: Path) -> None:
 
 def test_the_lists_are_read_after_the_nets(tmp_path: Path) -> None:
     """They make a scale count, and the trainer writes them last."""
-    import io
-    import tarfile
-
     (tmp_path / "m" / "0").mkdir(parents=True)
     for name in ("Zs.pth", "0/netG.pth", "checkpoint.pth"):
         (tmp_path / "m" / name).write_bytes(b"")
@@ -105,10 +105,19 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
     studio = Studio(tmp_path)
     flags = [*studio.flags(), *SMALL, "--ray"]
     for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"]):
-        line = refusal(capsys, lambda: main_train.main([*flags, *own]))  # noqa: B023
+        line = refusal(capsys, partial(main_train.main, [*flags, *own]))
         assert "--ray serves main_train.py, without --netG and --netD" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
+    assert not studio.out.exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999999", "127.0.0.1:port"])
+def test_where_nothing_answers_it_is_one_line(tmp_path: Path, capsys: Capture, address: str) -> None:
+    pytest.importorskip("ray")
+    studio = Studio(tmp_path)
+    line = refusal(capsys, lambda: main_train.main([*studio.flags(), *SMALL, "--ray", address]))
+    assert f"no Ray cluster answers at --ray {address}" in line
     assert not studio.out.exists()
 
 

@@ -69,9 +69,13 @@ def test_programs_need_a_compiler(monkeypatch: Patch) -> None:
 
 def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid, list[Tensor]]:
     """A tiny training by ``engine``: the pyramid and the losses of all iterations."""
-    image, losses = stripes(), []
+    image = stripes()
+    losses: list[Tensor] = []
     plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
-    watch: Callable[..., None] = lambda scale, index, now, state: losses.append(now)  # noqa: E731
+
+    def watch(scale: int, iteration: int, now: Tensor, state: object) -> None:
+        losses.append(now)
+
     rng = torch.Generator().manual_seed(3)
     *_, pyramid = train(image, plan, TINY_NET, config, rng, watch, engine=engine)
     return pyramid, losses

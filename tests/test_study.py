@@ -1,6 +1,7 @@
 """Studies: their combinations, their options from training to sampling, their tables and figures."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import editing
 import study
 from SinGAN import images
 from SinGAN.adversarial import TrainConfig
+from SinGAN.functions import rmse
 from SinGAN.manifest import Manifest
 from SinGAN.models import Generator, NetConfig
+from SinGAN.planning import plan_scales
 from SinGAN.training import train
 from tests.conftest import TINY, stripes
 from tests.studio import SMALL, Capture, Studio, refusal
@@ -71,8 +74,6 @@ def test_no_residual_holds_in_every_later_use(studio: Studio, capsys: Capture, m
 
 
 def test_a_model_of_before_these_options_is_kept(studio: Studio, capsys: Capture) -> None:
-    import json
-
     studio.train()
     path = studio.model() / "manifest.json"
     values = json.loads(path.read_text())
@@ -187,9 +188,6 @@ def test_the_niter_study_takes_parts_of_niter() -> None:
 def test_a_training_without_residual_gives_the_picture_back_too(
     change: Callable[[NetConfig], NetConfig], rng: torch.Generator
 ) -> None:
-    from SinGAN.functions import rmse
-    from SinGAN.planning import plan_scales
-
     net = change(NetConfig(3, 4, 4))
     *_, pyramid = train(stripes(), plan_scales(24, 32, TINY), net, TrainConfig(niter=60), rng)
     assert float(rmse(pyramid.generate(pyramid.z_rec()), pyramid.scales[-1].real)) < 0.5
