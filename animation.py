@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     images.check_animation_format(args.format)
     folder = layout.trained_for_animation(run.out, run.name, run.pyramid.scale_factor)
     job = run.adopting(folder).job(folder, "animation")
+    manipulate.check_walk(job.net)
     for start in args.animation_start_scale:
         manipulate.check_start_scale(start, len(job.plan.sizes), "--animation_start_scale")
     if run.overwrite or not job.is_done():

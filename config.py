@@ -14,7 +14,8 @@ from SinGAN import cluster, dispatch, engines, layout
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.files import keep_inside
 from SinGAN.losses import GAN_MODES
-from SinGAN.run import Run, configs, model_options
+from SinGAN.options import CRITICS, STOCHASTIC, configs, model_options
+from SinGAN.run import Run
 from SinGAN.terminal import fail
 
 Flags = argparse.Namespace
@@ -76,13 +77,9 @@ def parser(description: str | None, modes: Sequence[str], input_name: str | None
 
 def _add_run_flags(add: Callable[..., Any], modes: Sequence[str], input_name: str | None) -> None:
     named = f" [{input_name}]" if input_name else ""
-    add(
-        "--input_name",
-        nargs="+",
-        required=input_name is None,
-        default=[input_name] if input_name else [],
-        help=f"file of the training picture; several, or patterns as '*.png', are a run each{named}",
-    )
+    usage = f"file of the training picture; several, or patterns as '*.png', are a run each{named}"
+    preset = [input_name] if input_name else []
+    add("--input_name", nargs="+", required=input_name is None, default=preset, help=usage)
     add("--input_dir", type=Path, default=Path("Input/Images"), help="its folder [%(default)s]")
     add("--out", type=Path, default=Path("Output"), help="folder of all results [%(default)s]")
     add("--mode", choices=modes, required=len(modes) > 1, default=modes[0], help="the task")
@@ -136,7 +133,10 @@ def _add_net_flags(add: Callable[..., Any]) -> None:
     add("--stride", type=int, choices=(1,), default=1, help="of the convolutions; only 1 works")
     add("--padd_size", type=int, choices=(0,), default=0, help="padding inside the nets; only 0 works")
     add("--netG", type=Path, help="generator weights to start from, where the authors start from fresh ones")
-    add("--netD", type=Path, help="critic weights to start from, likewise")
+    add("--netD", default="patch", help=f"critic: {', '.join(CRITICS)}; or weights to start from [%(default)s]")
+    add("--stochastic", choices=STOCHASTIC, default="noise", help="where randomness comes from [%(default)s]")
+    add("--dropout", type=number(float, 0, 1, strict=True), help="share dropped with --stochastic dropout [0.5]")
+    add("--weight_noise", type=positive, help="deviation with --stochastic weights, of each filter's RMS [0.1]")
 
 
 def _add_pyramid_flags(add: Callable[..., Any]) -> None:
@@ -145,6 +145,8 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
     add("--noise_amp", type=not_negative, default=0.1, help="noise for each unit of a scale's error [%(default)s]")
     add("--min_size", type=count, default=25, help="shorter side of the coarsest scale [%(default)s]")
     add("--max_size", type=count, default=250, help="longer side of the finest scale [%(default)s]")
+    whole = number(int, 0, HUGE)
+    add("--sketch_scales", type=whole, default=0, help="scales below the finest that learn a sketch [%(default)s]")
 
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
@@ -161,12 +163,11 @@ def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--gan_mode", choices=GAN_MODES, default="wgan-gp", help="adversarial loss [%(default)s]")
     add("--lambda_grad", type=not_negative, help="weight of the gradient penalty [0.1 with wgan-gp, else 0]")
     add("--alpha", type=not_negative, default=10.0, help="weight of the reconstruction loss [%(default)g]")
-    add(
-        "--z_rec",
-        choices=("fixed", "redrawn"),
-        default="fixed",
-        help="the reconstruction's noise: drawn once (paper), or in every iteration (authors' code) [%(default)s]",
-    )
+    add("--texture_weight", type=not_negative, default=0.0, help="weight of the fakes' Gram distance [%(default)g]")
+    add("--perceptual_weight", type=not_negative, default=0.0, help="of the rebuilt image's VGG distance [%(default)g]")
+    add("--vgg_weights", type=Path, help="VGG16 weights for both, a file [torchvision's, downloaded]")
+    drawn = "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code) [%(default)s]"
+    add("--z_rec", choices=("fixed", "redrawn"), default="fixed", help=drawn)
 
 
 def _below_one(text: str) -> float:

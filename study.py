@@ -24,11 +24,13 @@ from SIFID.evaluate import sifid_net
 from SIFID.sifid_score import add_inception_flags
 from SinGAN import dispatch, images, layout, manipulate
 from SinGAN.files import files_into
+from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load, sha256
+from SinGAN.options import CRITICS, MODEL_FLAGS, STOCHASTIC, configs, model_options
 from SinGAN.planning import Plan, plan_scales
 from SinGAN.progress import duration, scale_costs
 from SinGAN.pyramid import trained_scales
-from SinGAN.run import MODEL_FLAGS, Run, configs, model_options
+from SinGAN.run import Run
 from SinGAN.training import train
 
 Varied = dict[str, list[str]]
@@ -38,8 +40,12 @@ READY: dict[str, Varied] = {
     "alpha": {"alpha": ["0", "0.1", "1", "10", "100"]},
     "niter": {"niter": []},
     "residual": {"no_residual": ["False", "True"]},
+    "texture": {"texture_weight": ["0", "0.1", "1", "10", "100"]},
     "sizes": {"min_size": ["12", "18", "25", "35"]},
-    "gan_mode": {"gan_mode": ["wgan-gp", "vanilla", "lsgan", "hinge", "wgan"]},
+    "gan_mode": {"gan_mode": list(GAN_MODES)},
+    "critic": {"netD": list(CRITICS)},
+    "stochastic": {"stochastic": list(STOCHASTIC)},
+    "sketch": {"sketch_scales": ["0", "1", "2", "3"]},
     "z_rec": {"z_rec": ["fixed", "redrawn"]},
 }
 """The studies that have a name; niter's values are parts of --niter."""
@@ -116,8 +122,10 @@ def variation(text: str) -> tuple[str, list[str]]:
     """A converter to a flag of the trainer and its values."""
     flag, _, text_of_values = text.partition("=")
     values = text_of_values.split(",")
-    if flag not in MODEL_FLAGS or flag in ("netG", "netD") or not all(values):
+    if flag not in MODEL_FLAGS or flag in ("netG", "vgg_weights") or not all(values):
         raise argparse.ArgumentTypeError(f"must be a flag of the model and its values, as alpha=0,1,10, not {text}")
+    if flag == "netD" and not CRITICS.keys() >= set(values):
+        raise argparse.ArgumentTypeError(f"must have values of {', '.join(CRITICS)}, not {text_of_values}")
     if len(set(values)) < len(values):
         raise argparse.ArgumentTypeError(f"names a value twice: {text}")
     if any((value in ("True", "False")) != (flag == "no_residual") for value in values):

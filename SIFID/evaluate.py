@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import config
-from SIFID import evaluation, fidelity, pairs, weights
+from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation
 from SIFID.inception import check_size, trained_inception
 from SIFID.sifid_score import add_inception_flags
-from SinGAN import engines, images, layout, manipulate
+from SinGAN import engines, images, layout, manipulate, weights
 from SinGAN.files import whole_file, whole_folder
 from SinGAN.run import Run
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from SIFID import weights
-from SinGAN import images
+from SinGAN import images, weights
 from SinGAN.pyramid import read_weights
 
 METRICS = ("isc", "fid", "kid")
@@ -62,7 +61,7 @@ def set_metrics(
     fewest = min(len(fake), len(real)) if set(metrics) & {"fid", "kid"} else len(fake)
     if fewest < 2:
         raise ValueError(f"{', '.join(metrics)} need sets of at least 2 pictures, and one has {fewest}")
-    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file)
+    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file, "--weights")
     read_weights(source)  # first, since torch-fidelity's own reading could run code
     try:
         found: dict[str, float] = calculate(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import Inception3, Inception_V3_Weights
 
-from SIFID import weights
 from SIFID.frechet import Moments, moments
+from SinGAN import weights
 from SinGAN.manipulate import BATCH_VALUES
 
 # fmt: off
@@ -46,7 +46,8 @@ def trained_inception(dims: int = 64, file: Path | None = None) -> nn.Sequential
         ValueError: it lacks a layer, or has one of another shape.
     """
     net = inception(dims)
-    source = weights.fetch(Inception_V3_Weights.IMAGENET1K_V1.url) if file is None else weights.existing(file)
+    url = Inception_V3_Weights.IMAGENET1K_V1.url
+    source = weights.fetch(url) if file is None else weights.existing(file, "--weights")
     weights.fill(net, weights.read(source), source)
     return net
 

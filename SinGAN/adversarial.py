@@ -1,6 +1,6 @@
-"""The two adversaries of a scale, their losses, and one iteration: a function of tensors (paper, Sect. 2.2).
+"""The two adversaries of a scale, and one iteration: a function of tensors (paper, Sect. 2.2).
 
-A loss is a sum of terms, each a function of nets and tensors; what differentiates them is an argument.
+A loss is a sum of the terms in ``SinGAN.terms``; what differentiates them is an argument.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.functions import gradient_penalty
-from SinGAN.losses import WASSERSTEIN, AdversarialLoss, Loss
+from SinGAN.losses import WASSERSTEIN, AdversarialLoss
 from SinGAN.models import Discriminator, Generator
+from SinGAN.perceptual import Seen
+from SinGAN.terms import critic_loss, fake_losses, reconstruction_losses, weighted_penalty
 
 LOSSES = ("D_real", "D_fake", "gradient_penalty", "D_total", "G_adversarial", "reconstruction", "G_total")
 """What an iteration reports of its last critic step and of its last generator step.
@@ -40,6 +40,19 @@ class TrainConfig:
     redraw_z_rec: bool = False  # the authors' code: z* anew in every iteration, the last one kept
     noise_border: bool = False  # animation: the noise covers the margin too
     adversarial: AdversarialLoss = WASSERSTEIN
+    texture_weight: float = 0.0  # weight of the fake's texture distance
+    perceptual_weight: float = 0.0  # weight of the reconstruction's perceptual distance
+
+    @property
+    def looks(self) -> bool:
+        """Whether a VGG's view of the images counts."""
+        return bool(self.texture_weight or self.perceptual_weight)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What an iteration reports: ``LOSSES``, and of the other losses those that count."""
+        others = {"texture": self.texture_weight, "perceptual": self.perceptual_weight}
+        return (*LOSSES, *(name for name, weight in others.items() if weight))
 
 
 @dataclass(eq=False)
@@ -92,6 +105,7 @@ class Target:
     real: Tensor  # (1, C, H, W)
     reconstruction: Tensor  # (1, C, H + 2 m, W + 2 m): the coarser scales' reconstruction, enlarged
     noise_amp: float
+    seen: Seen | None = None  # what a VGG sees of ``real``, where that counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +120,13 @@ class Draw:
 
 Differentiate = Callable[..., Tensor]
 """Called with a term of a loss and its arguments: adds the term's gradient to that of every parameter
-that wants one, and returns the term's value, a scalar without graph."""
+that wants one, and returns the term's value without graph: a scalar, or the parts (n,) of a sum."""
 
 
 def eagerly(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
     """Differentiate ``term(*arguments)`` as PyTorch does by default."""
     value = term(*arguments)
-    value.backward()
+    value.sum().backward()
     return value.detach()
 
 
@@ -121,14 +135,15 @@ def iteration(
 ) -> Tensor:
     """``Dsteps`` critic steps, each on its own sample, then ``Gsteps`` generator steps on the last.
 
-    Returns the losses (7,), in the order of ``LOSSES``. A function of tensors: no randomness, no
+    Returns the losses, in the order of ``config.losses``. A function of tensors: no randomness, no
     synchronisation with the device.
     """
     critic_losses = generator_losses = target.real.new_zeros(0)
+    real = nets.critic.show(target.real, target.reconstruction)
     for previous, mix in zip(draw.previous.split(1), draw.mix, strict=True):
         with torch.no_grad():
-            fake = nets.generator(target.noise_amp * draw.noise + previous, previous)
-        critic_losses = critic_step(nets, target.real, fake, mix, config, differentiate)
+            fake = nets.generator(*nets.generator.inputs(draw.noise, draw.z_rec, previous, target.noise_amp))
+        critic_losses = critic_step(nets, real, nets.critic.show(fake, previous), mix, config, differentiate)
     nets.critic.requires_grad_(False)
     for _ in range(config.Gsteps):
         generator_losses = generator_step(nets, target, draw, config, differentiate)
@@ -144,7 +159,7 @@ def critic_step(
     config: TrainConfig,
     differentiate: Differentiate = eagerly,
 ) -> Tensor:
-    """One step of D; returns D(real), D(fake), gradient penalty and total (4,).
+    """One step of D on what it sees; returns D(real), D(fake), gradient penalty and total (4,).
 
     Real, fake and mixed image pass one by one: BatchNorm's statistics must not mix. Each term is
     differentiated before the next begins, so that only one keeps its activations.
@@ -164,40 +179,21 @@ def critic_step(
 def generator_step(
     nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
 ) -> Tensor:
-    """One step of G on adversarial plus reconstruction loss; returns both and their sum (3,)."""
+    """One step of G; returns adversarial loss, reconstruction loss, the sum of all, then the others that count."""
     nets.generator_optimizer.zero_grad()
-    previous = draw.previous[-1:]
-    z = target.noise_amp * draw.noise + previous
-    game = config.adversarial.generator
-    adversarial = differentiate(adversarial_loss, nets.generator, nets.critic, z, previous, game)
-    reconstruction = torch.zeros_like(adversarial)
-    if config.alpha:
-        z = target.noise_amp * draw.z_rec + target.reconstruction
-        reconstruction = differentiate(
-            reconstruction_loss, nets.generator, z, target.reconstruction, target.real, config.alpha
-        )
+    generator, amp, seen = nets.generator, target.noise_amp, target.seen
+    vgg, features, grams = (seen.vgg, seen.features, seen.grams) if seen else (None, None, ())
+    inputs = generator.inputs(draw.noise, draw.z_rec, draw.previous[-1:], amp)
+    game, weight = config.adversarial.generator, config.texture_weight
+    fooled = differentiate(fake_losses, generator, nets.critic, *inputs, game, vgg, weight, *grams)
+    rebuilt = torch.zeros_like(fooled[:1])
+    if config.alpha or config.perceptual_weight:
+        inputs = generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, amp)
+        weights = config.alpha, config.perceptual_weight
+        rebuilt = differentiate(reconstruction_losses, generator, *inputs, target.real, vgg, features, *weights)
     nets.generator_optimizer.step()
-    return torch.stack([adversarial, reconstruction, adversarial + reconstruction])
-
-
-def critic_loss(critic: Discriminator, image: Tensor, loss: Loss) -> Tensor:
-    """``loss`` of D's scores of ``image`` (1, C, H, W)."""
-    return loss(critic(image))
-
-
-def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
-    """``weight`` times the gradient penalty between ``real`` and ``fake`` (1, C, H, W)."""
-    return weight * gradient_penalty(critic, real, fake, mix)
-
-
-def adversarial_loss(generator: Generator, critic: Discriminator, z: Tensor, previous: Tensor, loss: Loss) -> Tensor:
-    """``loss`` of D's scores of G's image of ``z`` and ``previous`` (1, C, H + 2 m, W + 2 m)."""
-    return loss(critic(generator(z, previous)))
-
-
-def reconstruction_loss(generator: Generator, z: Tensor, previous: Tensor, real: Tensor, alpha: float) -> Tensor:
-    """``alpha`` times the squared distance of ``real`` (1, C, H, W) and what G makes of its noise."""
-    return alpha * F.mse_loss(generator(z, previous), real)
+    total = (fooled.sum() + rebuilt.sum())[None]
+    return torch.cat([fooled[:1], rebuilt[:1], total, fooled[1:], rebuilt[1:]])
 
 
 @torch.no_grad()

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from SinGAN.adversarial import LOSSES
 from SinGAN.files import whole_file
 from SinGAN.pyramid import load_checkpoint
 
@@ -28,12 +27,15 @@ def save(folder: Path, state: State) -> None:
             newest.replace(folder / BEFORE)
 
 
-def find(folder: Path, scale: int, device: torch.device) -> State | None:
-    """The newest whole checkpoint of ``scale`` in ``folder``, if there is one; says which are damaged."""
+def find(folder: Path, scale: int, device: torch.device, losses: int) -> State | None:
+    """The newest whole checkpoint of ``scale`` in ``folder``, if there is one; says which are damaged.
+
+    Its iterations report so many ``losses`` each.
+    """
     for path in existing(folder):
         try:
             state = load_checkpoint(path, device)
-            _check(state, path)
+            _check(state, path, losses)
         except ValueError as error:
             print(f"{error}: going on from what was kept before it")
             continue
@@ -42,11 +44,11 @@ def find(folder: Path, scale: int, device: torch.device) -> State | None:
     return None
 
 
-def _check(state: object, path: Path) -> None:
+def _check(state: object, path: Path, losses: int) -> None:
     """Raise a ValueError unless ``state`` has what every checkpoint has."""
     found = state if isinstance(state, dict) else {}
     curves = getattr(found.get("curves"), "shape", None)
-    if not isinstance(found.get("scale"), int) or curves != (found.get("iterations"), len(LOSSES)):
+    if not isinstance(found.get("scale"), int) or curves != (found.get("iterations"), losses):
         raise ValueError(f"{path} is no checkpoint of a training")
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 
 from SinGAN import layout
 from SinGAN.dispatch import Display, Outcome, Task, reason
+from SinGAN.options import CRITICS
 from SinGAN.parcels import land, pack, unpack
 from SinGAN.progress import REPORTS
 from SinGAN.records import work_folder
@@ -29,7 +31,7 @@ from SinGAN.records import work_folder
 LOCAL = "local"  # the address of a cluster that is started on this machine, for this command
 RETRIES = 10  # of a run whose worker is lost
 ROOT = Path(__file__).parent.parent
-NEEDS_FILES = {"--netG", "--netD"}  # of this machine
+FILE_FLAGS = {"--netG", "--netD", "--vgg_weights"}
 NOT_SENT = [".git", ".venv", "Input", "Output", "docs", "tests"]
 
 
@@ -50,9 +52,8 @@ class OnRay:
         Raises:
             ValueError: Ray is not installed, can't serve what is asked, or nothing answers at the address.
         """
-        flags = {flag.split("=")[0] for task in tasks for flag in task.flags}
-        if flags & NEEDS_FILES or {task.script.stem for task in tasks} != {"main_train"}:
-            raise ValueError("--ray serves main_train.py, without --netG and --netD: leave it out")
+        if any(files_named(task.flags) for task in tasks) or {task.script.stem for task in tasks} != {"main_train"}:
+            raise ValueError("--ray serves main_train.py, without files of weights (--netG, --netD, --vgg_weights)")
         ray = imported()
         check_address(self.address)
         own: dict[str, Any] = {"include_dashboard": False} if self.address == LOCAL else {}
@@ -109,6 +110,12 @@ class OnRay:
         except (ValueError, OSError) as failure:
             error = error or str(failure)
         return Outcome(task, error, seconds)
+
+
+def files_named(flags: Sequence[str]) -> list[str]:
+    """The files of this machine that ``flags``, of a command line, name."""
+    words = [word for flag in flags for word in flag.split("=", 1)]
+    return [value for name, value in pairwise(words) if name in FILE_FLAGS and value not in CRITICS]
 
 
 def check_address(address: str) -> None:

@@ -7,9 +7,8 @@ records a whole eager iteration and repeats it.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ WARM_UP = 3  # iterations before a CUDA graph is captured: lazy initialisation m
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
 Step = Callable[[], Tensor]
-"""One iteration on what it is bound to; returns its losses (7,)."""
+"""One iteration on what it is bound to; returns its losses (n,)."""
 
 
 def as_it_is(step: Step, rng: torch.Generator) -> Step:
@@ -143,34 +142,34 @@ def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Callabl
     It gives the value of ``term`` and its gradients by all parameters that want one, and updates the
     buffers, as ``term(*arguments)`` and its backward pass do.
     """
-    nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
-    wanted = [[name for name, value in net.named_parameters() if value.requires_grad] for net in nets]
+    bound = Bound(term, arguments)
+    wanted = [name for name, value in bound.named_parameters() if value.requires_grad]
 
     def differentiated(states: list[dict[str, Tensor]], tensors: list[Tensor]) -> list[Tensor | None]:
-        states = [
-            {name: value.detach().requires_grad_(name in names) for name, value in state.items()}
-            for state, names in zip(states, wanted, strict=True)
-        ]
-        calls = iter([partial(_call, net, state) for net, state in zip(nets, states, strict=True)])
-        given = iter(tensors)
-        value = term(*(_stand_in(argument, calls, given) for argument in arguments))
-        leaves = [state[name] for state, names in zip(states, wanted, strict=True) for name in names]
-        return [value.detach(), *torch.autograd.grad(value, leaves, allow_unused=True)]
+        state = {
+            f"nets.{index}.{name}": value.detach() for index, own in enumerate(states) for name, value in own.items()
+        }
+        leaves = [state[name].requires_grad_() for name in wanted]
+        value = functional_call(bound, state, tuple(tensors))
+        return [value.detach(), *torch.autograd.grad(value.sum(), leaves, allow_unused=True)]
 
-    examples = [{name: value.clone() for name, value in _detached(net).items()} for net in nets]
+    examples = [{name: value.clone() for name, value in _detached(net).items()} for net in bound.nets]
     tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
     traced = make_fx(differentiated, tracing_mode="fake", _allow_non_fake_inputs=True)(examples, tensors)
     return torch.compile(traced, dynamic=False, fullgraph=True)
 
 
-def _call(net: nn.Module, state: dict[str, Tensor], *inputs: Tensor) -> Any:
-    return functional_call(net, state, inputs)
+class Bound(nn.Module):
+    """A term with its arguments, of which the nets are submodules and the tensors are given anew."""
 
+    def __init__(self, term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(argument for argument in arguments if isinstance(argument, nn.Module))
+        self.term, self.arguments = term, arguments
 
-def _stand_in(argument: object, calls: Iterator[object], tensors: Iterator[Tensor]) -> object:
-    if isinstance(argument, nn.Module):
-        return next(calls)
-    return next(tensors) if isinstance(argument, Tensor) else argument
+    def forward(self, *tensors: Tensor) -> Tensor:
+        given = iter(tensors)
+        return self.term(*(next(given) if isinstance(argument, Tensor) else argument for argument in self.arguments))
 
 
 def _detached(net: nn.Module) -> dict[str, Tensor]:

@@ -147,7 +147,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if not args.model.is_dir():
         raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
-    _, pyramid = load(args.model, torch.device("cpu"), Manifest.read(args.model).task)
+    manifest, pyramid = load(args.model, torch.device("cpu"), Manifest.read(args.model).task)
+    if not pyramid.scales[0].generator.config.adds_noise:
+        raise ValueError(f"a model of --stochastic {manifest.options['stochastic']} can't be exported: only of noise")
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"
     {"torchscript": write_torchscript, "onnx": write_onnx}[args.to](pyramid, file)
     print(

@@ -31,6 +31,16 @@ def stretch(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size=size, mode="bilinear", align_corners=True)
 
 
+def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
+    """The noise map ``z`` (1, C, h, w) at another ``size``, margins included: its inside again and again."""
+    if z.shape[-2:] == size:
+        return z
+    inside = z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin]
+    rows = torch.arange(size[0] - 2 * margin, device=z.device) % inside.shape[-2]
+    columns = torch.arange(size[1] - 2 * margin, device=z.device) % inside.shape[-1]
+    return pad(inside[..., rows, :][..., columns], margin)
+
+
 def rmse(image: Tensor, other: Tensor) -> Tensor:
     """Root of the mean squared difference of two images of one shape: a scalar."""
     return F.mse_loss(image, other).sqrt()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from SinGAN import checkpoints
-from SinGAN.adversarial import LOSSES, TrainConfig
+from SinGAN.adversarial import TrainConfig
 from SinGAN.checkpoints import State
 from SinGAN.engines import EAGER, Engine
 from SinGAN.files import locked, recover
@@ -60,8 +60,8 @@ def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) ->
         pyramid = _keep_whole_scales(job, work, whole)
         if whole == len(job.plan.sizes):
             checkpoints.remove(work)
-        state = checkpoints.find(work, whole, device)
-        weights = job.weights()
+        state = checkpoints.find(work, whole, device, len(job.config.losses))
+        weights = StartWeights() if whole == len(job.plan.sizes) else job.weights()
         rng = torch.Generator(device).manual_seed(manifest.seed)
         with _recorder(job, manifest, range(whole, len(job.plan.sizes)), overwrite, state, tensorboard) as recorder:
             start = weights, pyramid.scales, state, job.engine
@@ -99,12 +99,13 @@ def _recorder(
     tensorboard: bool = False,
 ) -> Recorder:
     """What keeps the training of ``scales``, of which the first goes on from ``state``."""
-    done, curves = 0, torch.zeros(0, len(LOSSES))
+    done, curves = 0, torch.zeros(0, len(job.config.losses))
     if state is not None:
         done, curves = state["iterations"], state["curves"].cpu()
         print(f"{job.folder}: going on after iteration {done} of scale {state['scale']}")
     progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales, done)
-    return Recorder(job.folder, manifest, progress, overwrite, tensorboard, job.checkpoint_every, list(curves))
+    names = job.config.losses
+    return Recorder(job.folder, manifest, progress, overwrite, tensorboard, job.checkpoint_every, list(curves), names)
 
 
 def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor, overwrite: bool = False) -> Pyramid:
@@ -120,7 +121,7 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
                 return pyramid
             overwrite = True
         work, manifest, _ = _begin(job, overwrite)
-        state = checkpoints.find(work, start_scale, real.device)
+        state = checkpoints.find(work, start_scale, real.device, len(job.config.losses))
         if state is not None and not _equal(state.get("base"), identity):
             state = None  # of a model that is no more
         rng = torch.Generator(real.device).manual_seed(manifest.seed)
@@ -149,7 +150,7 @@ def _keep_whole_scales(job: Job, folder: Path, whole: int) -> Pyramid:
         shutil.rmtree(folder / str(index), ignore_errors=True)
     if not whole:
         return Pyramid((), job.plan.factor, job.net.margin, job.config.noise_border)
-    pyramid = Pyramid.load(folder, job.image.device, job.plan.factor, job.config.noise_border, job.net.residual)
+    pyramid = Pyramid.load(folder, job.image.device, job.plan.factor, job.config.noise_border, job.net)
     pyramid.save(folder)  # the lists, now without the scales that went
     return pyramid
 

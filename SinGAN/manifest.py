@@ -14,11 +14,10 @@ import SinGAN
 from SinGAN import authors
 from SinGAN.engines import EAGER, Engine
 from SinGAN.files import whole_file
+from SinGAN.models import NetConfig
+from SinGAN.options import beyond_weights, neutral
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, trained_scales
-
-NEUTRAL = {"no_residual": False, "gan_mode": "wgan-gp"}
-"""Options that older manifests lack, as those models were trained."""
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 
@@ -84,7 +83,7 @@ class Manifest:
             return cls._of_authors(folder)
         try:
             found = cls(**_checked(json.loads(path.read_text(encoding="utf-8"))))
-            found = replace(found, options={**NEUTRAL, **found.options})
+            found = replace(found, options=neutral(found.options))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no manifest.json: train again with --overwrite") from error
         except (KeyError, TypeError, ValueError) as error:
@@ -187,5 +186,8 @@ def load(folder: Path, device: torch.device, task: str = "train") -> tuple[Manif
             f"the model in {folder} is incomplete, {found} of {planned} scales: "
             "train it to its end with the command that began it"
         )
-    residual = not manifest.options.get("no_residual", False)
-    return manifest, Pyramid.load(folder, device, manifest.factor, task == "animation", residual)
+    try:
+        like = NetConfig(**beyond_weights(neutral(manifest.options)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder}: wrong option in manifest.json ({error}): train again with --overwrite") from error
+    return manifest, Pyramid.load(folder, device, manifest.factor, task == "animation", like)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from SinGAN.functions import crop, quantise, stretch
 from SinGAN.imresize import imresize
+from SinGAN.models import NetConfig
 from SinGAN.planning import enlarged
 from SinGAN.pyramid import Pyramid
 
@@ -169,6 +170,12 @@ def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float) -> I
     for noise in fresh:
         before, here = here, alpha * z_rec + (1 - alpha) * (here + beta * (here - before) + (1 - beta) * noise)
         yield here
+
+
+def check_walk(net: NetConfig) -> None:
+    """Raise a ValueError where small steps of the noise make no small changes."""
+    if not net.adds_noise:
+        raise ValueError("an animation walks through the noise, and needs --stochastic noise: leave the others out")
 
 
 def animate(

@@ -1,18 +1,18 @@
 """The generator and the critic of one scale, and the frozen config that shapes them (paper, Sect. 2.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from SinGAN.functions import centre_crop
+from SinGAN.chance import dropped, shaken
+from SinGAN.functions import centre_crop, repeated
 
 MAX_FILTERS = 128
 LEAK = 0.2
-STRIP_VALUES = 2**26  # of one layer's activations: 256 MB; more go strip by strip
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,30 @@ class NetConfig:
     ker_size: int = 3
     num_layer: int = 5
     residual: bool = True  # G adds the previous scale's image to what it makes
+    dropout: float = 0.0  # the share of G's activations that the noise drops, in place of being added
+    weight_noise: float = 0.0  # noise on G's weights, a share of each filter's RMS, in place of noise on its input
+    critics: int = 1  # D is the mean of so many, each on half the size of the one before
+    conditional: bool = False  # D sees the previous scale's image, too
 
     def __post_init__(self) -> None:
         if self.ker_size < 1 or self.ker_size % 2 == 0:
             raise ValueError(f"--ker_size must be odd, not {self.ker_size}")
         if self.num_layer < 2:
             raise ValueError(f"--num_layer must be at least 2, not {self.num_layer}")
-        if min(self.channels, self.filters, self.min_filters) < 1:
-            raise ValueError("the numbers of channels and filters must be at least 1")
+        if min(self.channels, self.filters, self.min_filters, self.critics) < 1:
+            raise ValueError("the numbers of channels, filters and critics must be at least 1")
+        if not 0 <= self.dropout < 1 or self.weight_noise < 0:
+            raise ValueError(f"--dropout {self.dropout:g} or --weight_noise {self.weight_noise:g} is out of range")
 
     @property
     def margin(self) -> int:
         """Zeros to add on each side, so that the output has the input's unpadded size."""
         return (self.ker_size - 1) * self.num_layer // 2
+
+    @property
+    def adds_noise(self) -> bool:
+        """Whether the noise is added to what G sees; else it decides what G drops, or shakes its weights."""
+        return not self.dropout and not self.weight_noise
 
     @property
     def receptive_field(self) -> int:
@@ -63,8 +74,8 @@ class NetConfig:
         return self.ker_size**2 * sum(a * b for a, b in pairwise(widths))
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor], residual: bool = True) -> "NetConfig":
-        """The config of the generator whose state dict ``state`` is; that does not tell ``residual``.
+    def of(cls, state: Mapping[str, Tensor], like: "NetConfig | None" = None) -> "NetConfig":
+        """The config of the generator whose state dict ``state`` is; what that does not tell is as in ``like``.
 
         Raises:
             ValueError: ``state`` is not a generator's.
@@ -72,7 +83,14 @@ class NetConfig:
         try:
             head, tail = state["head.conv.weight"], state["tail.0.weight"]
             blocks = sum(key.startswith("body.") and key.endswith("conv.weight") for key in state)
-            return cls(head.shape[1], head.shape[0], tail.shape[1], head.shape[-1], blocks + 2, residual)
+            return replace(
+                like or cls(),
+                channels=head.shape[1],
+                filters=head.shape[0],
+                min_filters=tail.shape[1],
+                ker_size=head.shape[-1],
+                num_layer=blocks + 2,
+            )
         except (KeyError, IndexError, AttributeError) as error:
             raise ValueError(f"no generator's weights: {error} is missing") from error
 
@@ -82,12 +100,18 @@ class ConvBlock(nn.Sequential):
 
     conv: nn.Conv2d
     norm: nn.BatchNorm2d | nn.Identity
+    LeakyRelu: nn.LeakyReLU
 
     def __init__(self, inputs: int, outputs: int, ker_size: int) -> None:
         super().__init__()
         self.add_module("conv", nn.Conv2d(inputs, outputs, ker_size))
         self.add_module("norm", nn.BatchNorm2d(outputs))
         self.add_module("LeakyRelu", nn.LeakyReLU(LEAK, inplace=True))
+
+    def with_weight(self, weight: Tensor, x: Tensor) -> Tensor:
+        """What the block makes of ``x``, its convolution having another ``weight``."""
+        made: Tensor = self.LeakyRelu(self.norm(F.conv2d(x, weight, self.conv.bias)))
+        return made
 
 
 class Trunk(nn.Module):
@@ -109,6 +133,9 @@ class Trunk(nn.Module):
         return features
 
 
+Inputs = tuple[Tensor, Tensor, Tensor | None]
+
+
 class Generator(Trunk):
     """G_n: adds to the previous scale's image the detail that it makes from noise (paper, eq. 3).
 
@@ -120,53 +147,96 @@ class Generator(Trunk):
         tail = nn.Conv2d(config.block_filters()[-1], config.channels, config.ker_size)
         self.tail = nn.Sequential(tail, nn.Tanh())
 
-    def forward(self, z: Tensor, previous: Tensor) -> Tensor:
+    def forward(self, z: Tensor, previous: Tensor, chance: Tensor | None = None) -> Tensor:
         """The image (B, C, H, W) from ``z`` and ``previous``, both (B or 1, C, H + 2 m, W + 2 m).
 
-        ``z`` is amplified noise plus ``previous``; m is ``config.margin``.
+        What comes in is what ``inputs`` gives; m is ``config.margin``.
         """
-        detail: Tensor = self.tail(self.features(z))
+        if chance is None:
+            detail: Tensor = self.tail(self.features(z))
+        elif self.config.dropout:
+            detail = self._dropping(z, chance)
+        else:
+            count = max(len(z), len(chance))  # each image has weights of its own
+            pairs = zip(z.expand(count, -1, -1, -1).split(1), chance.expand(count, -1, -1, -1).split(1), strict=True)
+            detail = torch.cat([self._shaken(*pair) for pair in pairs])
         if not self.config.residual:
             return detail
         return detail + centre_crop(previous, (detail.shape[-2], detail.shape[-1]))
 
+    def inputs(self, noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float) -> Inputs:
+        """What ``forward`` takes, from maps (B or 1, C, H + 2 m, W + 2 m): ``z``, ``previous`` and the chance.
 
-def folded(generator: Generator) -> Generator:
-    """A copy of ``generator``, in eval mode, whose convolutions do the work of its BatchNorms, too."""
-    copy = Generator(generator.config).to(next(generator.parameters()).device)
-    copy.load_state_dict(generator.state_dict())
-    for block in copy.eval().requires_grad_(False).modules():
-        if isinstance(block, ConvBlock) and isinstance(block.norm, nn.BatchNorm2d):
-            block.conv = fuse_conv_bn_eval(block.conv, block.norm)
-            block.norm = nn.Identity()
-    return copy
+        ``z`` is amplified noise plus ``previous``. Where the noise is not added, that of the
+        reconstruction, ``z_rec``, takes its place, and the chance is what of the noise decides: one
+        channel (B, 1, ..) for dropout, one number (B, 1, 1, 1) for weights. Noise of 0 changes nothing.
+        """
+        if self.config.adds_noise:
+            return amp * noise + previous, previous, None
+        margin = self.config.margin
+        z = amp * repeated(z_rec, (noise.shape[-2], noise.shape[-1]), margin) + previous
+        here = slice(margin, margin + 1)
+        return z, previous, noise[:, :1] if self.config.dropout else noise[:, :1, here, here]
 
+    def _dropping(self, z: Tensor, chance: Tensor) -> Tensor:
+        for depth, block in enumerate((self.head, *self.body)):
+            z = dropped(block(z), chance, self.config.dropout, depth)
+        detail: Tensor = self.tail(z)
+        return detail
 
-def in_strips(generator: Generator, z: Tensor, previous: Tensor) -> Tensor:
-    """``generator(z, previous)``, of an image too large for memory strip by strip; ``generator`` is in eval mode.
-
-    A strip is made of the margin, too, that its pixels depend on, so that there are no seams.
-    """
-    margin = 2 * generator.config.margin
-    rows = max(1, STRIP_VALUES // (z.shape[0] * z.shape[-1] * generator.config.filters) - margin)
-    strips = [
-        generator(z[..., top : top + rows + margin, :], previous[..., top : top + rows + margin, :])
-        for top in range(0, z.shape[-2] - margin, rows)
-    ]
-    return torch.cat(strips, dim=-2)
+    def _shaken(self, z: Tensor, seed: Tensor) -> Tensor:
+        amount = self.config.weight_noise
+        for depth, block in enumerate((self.head, *self.body)):
+            assert isinstance(block, ConvBlock)
+            z = block.with_weight(shaken(block.conv.weight, seed, amount, depth), z)
+        conv, tanh = self.tail
+        assert isinstance(conv, nn.Conv2d)
+        detail: Tensor = tanh(F.conv2d(z, shaken(conv.weight, seed, amount, self.config.num_layer), conv.bias))
+        return detail
 
 
 class Discriminator(Trunk):
-    """D_n: the patch critic, a map of scores, one for each patch of its receptive field."""
+    """D_n: the patch critic, a map of scores, one for each patch of its receptive field.
+
+    With ``config.conditional`` it sees the previous scale's image in a second stream of layers, whose
+    features multiply those of the image (SESAME, Ntavelis et al. 2020). With several
+    ``config.critics``, ``coarser`` holds those that see the image at 1/2, 1/4, .. of its size
+    (pix2pixHD, Wang et al. 2018).
+    """
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__(config)
         self.tail = nn.Conv2d(config.block_filters()[-1], 1, config.ker_size)
+        if config.conditional:
+            self.stream = Trunk(config)
+        if config.critics > 1:
+            alone = replace(config, critics=1)
+            self.coarser = nn.ModuleList(Discriminator(alone) for _ in range(config.critics - 1))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, C, H, W) to the scores (B, 1, H - 2 m, W - 2 m), in the image's precision."""
-        scores: Tensor = self.tail(self.features(image))
-        return scores.to(image)
+    def forward(self, shown: Tensor) -> Tensor:
+        """Of what ``show`` gives (B, C or 2 C, H, W), the scores (B, 1, H - 2 m, W - 2 m), in its precision."""
+        if self.config.conditional:
+            image, previous = shown.chunk(2, dim=1)
+            features = self.features(image) * (1 + self.stream.features(previous))  # 0 where there is no map: scale 0
+        else:
+            features = self.features(shown)
+        scores: Tensor = self.tail(features)
+        return scores.to(shown)
+
+    def show(self, image: Tensor, previous: Tensor) -> Tensor:
+        """What this critic sees of ``image`` (B, C, H, W), made from ``previous`` (B, C, H + 2 m, W + 2 m)."""
+        if not self.config.conditional:
+            return image
+        return torch.cat([image, centre_crop(previous, (image.shape[-2], image.shape[-1]))], dim=1)
+
+    def looks(self, shown: Tensor) -> Iterator[tuple["Discriminator", Tensor]]:
+        """Each critic with what it sees of ``shown``; halved sizes without a whole patch are left out."""
+        yield self, shown
+        for critic in self.coarser if self.config.critics > 1 else ():
+            assert isinstance(critic, Discriminator)
+            shown = F.avg_pool2d(shown, 3, stride=2, padding=1, count_include_pad=False)
+            if min(shown.shape[-2:]) >= self.config.receptive_field:
+                yield critic, shown
 
 
 def initialise(net: nn.Module, rng: torch.Generator) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from SinGAN.imresize import imresize
+from SinGAN.sketches import sketch
 
 Size = tuple[int, int]  # height, width
 
@@ -18,6 +19,7 @@ class PyramidConfig:
     min_size: int = 25  # shorter side of the coarsest scale, in pixels
     max_size: int = 250  # longer side of the finest scale, in pixels
     scale_factor: float = 0.75  # asked ratio of neighbouring scales; adjusted by the plan
+    sketch_scales: int = 0  # scales below the finest that learn a sketch of the picture
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Plan:
     scale1: float  # reduction of the picture to the finest scale
     factor: float  # adjusted ratio of neighbouring scales
     sizes: tuple[Size, ...]  # coarse to fine
+    sketch_scales: int = 0  # of them, those below the finest that learn a sketch
 
 
 def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
@@ -62,10 +65,15 @@ def _plan(height: int, width: int, config: PyramidConfig, count: Callable[[float
             f"a picture of {height} x {width} (height x width) gives a single scale: "
             f"lower --min_size {config.min_size} or raise --scale_factor {config.scale_factor:g}"
         )
+    if config.sketch_scales > stop_scale:
+        raise ValueError(
+            f"--sketch_scales {config.sketch_scales} is above {stop_scale}, the number of scales below the finest: "
+            "lower it or raise --scale_factor"
+        )
     factor = math.pow(config.min_size / min(size), 1 / stop_scale)
     ratios = [math.pow(factor, stop_scale - index) for index in range(stop_scale + 1)]
     sizes = tuple((math.ceil(ratio * size[0]), math.ceil(ratio * size[1])) for ratio in ratios)
-    return Plan(num_scales, stop_scale, scale1, factor, sizes)
+    return Plan(num_scales, stop_scale, scale1, factor, sizes, config.sketch_scales)
 
 
 def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
@@ -83,10 +91,15 @@ def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
 
 
 def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
-    """The real pyramid of ``image`` (1, C, H, W), coarse to fine; each scale made from the finest."""
+    """The real pyramid of ``image`` (1, C, H, W), coarse to fine; each scale made from the finest.
+
+    Of ``plan.sketch_scales`` scales, the last before the finest, it has a sketch.
+    """
     finest = imresize(image, plan.scale1)
     ratios = [math.pow(plan.factor, plan.stop_scale - index) for index in range(plan.stop_scale + 1)]
-    return [imresize(finest, ratio) for ratio in ratios]
+    reals = [imresize(finest, ratio) for ratio in ratios]
+    first = plan.stop_scale - plan.sketch_scales
+    return [sketch(real) if first <= index < plan.stop_scale else real for index, real in enumerate(reals)]
 
 
 def enlarged(size: Size, enlargement: tuple[float, float]) -> Size:

@@ -46,7 +46,7 @@ class Progress:
         self.start = self.scale_start = time.monotonic()
 
     def show(self, scale: int, iteration: int, losses: Tensor) -> None:
-        """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (7,) on the CPU."""
+        """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (n,) on the CPU."""
         if REPORTS in os.environ:
             print(f"{SHARE}{1 - self.left(scale, iteration + 1):.4f}", flush=True)
         if not sys.stderr.isatty():
@@ -91,7 +91,7 @@ class Progress:
 
 
 def _brief(losses: Tensor) -> str:
-    value = dict(zip(LOSSES, losses.tolist(), strict=True))
+    value = dict(zip(LOSSES, losses.tolist(), strict=False))
     return f"D {value['D_total']:.3f}, G {value['G_adversarial']:.3f}, rec {value['reconstruction']:.3f}"
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.files import whole_file
+from SinGAN.frozen import folded, in_strips
 from SinGAN.functions import crop, pad, stretch
 from SinGAN.imresize import imresize
-from SinGAN.models import Discriminator, Generator, NetConfig, folded, in_strips
+from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, enlarged
 
 
@@ -35,7 +36,7 @@ class Scale:
 
     def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
         """The image (B, C, H, W); ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m)."""
-        return in_strips(self.folded, self.noise_amp * noise + previous, previous)
+        return in_strips(self.folded, *self.folded.inputs(noise, self.z_rec, previous, self.noise_amp))
 
     @property
     def size(self) -> Size:
@@ -140,9 +141,14 @@ class Pyramid:
 
     @classmethod
     def load(
-        cls, folder: Path, device: torch.device, factor: float, noise_border: bool = False, residual: bool = True
+        cls,
+        folder: Path,
+        device: torch.device,
+        factor: float,
+        noise_border: bool = False,
+        like: NetConfig = NetConfig(),
     ) -> "Pyramid":
-        """Read what ``save`` wrote; nothing in ``folder`` can run code.
+        """Read what ``save`` wrote; nothing in ``folder`` can run code. What weights don't tell is as in ``like``.
 
         Raises:
             ValueError: a file is no checkpoint, or does not fit the others.
@@ -154,7 +160,7 @@ class Pyramid:
         for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
             place = folder / str(index)
             weights = read_weights(place / "netG.pth")
-            generator = Generator(NetConfig.of(weights, residual))
+            generator = Generator(NetConfig.of(weights, like))
             discriminator = Discriminator(generator.config)
             _fill(generator, weights, place / "netG.pth")
             _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")

@@ -42,13 +42,15 @@ class Recorder:
         tensorboard: bool = False,
         checkpoint_every: float = 60,
         curves: Sequence[Tensor] = (),
+        names: Sequence[str] = LOSSES,
     ) -> None:
         self.folder, self.manifest, self.progress = folder, manifest, progress
         self.work = work_folder(folder, overwrite)
         self.events = _event_writer() if tensorboard else None
         self.writer: Any = None
         self.pending: list[Tensor] = []  # losses of iterations, still on the device
-        self.curves = list(curves)  # (7,) on the CPU, of the current scale
+        self.curves = list(curves)  # (n,) on the CPU, of the current scale
+        self.names = names  # of the losses
         self.checkpoint_every = checkpoint_every  # seconds
         self.last_read = self.last_checkpoint = time.monotonic()
 
@@ -86,7 +88,7 @@ class Recorder:
             shutil.rmtree(self.work / str(scales), ignore_errors=True)
 
     def watch(self, scale: int, iteration: int, losses: Tensor, state: Callable[[], State]) -> None:
-        """Take the ``losses`` (7,) of one iteration; reads them from the device now and then, and keeps the state."""
+        """Take the ``losses`` (n,) of one iteration; reads them from the device now and then, and keeps the state."""
         self.pending.append(losses)
         if time.monotonic() - self.last_read > READ_EVERY:
             self._read(scale)
@@ -100,7 +102,7 @@ class Recorder:
         rows = list(torch.stack(self.pending).cpu()) if self.pending else []
         if self.writer:
             for iteration, row in enumerate(rows, len(self.curves)):
-                for name, value in zip(LOSSES, row.tolist(), strict=True):
+                for name, value in zip(self.names, row.tolist(), strict=True):
                     self.writer.add_scalar(f"scale_{scale}/{name}", value, iteration)
         self.curves += rows
         self.pending = []
@@ -111,7 +113,7 @@ class Recorder:
         place = self.work / str(index)
         self._read(index)
         self.progress.show(index, len(self.curves) - 1, self.curves[-1])
-        write_curves(place, self.curves)
+        write_curves(place, self.curves, self.names)
         here, rng = pyramid.below(index + 1), torch.Generator(self.progress.device).manual_seed(self.manifest.seed)
         snapshots = {
             "real_scale": pyramid.scales[index].real,
@@ -141,24 +143,24 @@ def _event_writer() -> Any:
     return SummaryWriter
 
 
-def write_curves(folder: Path, curves: list[Tensor]) -> None:
+def write_curves(folder: Path, curves: list[Tensor], names: Sequence[str] = LOSSES) -> None:
     """Write ``losses.csv``, a row for each iteration, and their plot ``losses.png`` into ``folder``."""
     rows = [row.tolist() for row in curves]
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["iteration", *LOSSES])
+    writer.writerow(["iteration", *names])
     writer.writerows([index, *(f"{value:.6g}" for value in row)] for index, row in enumerate(rows))
     with whole_file(folder / "losses.csv") as draft:
         draft.write_text(table.getvalue())
     with whole_file(folder / "losses.png") as draft, matplotlib.rc_context({"font.size": 8}):
-        _plot(rows).savefig(draft, format="png", dpi=100)
+        _plot(rows, names).savefig(draft, format="png", dpi=100)
 
 
-def _plot(rows: list[list[float]]) -> Figure:
+def _plot(rows: list[list[float]], names: Sequence[str]) -> Figure:
     figure = Figure(figsize=(7, 5), layout="constrained")
     critic, generator = figure.subplots(2, 1, sharex=True)
-    for index, name in enumerate(LOSSES):
-        axes = generator if name[0] in "Gr" else critic
+    for index, name in enumerate(names):
+        axes = critic if name in LOSSES[:4] else generator
         axes.plot([row[index] for row in rows], label=name, linewidth=0.8)
     for axes, title in ((critic, "critic"), (generator, "generator")):
         axes.set_title(title)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from SinGAN import images, layout
 from SinGAN.adversarial import TrainConfig
@@ -16,64 +17,13 @@ from SinGAN.dispatch import Task
 from SinGAN.engines import Engine
 from SinGAN.files import keep_inside
 from SinGAN.jobs import Job
-from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
+from SinGAN.options import CRITICS, MODEL_FLAGS, configs
+from SinGAN.perceptual import trained
 from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, read_weights
 from SinGAN.training import StartWeights
-
-# fmt: off
-MODEL_FLAGS = [
-    "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
-    "scale_factor", "noise_amp", "min_size", "max_size",
-    "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
-    "no_residual", "gan_mode",
-]
-# fmt: on
-"""What shapes a model, and so stands in its manifest."""
-
-
-def model_options(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``flags`` that shape a model, as a manifest holds them, with what follows from others filled in.
-
-    Raises:
-        ValueError: they contradict each other.
-    """
-    options = {flag: str(flags[flag]) if isinstance(flags[flag], Path) else flags[flag] for flag in MODEL_FLAGS}
-    if options["nc_z"] not in (None, options["nc_im"]):
-        raise ValueError(f"--nc_z {options['nc_z']} differs from --nc_im {options['nc_im']}: leave --nc_z out")
-    options["nc_z"] = options["nc_im"]
-    if options["lambda_grad"] is None:
-        options["lambda_grad"] = 0.1 if options["gan_mode"] == "wgan-gp" else 0.0
-    return options
-
-
-def net_config(options: Mapping[str, Any]) -> NetConfig:
-    """The nets that ``options``, flags by name, ask for at the coarsest scale."""
-    shape = [options[flag] for flag in ("nc_im", "nfc", "min_nfc", "ker_size", "num_layer")]
-    return replace(NetConfig(*shape), residual=not options["no_residual"])
-
-
-def train_config(options: Mapping[str, Any]) -> TrainConfig:
-    """The training that ``options``, flags by name, ask for."""
-    same = ("niter", "Gsteps", "Dsteps", "lr_g", "lr_d", "gamma", "beta1", "lambda_grad", "alpha", "noise_amp")
-    return TrainConfig(
-        redraw_z_rec=options["z_rec"] == "redrawn",
-        adversarial=GAN_MODES[options["gan_mode"]],
-        **{flag: options[flag] for flag in same},
-    )
-
-
-def configs(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The configs of a run by name, from ``options``, flags by name."""
-    try:
-        pyramid = PyramidConfig(*(options[flag] for flag in ("min_size", "max_size", "scale_factor")))
-        return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
-    except KeyError as error:
-        raise ValueError(f"the model's manifest lacks the option {error}: train again with --overwrite") from error
-    except TypeError as error:
-        raise ValueError(f"the model's manifest has a wrong option ({error}): train again with --overwrite") from error
 
 
 @dataclass(frozen=True)
@@ -129,9 +79,15 @@ class Run:
         return Job(folder, manifest, asked, image, plan, self.net, training, start, self.checkpoint_every, self.engine)
 
     def _start_weights(self) -> StartWeights:
-        return StartWeights(
-            *(self.options[flag] and read_weights(Path(self.options[flag])) for flag in ("netG", "netD"))
-        )
+        files = (self.options["netG"], None if self.options["netD"] in CRITICS else self.options["netD"])
+        generator, critic = (file and read_weights(Path(file)) for file in files)
+        return StartWeights(generator, critic, self._vgg_weights())
+
+    def _vgg_weights(self, options: Mapping[str, Any] | None = None) -> dict[str, Tensor] | None:
+        options = options or self.options
+        if not (options["texture_weight"] or options["perceptual_weight"]):
+            return None
+        return trained(Path(options["vgg_weights"]) if options["vgg_weights"] else None)
 
     def model_flags(self) -> str:
         """The flags that name this model to another script, quoted for a shell."""
@@ -175,7 +131,7 @@ class Run:
             plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),
             net=own["net"],
             config=own["training"],
-            weights=StartWeights,
+            weights=lambda: StartWeights(vgg=self._vgg_weights(options)),
             checkpoint_every=self.checkpoint_every,
             engine=self.engine,
         )

@@ -1,7 +1,7 @@
 """Training: what each iteration draws, one scale, the whole pyramid (paper, Sect. 2.2)."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -12,13 +12,14 @@ from SinGAN.checkpoints import State
 from SinGAN.engines import EAGER, Engine
 from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
+from SinGAN.perceptual import VGG, Seen
 from SinGAN.planning import Plan, build_reals
 from SinGAN.pyramid import Pyramid, Scale
 
 LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
 
 Watch = Callable[[int, int, Tensor, Callable[[], State]], None]
-"""Called after each iteration with the scale, the iteration in it, the losses (7,), and what gives the state then."""
+"""Called after each iteration with the scale, the iteration in it, the losses (n,), and what gives the state then."""
 
 Edit = Callable[[Tensor], Tensor]
 """What is done to the enlarged images (B, C, H, W) of the coarser scales before a scale sees them."""
@@ -33,10 +34,11 @@ def unchanged(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class StartWeights:
-    """State dicts to start from where a scale would start from fresh weights and they fit."""
+    """State dicts from elsewhere: to start from where a scale would start from fresh weights and they fit; VGG's."""
 
     generator: Weights | None = None
     critic: Weights | None = None
+    vgg: Weights | None = None  # needed where ``TrainConfig.looks``
 
 
 def train(
@@ -66,12 +68,20 @@ def train(
             f"of {net.receptive_field} pixels: raise --min_size or lower --num_layer or --ker_size"
         )
     pyramid, seed = Pyramid(finished, plan.factor, net.margin, config.noise_border), rng.initial_seed()
+    vgg = trained_vgg(config, weights, rng.device)
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
         generator, critic = start_nets(pyramid, net.at(index), rng, weights)
-        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, resume=resume, engine=engine)
+        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, vgg=vgg, resume=resume, engine=engine)
         pyramid, resume = pyramid.with_scale(index, scale), None
         yield pyramid
+
+
+def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device) -> VGG | None:
+    """The VGG whose view of the images counts, if one does; a ValueError where its weights are lacking."""
+    if config.looks and weights.vgg is None:
+        raise ValueError("texture and perceptual loss need the weights of a VGG16")
+    return VGG.of(weights.vgg).to(device) if config.looks and weights.vgg is not None else None
 
 
 def scale_seed(seed: int, index: int) -> int:
@@ -113,16 +123,21 @@ def train_scale(
     rng: torch.Generator,
     watch: Watch,
     edit: Edit = unchanged,
+    vgg: VGG | None = None,
     resume: State | None = None,
     engine: Engine = EAGER,
 ) -> Scale:
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen.
+
+    ``vgg`` is for the losses that look through one.
 
     From ``resume``, what ``watch`` was given of an earlier training, it goes on to the same bits.
     """
     nets = Adversaries.of(generator, critic, config)
     z_rec, done = first_z_rec(pyramid, real, rng), 0
     target = make_target(pyramid, real, z_rec, config, edit)
+    if vgg is not None:
+        target = replace(target, seen=Seen.of(vgg, real))
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
 

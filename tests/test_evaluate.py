@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SIFID import fidelity, metrics, sifid_score, weights
+from SIFID import fidelity, metrics, sifid_score
 from SIFID.evaluate import main
 from SIFID.evaluation import Evaluation, as_json, draw_samples, table
 from SIFID.inception import inception
-from SinGAN import images
+from SinGAN import images, weights
 from SinGAN.pyramid import Pyramid
 from tests.conftest import stripes
 from tests.studio import Capture, Studio, refusal

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from SIFID.frechet import frechet_distance, moments
 from SIFID.inception import features, inception
-from SIFID.weights import fill
 from SinGAN import images, manipulate, masks
 from SinGAN.adversarial import (
     Adversaries,
@@ -34,6 +33,7 @@ from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import draw, make_target
+from SinGAN.weights import fill
 
 Arrays = dict[str, np.ndarray]
 Net = TypeVar("Net", Generator, Discriminator)

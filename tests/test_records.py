@@ -13,8 +13,9 @@ from SinGAN import images, jobs, records
 from SinGAN import manifest as manifests
 from SinGAN.adversarial import LOSSES, TrainConfig
 from SinGAN.jobs import Job
-from SinGAN.manifest import NEUTRAL, Manifest
+from SinGAN.manifest import Manifest
 from SinGAN.models import NetConfig
+from SinGAN.options import NEUTRAL
 from SinGAN.planning import plan_scales
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid, trained_scales

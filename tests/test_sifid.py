@@ -15,12 +15,11 @@ from scipy.linalg import sqrtm
 from torch import Tensor
 from torchvision.models import inception_v3
 
-from SIFID import weights
 from SIFID.frechet import Moments, frechet_distance, moments
 from SIFID.inception import LAYERS, SMALLEST, features, inception, moments_of, trained_inception
 from SIFID.pairs import pairs, pictures
 from SIFID.sifid_score import main
-from SinGAN import images
+from SinGAN import images, weights
 from tests.conftest import stripes
 from tests.studio import Capture, refusal
 

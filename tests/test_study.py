@@ -55,9 +55,9 @@ def test_no_residual_holds_in_every_later_use(studio: Studio, capsys: Capture, m
     made: list[bool] = []
     forward = Generator.forward
 
-    def spy(net: Generator, z: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+    def spy(net: Generator, *inputs: torch.Tensor) -> torch.Tensor:
         made.append(net.config.residual)
-        return forward(net, z, previous)
+        return forward(net, *inputs)
 
     monkeypatch.setattr(Generator, "forward", spy)
     studio.sample("--gen_start_scale", "1")

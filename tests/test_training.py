@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from SinGAN import adversarial, training
+from SinGAN import adversarial, terms, training
 from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig
 from SinGAN.functions import rmse
 from SinGAN.imresize import imresize
@@ -107,13 +107,13 @@ def test_the_generator_steps_use_the_last_critic_steps_sample(rng: torch.Generat
     target, drawn = first_draw(config, rng)
     drawn = Draw(drawn.noise, torch.arange(3.0).reshape(3, 1, 1, 1) + drawn.previous, drawn.mix, drawn.z_rec)
     seen: list[torch.Tensor] = []
-    term = adversarial.adversarial_loss
+    term = terms.fake_losses
 
-    def spy(*nets_and_inputs: Any) -> torch.Tensor:
+    def spy(*nets_and_inputs: Any) -> Any:
         seen.append(nets_and_inputs[3])
         return term(*nets_and_inputs)
 
-    monkeypatch.setattr(adversarial, "adversarial_loss", spy)
+    monkeypatch.setattr(adversarial, "fake_losses", spy)
     adversarial.iteration(adversaries(config), target, drawn, config)
     assert [previous.unique().tolist() for previous in seen] == [[2.0], [2.0]]
 

@@ -39,10 +39,10 @@ def fetch(url: str) -> Path:
     return file
 
 
-def existing(path: Path) -> Path:
-    """``path``; a FileNotFoundError where there is no such file."""
+def existing(path: Path, flag: str) -> Path:
+    """``path``, given with ``flag``; a FileNotFoundError where there is no such file."""
     if not path.is_file():
-        raise FileNotFoundError(f"no weights file {path} (--weights)")
+        raise FileNotFoundError(f"no weights file {path} ({flag})")
     return path
 
 
