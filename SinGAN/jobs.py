@@ -20,7 +20,7 @@ from SinGAN.planning import Plan
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid
 from SinGAN.records import Recorder, work_folder
-from SinGAN.training import StartWeights, start_nets, train, train_scale
+from SinGAN.training import StartWeights, start_nets, train, train_scale, trained_vgg
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +126,7 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
             state = None  # of a model that is no more
         rng = torch.Generator(real.device).manual_seed(manifest.seed)
         generator, critic = start_nets(replace(base, scales=()), base.scales[start_scale].generator.config, rng)
+        vgg = trained_vgg(job.config, job.weights(), real.device)
         with _recorder(job, manifest, [start_scale], overwrite, state) as recorder:
 
             def watch(scale: int, iteration: int, losses: Tensor, state: Callable[[], State]) -> None:
@@ -133,7 +134,7 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
 
             scale = train_scale(
                 base.below(start_scale), real, generator, critic, job.config, rng, watch,
-                edit=lambda image: quantise(image, palette), resume=state, engine=job.engine,
+                edit=lambda image: quantise(image, palette), vgg=vgg, resume=state, engine=job.engine,
             )  # fmt: skip
             pyramid = base.with_scale(start_scale, scale)
             recorder.keep(pyramid, start_scale)

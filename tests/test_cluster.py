@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import main_train
-from SinGAN.cluster import Lines, run_main, sending
+from SinGAN.cluster import Lines, files_named, run_main, sending
 from SinGAN.parcels import land, pack, unpack
 from tests.studio import MODEL, SMALL, Capture, Studio, refusal
 
@@ -104,9 +104,9 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
 ) -> None:
     studio = Studio(tmp_path)
     flags = [*studio.flags(), *SMALL, "--ray"]
-    for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"]):
+    for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"], ["--vgg_weights", str(SCRIPT)]):
         line = refusal(capsys, partial(main_train.main, [*flags, *own]))
-        assert "--ray serves main_train.py, without --netG and --netD" in line
+        assert "--ray serves main_train.py, without files of weights (--netG, --netD, --vgg_weights)" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
     assert not studio.out.exists()
@@ -193,3 +193,8 @@ def test_a_cluster_of_this_machine_is_started_where_no_address_is_given(tmp_path
     assert (studio.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()
     assert (studio.model() / "manifest.json").exists()
     assert not (studio.out / "TrainedModels" / "bad").exists()
+
+
+def test_words_for_critics_are_no_files() -> None:
+    assert files_named(["--netD", "multiscale", "--netD=sesame", "--niter", "2"]) == []
+    assert files_named(["--netD", "D.pth", "--vgg_weights=v.pth"]) == ["D.pth", "v.pth"]

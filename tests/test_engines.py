@@ -108,7 +108,7 @@ class Graphs:
     def capture(self, step: Any, rng: torch.Generator) -> Callable[[], Tensor]:
         self.captured += 1
         seen: list[Any] = []
-        losses = torch.zeros(7)
+        held_losses: list[Tensor] = []
 
         def repeat() -> Tensor:
             self.repeated += 1
@@ -124,8 +124,10 @@ class Graphs:
             fixed = [tensor.data_ptr() for tensor in tensors], rates
             seen.append(fixed)
             assert fixed == seen[0]
-            losses.copy_(step())
-            return losses
+            losses = step()
+            if not held_losses:
+                held_losses.append(torch.zeros_like(losses))
+            return held_losses[0].copy_(losses)
 
         return repeat
 

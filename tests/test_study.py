@@ -16,6 +16,7 @@ from SinGAN.adversarial import TrainConfig
 from SinGAN.functions import rmse
 from SinGAN.manifest import Manifest
 from SinGAN.models import Generator, NetConfig
+from SinGAN.options import NEUTRAL
 from SinGAN.planning import plan_scales
 from SinGAN.training import train
 from tests.conftest import TINY, stripes
@@ -77,8 +78,9 @@ def test_a_model_of_before_these_options_is_kept(studio: Studio, capsys: Capture
     studio.train()
     path = studio.model() / "manifest.json"
     values = json.loads(path.read_text())
-    for option in ("no_residual", "gan_mode"):
+    for option in NEUTRAL:
         del values["options"][option]
+    values["options"]["netD"] = None
     path.write_text(json.dumps(values))
     studio.train()
     assert "already exist" in capsys.readouterr().out
@@ -151,6 +153,8 @@ def test_another_seed_picture_or_option_is_another_training(studio: Studio, caps
         (["--study", "everything"], "--study: invalid choice"),
         (["--vary", "alpha=False,1"], "must have values of --alpha, not False,1"),
         (["--vary", "no_residual=1"], "must have values of --no_residual, not 1"),
+        (["--vary", "netD=patch,file.pth"], "must have values of patch, multiscale, sesame, not patch,file.pth"),
+        (["--vary", "stochastic=noise,weights", "--dropout", "0.1"], "--dropout is for --stochastic dropout"),
         (["--vary", "alpha=1,1"], "names a value twice"),
         (["--vary", "alpha=1", "--vary", "alpha=2"], "name a flag twice: alpha, alpha"),
         (["--vary", "alpha=1,2", "--gen_start_scale", "9"], "--gen_start_scale"),
@@ -169,8 +173,12 @@ def test_every_ready_study_can_be_planned(studio: Studio, capsys: Capture) -> No
         "alpha": 5,
         "niter": 4,
         "residual": 2,
+        "texture": 5,
         "sizes": 4,
         "gan_mode": 5,
+        "critic": 3,
+        "stochastic": 3,
+        "sketch": 4,
         "z_rec": 2,
     }
     studio.draw("x.png", 60, 80)

@@ -1,0 +1,104 @@
+"""The critics: one patch critic, several at halved sizes, one that sees the previous scale's image."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.functions import gradient_penalty
+from SinGAN.losses import GAN_MODES, high
+from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.terms import critic_loss, weighted_penalty
+from SinGAN.training import draw, first_z_rec, make_target, start_nets
+from tests.conftest import TINY_NET, stripes
+
+SMALL = {"filters": 4, "min_filters": 4}
+SEVERAL, CONDITIONAL = NetConfig(**SMALL, critics=3), NetConfig(**SMALL, conditional=True)  # type: ignore[arg-type]
+BOTH = NetConfig(**SMALL, critics=2, conditional=True)  # type: ignore[arg-type]
+
+
+def test_a_plain_critic_has_no_other_weights() -> None:
+    critic = Discriminator(TINY_NET)
+    assert not any(name.startswith(("coarser", "stream")) for name in critic.state_dict())
+    image = torch.rand(1, 3, 20, 24)
+    assert [seen is image for _, seen in critic.looks(critic.show(image, image))] == [True]
+
+
+def test_several_critics_see_1_1_2_and_1_4_of_the_size() -> None:
+    critic, image = Discriminator(SEVERAL), torch.rand(1, 3, 60, 44)
+    looks = list(critic.looks(image))
+    assert [tuple(seen.shape[2:]) for _, seen in looks] == [(60, 44), (30, 22), (15, 11)]
+    assert len({id(one) for one, _ in looks}) == 3
+    inner = F.avg_pool2d(image, 3, 2, 1)[..., 1:-1, 1:-1]  # at the edge only what is there is averaged
+    torch.testing.assert_close(looks[1][1][..., 1:-1, 1:-1], inner)
+    assert float(list(critic.looks(torch.ones(1, 3, 60, 44)))[2][1].min()) == pytest.approx(1)
+
+
+def test_sizes_without_a_whole_patch_are_left_out() -> None:
+    critic = Discriminator(SEVERAL)  # of patches of 11 pixels
+    assert [len(list(critic.looks(torch.zeros(1, 3, side, 40)))) for side in (11, 20, 21, 40, 41)] == [1, 1, 2, 2, 2]
+    assert len(list(critic.looks(torch.zeros(1, 3, 41, 41)))) == 3
+
+
+def test_the_loss_is_the_mean_of_the_critics() -> None:
+    critic, image, other = Discriminator(SEVERAL), torch.rand(1, 3, 48, 44), torch.rand(1, 3, 48, 44)
+    mix = torch.tensor(0.3)
+    alone = [-one(seen).mean().item() for one, seen in critic.looks(image)]
+    assert critic_loss(critic, image, high).item() == pytest.approx(sum(alone) / 3, rel=1e-5)
+    pairs = zip(critic.looks(image), critic.looks(other), strict=True)
+    slopes = [gradient_penalty(one, a, b, mix).item() for (one, a), (_, b) in pairs]
+    assert weighted_penalty(critic, image, other, mix, 0.1).item() == pytest.approx(0.1 * sum(slopes) / 3, rel=1e-5)
+
+
+def test_a_map_multiplies_the_features_and_none_leaves_them() -> None:
+    critic, image = Discriminator(CONDITIONAL).eval(), torch.rand(1, 3, 20, 24)
+    plain = Discriminator(NetConfig(**SMALL)).eval()  # type: ignore[arg-type]
+    plain.load_state_dict({k: v for k, v in critic.state_dict().items() if not k.startswith("stream")})
+    margin = CONDITIONAL.margin
+    nothing, previous = torch.zeros(1, 3, 30, 34), torch.rand(1, 3, 30, 34)
+    shown = critic.show(image, previous)
+    assert shown.shape == (1, 6, 20, 24)
+    assert torch.equal(shown[:, 3:], previous[..., margin:-margin, margin:-margin])
+    with torch.no_grad():
+        for name, value in critic.stream.named_parameters():
+            if name.endswith("bias"):
+                value.zero_()
+    torch.testing.assert_close(critic(critic.show(image, nothing)), plain(image))
+    features = plain.features(image) * (1 + critic.stream.features(shown[:, 3:]))
+    torch.testing.assert_close(critic(shown), plain.tail(features))
+    assert not torch.allclose(critic(shown), plain(image))
+
+
+@pytest.mark.parametrize("net", [SEVERAL, CONDITIONAL, BOTH], ids=["several", "conditional", "both"])
+@pytest.mark.parametrize("mode", GAN_MODES)
+def test_an_iteration_trains_every_part(net: NetConfig, mode: str, rng: torch.Generator) -> None:
+    below = Pyramid((), 0.75, net.margin)
+    first = stripes(24, 24)
+    z_rec = first_z_rec(below, first, rng)
+    below = below.with_scale(0, Scale(*start_nets(below, net, rng), first, z_rec, 1.0))
+    real = stripes(32, 32)
+    config = TrainConfig(adversarial=GAN_MODES[mode], lambda_grad=0.1, lr_g=0.01, lr_d=0.01)
+    z_rec = first_z_rec(below, real, rng)
+    target = make_target(below, real, z_rec, config)
+    nets = Adversaries.of(Generator(net), Discriminator(net), config)
+    clip = config.adversarial.clip or float("inf")
+    before = {name: value.clamp(-clip, clip) for name, value in nets.critic.state_dict().items()}
+    losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config, eagerly)
+    assert bool(torch.isfinite(losses).all())
+    after = nets.critic.state_dict()
+    unused = "coarser.1" if net.critics == 3 else "nothing"  # 8 pixels have no patch of 11
+    for part in ("head", "tail", "stream.body", "coarser.0.tail", "coarser.1.tail"):
+        names = [name for name in before if name.startswith(part) and name.endswith("weight")]
+        moved = [not torch.equal(before[name], after[name]) for name in names]
+        assert all(moved) if not part.startswith(unused) else not any(moved), part
+
+
+def test_a_conditional_critic_tells_the_image_by_its_map() -> None:
+    """The same image scores otherwise beside another map, and G is told by the map that it was given."""
+    critic, image = Discriminator(CONDITIONAL).eval(), torch.rand(1, 3, 20, 24)
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter.mul_(3)
+    one, other = (critic(critic.show(image, torch.full((1, 3, 30, 34), value))) for value in (0.1, 0.9))
+    assert not torch.allclose(one, other)
