@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 
 from SinGAN import cluster, dispatch, engines, layout
-from SinGAN.engines import ENGINES, PRECISIONS
+from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE
 from SinGAN.files import keep_inside
 from SinGAN.losses import GAN_MODES
 from SinGAN.options import CRITICS, STOCHASTIC, configs, model_options
@@ -152,6 +152,7 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--engine", choices=ENGINES, default="auto", help="what runs iterations [a CUDA graph on a GPU, else eager]")
     add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
+    add("--recompute", choices=RECOMPUTE, default="auto", help="activations, not keep them [where memory is short]")
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
@@ -217,7 +218,7 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
         seed=seed,
         overwrite=args.overwrite,
         checkpoint_every=args.checkpoint_every,
-        engine=engines.choose(args.engine, args.precision, chosen),
+        engine=engines.choose(args.engine, args.precision, chosen, args.recompute),
         **configs(options),
         options=options,
         given=given,

@@ -17,14 +17,15 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from SinGAN.adversarial import Differentiate, eagerly
+from SinGAN.frugal import SHARE, frugally, memory_of, needed
+from SinGAN.graphs import Captured, Step
+from SinGAN.models import NetConfig
+from SinGAN.planning import Size
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
-WARM_UP = 3  # iterations before a CUDA graph is captured: lazy initialisation must lie behind
+RECOMPUTE = ("auto", "always", "never")
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
-
-Step = Callable[[], Tensor]
-"""One iteration on what it is bound to; returns its losses (n,)."""
 
 
 def as_it_is(step: Step, rng: torch.Generator) -> Step:
@@ -40,6 +41,25 @@ class Engine:
     precision: str = "fp32"
     differentiate: Differentiate = eagerly
     prepare: Callable[[Step, torch.Generator], Step] = as_it_is
+    recompute: str = "auto"  # of RECOMPUTE: whether activations are made anew, not kept
+
+    def described(self) -> str:
+        """The engine in words."""
+        recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
+        return f"{self.name}, {self.precision}{recomputing}"
+
+    def needs(self, config: NetConfig, size: Size) -> int:
+        """About how many bytes of activations an iteration of nets of ``config`` keeps, at a scale of ``size``."""
+        return needed(config, *size) // (2 if self.precision == "bf16" else 1)
+
+    def recomputes(self, config: NetConfig, size: Size, device: torch.device) -> bool:
+        """Whether activations are made anew: where ``device`` has no room for them, or as asked."""
+        room = SHARE * memory_of(device)
+        return self.recompute == "always" or (self.recompute == "auto" and 0 < room < self.needs(config, size))
+
+    def differentiating(self, config: NetConfig, size: Size, device: torch.device) -> Differentiate:
+        """What differentiates the terms of a scale of ``size``."""
+        return frugally if self.recomputes(config, size, device) else self.differentiate
 
     def run(self, step: Step, rng: torch.Generator, scales: int) -> Step:
         """``step``, which trains the last of ``scales`` scales with random numbers of ``rng``, made ready to repeat."""
@@ -56,7 +76,7 @@ class Engine:
 EAGER = Engine()
 
 
-def choose(name: str, precision: str, device: torch.device) -> Engine:
+def choose(name: str, precision: str, device: torch.device, recompute: str = "auto") -> Engine:
     """The engine called ``name`` (of ``ENGINES``) for ``device``, in ``precision`` (of ``PRECISIONS``).
 
     It also lets cuDNN use TF32, or not, in this whole process. ``auto`` on the CPU is eager: programs
@@ -74,6 +94,8 @@ def choose(name: str, precision: str, device: torch.device) -> Engine:
         raise ValueError(f"--engine cudagraph needs a CUDA device, not {device}: leave it out")
     if not on_gpu and precision == "tf32":
         raise ValueError(f"--precision tf32 needs a CUDA device, not {device}: leave it out")
+    if name == "compiled" and recompute == "always":
+        raise ValueError("--engine compiled and --recompute always contradict each other: leave one out")
     if name == "compiled" and precision == "bf16":  # what is generated for the CPU does not compile
         raise ValueError("--engine compiled can't be had in bf16: leave one out")
     if name == "compiled" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))):
@@ -81,8 +103,8 @@ def choose(name: str, precision: str, device: torch.device) -> Engine:
     if on_gpu:
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
     if name == "compiled":
-        return Engine(name, precision, Compiled())
-    return Engine(name, precision, prepare=Captured if name == "cudagraph" else as_it_is)
+        return Engine(name, precision, Compiled(), recompute=recompute)
+    return Engine(name, precision, prepare=Captured if name == "cudagraph" else as_it_is, recompute=recompute)
 
 
 def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
@@ -175,56 +197,3 @@ class Bound(nn.Module):
 def _detached(net: nn.Module) -> dict[str, Tensor]:
     """The parameters and buffers of ``net`` by name: the same memory, without graph."""
     return {name: value.detach() for name, value in (*net.named_parameters(), *net.named_buffers())}
-
-
-class Captured:
-    """Runs ``step`` a few times, records the next run's work for the GPU as a graph, then repeats that.
-
-    The graph works on the same memory again and again: what ``step`` is bound to must stay in place,
-    and what it makes of host values, such as learning rates, is fixed until it is captured anew.
-    """
-
-    def __init__(self, step: Step, rng: torch.Generator) -> None:
-        self.step, self.rng = step, rng
-        self.stream = side_stream(rng.device)
-        self.runs = 0
-        self.repeat: Step | None = None
-
-    def __call__(self) -> Tensor:
-        if self.repeat is None and self.runs < WARM_UP:
-            self.runs += 1
-            return aside(self.step, self.stream, self.rng.device)
-        if self.repeat is None:
-            self.repeat = capture(self.step, self.rng)
-        return self.repeat().clone()  # the next run writes into the same memory
-
-
-def side_stream(device: torch.device) -> Any:
-    """A new stream of ``device``."""
-    return torch.cuda.Stream(device)
-
-
-def aside(step: Step, stream: Any, device: torch.device) -> Tensor:
-    """Run ``step`` on ``stream``, as capturing wants it of the runs before."""
-    current = torch.cuda.current_stream(device)
-    stream.wait_stream(current)
-    with torch.cuda.stream(stream):
-        losses = step()
-    current.wait_stream(stream)
-    losses.record_stream(current)
-    return losses
-
-
-def capture(step: Step, rng: torch.Generator) -> Step:
-    """A function that repeats the work of ``step``, which is recorded and not done here; random numbers go on."""
-    with torch.cuda.device(rng.device):
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(rng)
-        with torch.cuda.graph(graph):
-            losses = step()
-
-    def repeat() -> Tensor:
-        graph.replay()
-        return losses
-
-    return repeat

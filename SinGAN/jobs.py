@@ -42,6 +42,20 @@ class Job:
         """How many of its scales its folder holds; raises a ValueError where that holds another model."""
         return whole_scales(self.folder, self.manifest, self.seed_asked)
 
+    def memory_line(self) -> str | None:
+        """Which scales make activations anew because memory is short, if there are such."""
+        if self.engine.recompute != "auto":
+            return None
+        device, nets = self.image.device, [self.net.at(index) for index in range(len(self.plan.sizes))]
+        short = [self.engine.recomputes(*each, device) for each in zip(nets, self.plan.sizes, strict=True)]
+        if not any(short):
+            return None
+        most = self.engine.needs(nets[-1], self.plan.sizes[-1]) / 2**30
+        return (
+            f"scales {short.index(True)} to {len(short) - 1} make activations anew where others keep them: that would "
+            f"take about {most:.1f} GB (--recompute never does so, --max_size makes smaller scales)"
+        )
+
     def is_done(self) -> bool:
         return self.whole_scales() == len(self.plan.sizes)
 
@@ -62,6 +76,8 @@ def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) ->
             checkpoints.remove(work)
         state = checkpoints.find(work, whole, device, len(job.config.losses))
         weights = StartWeights() if whole == len(job.plan.sizes) else job.weights()
+        if line := job.memory_line():
+            print(line)
         rng = torch.Generator(device).manual_seed(manifest.seed)
         with _recorder(job, manifest, range(whole, len(job.plan.sizes)), overwrite, state, tensorboard) as recorder:
             start = weights, pyramid.scales, state, job.engine

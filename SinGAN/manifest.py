@@ -61,7 +61,7 @@ class Manifest:
                 "SinGAN": SinGAN.__version__,
                 "python": platform.python_version(),
                 "torch": torch.__version__,
-                "engine": f"{engine.name}, {engine.precision}",
+                "engine": engine.described(),
             },
             device=str(device),
             threads=torch.get_num_threads(),

@@ -140,10 +140,11 @@ def train_scale(
         target = replace(target, seen=Seen.of(vgg, real))
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
+    differentiate = engine.differentiating(generator.config, (real.shape[-2], real.shape[-1]), rng.device)
 
     def step() -> Tensor:
         drawn = draw(pyramid, real, z_rec, config.Dsteps, rng, edit)
-        return iteration(nets, target, drawn, config, engine.differentiate)
+        return iteration(nets, target, drawn, config, differentiate)
 
     run = engine.run(step, rng, len(pyramid) + 1)
     for index in range(done, config.niter):

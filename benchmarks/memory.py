@@ -13,17 +13,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import engine, machine, parser, settings
+from benchmarks.setting import engine, machine, parser, seconds, settings
 from SinGAN.adversarial import TrainConfig
 from SinGAN.progress import peak_memory
 
+KINDS = {"training": "never", "with --recompute always": "always", "baseline": None}
 
-def measure(size: int, device: torch.device, baseline: bool) -> tuple[str, int]:
-    """The finest scale's size, and the most bytes used to its first iteration's end."""
+
+def measure(size: int, device: torch.device, recompute: str | None) -> tuple[str, int, float]:
+    """The finest scale's size, the most bytes used to its first iteration's end, and the seconds that it took."""
     *_, finest = settings(size, device, TrainConfig(Gsteps=1))  # the other two would need the same again
-    iterate = finest.baseline().iteration if baseline else finest.step(engine("eager", "auto", device))
-    iterate()
-    return finest.size, peak_memory(device)
+    ours = finest.step(engine("eager", "auto", device, recompute)) if recompute else None
+    took = seconds(ours or finest.baseline().iteration, device)
+    return finest.size, peak_memory(device), took
 
 
 def main() -> None:
@@ -31,15 +33,16 @@ def main() -> None:
     flags.add_argument("--sizes", type=int, nargs="+", default=[250, 512, 1024], help="longer sides, in pixels")
     flags.add_argument("--baseline", action="store_true", help="the plain iteration, too")
     args = flags.parse_args()
+    kinds = [kind for kind in KINDS if args.baseline or kind != "baseline"]
     print(f"{machine(args.device)}\n")
-    print("| picture | peak, training |" + (" of the baseline |" if args.baseline else ""))
-    print("|---|---|" + ("---|" if args.baseline else ""))
+    print(f"| picture | {' | '.join(f'peak, {kind} | s' for kind in kinds)} |")
+    print("|---" * (1 + 2 * len(kinds)) + "|")
     for size in args.sizes:
         cells = []
-        for baseline in [False, True][: 1 + args.baseline]:
+        for kind in kinds:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                shown, memory = pool.apply(measure, (size, args.device, baseline))
-            cells.append(f" {memory / 2**30:.1f} GB |")
+                shown, memory, took = pool.apply(measure, (size, args.device, KINDS[kind]))
+            cells.append(f" {memory / 2**30:.1f} GB | {took:.1f} |")
         print(f"| {shown} |{''.join(cells)}", flush=True)
 
 

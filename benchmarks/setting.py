@@ -12,7 +12,8 @@ from torch import Tensor
 
 from benchmarks.baseline import Baseline
 from SinGAN.adversarial import Adversaries, Target, TrainConfig, iteration
-from SinGAN.engines import Engine, Step, choose
+from SinGAN.engines import Engine, choose
+from SinGAN.graphs import Step
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, Scale
@@ -37,10 +38,12 @@ class Setting:
     def step(self, engine: Engine) -> Step:
         """Our iteration with fresh nets, as ``engine`` runs it; returns its losses (7,)."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
+        size = (self.target.real.shape[-2], self.target.real.shape[-1])
+        differentiate = engine.differentiating(self.net, size, self.rng.device)
 
         def once() -> Tensor:
             drawn = draw(self.pyramid, self.target.real, self.z_rec, self.config.Dsteps, self.rng)
-            return iteration(nets, self.target, drawn, self.config, engine.differentiate)
+            return iteration(nets, self.target, drawn, self.config, differentiate)
 
         return engine.run(once, self.rng, len(self.pyramid) + 1)
 
@@ -102,9 +105,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def engine(name: str, precision: str, device: torch.device) -> Engine:
+def engine(name: str, precision: str, device: torch.device, recompute: str = "auto") -> Engine:
     """The engine called ``name``; leaves with a line where the device can't serve it."""
     try:
-        return choose(name, precision, device)
+        return choose(name, precision, device, recompute)
     except ValueError as error:
         raise SystemExit(str(error)) from None

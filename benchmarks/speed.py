@@ -18,7 +18,8 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import engine, machine, medians, parser, seconds, settings
-from SinGAN.engines import EAGER, ENGINES, PRECISIONS, WARM_UP
+from SinGAN.engines import EAGER, ENGINES, PRECISIONS
+from SinGAN.graphs import WARM_UP
 
 
 class Arithmetic(TorchDispatchMode):

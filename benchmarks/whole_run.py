@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import engine, machine, medians, parser, settings
-from SinGAN.engines import ENGINES, PRECISIONS, WARM_UP
+from SinGAN.engines import ENGINES, PRECISIONS
+from SinGAN.graphs import WARM_UP
 from SinGAN.progress import duration
 
 

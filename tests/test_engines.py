@@ -11,8 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
 from SinGAN import engines
+from SinGAN import graphs as graphs_module
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import Captured, Compiled, Engine, as_it_is, choose
+from SinGAN.engines import Compiled, Engine, as_it_is, choose
+from SinGAN.graphs import Captured
 from SinGAN.models import Discriminator, Generator
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid
@@ -135,9 +137,9 @@ class Graphs:
 @pytest.mark.parametrize("redraw", [False, True])
 def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
     graphs = Graphs()
-    monkeypatch.setattr(engines, "side_stream", lambda device: None)
-    monkeypatch.setattr(engines, "aside", graphs.run_aside)
-    monkeypatch.setattr(engines, "capture", graphs.capture)
+    monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
+    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "capture", graphs.capture)
     config = TrainConfig(niter=20, redraw_z_rec=redraw)
     eager, eager_losses = trained(Engine(), config)
     captured, captured_losses = trained(Engine("cudagraph", prepare=Captured), config)
@@ -149,7 +151,7 @@ def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) 
 
 def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generator) -> None:
     monkeypatch.setattr(engines, "MOST_SCALES", 1)
-    monkeypatch.setattr(engines, "side_stream", lambda device: None)
+    monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
     engine = Engine("cudagraph", prepare=Captured)
     assert isinstance(engine.run(lambda: torch.zeros(7), rng, scales=1), Captured)
     assert not isinstance(engine.run(lambda: torch.zeros(7), rng, scales=2), Captured)

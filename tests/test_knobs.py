@@ -15,9 +15,11 @@ import harmonization
 import main_train
 import paint2image
 import SR
-from SinGAN import engines, export, images
+from SinGAN import export, images
+from SinGAN import graphs as graphs_module
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import Captured, Compiled, Engine
+from SinGAN.engines import Compiled, Engine
+from SinGAN.graphs import Captured
 from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
@@ -178,9 +180,9 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
 @pytest.mark.parametrize("case", CASES)
 def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = Graphs()
-    monkeypatch.setattr(engines, "side_stream", lambda device: None)
-    monkeypatch.setattr(engines, "aside", graphs.run_aside)
-    monkeypatch.setattr(engines, "capture", graphs.capture)
+    monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
+    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "capture", graphs.capture)
     eager, eager_losses = run(case, Engine(), vgg_file)
     captured, losses = run(case, Engine("cudagraph", prepare=Captured), vgg_file)
     assert graphs.repeated > 0
