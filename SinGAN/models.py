@@ -230,12 +230,15 @@ class Discriminator(Trunk):
         return torch.cat([image, centre_crop(previous, (image.shape[-2], image.shape[-1]))], dim=1)
 
     def looks(self, shown: Tensor) -> Iterator[tuple["Discriminator", Tensor]]:
-        """Each critic with what it sees of ``shown``; halved sizes without a whole patch are left out."""
+        """Each critic with what it sees of ``shown``.
+
+        Halved sizes below two patches a side are left out: their few scores would outweigh the others.
+        """
         yield self, shown
         for critic in self.coarser if self.config.critics > 1 else ():
             assert isinstance(critic, Discriminator)
             shown = F.avg_pool2d(shown, 3, stride=2, padding=1, count_include_pad=False)
-            if min(shown.shape[-2:]) >= self.config.receptive_field:
+            if min(shown.shape[-2:]) >= 2 * self.config.receptive_field:
                 yield critic, shown
 
 

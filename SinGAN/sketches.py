@@ -1,4 +1,4 @@
-"""A sketch of an image: dark lines on white paper, where its brightness changes."""
+"""A sketch of an image: charcoal and chalk on grey paper, where its brightness changes."""
 
 import numpy as np
 import torch
@@ -7,17 +7,20 @@ from torch import Tensor
 
 FINE, COARSE = 0.8, 1.6  # pixels: the deviations of the two Gaussians
 LUMA = (0.299, 0.587, 0.114)
-STRENGTH = 1.0  # lines are black from 1 / STRENGTH standard deviations of the difference on
+DARKEST = 0.8  # of a line; black and white would be out of reach of what a generator can add
+STRENGTH = 0.5  # darkness of a line of one standard deviation of the difference
 
 
 def sketch(image: Tensor) -> Tensor:
     """Of an image (1, C, H, W) in [-1, 1] a grey sketch of the same shape; alpha stays as it is.
 
-    The difference of two Gaussians of the brightness (Marr and Hildreth 1980), its dark side drawn.
+    The difference of two Gaussians of the brightness (Marr and Hildreth 1980): 0 on plain areas, dark
+    and light on the two sides of an edge. So it differs by little more than 1 from the image, which
+    is what a generator can add or take away.
     """
     colours = image[0, :3].double().cpu().numpy()
     grey = np.average(colours, axis=0, weights=LUMA if len(colours) == 3 else None)
     difference = difference_of_gaussians(grey, FINE, COARSE, mode="nearest")
-    lines = (-difference * STRENGTH / max(float(difference.std()), 1e-6)).clip(0, 1)
-    drawn = torch.from_numpy(1 - 2 * lines).to(image).expand(1, len(colours), -1, -1)
+    lines = (difference * STRENGTH / max(float(difference.std()), 1e-6)).clip(-DARKEST, DARKEST)
+    drawn = torch.from_numpy(lines).to(image).expand(1, len(colours), -1, -1)
     return torch.cat([drawn, image[:, 3:]], dim=1)

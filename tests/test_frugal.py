@@ -50,9 +50,9 @@ def nets_of(config: NetConfig) -> tuple[Generator, Discriminator]:
 def cases(config: NetConfig) -> dict[str, tuple[Callable[..., Tensor], list[Any]]]:
     """Each term with its arguments."""
     rng, (generator, critic) = torch.Generator().manual_seed(2), nets_of(config)
-    real, fake = (torch.rand(1, 3, 34, 30, generator=rng) * 2 - 1 for _ in range(2))
-    noise = torch.randn(1, 3, 44, 40, generator=rng)
-    previous = torch.rand(1, 3, 44, 40, generator=rng)
+    real, fake = (torch.rand(1, 3, 44, 46, generator=rng) * 2 - 1 for _ in range(2))
+    noise = torch.randn(1, 3, 54, 56, generator=rng)
+    previous = torch.rand(1, 3, 54, 56, generator=rng)
     inputs = generator.inputs(noise, torch.ones_like(noise), previous, 0.5)
     shown = critic.show(real, previous), critic.show(fake, previous)
     return {
