@@ -41,14 +41,16 @@ READY: dict[str, Varied] = {
     "niter": {"niter": []},
     "residual": {"no_residual": ["False", "True"]},
     "texture": {"texture_weight": ["0", "0.1", "1", "10", "100"]},
-    "sizes": {"min_size": ["12", "18", "25", "35"]},
+    "sizes": {"min_size": ["12", "18", "25", "35"], "max_size": []},
     "gan_mode": {"gan_mode": list(GAN_MODES)},
     "critic": {"netD": list(CRITICS)},
     "stochastic": {"stochastic": list(STOCHASTIC)},
     "sketch": {"sketch_scales": ["0", "1", "2", "3"]},
     "z_rec": {"z_rec": ["fixed", "redrawn"]},
 }
-"""The studies that have a name; niter's values are parts of --niter."""
+"""The studies that have a name; niter's values are parts of --niter, those of max_size of --max_size."""
+
+ONE_AT_A_TIME = ("sizes",)  # studies in which one flag differs from its own value, not several
 
 TRIALS = 3  # iterations that --dry_run times
 
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--dry_run", action="store_true", help="only say how many trainings, and about how long")
     add_inception_flags(parser)
     run, args = config.parse(parser, argv, __file__)
-    varied = variations(args.study, args.vary, run.training.niter)
+    varied = variations(args.study, args.vary, run.training.niter, run.pyramid.max_size)
     folder = layout.study(run.out, run.name, args.study or "_".join(varied))
     combinations = combine(run, args, varied, folder)
     for one in combinations:
@@ -133,7 +135,7 @@ def variation(text: str) -> tuple[str, list[str]]:
     return flag, values
 
 
-def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int) -> Varied:
+def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int, max_size: int) -> Varied:
     """The flags to vary and their values; raises a ValueError where nothing is to vary."""
     named = [flag for flag, _ in vary] + list(READY.get(study or "", {}))
     if len(set(named)) < len(named):
@@ -143,6 +145,8 @@ def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int)
         raise ValueError(f"nothing to study: name flags with --vary, or one of --study {', '.join(READY)}")
     if study == "niter":
         varied["niter"] = list(dict.fromkeys(str(max(1, niter // part)) for part in (8, 4, 2, 1)))
+    if study == "sizes":
+        varied["max_size"] = list(dict.fromkeys(str(max(1, max_size * part // 4)) for part in (3, 4)))
     return varied
 
 
@@ -156,6 +160,9 @@ def combine(run: Run, args: config.Flags, varied: Varied, folder: Path) -> list[
     found = []
     for values in itertools.product(*varied.values()):
         chosen = dict(zip(varied, values, strict=True))
+        others = sum(value != str(getattr(args, flag)) for flag, value in chosen.items())
+        if args.study in ONE_AT_A_TIME and others > 1:
+            continue
         own = [*base, *(part for flag, value in chosen.items() for part in as_flag(flag, value))]
         parsed = config.parser(None, ["train"]).parse_args([f"--input_name={run.picture.name}", *own])
         for seed in range(first, first + args.seeds):

@@ -174,7 +174,7 @@ def test_every_ready_study_can_be_planned(studio: Studio, capsys: Capture) -> No
         "niter": 4,
         "residual": 2,
         "texture": 5,
-        "sizes": 4,
+        "sizes": 5,
         "gan_mode": 5,
         "critic": 3,
         "stochastic": 3,
@@ -189,7 +189,19 @@ def test_every_ready_study_can_be_planned(studio: Studio, capsys: Capture) -> No
 
 
 def test_the_niter_study_takes_parts_of_niter() -> None:
-    assert study.variations("niter", [], 2000) == {"niter": ["250", "500", "1000", "2000"]}
+    assert study.variations("niter", [], 2000, 250) == {"niter": ["250", "500", "1000", "2000"]}
+
+
+@pytest.mark.slow
+def test_the_sizes_study_varies_one_size_at_a_time(studio: Studio, capsys: Capture) -> None:
+    studio.draw("x.png", 60, 80)
+    run(studio, "--study", "sizes", "--max_size", "80", "--min_size", "18", "--niter", "1", "--jobs", "2")
+    folder = studio.out / "Studies" / "x" / "sizes"
+    sizes = [(12, 80), (18, 60), (18, 80), (25, 80), (35, 80)]
+    assert sorted(path.name for path in folder.glob("min*")) == sorted(
+        f"min_size={low},max_size={high},seed=1" for low, high in sizes
+    )
+    assert (folder / "samples.png").exists()  # of pictures of several sizes
 
 
 @pytest.mark.parametrize("change", [lambda net: net, lambda net: NetConfig(3, 4, 4, residual=False)])
