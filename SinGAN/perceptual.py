@@ -23,8 +23,13 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 class VGG(nn.Sequential):
     """VGG16 (Simonyan and Zisserman 2014) up to relu4_3, frozen; torchvision's names after ``features.``."""
 
+    average: Tensor  # (3, 1, 1), as the next
+    deviation: Tensor
+
     def __init__(self) -> None:
         super().__init__(*make_layers(cfgs["D"][:13]))
+        for name, values in (("average", MEAN), ("deviation", DEVIATION)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         self.eval().requires_grad_(False)
 
     @classmethod
@@ -41,7 +46,7 @@ class VGG(nn.Sequential):
         small image has no pixel for are left out.
         """
         colours = image[:, :3] if image.shape[1] >= 3 else image.expand(-1, 3, -1, -1)
-        x = ((colours + 1) / 2 - image.new_tensor(MEAN)[:, None, None]) / image.new_tensor(DEVIATION)[:, None, None]
+        x = ((colours + 1) / 2 - self.average) / self.deviation
         seen = []
         for index, layer in enumerate(self):
             if isinstance(layer, nn.MaxPool2d) and min(x.shape[-2:]) < 2:

@@ -157,6 +157,9 @@ def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generat
     assert not isinstance(engine.run(lambda: torch.zeros(7), rng, scales=2), Captured)
 
 
+WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_pin_memory", "lift_fresh")
+
+
 class NoWaiting(TorchDispatchMode):
     """Refuses what a graph can't hold: values that the host must know, and ways between devices."""
 
@@ -165,7 +168,14 @@ class NoWaiting(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = function._overloadpacket.__name__
-        assert name not in ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_pin_memory"), name
+        assert name not in (
+            "_local_scalar_dense",
+            "nonzero",
+            "masked_select",
+            "is_nonzero",
+            "_pin_memory",
+            "lift_fresh",
+        ), name
         assert "device" not in (kwargs or {}) or kwargs["device"] in (None, CPU), name
         return function(*args, **(kwargs or {}))
 

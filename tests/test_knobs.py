@@ -1,5 +1,6 @@
 """Each option of the studies through the whole program: training, resuming, sampling, every application and engine."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +26,11 @@ from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
 from SinGAN.perceptual import VGG, Seen, trained
 from SinGAN.planning import plan_scales
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.studio import SIZES, SMALL, Capture, Studio, refusal
-from tests.test_engines import Graphs, equal
+from tests.test_engines import Graphs, NoWaiting, equal
 from tests.test_files import everything
 from tests.test_resume import CutError, bits, cut_after
 
@@ -188,6 +189,21 @@ def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeyp
     assert graphs.repeated > 0
     assert equal(eager, captured)
     assert torch.equal(eager_losses, losses)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng: torch.Generator) -> None:
+    net, config = knobs_of_training()[case]
+    below, first, real = Pyramid((), 0.75, net.margin), stripes(20, 18), stripes(28, 26)
+    below = below.with_scale(0, Scale(*start_nets(below, net, rng), first, first_z_rec(below, first, rng), 1.0))
+    z_rec = first_z_rec(below, real, rng)
+    vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
+    target = replace(make_target(below, real, z_rec, config), seen=None if vgg is None else Seen.of(vgg, real))
+    nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng), config)
+    for mode in (contextlib.nullcontext(), NoWaiting()):  # the optimizers' first step is lazy
+        drawn = draw(below, real, z_rec, config.Dsteps, rng)
+        with mode:
+            iteration(nets, target, drawn, config)
 
 
 @pytest.mark.slow
