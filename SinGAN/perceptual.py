@@ -10,8 +10,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from SinGAN import weights
 
@@ -27,6 +25,8 @@ class VGG(nn.Sequential):
     deviation: Tensor
 
     def __init__(self) -> None:
+        from torchvision.models.vgg import cfgs, make_layers  # two seconds that only these losses need
+
         super().__init__(*make_layers(cfgs["D"][:13]))
         for name, values in (("average", MEAN), ("deviation", DEVIATION)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
@@ -64,6 +64,8 @@ def trained(file: Path | None) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file, or it can't be downloaded.
         ValueError: it lacks a layer, or has one of another shape.
     """
+    from torchvision.models import VGG16_Weights
+
     source = weights.fetch(VGG16_Weights.IMAGENET1K_V1.url) if file is None else weights.existing(file, "--vgg_weights")
     found = {name.removeprefix("features."): value for name, value in weights.read(source).items()}
     net = VGG()
