@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from SinGAN import cluster, dispatch, engines, layout
+from SinGAN import cluster, dispatch, engines, layout, many
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE
 from SinGAN.files import keep_inside
 from SinGAN.losses import GAN_MODES
@@ -133,7 +133,7 @@ def _add_net_flags(add: Callable[..., Any]) -> None:
     add("--stride", type=int, choices=(1,), default=1, help="of the convolutions; only 1 works")
     add("--padd_size", type=int, choices=(0,), default=0, help="padding inside the nets; only 0 works")
     add("--netG", type=Path, help="generator weights to start from, where the authors start from fresh ones")
-    add("--netD", default="patch", help=f"critic: {', '.join(CRITICS)}; or weights to start from [%(default)s]")
+    add("--netD", type=critic, default="patch", help=f"critic: {', '.join(CRITICS)}, or weights of one [%(default)s]")
     add("--stochastic", choices=STOCHASTIC, default="noise", help="where randomness comes from [%(default)s]")
     add("--dropout", type=number(float, 0, 1, strict=True), help="share dropped with --stochastic dropout [0.5]")
     add("--weight_noise", type=positive, help="deviation with --stochastic weights, of each filter's RMS [0.1]")
@@ -178,6 +178,13 @@ def _below_one(text: str) -> float:
     return value
 
 
+def critic(text: str) -> str:
+    """A converter to a kind of critic, or a file of weights."""
+    if text not in CRITICS and not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"must be {', '.join(CRITICS)} or a file of weights, not {text}")
+    return text
+
+
 def device(text: str) -> torch.device:
     """A converter to a device."""
     try:
@@ -218,29 +225,18 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
         seed=seed,
         overwrite=args.overwrite,
         checkpoint_every=args.checkpoint_every,
+        vgg_weights=args.vgg_weights,
         engine=engines.choose(args.engine, args.precision, chosen, args.recompute),
         **configs(options),
         options=options,
         given=given,
     )
     if len(names) > 1 or args.ray:
-        raise SystemExit(_run_each([run.of_picture(name) for name in names], args, argv, script))
+        flags = dispatch.without(many.OURS, sys.argv[1:] if argv is None else argv)
+        runs = [run.of_picture(name) for name in names]
+        tasks = [run.task(Path(script), flags, args.mode) for run in runs]
+        anywhere = args.device is None and not args.not_cuda
+        raise SystemExit(many.run_all(runs, tasks, args.jobs, args.jobs_per_gpu, args.ray, anywhere))
     run.check_links()
     args.input_name = names[0]
     return run, args
-
-
-def _run_each(runs: list[Run], args: Flags, argv: Sequence[str] | None, script: str) -> int:
-    """Run ``script`` for the picture of each of ``runs``; returns the exit status."""
-    ours = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
-    theirs = dispatch.without(ours, sys.argv[1:] if argv is None else argv)
-    tasks = [run.task(Path(script), theirs, args.mode) for run in runs]
-    jobs, threads = min(args.jobs, len(tasks)), torch.get_num_threads()
-    if not args.ray:
-        places = dispatch.slots(runs[0].device, jobs, args.jobs_per_gpu, threads)
-        return dispatch.run_all(tasks, dispatch.Here(places))
-    for run in runs:
-        run.check_links()
-    gpus = runs[0].device.type == "cuda" or (args.device is None and not args.not_cuda)
-    own = (max(1, threads // jobs), args.jobs_per_gpu, gpus, args.checkpoint_every, args.out)
-    return dispatch.run_all(tasks, cluster.OnRay(args.ray, *own))

@@ -124,7 +124,7 @@ def variation(text: str) -> tuple[str, list[str]]:
     """A converter to a flag of the trainer and its values."""
     flag, _, text_of_values = text.partition("=")
     values = text_of_values.split(",")
-    if flag not in MODEL_FLAGS or flag in ("netG", "vgg_weights") or not all(values):
+    if flag not in MODEL_FLAGS or flag == "netG" or not all(values):
         raise argparse.ArgumentTypeError(f"must be a flag of the model and its values, as alpha=0,1,10, not {text}")
     if flag == "netD" and not CRITICS.keys() >= set(values):
         raise argparse.ArgumentTypeError(f"must have values of {', '.join(CRITICS)}, not {text_of_values}")
@@ -152,9 +152,8 @@ def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int,
 
 def combine(run: Run, args: config.Flags, varied: Varied, folder: Path) -> list[Combination]:
     """Every combination of the values, each ``--seeds`` times; raises SystemExit, after a line, for a bad value."""
-    given = [
-        flag for flag in (*MODEL_FLAGS, "engine", "precision", "recompute", "checkpoint_every") if flag in run.given
-    ]
+    passed_on = (*MODEL_FLAGS, "vgg_weights", "engine", "precision", "recompute", "checkpoint_every")
+    given = [flag for flag in passed_on if flag in run.given]
     base = [part for flag in given if flag not in varied for part in as_flag(flag, str(getattr(args, flag)))]
     first = run.seed if "manualSeed" in run.given else 1
     found = []
@@ -204,7 +203,8 @@ def speed(run: Run) -> float:
         losses.tolist()  # waits for the device
         times.append(time.monotonic())
 
-    list(train(image, plan, run.net, replace(run.training, niter=TRIALS + 1), rng, watch))
+    plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
+    list(train(image, plan, run.net, plain, rng, watch))
     return TRIALS * sum(scale_costs(plan, run.net, run.device)) / (times[-1] - times[0])
 
 

@@ -44,7 +44,7 @@ class TrainConfig:
     perceptual_weight: float = 0.0  # weight of the reconstruction's perceptual distance
 
     @property
-    def looks(self) -> bool:
+    def uses_vgg(self) -> bool:
         """Whether a VGG's view of the images counts."""
         return bool(self.texture_weight or self.perceptual_weight)
 

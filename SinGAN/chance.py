@@ -11,19 +11,22 @@ from torch import Tensor
 
 from SinGAN.functions import centre_crop
 
-GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
+WORD = 2**32 - 1
+ROUNDS = ((16, 0x7FEB352D), (15, 0x5BD1E995), (16, 0x2C1B3C6D))  # shifts and odd factors below 2^31: int64 holds all
 
 
-def keys(count: int, depth: int, like: Tensor) -> Tensor:
-    """``count`` large numbers without a common measure, others at each ``depth``: (count,), float64."""
-    index = torch.arange(1, count + 1, dtype=torch.float64, device=like.device)
-    return 1e3 + 1e7 * ((index + depth * math.sqrt(2)) * GOLDEN_RATIO).frac()
+def scrambled(words: Tensor) -> Tensor:
+    """A hash of ``words``, int64 of 32 bits: each bit hangs on all (Appleby's MurmurHash3, its finalizer)."""
+    for shift, factor in ROUNDS:
+        words = ((words ^ (words >> shift)) * factor) & WORD
+    return words ^ (words >> 15)
 
 
-def uniform(seeds: Tensor, keys: Tensor) -> Tensor:
-    """For each of ``seeds`` and ``keys``, broadcast, a number in [0, 1) that looks independent of all others."""
-    product = seeds.double() * keys
-    return product - product.floor()
+def uniform(seeds: Tensor, count: int, depth: int) -> Tensor:
+    """For each of ``seeds`` (.., 1), float32, ``count`` numbers (.., count) in [0, 1), others at each ``depth``."""
+    index = torch.arange(count, device=seeds.device) + (depth << 24)
+    words = seeds.float().view(torch.int32).long() & WORD
+    return scrambled(scrambled(words) ^ scrambled(index + 1)).double() / 2**32
 
 
 def dropped(features: Tensor, noise: Tensor, share: float, depth: int) -> Tensor:
@@ -32,8 +35,8 @@ def dropped(features: Tensor, noise: Tensor, share: float, depth: int) -> Tensor
     Which ones, ``noise`` (B or 1, 1, H, W) says at the same place; H, W are h, w and a margin, or the same.
     """
     here = centre_crop(noise, (features.shape[-2], features.shape[-1]))
-    kept = uniform(here, keys(features.shape[1], depth, features)[:, None, None]) >= share
-    factors = torch.where(here == 0, 1.0, kept / (1 - share))
+    chances = uniform(here.movedim(1, -1), features.shape[1], depth).movedim(-1, 1)
+    factors = torch.where(here == 0, 1.0, (chances >= share) / (1 - share))
     return features * factors.to(features)
 
 
@@ -43,9 +46,9 @@ def shaken(weight: Tensor, seed: Tensor, amount: float, depth: int) -> Tensor:
     A filter multiplied by a number has its noise multiplied alike, so that a BatchNorm can be
     folded into it. ``seed`` (1, 1, 1, 1) is one number of a noise map.
     """
-    numbers = keys(2 * weight.numel(), depth, weight)
-    radii, angles = uniform(seed.flatten(), numbers).chunk(2)
+    radii, angles = uniform(seed.flatten(), 2 * weight.numel(), depth).chunk(2)
     normal = (-2 * (1 - radii).log()).sqrt() * (2 * math.pi * angles).cos()  # Box and Muller 1958
-    size = weight.detach().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    held = weight.detach()
+    size = held.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().copysign(held[:, :1, :1, :1])
     noise = torch.where(seed == 0, 0.0, normal.reshape(weight.shape).to(weight))
     return weight + amount * size * noise

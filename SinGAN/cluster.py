@@ -53,7 +53,9 @@ class OnRay:
             ValueError: Ray is not installed, can't serve what is asked, or nothing answers at the address.
         """
         if any(files_named(task.flags) for task in tasks) or {task.script.stem for task in tasks} != {"main_train"}:
-            raise ValueError("--ray serves main_train.py, without files of weights (--netG, --netD, --vgg_weights)")
+            raise ValueError(
+                "--ray serves main_train.py, without files of weights: leave it or them (--netG, --netD, ..) out"
+            )
         ray = imported()
         check_address(self.address)
         own: dict[str, Any] = {"include_dashboard": False} if self.address == LOCAL else {}

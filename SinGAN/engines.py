@@ -48,18 +48,20 @@ class Engine:
         recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
         return f"{self.name}, {self.precision}{recomputing}"
 
-    def needs(self, config: NetConfig, size: Size) -> int:
+    def needs(self, config: NetConfig, size: Size, uses_vgg: bool = False) -> int:
         """About how many bytes of activations an iteration of nets of ``config`` keeps, at a scale of ``size``."""
-        return needed(config, *size) // (2 if self.precision == "bf16" else 1)
+        return needed(config, *size, uses_vgg) // (2 if self.precision == "bf16" else 1)
 
-    def recomputes(self, config: NetConfig, size: Size, device: torch.device) -> bool:
+    def recomputes(self, config: NetConfig, size: Size, device: torch.device, uses_vgg: bool = False) -> bool:
         """Whether activations are made anew: where ``device`` has no room for them, or as asked."""
-        room = SHARE * memory_of(device)
-        return self.recompute == "always" or (self.recompute == "auto" and 0 < room < self.needs(config, size))
+        room, needs = SHARE * memory_of(device), self.needs(config, size, uses_vgg)
+        return self.recompute == "always" or (self.recompute == "auto" and 0 < room < needs)
 
-    def differentiating(self, config: NetConfig, size: Size, device: torch.device) -> Differentiate:
+    def differentiating(
+        self, config: NetConfig, size: Size, device: torch.device, uses_vgg: bool = False
+    ) -> Differentiate:
         """What differentiates the terms of a scale of ``size``."""
-        return frugally if self.recomputes(config, size, device) else self.differentiate
+        return frugally if self.recomputes(config, size, device, uses_vgg) else self.differentiate
 
     def run(self, step: Step, rng: torch.Generator, scales: int) -> Step:
         """``step``, which trains the last of ``scales`` scales with random numbers of ``rng``, made ready to repeat."""

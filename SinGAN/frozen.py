@@ -26,7 +26,8 @@ def in_strips(generator: Generator, z: Tensor, previous: Tensor, chance: Tensor 
     A strip is made of the margin, too, that its pixels depend on, so that there are no seams.
     """
     margin = 2 * generator.config.margin
-    rows = max(1, STRIP_VALUES // (z.shape[0] * z.shape[-1] * generator.config.filters) - margin)
+    count = max(len(one) for one in (z, previous, chance) if one is not None)
+    rows = max(1, STRIP_VALUES // (count * z.shape[-1] * generator.config.filters) - margin)
     height = z.shape[-2]
 
     def strip(whole: Tensor, top: int) -> Tensor:

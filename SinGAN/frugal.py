@@ -19,18 +19,21 @@ from torch.utils.checkpoint import checkpoint
 
 from SinGAN.adversarial import eagerly
 from SinGAN.models import LEAK, ConvBlock, Discriminator, Generator, NetConfig, Trunk
+from SinGAN.perceptual import VGG
 from SinGAN.terms import mean, weighted_penalty
 
 VALUES_KEPT = 7  # by an eager iteration at its peak, for each filter of each block and each pixel
+VGG_VALUES = 270  # by a VGG, for each pixel
 SHARE = 0.7  # of a machine's memory that they may take
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 EPS = 1e-5  # of BatchNorm
 CHUNK = 8  # channels whose normalisation is differentiated at once
 
 
-def needed(config: NetConfig, height: int, width: int) -> int:
+def needed(config: NetConfig, height: int, width: int, uses_vgg: bool = False) -> int:
     """The bytes that an eager iteration with nets of ``config`` needs for its activations, about."""
-    return 4 * VALUES_KEPT * height * width * sum(config.block_filters())
+    streams = 2 if config.conditional else 1
+    return 4 * height * width * (VALUES_KEPT * streams * sum(config.block_filters()) + VGG_VALUES * uses_vgg)
 
 
 def memory_of(device: torch.device) -> int:
@@ -52,9 +55,9 @@ def frugally(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
 
 @contextmanager
 def recomputing(nets: Sequence[nn.Module]) -> Iterator[None]:
-    """Within, blocks of ``nets`` keep their input alone for the backward pass; a generator before a critic its own."""
+    """Within, blocks of ``nets`` keep their input alone for the backward pass; so do VGGs, and generators of fakes."""
     parts: list[nn.Module] = [block for net in nets for block in net.modules() if isinstance(block, ConvBlock)]
-    parts += [net for net in nets[:-1] if isinstance(net, Generator)]
+    parts += [net for net in nets[:-1] if isinstance(net, Generator)] + [net for net in nets if isinstance(net, VGG)]
     for part in parts:
         part.__dict__["forward"] = partial(recomputed, part, part.forward)  # before the one of its class
     try:
@@ -64,18 +67,17 @@ def recomputing(nets: Sequence[nn.Module]) -> Iterator[None]:
             del part.__dict__["forward"]
 
 
-def recomputed(net: nn.Module, forward: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:
+def recomputed(net: nn.Module, forward: Callable[..., Any], *inputs: Tensor | None) -> Any:
     """``forward`` of ``net``, to be done again in the backward pass, when BatchNorm must not count it."""
     if not torch.is_grad_enabled():
         return forward(*inputs)
-    made: Tensor = checkpoint(
+    return checkpoint(
         forward,
         *inputs,
         use_reentrant=False,
         preserve_rng_state=False,
         context_fn=lambda: (nullcontext(), uncounted(net)),
     )
-    return made
 
 
 @contextmanager
@@ -100,7 +102,7 @@ def penalised(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, we
         mixed = (mix * seen + (1 - mix) * made).detach().requires_grad_()
         (slope,) = torch.autograd.grad(one(mixed).sum(), mixed)
         slope.requires_grad_()
-        excess: Tensor = slope.norm(2, dim=1) - 1
+        excess: Tensor = slope[:, : one.config.channels].norm(2, dim=1) - 1
         value = weight * excess.square().mean()
         (along,) = torch.autograd.grad(value / len(pairs), slope)
         descend(one, mixed.detach(), along)

@@ -47,13 +47,16 @@ class Job:
         if self.engine.recompute != "auto":
             return None
         device, nets = self.image.device, [self.net.at(index) for index in range(len(self.plan.sizes))]
-        short = [self.engine.recomputes(*each, device) for each in zip(nets, self.plan.sizes, strict=True)]
+        short = [
+            self.engine.recomputes(*each, device, self.config.uses_vgg)
+            for each in zip(nets, self.plan.sizes, strict=True)
+        ]
         if not any(short):
             return None
-        most = self.engine.needs(nets[-1], self.plan.sizes[-1]) / 2**30
+        most = self.engine.needs(nets[-1], self.plan.sizes[-1], self.config.uses_vgg) / 2**30
         return (
             f"scales {short.index(True)} to {len(short) - 1} make activations anew where others keep them: that would "
-            f"take about {most:.1f} GB (--recompute never does so, --max_size makes smaller scales)"
+            f"take about {most:.1f} GB (`--recompute never` keeps them all, a smaller --max_size needs less)"
         )
 
     def is_done(self) -> bool:

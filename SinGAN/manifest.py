@@ -15,7 +15,7 @@ from SinGAN import authors
 from SinGAN.engines import EAGER, Engine
 from SinGAN.files import whole_file
 from SinGAN.models import NetConfig
-from SinGAN.options import beyond_weights, neutral
+from SinGAN.options import NEUTRAL, beyond_weights, neutral
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, trained_scales
 
@@ -93,6 +93,7 @@ class Manifest:
     @classmethod
     def _of_authors(cls, folder: Path) -> "Manifest":
         options, factor, sizes = authors.describe(folder)
+        options = {**NEUTRAL, **options}  # their code has no other
         return cls("", UNKNOWN, options, 0, UNKNOWN, factor, [list(size) for size in sizes], {}, UNKNOWN, 0)
 
     def all_options(self, defaults: Mapping[str, Any]) -> dict[str, Any]:

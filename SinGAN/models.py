@@ -62,6 +62,7 @@ class NetConfig:
             self,
             filters=min(self.filters * growth, MAX_FILTERS),
             min_filters=min(self.min_filters * growth, MAX_FILTERS),
+            conditional=self.conditional and scale > 0,  # there is no image before the coarsest
         )
 
     def block_filters(self) -> list[int]:
@@ -83,14 +84,9 @@ class NetConfig:
         try:
             head, tail = state["head.conv.weight"], state["tail.0.weight"]
             blocks = sum(key.startswith("body.") and key.endswith("conv.weight") for key in state)
-            return replace(
-                like or cls(),
-                channels=head.shape[1],
-                filters=head.shape[0],
-                min_filters=tail.shape[1],
-                ker_size=head.shape[-1],
-                num_layer=blocks + 2,
-            )
+            shape = head.shape[1], head.shape[0], tail.shape[1], head.shape[-1], blocks + 2
+            like = like or cls()
+            return cls(*shape, like.residual, like.dropout, like.weight_noise, like.critics, like.conditional)
         except (KeyError, IndexError, AttributeError) as error:
             raise ValueError(f"no generator's weights: {error} is missing") from error
 
@@ -108,9 +104,10 @@ class ConvBlock(nn.Sequential):
         self.add_module("norm", nn.BatchNorm2d(outputs))
         self.add_module("LeakyRelu", nn.LeakyReLU(LEAK, inplace=True))
 
-    def with_weight(self, weight: Tensor, x: Tensor) -> Tensor:
-        """What the block makes of ``x``, its convolution having another ``weight``."""
-        made: Tensor = self.LeakyRelu(self.norm(F.conv2d(x, weight, self.conv.bias)))
+    def forward(self, input: Tensor, weight: Tensor | None = None) -> Tensor:
+        """What the block makes of ``input``, its convolution having another ``weight`` where one is given."""
+        mapped = self.conv(input) if weight is None else F.conv2d(input, weight, self.conv.bias)
+        made: Tensor = self.LeakyRelu(self.norm(mapped))
         return made
 
 
@@ -133,7 +130,7 @@ class Trunk(nn.Module):
         return features
 
 
-Inputs = tuple[Tensor, Tensor, Tensor | None]
+Inputs = tuple[Tensor, Tensor, Tensor | None]  # z, previous, chance
 
 
 class Generator(Trunk):
@@ -188,7 +185,7 @@ class Generator(Trunk):
         amount = self.config.weight_noise
         for depth, block in enumerate((self.head, *self.body)):
             assert isinstance(block, ConvBlock)
-            z = block.with_weight(shaken(block.conv.weight, seed, amount, depth), z)
+            z = block(z, shaken(block.conv.weight, seed, amount, depth))
         conv, tanh = self.tail
         assert isinstance(conv, nn.Conv2d)
         detail: Tensor = tanh(F.conv2d(z, shaken(conv.weight, seed, amount, self.config.num_layer), conv.bias))
@@ -217,7 +214,7 @@ class Discriminator(Trunk):
         """Of what ``show`` gives (B, C or 2 C, H, W), the scores (B, 1, H - 2 m, W - 2 m), in its precision."""
         if self.config.conditional:
             image, previous = shown.chunk(2, dim=1)
-            features = self.features(image) * (1 + self.stream.features(previous))  # 0 where there is no map: scale 0
+            features = self.features(image) * (1 + self.stream.features(previous))
         else:
             features = self.features(shown)
         scores: Tensor = self.tail(features)

@@ -14,7 +14,7 @@ MODEL_FLAGS = [
     "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
     "scale_factor", "noise_amp", "min_size", "max_size", "sketch_scales",
     "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
-    "no_residual", "gan_mode", "texture_weight", "perceptual_weight", "vgg_weights",
+    "no_residual", "gan_mode", "texture_weight", "perceptual_weight",
     "stochastic", "dropout", "weight_noise",
 ]
 # fmt: on
@@ -31,7 +31,6 @@ NEUTRAL: dict[str, Any] = {
     "gan_mode": "wgan-gp",
     "texture_weight": 0.0,
     "perceptual_weight": 0.0,
-    "vgg_weights": None,
     "stochastic": "noise",
     "dropout": 0.0,
     "weight_noise": 0.0,
@@ -54,7 +53,7 @@ def model_options(flags: Mapping[str, Any]) -> dict[str, Any]:
         options["lambda_grad"] = 0.1 if options["gan_mode"] == "wgan-gp" else 0.0
     for flag, mode, default in (("dropout", "dropout", 0.5), ("weight_noise", "weights", 0.1)):
         if options[flag] is not None and options["stochastic"] != mode:
-            raise ValueError(f"--{flag} is for --stochastic {mode}, not for {options['stochastic']}: leave it out")
+            raise ValueError(f"--{flag} is for --stochastic {mode}, not for {options['stochastic']}: leave one out")
         if options[flag] is None:
             options[flag] = default if options["stochastic"] == mode else 0.0
     return options

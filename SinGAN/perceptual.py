@@ -92,7 +92,8 @@ class Seen:
 def gram(features: Tensor) -> Tensor:
     """How the channels of ``features`` (B, F, h, w) go together, over all places: (B, F, F)."""
     flat = features.flatten(2).float()
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    with torch.autocast(features.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def texture_distance(activations: Sequence[Tensor], grams: Sequence[Tensor]) -> Tensor:

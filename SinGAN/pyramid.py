@@ -160,7 +160,7 @@ class Pyramid:
         for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
             place = folder / str(index)
             weights = read_weights(place / "netG.pth")
-            generator = Generator(NetConfig.of(weights, like))
+            generator = Generator(NetConfig.of(weights, replace(like, conditional=like.conditional and index > 0)))
             discriminator = Discriminator(generator.config)
             _fill(generator, weights, place / "netG.pth")
             _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")

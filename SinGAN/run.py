@@ -38,6 +38,7 @@ class Run:
     overwrite: bool
     checkpoint_every: float  # seconds
     engine: Engine
+    vgg_weights: Path | None  # torchvision's where there is none
     net: NetConfig
     pyramid: PyramidConfig
     training: TrainConfig
@@ -85,9 +86,7 @@ class Run:
 
     def _vgg_weights(self, options: Mapping[str, Any] | None = None) -> dict[str, Tensor] | None:
         options = options or self.options
-        if not (options["texture_weight"] or options["perceptual_weight"]):
-            return None
-        return trained(Path(options["vgg_weights"]) if options["vgg_weights"] else None)
+        return trained(self.vgg_weights) if options["texture_weight"] or options["perceptual_weight"] else None
 
     def model_flags(self) -> str:
         """The flags that name this model to another script, quoted for a shell."""

@@ -38,7 +38,7 @@ class StartWeights:
 
     generator: Weights | None = None
     critic: Weights | None = None
-    vgg: Weights | None = None  # needed where ``TrainConfig.looks``
+    vgg: Weights | None = None  # needed where ``TrainConfig.uses_vgg``
 
 
 def train(
@@ -79,9 +79,9 @@ def train(
 
 def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device) -> VGG | None:
     """The VGG whose view of the images counts, if one does; a ValueError where its weights are lacking."""
-    if config.looks and weights.vgg is None:
+    if config.uses_vgg and weights.vgg is None:
         raise ValueError("texture and perceptual loss need the weights of a VGG16")
-    return VGG.of(weights.vgg).to(device) if config.looks and weights.vgg is not None else None
+    return VGG.of(weights.vgg).to(device) if config.uses_vgg and weights.vgg is not None else None
 
 
 def scale_seed(seed: int, index: int) -> int:
@@ -92,13 +92,16 @@ def scale_seed(seed: int, index: int) -> int:
 def start_nets(
     pyramid: Pyramid, config: NetConfig, rng: torch.Generator, weights: StartWeights = StartWeights()
 ) -> tuple[Generator, Discriminator]:
-    """The nets of the next scale: the last scale's weights where the shape is the same, else fresh."""
+    """The nets of the next scale: the last scale's weights where the shape is the same, else fresh.
+
+    A conditional critic's second stream, which the coarsest scale lacks, begins fresh at the next one.
+    """
     generator, critic = Generator(config).to(rng.device), Discriminator(config).to(rng.device)
     for net in (generator, critic):
         initialise(net, rng)
-    if pyramid.scales and pyramid.scales[-1].generator.config == config:
+    if pyramid.scales and replace(pyramid.scales[-1].generator.config, conditional=config.conditional) == config:
         generator.load_state_dict(pyramid.scales[-1].generator.state_dict())
-        critic.load_state_dict(pyramid.scales[-1].discriminator.state_dict())
+        critic.load_state_dict(pyramid.scales[-1].discriminator.state_dict(), strict=not config.conditional)
         return generator, critic
     for flag, net, state in (("--netG", generator, weights.generator), ("--netD", critic, weights.critic)):
         if state is not None and fits(net, state):
@@ -140,7 +143,8 @@ def train_scale(
         target = replace(target, seen=Seen.of(vgg, real))
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
-    differentiate = engine.differentiating(generator.config, (real.shape[-2], real.shape[-1]), rng.device)
+    size = (real.shape[-2], real.shape[-1])
+    differentiate = engine.differentiating(generator.config, size, rng.device, config.uses_vgg)
 
     def step() -> Tensor:
         drawn = draw(pyramid, real, z_rec, config.Dsteps, rng, edit)

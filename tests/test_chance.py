@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from SinGAN import frozen
-from SinGAN.chance import dropped, keys, shaken, uniform
+from SinGAN.chance import dropped, shaken, uniform
 from SinGAN.frozen import folded, in_strips
 from SinGAN.functions import repeated
 from SinGAN.models import Generator, NetConfig, initialise
@@ -13,18 +13,30 @@ DROPOUT = NetConfig(filters=8, min_filters=8, dropout=0.5)
 WEIGHTS = NetConfig(filters=8, min_filters=8, weight_noise=0.3)
 
 
+def far_from_uniform(numbers: torch.Tensor) -> float:
+    """How far the distribution of ``numbers`` (n,) is from the uniform one, in units of what chance makes."""
+    ordered = numbers.sort().values
+    steps = torch.arange(1, len(ordered) + 1) / len(ordered)
+    return float((ordered - steps).abs().max() * len(ordered) ** 0.5)
+
+
+def related(numbers: torch.Tensor) -> float:
+    """The largest correlation between two rows of ``numbers`` (k, n), in units of what independent ones have."""
+    found = torch.corrcoef(numbers) - torch.eye(len(numbers))
+    return float(found.abs().max() * numbers.shape[1] ** 0.5)
+
+
 def test_the_numbers_are_uniform_and_independent(rng: torch.Generator) -> None:
-    seeds = torch.randn(20_000, 1, generator=rng)
-    numbers = uniform(seeds, keys(8, 1, seeds))
-    assert float(numbers.min()) >= 0
-    assert float(numbers.max()) < 1
-    assert torch.allclose(numbers.mean(dim=0), torch.tensor(0.5, dtype=torch.float64), atol=0.01)
-    assert torch.allclose(numbers.var(dim=0), torch.tensor(1 / 12, dtype=torch.float64), atol=0.002)
-    among = torch.corrcoef(numbers.T) - torch.eye(8)  # one seed, several keys
-    assert float(among.abs().max()) < 0.03
-    along = torch.corrcoef(torch.stack([numbers[:-1, 0], numbers[1:, 0]]))  # one key, several seeds
-    assert float(along[0, 1].abs()) < 0.03
-    assert float(torch.corrcoef(torch.stack([uniform(seeds, keys(8, 2, seeds))[:, 0], numbers[:, 0]]))[0, 1]) < 0.03
+    numbers = uniform(torch.randn(20_000, 1, generator=rng), 16, 1)
+    assert numbers.shape == (20_000, 16)
+    assert 0 <= float(numbers.min()) <= float(numbers.max()) < 1
+    assert all(far_from_uniform(one) < 2 for one in numbers.T)  # over the seeds
+    assert related(numbers.T) < 5
+    one = uniform(torch.tensor([0.7]), 20_000, 1)
+    assert far_from_uniform(one) < 2  # over the numbers of a seed
+    shifted = [one.roll(lag) for lag in (0, 1, 2, 3, 9, 10_000)]
+    others = [uniform(torch.tensor([seed]), 20_000, depth) for seed, depth in ((0.7, 2), (0.70001, 1), (-0.7, 1))]
+    assert related(torch.stack([*shifted, *others])) < 5
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
@@ -44,16 +56,18 @@ def test_noise_of_zero_drops_nothing_and_shakes_nothing() -> None:
     assert torch.equal(shaken(weight, torch.zeros(1, 1, 1, 1), 0.5, 0), weight)
 
 
-def test_weights_are_shaken_by_their_share_of_each_filters_size() -> None:
-    weight = torch.randn(6, 32, 3, 3) * torch.tensor([0.01, 0.1, 1, 1, 10, 100])[:, None, None, None]
-    noise = shaken(weight, torch.full((1, 1, 1, 1), 0.7), 0.2, 0) - weight
-    sizes = weight.square().mean(dim=(1, 2, 3)).sqrt()
-    assert torch.allclose(noise.std(dim=(1, 2, 3)) / sizes, torch.tensor(0.2), atol=0.03)
-    assert torch.allclose(noise.mean(dim=(1, 2, 3)) / sizes, torch.tensor(0.0), atol=0.04)
-    normal = (noise / sizes[:, None, None, None] / 0.2).flatten()
-    assert float((normal.abs() < 1).float().mean()) == pytest.approx(0.683, abs=0.03)  # as of a Gaussian
-    other = shaken(weight, torch.full((1, 1, 1, 1), 0.8), 0.2, 0) - weight
-    assert abs(float(torch.corrcoef(torch.stack([noise[2].flatten(), other[2].flatten()]))[0, 1])) < 0.15
+@pytest.mark.parametrize("seed", [0.7, -1.3, 1e-6])
+def test_weights_are_shaken_by_gaussian_noise_of_each_filters_size(seed: float) -> None:
+    weight = torch.randn(6, 64, 5, 5) * torch.tensor([0.01, 0.1, 1, 1, 10, 100])[:, None, None, None]
+    noise = shaken(weight, torch.full((1, 1, 1, 1), seed), 0.2, 0) - weight
+    sizes = weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    normal = noise / sizes / 0.2
+    assert torch.allclose(normal.std(dim=(1, 2, 3)), torch.tensor(1.0), atol=0.08)
+    values = normal.flatten().double()
+    assert far_from_uniform(torch.special.ndtr(values)) < 2
+    assert float((values**4).mean()) == pytest.approx(3, abs=0.4)
+    other = (shaken(weight, torch.full((1, 1, 1, 1), seed + 0.1), 0.2, 0) - weight) / sizes
+    assert related(torch.stack([values, values.roll(1), values.roll(4800), other.flatten()])) < 5
 
 
 def generator(config: NetConfig, rng: torch.Generator) -> Generator:
@@ -63,6 +77,9 @@ def generator(config: NetConfig, rng: torch.Generator) -> Generator:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(4)
+        for name, parameter in net.named_parameters():
+            if name.endswith("norm.weight"):
+                parameter[::2] *= -1  # which folding carries into the filters
     net(torch.randn(1, 3, 30, 30, generator=rng), torch.zeros(1, 3, 30, 30))
     return net.eval().requires_grad_(False)
 

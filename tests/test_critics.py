@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
 from SinGAN.functions import gradient_penalty
 from SinGAN.losses import GAN_MODES, high
-from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.terms import critic_loss, weighted_penalty
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
@@ -102,3 +102,27 @@ def test_a_conditional_critic_tells_the_image_by_its_map() -> None:
             parameter.mul_(3)
     one, other = (critic(critic.show(image, torch.full((1, 3, 30, 34), value))) for value in (0.1, 0.9))
     assert not torch.allclose(one, other)
+
+
+def test_the_coarsest_scale_has_no_image_to_see(rng: torch.Generator) -> None:
+    assert not CONDITIONAL.at(0).conditional
+    assert CONDITIONAL.at(1).conditional
+    first, nets = stripes(24, 24), start_nets(Pyramid((), 0.75, CONDITIONAL.margin), CONDITIONAL.at(0), rng)
+    below = Pyramid((), 0.75, CONDITIONAL.margin)
+    below = below.with_scale(0, Scale(*nets, first, first_z_rec(below, first, rng), 1.0))
+    generator, critic = start_nets(below, CONDITIONAL.at(1), rng)
+    for ours, theirs in ((generator, nets[0]), (critic, nets[1])):
+        own = ours.state_dict()
+        assert all(torch.equal(own[name], value) for name, value in theirs.state_dict().items())
+    assert any(name.startswith("stream") for name in critic.state_dict())
+
+
+def test_the_penalty_is_of_the_image_not_of_its_map(rng: torch.Generator) -> None:
+    """A map of hardly any contrast, which BatchNorm blows up, leaves the penalty as it is."""
+    critic = Discriminator(CONDITIONAL)
+    initialise(critic, rng)
+    real, fake = (torch.rand(1, 3, 25, 33, generator=rng) for _ in range(2))
+    flat = 0.3 + 1e-4 * torch.rand(1, 3, 35, 43, generator=rng)
+    shown = critic.show(real, flat), critic.show(fake, flat)
+    penalty = weighted_penalty(critic, *shown, torch.tensor(0.4), 1.0)
+    assert 0 < penalty.item() < 5

@@ -3,6 +3,7 @@
 import copy
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,8 @@ def test_bf16_stays_near_fp32(rng: torch.Generator) -> None:
 def test_it_is_chosen_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     net, size = NetConfig(filters=128, min_filters=128), (768, 1024)
     assert needed(net, *size) / 2**30 == pytest.approx(10.5, abs=0.1)  # measured: 9.6
+    assert needed(replace(net, conditional=True), *size) == 2 * needed(net, *size)
+    assert needed(net, 10, 10, uses_vgg=True) - needed(net, 10, 10) == 4 * 270 * 100
     assert memory_of(CPU) > 2**30
     for gigabytes, short in ((8, True), (16, False), (0, False)):  # 0: unknown
         monkeypatch.setattr(engines, "memory_of", lambda device, gigabytes=gigabytes: gigabytes * 2**30)

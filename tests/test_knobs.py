@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_training_resuming_and_every_application(studio: Studio, knob: list[str]
     assert bits(studio) == bits(whole)  # it went on after the first iteration of scale 1
     manifest, pyramid = load(studio.model(), CPU)
     asked = {flag.removeprefix("--"): value for flag, value in zip(knob[::2], knob[1::2], strict=False)}
+    asked.pop("vgg_weights", None)  # where they lie is not part of the model
     assert {name: f"{manifest.options[name]}".removesuffix(".0") for name in asked} == asked
     real = pyramid.scales[-1].real
     again, more = (pyramid.generate(pyramid.draw(torch.Generator().manual_seed(seed), 2)) for seed in (1, 2))
@@ -173,7 +175,7 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
     def watch(scale: int, iteration: int, now: torch.Tensor, state: object) -> None:
         losses.append(now)
 
-    weights = StartWeights(vgg=trained(vgg_file)) if config.looks else StartWeights()
+    weights = StartWeights(vgg=trained(vgg_file)) if config.uses_vgg else StartWeights()
     *_, pyramid = train(image, plan_scales(24, 32, TINY), net, config, rng, watch, weights, engine=engine)
     return pyramid, torch.stack(losses)
 
@@ -245,15 +247,15 @@ def test_neutral_values_leave_the_bits_and_others_do_not(studio: Studio) -> None
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--dropout", "0.5"], "--dropout is for --stochastic dropout, not for noise: leave it out"),
+        (["--dropout", "0.5"], "--dropout is for --stochastic dropout, not for noise: leave one out"),
         (["--stochastic", "weights", "--dropout", "0.5"], "--dropout is for --stochastic dropout, not for weights"),
-        (["--weight_noise", "0.5"], "--weight_noise is for --stochastic weights, not for noise: leave it out"),
+        (["--weight_noise", "0.5"], "--weight_noise is for --stochastic weights, not for noise: leave one out"),
         (["--stochastic", "dropout", "--dropout", "1"], "must be above 0 and below 1, not 1"),
         (["--stochastic", "luck"], "invalid choice: 'luck'"),
         (["--texture_weight", "-1"], "must be at least 0, not -1"),
         (["--texture_weight", "1", "--vgg_weights", "nowhere.pth"], "no weights file nowhere.pth (--vgg_weights)"),
         (["--sketch_scales", "3"], "--sketch_scales 3 is above 2, the number of scales below the finest"),
-        (["--netD", "nowhere.pth"], "nowhere.pth"),
+        (["--netD", "multscale"], "--netD: must be patch, multiscale, sesame or a file of weights, not multscale"),
     ],
 )
 def test_what_contradicts_itself_is_one_line(studio: Studio, capsys: Capture, flags: list[str], words: str) -> None:
@@ -283,6 +285,15 @@ def test_a_wrong_option_in_a_manifest_is_one_line(studio: Studio, capsys: Captur
     for wrong in ("much", -1):
         path.write_text(json.dumps({**values, "options": {**values["options"], "dropout": wrong}}))
         assert "wrong option in manifest.json" in refusal(capsys, lambda: studio.sample("--gen_start_scale", "0"))
+
+
+def test_vgg_may_lie_elsewhere_later(studio: Studio, vgg_file: Path, tmp_path: Path) -> None:
+    looks = ["--texture_weight", "1", "--vgg_weights"]
+    with cut_after(2), pytest.raises(CutError):
+        studio.train(*looks, str(vgg_file))
+    moved = Path(shutil.copy(vgg_file, tmp_path / "moved.pth"))
+    studio.train(*looks, str(moved))
+    studio.train("--texture_weight", "1")  # nothing to train: nothing to download
 
 
 def test_only_noise_that_is_added_is_exported(studio: Studio, capsys: Capture) -> None:

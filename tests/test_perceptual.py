@@ -99,7 +99,7 @@ def test_an_iteration_reports_what_counts(vgg: VGG, rng: torch.Generator) -> Non
         config = TrainConfig(texture_weight=texture, perceptual_weight=perceptual_weight)
         assert config.losses == (*LOSSES, *names)
         target = make_target(below, real, z_rec, config)
-        target = type(target)(real, target.reconstruction, 1.0, Seen.of(vgg, real) if config.looks else None)
+        target = type(target)(real, target.reconstruction, 1.0, Seen.of(vgg, real) if config.uses_vgg else None)
         nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
         losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config)
         found = dict(zip(config.losses, losses.tolist(), strict=True))

@@ -188,6 +188,11 @@ def test_every_ready_study_can_be_planned(studio: Studio, capsys: Capture) -> No
         assert f"{count} trainings" in capsys.readouterr().out
 
 
+def test_a_dry_run_needs_no_vgg(studio: Studio, capsys: Capture) -> None:
+    run(studio, "--vary", "alpha=0,10", "--texture_weight", "1", "--dry_run")
+    assert "2 trainings" in capsys.readouterr().out
+
+
 def test_the_niter_study_takes_parts_of_niter() -> None:
     assert study.variations("niter", [], 2000, 250) == {"niter": ["250", "500", "1000", "2000"]}
 
