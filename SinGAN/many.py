@@ -15,8 +15,9 @@ OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "
 def run_all(
     runs: Sequence[Run], tasks: list[Task], jobs: int, per_gpu: int, address: str | None, anywhere: bool
 ) -> int:
-    """Do ``tasks``, one of each of ``runs``, ``jobs`` at once, on the Ray cluster at ``address`` if there is one; returns the exit status.
+    """Do ``tasks``, one of each of ``runs``, ``jobs`` at once; returns the exit status.
 
+    Here, or on the Ray cluster at ``address`` if there is one.
     ``anywhere``: the cluster may use GPUs even where this machine has none.
     """
     first, jobs, threads = runs[0], min(jobs, len(tasks)), torch.get_num_threads()
