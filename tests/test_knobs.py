@@ -117,7 +117,8 @@ def test_training_resuming_and_every_application(studio: Studio, knob: list[str]
     harmonization.main([*flags, "--harmonization_start_scale", "all"])
     editing.main([*flags, "--editing_start_scale", "1"])
     paint2image.main([*flags, "--paint_start_scale", "1"])
-    paint2image.main([*flags, "--paint_start_scale", "1", "--quantization_flag", "True"])
+    vgg = knob[-2:] if "--vgg_weights" in knob else []
+    paint2image.main([*flags, "--paint_start_scale", "1", "--quantization_flag", "True", *vgg])
     found = everything(studio.out)
     for folder in ("Harmonization", "Editing", "Paint2image", "RandomSamples_ArbitrerySizes"):
         assert any(name.startswith(folder) and name.endswith(".png") for name in found), folder
