@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from SinGAN.adversarial import TrainConfig
 from SinGAN.models import NetConfig
+from SinGAN.perceptual import VGG
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import train
@@ -54,3 +56,16 @@ def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyram
 @pytest.fixture(scope="session")
 def pyramid() -> Pyramid:
     return train_tiny(stripes(), TrainConfig(niter=12))
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights, as torchvision names them."""
+    torch.manual_seed(0)
+    net = VGG()
+    for layer in net:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    file: Path = tmp_path_factory.mktemp("vgg") / "vgg.pth"
+    torch.save({f"features.{name}": value for name, value in net.state_dict().items()}, file)
+    return file

@@ -16,6 +16,18 @@ from tests.conftest import stripes
 SIZES = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24"]
 SMALL = ["--not_cuda", *SIZES, "--niter", "2", "--manualSeed", "1"]
 MODEL = "scale_factor=0.750000,alpha=10"
+KNOBS = {
+    "depth": ["--num_layer", "4"],
+    "gan_mode": ["--gan_mode", "hinge"],
+    "no_residual": ["--no_residual"],
+    "looks": ["--texture_weight", "1", "--perceptual_weight", "2", "--vgg_weights", "VGG"],
+    "multiscale": ["--netD", "multiscale", "--num_layer", "2", "--max_size", "28"],  # the finest has two critics
+    "sesame": ["--netD", "sesame"],
+    "dropout": ["--stochastic", "dropout", "--dropout", "0.3"],
+    "weights": ["--stochastic", "weights"],
+    "sketch": ["--sketch_scales", "1"],
+}
+"""Flags of each option of the studies; VGG stands for a file of weights."""
 Capture = pytest.CaptureFixture[str]
 
 

@@ -13,7 +13,7 @@ from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import train
 from tests.conftest import TINY, TINY_NET, stripes
-from tests.studio import Studio
+from tests.studio import KNOBS, SIZES, Studio
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 CUDA = torch.device("cuda")
@@ -51,3 +51,19 @@ def test_train_and_sample_by_the_scripts(tmp_path: Path) -> None:
     main_train.main([*studio.flags(), *flags, "--manualSeed", "1", "--num_samples", "2"])
     random_samples.main([*studio.flags(), "--mode", "random_samples", "--num_samples", "3"])
     assert (studio.out / "RandomSamples" / "x" / "gen_start_scale=0" / "2.png").exists()
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_option_of_the_studies_in_a_graph(tmp_path: Path, knob: str, vgg_file: Path) -> None:
+    studio = Studio(tmp_path)
+    flags = [str(vgg_file) if flag == "VGG" else flag for flag in KNOBS[knob]]
+    main_train.main([*studio.flags(), *SIZES, "--niter", "8", "--manualSeed", "1", "--num_samples", "2", *flags])
+    random_samples.main([*studio.flags(), "--mode", "random_samples", "--num_samples", "3"])
+    assert '"engine": "cudagraph, tf32"' in (studio.model() / "manifest.json").read_text()
+
+
+def test_activations_made_anew_in_a_graph(tmp_path: Path) -> None:
+    studio = Studio(tmp_path)
+    flags = ["--niter", "8", "--manualSeed", "1", "--num_samples", "2", "--recompute", "always"]
+    main_train.main([*studio.flags(), *SIZES, *flags])
+    assert '"engine": "cudagraph, tf32, recompute always"' in (studio.model() / "manifest.json").read_text()

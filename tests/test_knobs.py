@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 import animation
 import editing
@@ -25,43 +24,17 @@ from SinGAN.graphs import Captured
 from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
-from SinGAN.perceptual import VGG, Seen, trained
+from SinGAN.perceptual import Seen, trained
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
 from tests.conftest import TINY, TINY_NET, stripes
-from tests.studio import SIZES, SMALL, Capture, Studio, refusal
+from tests.studio import KNOBS, SIZES, SMALL, Capture, Studio, refusal
 from tests.test_engines import Graphs, NoWaiting, equal
 from tests.test_files import everything
 from tests.test_resume import CutError, bits, cut_after
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights, as torchvision names them."""
-    torch.manual_seed(0)
-    net = VGG()
-    for layer in net:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight)
-    file: Path = tmp_path_factory.mktemp("vgg") / "vgg.pth"
-    torch.save({f"features.{name}": value for name, value in net.state_dict().items()}, file)
-    return file
-
-
-KNOBS = {
-    "depth": ["--num_layer", "4"],
-    "gan_mode": ["--gan_mode", "hinge"],
-    "no_residual": ["--no_residual"],
-    "looks": ["--texture_weight", "1", "--perceptual_weight", "2", "--vgg_weights", "VGG"],
-    "multiscale": ["--netD", "multiscale", "--num_layer", "2", "--max_size", "28"],  # the finest has two critics
-    "sesame": ["--netD", "sesame"],
-    "dropout": ["--stochastic", "dropout", "--dropout", "0.3"],
-    "weights": ["--stochastic", "weights"],
-    "sketch": ["--sketch_scales", "1"],
-}
 
 
 OFTEN = ("looks", "multiscale", "sesame", "dropout", "weights", "sketch")  # the others have tests of their own
