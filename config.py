@@ -152,7 +152,7 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--engine", choices=ENGINES, default="auto", help="what runs iterations [a CUDA graph on a GPU, else eager]")
     add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
-    add("--recompute", choices=RECOMPUTE, default="auto", help="activations, not keep them [where memory is short]")
+    add("--recompute", choices=RECOMPUTE, default="auto", help="make activations anew, not keep them [where short]")
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
@@ -164,8 +164,8 @@ def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--gan_mode", choices=GAN_MODES, default="wgan-gp", help="adversarial loss [%(default)s]")
     add("--lambda_grad", type=not_negative, help="weight of the gradient penalty [0.1 with wgan-gp, else 0]")
     add("--alpha", type=not_negative, default=10.0, help="weight of the reconstruction loss [%(default)g]")
-    add("--texture_weight", type=not_negative, default=0.0, help="weight of the fakes' Gram distance [%(default)g]")
-    add("--perceptual_weight", type=not_negative, default=0.0, help="of the rebuilt image's VGG distance [%(default)g]")
+    add("--texture_weight", type=not_negative, default=0.0, help="weight of the samples' Gram distance [%(default)g]")
+    add("--perceptual_weight", type=not_negative, default=0.0, help="weight of the rebuilt VGG features [%(default)g]")
     add("--vgg_weights", type=Path, help="VGG16 weights for both, a file [torchvision's, downloaded]")
     drawn = "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code) [%(default)s]"
     add("--z_rec", choices=("fixed", "redrawn"), default="fixed", help=drawn)
