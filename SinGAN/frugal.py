@@ -102,7 +102,7 @@ def penalised(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, we
         mixed = (mix * seen + (1 - mix) * made).detach().requires_grad_()
         (slope,) = torch.autograd.grad(one(mixed).sum(), mixed)
         slope.requires_grad_()
-        excess: Tensor = slope[:, : one.config.channels].norm(2, dim=1) - 1
+        excess: Tensor = slope.norm(2, dim=1) - 1
         value = weight * excess.square().mean()
         (along,) = torch.autograd.grad(value / len(pairs), slope)
         descend(one, mixed.detach(), along)

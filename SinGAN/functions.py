@@ -53,15 +53,13 @@ def quantise(image: Tensor, palette: Tensor) -> Tensor:
     return palette[nearest].reshape(pixels.shape).movedim(-1, 1)
 
 
-def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor, channels: int | None = None
-) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """WGAN-GP's penalty, a scalar: how far the critic's slope is from 1 (Gulrajani et al. 2017).
 
     The slope is taken at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
-    [0, 1]), its norm over the channels, or the first ``channels``, the mean over all locations.
+    [0, 1]), its norm over the channels, the mean over all locations.
     """
     mixed = (mix * real + (1 - mix) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
-    excess: Tensor = slope[:, :channels].norm(2, dim=1) - 1
+    excess: Tensor = slope.norm(2, dim=1) - 1
     return excess.square().mean()

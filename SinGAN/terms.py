@@ -18,10 +18,13 @@ def critic_loss(critic: Discriminator, image: Tensor, loss: Loss) -> Tensor:
 
 
 def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
-    """``weight`` times the gradient penalty between ``real`` and ``fake``, which D sees (1, C or 2 C, H, W)."""
+    """``weight`` times the gradient penalty between ``real`` and ``fake``, which D sees (1, C or 2 C, H, W).
+
+    Where D sees the previous images, too, its slope by them counts: they differ between real and
+    fake, and D would tell these by them alone.
+    """
     pairs = zip(critic.looks(real), critic.looks(fake), strict=True)
-    channels = critic.config.channels  # of the image; what else D sees is given
-    return weight * mean([gradient_penalty(one, seen, made, mix, channels) for (one, seen), (_, made) in pairs])
+    return weight * mean([gradient_penalty(one, seen, made, mix) for (one, seen), (_, made) in pairs])
 
 
 def fake_losses(

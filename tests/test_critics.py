@@ -117,12 +117,24 @@ def test_the_coarsest_scale_has_no_image_to_see(rng: torch.Generator) -> None:
     assert any(name.startswith("stream") for name in critic.state_dict())
 
 
-def test_the_penalty_is_of_the_image_not_of_its_map(rng: torch.Generator) -> None:
-    """A map of hardly any contrast, which BatchNorm blows up, leaves the penalty as it is."""
-    critic = Discriminator(CONDITIONAL)
+def test_a_conditional_critic_can_not_tell_by_the_map_alone(rng: torch.Generator) -> None:
+    """Of one image beside two maps the penalty sees the slope from map to map."""
+    critic, image = Discriminator(CONDITIONAL), torch.rand(1, 3, 25, 33, generator=rng)
+    initialise(critic, rng)
+    maps = (torch.rand(1, 3, 35, 43, generator=rng) for _ in range(2))
+    one, other = (critic.show(image, previous).requires_grad_() for previous in maps)
+    assert torch.equal(one[:, :3], other[:, :3])
+    scores = critic(0.4 * one + 0.6 * other).sum()
+    (slope,) = torch.autograd.grad(scores, one)
+    wanted = ((slope / 0.4).norm(2, dim=1) - 1).square().mean()
+    assert float(slope[:, 3:].abs().max()) > 0
+    assert weighted_penalty(critic, one, other, torch.tensor(0.4), 1.0).item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_the_coarsest_scales_penalty_is_a_patch_critics(rng: torch.Generator) -> None:
+    critic = Discriminator(CONDITIONAL.at(0))
     initialise(critic, rng)
     real, fake = (torch.rand(1, 3, 25, 33, generator=rng) for _ in range(2))
-    flat = 0.3 + 1e-4 * torch.rand(1, 3, 35, 43, generator=rng)
-    shown = critic.show(real, flat), critic.show(fake, flat)
-    penalty = weighted_penalty(critic, *shown, torch.tensor(0.4), 1.0)
-    assert 0 < penalty.item() < 5
+    nothing = torch.zeros(1, 3, 35, 43)
+    shown = critic.show(real, nothing), critic.show(fake, nothing)
+    assert 0 < weighted_penalty(critic, *shown, torch.tensor(0.4), 1.0).item() < 2
