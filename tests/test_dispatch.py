@@ -156,6 +156,7 @@ def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, 
     assert "x.png: trained model already exist" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_other_scripts_take_several_pictures_too(tmp_path: Path, capsys: Capture) -> None:
     studio = Studio(tmp_path)
     studio.draw("y.png")

@@ -134,7 +134,7 @@ class Graphs:
         return repeat
 
 
-@pytest.mark.parametrize("redraw", [False, True])
+@pytest.mark.parametrize("redraw", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)

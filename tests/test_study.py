@@ -110,6 +110,7 @@ def test_combinations_are_trained_once_measured_and_shown(studio: Studio, capsys
     assert "scale 0" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(studio: Studio, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         run(studio, "--vary", "num_layer=5,9", "--seeds", "2", "--jobs", "2")
@@ -123,6 +124,7 @@ def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(studio: Studio, 
     assert len((folder / "table.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_another_seed_picture_or_option_is_another_training(studio: Studio, capsys: Capture) -> None:
     study_of = ["--vary", "no_residual=False", "--jobs", "2"]
     run(studio, *study_of)
