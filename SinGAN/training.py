@@ -137,7 +137,7 @@ def train_scale(
     From ``resume``, what ``watch`` was given of an earlier training, it goes on to the same bits.
     """
     nets = Adversaries.of(generator, critic, config)
-    z_rec, done = first_z_rec(pyramid, real, rng, generator.config.adds_noise), 0
+    z_rec, done = first_z_rec(pyramid, real, rng), 0
     target = make_target(pyramid, real, z_rec, config, edit)
     if vgg is not None:
         target = replace(target, seen=Seen.of(vgg, real))
@@ -182,15 +182,11 @@ def restore(state: State, nets: Adversaries, rng: torch.Generator) -> tuple[Tens
         raise ValueError(f"the checkpoint does not fit the training: {error}; --overwrite trains anew") from error
 
 
-def first_z_rec(pyramid: Pyramid, real: Tensor, rng: torch.Generator, adds_noise: bool = True) -> Tensor:
-    """The noise that shall give ``real`` back: z* at the coarsest scale, zero at the others (Sect. 2.2).
-
-    Where the noise is not added, but drops activations or shakes weights, it is drawn at every scale:
-    without, BatchNorm would average over two kinds of passes, and fit neither.
-    """
+def first_z_rec(pyramid: Pyramid, real: Tensor, rng: torch.Generator) -> Tensor:
+    """The noise that shall give ``real`` back: z* at the coarsest scale, zero at the others (Sect. 2.2)."""
     height, width = real.shape[-2:]
-    if not pyramid.scales or not adds_noise:
-        return pyramid.draw_map(rng, real, (height, width), coarsest=not pyramid.scales)
+    if not pyramid.scales:
+        return pyramid.draw_map(rng, real, (height, width), coarsest=True)
     return pad(torch.zeros_like(real), pyramid.margin)
 
 
