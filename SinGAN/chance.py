@@ -16,7 +16,7 @@ ROUNDS = ((16, 0x7FEB352D), (15, 0x5BD1E995), (16, 0x2C1B3C6D))  # shifts and od
 
 
 def scrambled(words: Tensor) -> Tensor:
-    """A hash of ``words``, int64 of 32 bits: each bit hangs on all (Appleby's MurmurHash3, its finalizer)."""
+    """A hash of ``words``, int64 of 32 bits: each bit hangs on all (in the manner of MurmurHash3's finalizer)."""
     for shift, factor in ROUNDS:
         words = ((words ^ (words >> shift)) * factor) & WORD
     return words ^ (words >> 15)

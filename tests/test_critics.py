@@ -1,5 +1,7 @@
 """The critics: one patch critic, several at halved sizes, one that sees the previous scale's image."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,9 +15,8 @@ from SinGAN.terms import critic_loss, weighted_penalty
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from tests.conftest import TINY_NET, stripes
 
-SMALL = {"filters": 4, "min_filters": 4}
-SEVERAL, CONDITIONAL = NetConfig(**SMALL, critics=3), NetConfig(**SMALL, conditional=True)  # type: ignore[arg-type]
-BOTH = NetConfig(**SMALL, critics=2, conditional=True)  # type: ignore[arg-type]
+SEVERAL, CONDITIONAL = replace(TINY_NET, critics=3), replace(TINY_NET, conditional=True)
+BOTH = replace(TINY_NET, critics=2, conditional=True)
 
 
 def test_a_plain_critic_has_no_other_weights() -> None:
@@ -53,7 +54,7 @@ def test_the_loss_is_the_mean_of_the_critics() -> None:
 
 def test_a_map_multiplies_the_features_and_none_leaves_them() -> None:
     critic, image = Discriminator(CONDITIONAL).eval(), torch.rand(1, 3, 20, 24)
-    plain = Discriminator(NetConfig(**SMALL)).eval()  # type: ignore[arg-type]
+    plain = Discriminator(TINY_NET).eval()
     plain.load_state_dict({k: v for k, v in critic.state_dict().items() if not k.startswith("stream")})
     margin = CONDITIONAL.margin
     nothing, previous = torch.zeros(1, 3, 30, 34), torch.rand(1, 3, 30, 34)
