@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 
 from SinGAN import cluster, dispatch, engines, layout, many
-from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE
+from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
 from SinGAN.files import keep_inside
 from SinGAN.losses import GAN_MODES
 from SinGAN.options import CRITICS, STOCHASTIC, configs, model_options
@@ -153,6 +153,7 @@ def _add_training_flags(add: Callable[..., Any]) -> None:
     add("--engine", choices=ENGINES, default="auto", help="what runs iterations [a CUDA graph on a GPU, else eager]")
     add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
     add("--recompute", choices=RECOMPUTE, default="auto", help="make activations anew, not keep them [where short]")
+    add("--winograd", choices=WINOGRAD, default="auto", help="fast convolutions on the CPU [where g++ is]")
     add("--checkpoint_every", type=not_negative, default=60.0, help="seconds from one to the next [%(default)g]")
     add("--niter", type=count, default=2000, help="iterations per scale [%(default)s]")
     add("--gamma", type=not_negative, default=0.1, help="factor of the learning rates at 80 %% of niter [%(default)s]")
@@ -226,7 +227,7 @@ def parse(parser: Parser, argv: Sequence[str] | None, script: str) -> tuple[Run,
         overwrite=args.overwrite,
         checkpoint_every=args.checkpoint_every,
         vgg_weights=args.vgg_weights,
-        engine=engines.choose(args.engine, args.precision, chosen, args.recompute),
+        engine=engines.choose(args.engine, args.precision, chosen, args.recompute, args.winograd),
         **configs(options),
         options=options,
         given=given,

@@ -152,7 +152,7 @@ def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int,
 
 def combine(run: Run, args: config.Flags, varied: Varied, folder: Path) -> list[Combination]:
     """Every combination of the values, each ``--seeds`` times; raises SystemExit, after a line, for a bad value."""
-    passed_on = (*MODEL_FLAGS, "vgg_weights", "engine", "precision", "recompute", "checkpoint_every")
+    passed_on = (*MODEL_FLAGS, "vgg_weights", "engine", "precision", "recompute", "winograd", "checkpoint_every")
     given = [flag for flag in passed_on if flag in run.given]
     base = [part for flag in given if flag not in varied for part in as_flag(flag, str(getattr(args, flag)))]
     first = run.seed if "manualSeed" in run.given else 1

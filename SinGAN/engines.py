@@ -2,12 +2,13 @@
 
 All three run the code of ``SinGAN.adversarial``. Eager execution differentiates a term as it stands;
 compiled execution traces the same term, its derivatives included, into one program; a CUDA graph
-records a whole eager iteration and repeats it.
+records a whole eager iteration and repeats it. On the CPU, Winograd's convolutions serve the first two.
 """
 
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +22,11 @@ from SinGAN.frugal import SHARE, frugally, memory_of, needed
 from SinGAN.graphs import Captured, Step
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
+from SinGAN.winograd import Winograd, library
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
-RECOMPUTE = ("auto", "always", "never")
+RECOMPUTE = WINOGRAD = ("auto", "always", "never")
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
 
@@ -42,11 +44,12 @@ class Engine:
     differentiate: Differentiate = eagerly
     prepare: Callable[[Step, torch.Generator], Step] = as_it_is
     recompute: str = "auto"  # of RECOMPUTE: whether activations are made anew, not kept
+    winograd: bool = False  # whether convolutions are Winograd's
 
     def described(self) -> str:
         """The engine in words."""
         recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
-        return f"{self.name}, {self.precision}{recomputing}"
+        return f"{self.name}, {self.precision}{', winograd' if self.winograd else ''}{recomputing}"
 
     def needs(self, config: NetConfig, size: Size, uses_vgg: bool = False) -> int:
         """About how many bytes of activations an iteration of nets of ``config`` keeps, at a scale of ``size``."""
@@ -69,7 +72,8 @@ class Engine:
 
         def within_precision() -> Tensor:
             # no cache of casts: it would outlive the steps of the optimizers
-            with torch.autocast(rng.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+            cast = torch.autocast(rng.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
+            with cast, Winograd() if self.winograd else nullcontext():
                 return step()
 
         return prepare(within_precision, rng)
@@ -78,7 +82,7 @@ class Engine:
 EAGER = Engine()
 
 
-def choose(name: str, precision: str, device: torch.device, recompute: str = "auto") -> Engine:
+def choose(name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto") -> Engine:
     """The engine called ``name`` (of ``ENGINES``) for ``device``, in ``precision`` (of ``PRECISIONS``).
 
     It also lets cuDNN use TF32, or not, in this whole process. ``auto`` on the CPU is eager: programs
@@ -102,11 +106,15 @@ def choose(name: str, precision: str, device: torch.device, recompute: str = "au
         raise ValueError("--engine compiled can't be had in bf16: leave one out")
     if name == "compiled" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))):
         raise ValueError("--engine compiled needs a C++ compiler, as g++ or clang++: install one, or leave it out")
+    if winograd == "always" and (on_gpu or precision != "fp32"):
+        raise ValueError(f"--winograd always is for fp32 on the CPU, not for {precision} on {device}: leave it out")
+    fast = winograd != "never" and not on_gpu and precision == "fp32" and library() is not None
+    if winograd == "always" and not fast:
+        raise ValueError("--winograd always needs a C++ compiler with OpenMP, as g++: install it, or leave it out")
     if on_gpu:
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    if name == "compiled":
-        return Engine(name, precision, Compiled(), recompute=recompute)
-    return Engine(name, precision, prepare=Captured if name == "cudagraph" else as_it_is, recompute=recompute)
+    differentiate = Compiled(fast) if name == "compiled" else eagerly
+    return Engine(name, precision, differentiate, Captured if name == "cudagraph" else as_it_is, recompute, fast)
 
 
 def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
@@ -131,20 +139,22 @@ class Compiled:
     derivatives, which the gradient penalty needs.
     """
 
-    def __init__(self) -> None:
-        self.programs: dict[Any, Callable[..., list[Any]]] = {}
+    def __init__(self, winograd: bool = False) -> None:
+        self.winograd, self.programs = winograd, dict[Any, Callable[..., list[Any]]]()
 
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
         key = (term, *map(_shape, arguments))
         if key not in self.programs:
-            self.programs[key] = compiled(term, arguments)
+            with Winograd(last=True) if self.winograd else nullcontext():
+                self.programs[key] = compiled(term, arguments)
         nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
         tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
-        with torch.no_grad():
+        with torch.no_grad(), torch._C.DisableTorchFunction():  # a program has Winograd's convolutions inside
             made: list[Any] = self.programs[key]([_detached(net) for net in nets], tensors)
         value: Tensor = made[0]
         for parameter, gradient in zip(_trained(nets), made[1:], strict=True):
             if gradient is not None:  # the penalty does not depend on the last bias
+                gradient = gradient.contiguous()  # fused Adam takes for granted that it lies as the parameter does
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return value
 
@@ -179,8 +189,41 @@ def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Callabl
 
     examples = [{name: value.clone() for name, value in _detached(net).items()} for net in bound.nets]
     tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
-    traced = make_fx(differentiated, tracing_mode="fake", _allow_non_fake_inputs=True)(examples, tensors)
+    own = {torch.ops.aten.native_batch_norm.default: normalised}
+    traced = make_fx(differentiated, own, tracing_mode="fake", _allow_non_fake_inputs=True)(examples, tensors)
     return torch.compile(traced, dynamic=False, fullgraph=True)
+
+
+def normalised(
+    image: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """BatchNorm of ``image`` (B, F, H, W) as PyTorch runs it, with the mean and 1 / deviation that it took.
+
+    For programs: what PyTorch compiles in its place is 40 times less exact where the mean is large.
+    """
+    if not training:
+        mean, var = running_mean[:, None, None], running_var[:, None, None]
+    else:
+        mean = mean_of(image)
+        var = mean_of((image - mean).square())
+        count = image.numel() // image.shape[1]
+        running_mean.mul_(1 - momentum).add_(momentum * mean.flatten())
+        running_var.mul_(1 - momentum).add_(momentum * count / (count - 1) * var.flatten())
+    rate = (var + eps).rsqrt()
+    made = (image - mean) * (rate * weight[:, None, None]) + bias[:, None, None]
+    return (made, mean.flatten(), rate.flatten()) if training else (made, image.new_zeros(0), image.new_zeros(0))
+
+
+def mean_of(image: Tensor) -> Tensor:
+    """The mean (1, F, 1, 1) of each channel of ``image`` (B, F, H, W): of each row first, so that sums stay short."""
+    return image.mean(3, keepdim=True).mean((0, 2), keepdim=True)
 
 
 class Bound(nn.Module):

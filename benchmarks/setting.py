@@ -105,9 +105,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def engine(name: str, precision: str, device: torch.device, recompute: str = "auto") -> Engine:
+def engine(name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto") -> Engine:
     """The engine called ``name``; leaves with a line where the device can't serve it."""
     try:
-        return choose(name, precision, device, recompute)
+        return choose(name, precision, device, recompute, winograd)
     except ValueError as error:
         raise SystemExit(str(error)) from None

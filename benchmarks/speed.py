@@ -3,10 +3,11 @@
     python benchmarks/speed.py --size 110 --engines eager compiled
     python benchmarks/speed.py --device cuda --engines eager cudagraph
 
-The arithmetic is counted by PyTorch, multiplications and additions of the convolutions; the peak is that of a matrix
-product on this machine.
+The arithmetic is counted by PyTorch, multiplications and additions of plain convolutions: Winograd's need fewer. The
+peak is that of a matrix product on this machine; PyTorch's convolutions can be above it.
 """
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import engine, machine, medians, parser, seconds, settings
-from SinGAN.engines import EAGER, ENGINES, PRECISIONS
+from SinGAN.engines import EAGER, ENGINES, PRECISIONS, WINOGRAD
 from SinGAN.graphs import WARM_UP
 
 
@@ -48,21 +49,24 @@ def main() -> None:
     flags.add_argument("--scales", type=int, nargs="+", help="which ones to time [all]")
     flags.add_argument("--engines", nargs="+", choices=ENGINES[1:], default=["eager"])
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
+    flags.add_argument("--winograd", nargs="+", choices=WINOGRAD, default=["auto"], help="each with each engine")
     flags.add_argument("--iterations", type=int, default=5, help="timed at each scale")
     args = flags.parse_args()
     device: torch.device = args.device
     limit = peak(device)
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
-    names = "".join(f" {name}, s | ratio | first, s |" for name in args.engines)
+    pairs = list(itertools.product(args.engines, args.winograd))
+    engines = [engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
+    names = "".join(f" {one.described()}, s | ratio | first, s |" for one in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
-    print("|---|---|---|---|---|---|" + "---|---|---|" * len(args.engines) + "---|")
+    print("|---|---|---|---|---|---|" + "---|---|---|" * len(engines) + "---|")
     for index, setting in enumerate(settings(args.size, device)):
         if args.scales and index not in args.scales:
             continue
         with Arithmetic() as arithmetic:
             setting.step(EAGER)()
         work = arithmetic.total
-        steps = [setting.step(engine(name, args.precision, device)) for name in args.engines]
+        steps = [setting.step(one) for one in engines]
         firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023
         plain = setting.baseline()
         plain.iteration()

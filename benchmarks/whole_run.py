@@ -28,7 +28,7 @@ def main() -> None:
     flags.add_argument("--niter", type=int, default=2000, help="iterations per scale of the whole run")
     args = flags.parse_args()
     chosen = engine(args.engine, args.precision, args.device)
-    print(f"{machine(args.device)}, {chosen.name}, {chosen.precision}, {args.niter} iterations per scale\n")
+    print(f"{machine(args.device)}, {chosen.described()}, {args.niter} iterations per scale\n")
     print("| picture | scales | s per iteration, coarsest .. finest | whole run | baseline | ratio |")
     print("|---|---|---|---|---|---|")
     for size in args.sizes:

@@ -235,5 +235,5 @@ def test_a_compiled_iteration_is_the_eager_one(rng: torch.Generator) -> None:
 def test_a_compiled_training_by_its_flag(tmp_path: Any) -> None:
     studio = Studio(tmp_path)
     studio.train("--engine", "compiled", "--max_size", "16")
-    assert '"engine": "compiled, fp32"' in (studio.model() / "manifest.json").read_text()
+    assert '"engine": "compiled, fp32' in (studio.model() / "manifest.json").read_text()
     assert (studio.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()

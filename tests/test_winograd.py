@@ -1,0 +1,287 @@
+"""Winograd's convolutions: PyTorch's values and derivatives, and where they are used."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import main_train
+from SinGAN import winograd
+from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.engines import EAGER, Compiled, Engine, choose
+from SinGAN.frugal import frugally
+from SinGAN.models import Discriminator, NetConfig
+from SinGAN.pyramid import Pyramid
+from SinGAN.terms import weighted_penalty
+from SinGAN.training import draw, first_z_rec, make_target, start_nets
+from SinGAN.winograd import LAST, Winograd, convolve, layout_of, library, weight_gradient
+from tests.conftest import stripes
+from tests.studio import SMALL, Capture, Studio, refusal
+from tests.test_frugal import nets_of
+
+CPU = torch.device("cpu")
+NET = NetConfig(filters=16, min_filters=16)
+LAYOUTS = (torch.contiguous_format, LAST)
+Patch = pytest.MonkeyPatch
+
+pytestmark = pytest.mark.skipif(library() is None, reason="needs g++")
+
+
+def off(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference, as a share of the largest value."""
+    ours, theirs = ours.detach(), theirs.detach()
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["channels first", "channels last"])
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "batch"), [(16, 16, 1), (16, 48, 3), (48, 16, 2), (32, 80, 1), (128, 64, 1)]
+)
+def test_values_and_gradients_are_pytorchs(
+    layout: torch.memory_format, inputs: int, outputs: int, batch: int, rng: torch.Generator
+) -> None:
+    for height, width, padding in itertools.product((3, 6, 13), (4, 7, 18, 41), (0, 1, 2)):
+        x = torch.randn(batch, inputs, height, width, generator=rng).contiguous(memory_format=layout)
+        weight, bias = torch.randn(outputs, inputs, 3, 3, generator=rng), torch.randn(outputs, generator=rng)
+        exact = [value.double().requires_grad_() for value in (x, weight)]
+        made = F.conv2d(exact[0], exact[1], bias.double(), padding=padding)
+        gradient = torch.randn(made.shape, generator=rng).contiguous(memory_format=layout)
+        by_x, by_weight = torch.autograd.grad(made, exact, gradient.double())
+        ours = convolve(x, weight, bias, padding, False)
+        assert layout_of(ours) == layout_of(x)
+        assert off(ours, made) < 5e-6
+        assert off(convolve(gradient, weight, None, 2 - padding, True), by_x) < 5e-6
+        assert off(weight_gradient(x, gradient, padding), by_weight) < 5e-6
+
+
+def test_bands_of_a_large_image_leave_no_seam(rng: torch.Generator) -> None:
+    x, weight = torch.randn(1, 128, 61, 150, generator=rng), torch.randn(64, 128, 3, 3, generator=rng)
+    assert off(convolve(x, weight, None, 1, False), F.conv2d(x.double(), weight.double(), padding=1)) < 5e-6
+    gradient = torch.randn(1, 64, 61, 150, generator=rng)
+    exact = weight.double().requires_grad_()
+    (theirs,) = torch.autograd.grad(F.conv2d(x.double(), exact, padding=1), exact, gradient.double())
+    assert off(weight_gradient(x, gradient, 1), theirs) < 1e-5
+
+
+def orders(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tensor]:
+    """First, second and third derivatives of two convolutions with something curved after each."""
+    leaves = [value.clone().requires_grad_() for value in (x, first, bias, second)]
+    made = torch.tanh(F.conv2d(torch.tanh(F.conv2d(leaves[0], leaves[1], leaves[2])), leaves[3], padding=1))
+    found, value = [made], made.square().mean()
+    for _ in range(3):
+        slopes = torch.autograd.grad(value, leaves, create_graph=True)
+        found += slopes
+        value = sum((slope.square().sum() for slope in slopes), torch.zeros(()).to(made))
+    return [one.detach() for one in found]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_derivatives_of_any_order(last: bool, rng: torch.Generator) -> None:
+    x = torch.randn(1, 16, 9, 11, generator=rng)
+    weights = [0.1 * torch.randn(size, generator=rng) for size in ((32, 16, 3, 3), (32,), (16, 32, 3, 3))]
+    with Winograd(last):
+        ours = orders(x, *weights)
+    exact = orders(x.double(), *(weight.double() for weight in weights))
+    assert all(off(one, other) < 1e-4 for one, other in zip(ours, exact, strict=True))
+    assert max(off(one, other) for one, other in zip(ours, exact, strict=True)) > 0
+
+
+class Operators(TorchDispatchMode):
+    """Keeps the names of what is called."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((16, 20, 3, 3), {}),
+        ((20, 16, 3, 3), {}),
+        ((16, 16, 5, 5), {}),
+        ((16, 16, 1, 3), {}),
+        ((16, 16, 3, 3), {"stride": 2}),
+        ((16, 16, 3, 3), {"dilation": 2}),
+        ((16, 16, 3, 3), {"padding": (0, 1)}),
+        ((16, 16, 3, 3), {"padding": 3}),
+        ((16, 16, 3, 3), {"padding": "same"}),
+        ((32, 16, 3, 3), {"groups": 2}),
+    ],
+)
+def test_other_convolutions_stay_pytorchs(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    inputs = shape[1] * options.get("groups", 1)
+    x, weight = torch.randn(2, inputs, 12, 12), torch.randn(shape)
+    with Winograd(), Operators() as called:
+        ours = F.conv2d(x, weight, **options)
+    assert torch.equal(ours, F.conv2d(x, weight, **options))
+    assert not any("singan" in name for name in called.names)
+
+
+def test_which_convolutions_are_replaced() -> None:
+    x, module = torch.randn(1, 16, 5, 5), torch.nn.Conv2d(16, 32, 3)
+    with Winograd(), Operators() as called:
+        module(x)
+        F.conv2d(input=x, weight=module.weight, padding=2)
+    assert called.names.count("singan::convolve") == 2
+    with Winograd(), Operators() as called:
+        F.conv2d(x.double(), module.weight.double())
+        F.conv2d(x[:, :, :2], module.weight, padding=(1, 1))  # makes nothing smaller than what there is
+        F.conv2d(x[0], module.weight)  # an image without batch
+    assert called.names.count("singan::convolve") == 1
+
+
+def test_a_convolution_without_output_fails_as_pytorchs() -> None:
+    with Winograd(), pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+        F.conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
+
+
+def test_the_bits_do_not_depend_on_the_threads(rng: torch.Generator) -> None:
+    x, weight = torch.randn(1, 32, 40, 50, generator=rng), torch.randn(64, 32, 3, 3, generator=rng)
+    gradient, before, found = torch.randn(1, 64, 38, 48, generator=rng), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append((convolve(x, weight, None, 0, False), weight_gradient(x, gradient, 0)))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for pair in found[1:] for one, other in zip(found[0], pair, strict=True))
+
+
+@pytest.mark.parametrize("differentiate", [eagerly, frugally])
+def test_the_penalty(differentiate: Callable[..., Tensor], rng: torch.Generator) -> None:
+    real, fake = (torch.rand(1, 3, 31, 34, generator=rng) for _ in range(2))
+
+    def slopes(critic: Discriminator, how: Callable[..., Tensor], *images: Tensor) -> dict[str, Tensor]:
+        how(weighted_penalty, critic, *images, torch.tensor(0.3).to(images[0]), 0.1)
+        return {name: value.grad for name, value in critic.named_parameters() if value.grad is not None}
+
+    exact = slopes(nets_of(NET)[1].double(), eagerly, real.double(), fake.double())
+    with Winograd():
+        ours = slopes(nets_of(NET)[1], differentiate, real, fake)
+    largest = max(float(one.abs().max()) for one in exact.values())
+    assert all(float((ours[name] - one).abs().max()) < 2e-5 * largest for name, one in exact.items() if name in ours)
+
+
+def test_a_program_has_them_inside(rng: torch.Generator) -> None:
+    x, weight = torch.randn(1, 3, 12, 14, generator=rng), torch.randn(16, 16, 3, 3, generator=rng)
+    head = torch.randn(16, 3, 3, 3, generator=rng)
+
+    def slope(x: Tensor, head: Tensor, weight: Tensor) -> list[Tensor]:
+        leaves = [head.detach().requires_grad_(), weight.detach().requires_grad_()]
+        return list(torch.autograd.grad(F.conv2d(F.conv2d(x, leaves[0]), leaves[1]).square().sum(), leaves))
+
+    with Winograd(last=True):
+        traced = make_fx(slope, tracing_mode="fake")(x, head, weight)
+    names = [str(node.target) for node in traced.graph.nodes]
+    assert {"singan.convolve.default", "singan.weight_gradient.default"} <= set(names)
+    for ours, theirs in zip(traced(x, head, weight), slope(x.double(), head.double(), weight.double()), strict=True):
+        assert off(ours, theirs) < 1e-5
+
+
+def losses(engine: Engine) -> Tensor:
+    """Those of the first iteration of a scale."""
+    rng = torch.Generator().manual_seed(1)
+    real, pyramid, config = stripes(), Pyramid((), 0.75, NET.margin), TrainConfig()
+    z_rec = first_z_rec(pyramid, real, rng)
+    nets, target = Adversaries.of(*start_nets(pyramid, NET, rng), config), make_target(pyramid, real, z_rec, config)
+    drawn = draw(pyramid, real, z_rec, config.Dsteps, rng)
+    return engine.run(lambda: iteration(nets, target, drawn, config, engine.differentiate), rng, 1)()
+
+
+def test_an_engine_uses_them_or_not() -> None:
+    with Operators() as called:
+        plain = losses(EAGER)
+    assert not any("singan" in name for name in called.names)
+    with Operators() as called:
+        ours = losses(choose("eager", "fp32", CPU, winograd="always"))
+    assert "singan::convolve" in called.names
+    torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)  # three steps of Adam, which amplifies rounding
+
+
+@pytest.mark.slow
+def test_a_compiled_engine_uses_them() -> None:
+    ours = losses(choose("compiled", "fp32", CPU, winograd="always"))
+    torch.testing.assert_close(ours, losses(EAGER), rtol=1e-3, atol=1e-4)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: Patch) -> Iterator[Path]:
+    """A folder for compiled code that is empty."""
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
+    library.cache_clear()
+    yield tmp_path / "extensions"
+    library.cache_clear()
+
+
+def test_it_is_compiled_once(fresh: Path) -> None:
+    assert library() is not None
+    (file,) = fresh.iterdir()
+    assert file.suffix == ".so"
+    changed = file.stat().st_mtime_ns
+    library.cache_clear()
+    assert library() is not None
+    assert [one.stat().st_mtime_ns for one in fresh.iterdir()] == [changed]
+
+
+def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
+    assert library() is not None
+    changed = tmp_path / "winograd.cpp"
+    changed.write_text(winograd.SOURCE.read_text() + "\n")
+    monkeypatch.setattr(winograd, "SOURCE", changed)
+    library.cache_clear()
+    assert library() is not None
+    assert len(list(fresh.iterdir())) == 2
+
+
+@pytest.mark.parametrize("kind", ["missing", "broken", "folder"])
+def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeypatch: Patch, kind: str) -> None:
+    if kind == "folder":
+        fresh.write_text("in the way")
+    else:
+        broken = tmp_path / "c++"
+        broken.write_text("#!/bin/sh\n[ $1 = --version ]\n")
+        broken.chmod(0o755)
+        monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
+    assert choose("auto", "auto", CPU).described() == "eager, fp32"
+    assert not fresh.is_dir() or not any(fresh.iterdir())
+    with pytest.raises(ValueError, match="--winograd always needs a C\\+\\+ compiler"):
+        choose("auto", "auto", CPU, winograd="always")
+
+
+def test_auto_takes_them_for_fp32_on_the_cpu() -> None:
+    assert choose("auto", "auto", CPU).described() == "eager, fp32, winograd"
+    compiled = choose("compiled", "auto", CPU)
+    assert compiled.described() == "compiled, fp32, winograd"
+    assert isinstance(compiled.differentiate, Compiled)
+    assert compiled.differentiate.winograd
+    assert not choose("auto", "auto", CPU, winograd="never").winograd
+    assert not choose("auto", "bf16", CPU).winograd
+    assert not choose("eager", "fp32", torch.device("cuda")).winograd
+
+
+def test_always_is_for_fp32_on_the_cpu(tmp_path: Path, capsys: Capture) -> None:
+    studio = Studio(tmp_path)
+    flags = [*studio.flags(), *SMALL, "--winograd", "always", "--precision", "bf16"]
+    words = "--winograd always is for fp32 on the CPU, not for bf16 on cpu: leave it out"
+    assert words in refusal(capsys, lambda: main_train.main(flags))
+    assert not studio.out.exists()
+
+
+def test_the_compiler_is_that_of_cxx(monkeypatch: Patch) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    assert winograd.compiler() == shutil.which("g++")
+    monkeypatch.setenv("CXX", "sh")
+    assert winograd.compiler() == shutil.which("sh")
