@@ -22,7 +22,7 @@ from SinGAN.frugal import SHARE, frugally, memory_of, needed
 from SinGAN.graphs import Captured, Step
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
-from SinGAN.winograd import Winograd, library
+from SinGAN.winograd import by_winograd, library
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
@@ -73,7 +73,7 @@ class Engine:
         def within_precision() -> Tensor:
             # no cache of casts: it would outlive the steps of the optimizers
             cast = torch.autocast(rng.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
-            with cast, Winograd() if self.winograd else nullcontext():
+            with cast, by_winograd() if self.winograd else nullcontext():
                 return step()
 
         return prepare(within_precision, rng)
@@ -145,11 +145,11 @@ class Compiled:
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
         key = (term, *map(_shape, arguments))
         if key not in self.programs:
-            with Winograd(last=True) if self.winograd else nullcontext():
+            with by_winograd(last=True) if self.winograd else nullcontext():
                 self.programs[key] = compiled(term, arguments)
         nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
         tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
-        with torch.no_grad(), torch._C.DisableTorchFunction():  # a program has Winograd's convolutions inside
+        with torch.no_grad():
             made: list[Any] = self.programs[key]([_detached(net) for net in nets], tensors)
         value: Tensor = made[0]
         for parameter, gradient in zip(_trained(nets), made[1:], strict=True):

@@ -10,12 +10,14 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from SinGAN.files import whole_file
 
@@ -167,21 +169,20 @@ class WeightGradient(torch.autograd.Function):
         )
 
 
-class Winograd(TorchFunctionMode):
-    """Within, convolutions that it fits are done by ``Convolution``.
+@contextmanager
+def by_winograd(last: bool = False) -> Iterator[None]:
+    """Within, ``torch.nn.functional.conv2d`` does the convolutions that it fits by ``Convolution``.
 
     With ``last`` all of them are given their input with the channels last, which saves time where
-    PyTorch's BatchNorm, inaccurate in that layout, is compiled.
+    PyTorch's BatchNorm, inaccurate in that layout, is compiled. (A mode of PyTorch's, which would
+    see every function and attribute, costs as much time as is saved at the coarse scales.)
     """
-
-    def __init__(self, last: bool = False) -> None:
-        super().__init__()
-        self.last = last
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is torch.conv2d:
-            return conv2d(self.last, *args, **(kwargs or {}))
-        return function(*args, **(kwargs or {}))
+    before = F.conv2d
+    vars(F)["conv2d"] = functools.partial(conv2d, last)
+    try:
+        yield
+    finally:
+        vars(F)["conv2d"] = before
 
 
 def conv2d(

@@ -36,7 +36,7 @@ from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import draw, make_target
 from SinGAN.weights import fill
-from SinGAN.winograd import Winograd, library
+from SinGAN.winograd import by_winograd, library
 
 Arrays = dict[str, np.ndarray]
 Net = TypeVar("Net", Generator, Discriminator)
@@ -181,9 +181,9 @@ class Iteration:
 NEEDS_COMPILER = pytest.mark.skipif(library() is None, reason="needs g++")
 
 
-def by_winograd(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
+def with_winograd(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
     """Differentiate ``term(*arguments)`` with Winograd's convolutions."""
-    with Winograd():
+    with by_winograd():
         return eagerly(term, *arguments)
 
 
@@ -192,7 +192,7 @@ def by_winograd(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
     [
         *((name, eagerly) for name in ITERATIONS),
         *((name, frugally) for name in ITERATIONS),
-        *(pytest.param(name, by_winograd, marks=NEEDS_COMPILER) for name in ITERATIONS),
+        *(pytest.param(name, with_winograd, marks=NEEDS_COMPILER) for name in ITERATIONS),
         (ITERATIONS[-1], Compiled()),
         *(pytest.param(name, Compiled(), marks=pytest.mark.slow) for name in ITERATIONS[:-1]),
         *(pytest.param(name, Compiled(winograd=True), marks=pytest.mark.slow) for name in ITERATIONS),

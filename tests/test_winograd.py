@@ -22,7 +22,7 @@ from SinGAN.models import Discriminator, NetConfig
 from SinGAN.pyramid import Pyramid
 from SinGAN.terms import weighted_penalty
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
-from SinGAN.winograd import LAST, Winograd, convolve, layout_of, library, weight_gradient
+from SinGAN.winograd import LAST, by_winograd, convolve, layout_of, library, weight_gradient
 from tests.conftest import stripes
 from tests.studio import SMALL, Capture, Studio, refusal
 from tests.test_frugal import nets_of
@@ -87,7 +87,7 @@ def orders(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tenso
 def test_derivatives_of_any_order(last: bool, rng: torch.Generator) -> None:
     x = torch.randn(1, 16, 9, 11, generator=rng)
     weights = [0.1 * torch.randn(size, generator=rng) for size in ((32, 16, 3, 3), (32,), (16, 32, 3, 3))]
-    with Winograd(last):
+    with by_winograd(last):
         ours = orders(x, *weights)
     exact = orders(x.double(), *(weight.double() for weight in weights))
     assert all(off(one, other) < 1e-4 for one, other in zip(ours, exact, strict=True))
@@ -124,7 +124,7 @@ class Operators(TorchDispatchMode):
 def test_other_convolutions_stay_pytorchs(shape: tuple[int, ...], options: dict[str, Any]) -> None:
     inputs = shape[1] * options.get("groups", 1)
     x, weight = torch.randn(2, inputs, 12, 12), torch.randn(shape)
-    with Winograd(), Operators() as called:
+    with by_winograd(), Operators() as called:
         ours = F.conv2d(x, weight, **options)
     assert torch.equal(ours, F.conv2d(x, weight, **options))
     assert not any("singan" in name for name in called.names)
@@ -132,11 +132,11 @@ def test_other_convolutions_stay_pytorchs(shape: tuple[int, ...], options: dict[
 
 def test_which_convolutions_are_replaced() -> None:
     x, module = torch.randn(1, 16, 5, 5), torch.nn.Conv2d(16, 32, 3)
-    with Winograd(), Operators() as called:
+    with by_winograd(), Operators() as called:
         module(x)
         F.conv2d(input=x, weight=module.weight, padding=2)
     assert called.names.count("singan::convolve") == 2
-    with Winograd(), Operators() as called:
+    with by_winograd(), Operators() as called:
         F.conv2d(x.double(), module.weight.double())
         F.conv2d(x[:, :, :2], module.weight, padding=(1, 1))  # makes nothing smaller than what there is
         F.conv2d(x[0], module.weight)  # an image without batch
@@ -144,7 +144,7 @@ def test_which_convolutions_are_replaced() -> None:
 
 
 def test_a_convolution_without_output_fails_as_pytorchs() -> None:
-    with Winograd(), pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+    with by_winograd(), pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
         F.conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
 
 
@@ -169,7 +169,7 @@ def test_the_penalty(differentiate: Callable[..., Tensor], rng: torch.Generator)
         return {name: value.grad for name, value in critic.named_parameters() if value.grad is not None}
 
     exact = slopes(nets_of(NET)[1].double(), eagerly, real.double(), fake.double())
-    with Winograd():
+    with by_winograd():
         ours = slopes(nets_of(NET)[1], differentiate, real, fake)
     largest = max(float(one.abs().max()) for one in exact.values())
     assert all(float((ours[name] - one).abs().max()) < 2e-5 * largest for name, one in exact.items() if name in ours)
@@ -183,7 +183,7 @@ def test_a_program_has_them_inside(rng: torch.Generator) -> None:
         leaves = [head.detach().requires_grad_(), weight.detach().requires_grad_()]
         return list(torch.autograd.grad(F.conv2d(F.conv2d(x, leaves[0]), leaves[1]).square().sum(), leaves))
 
-    with Winograd(last=True):
+    with by_winograd(last=True):
         traced = make_fx(slope, tracing_mode="fake")(x, head, weight)
     names = [str(node.target) for node in traced.graph.nodes]
     assert {"singan.convolve.default", "singan.weight_gradient.default"} <= set(names)
