@@ -86,7 +86,7 @@ def choose(name: str, precision: str, device: torch.device, recompute: str = "au
     """The engine called ``name`` (of ``ENGINES``) for ``device``, in ``precision`` (of ``PRECISIONS``).
 
     It also lets cuDNN use TF32, or not, in this whole process. ``auto`` on the CPU is eager: programs
-    take longer to compile than they save there, unless many runs have the same sizes.
+    take a minute a scale to compile, and a compiler that does; they are for long runs.
 
     Raises:
         ValueError: the device can't serve it, or no compiler is there.
