@@ -21,7 +21,7 @@ from torch import Tensor
 
 from SinGAN.files import whole_file
 
-SOURCE = Path(__file__).with_suffix(".cpp")
+SOURCES = [Path(__file__).with_suffix(suffix) for suffix in (".cpp", ".h")]
 MULTIPLE = 16  # of the channels that it works on
 VECTORS = {
     "AVX512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
@@ -42,10 +42,11 @@ def library() -> ctypes.CDLL | None:
     asked, found = [*VECTORS.get(torch.backends.cpu.get_cpu_capability(), []), "-O3", "-fopenmp"], compiler()
     if found is None:
         return None
-    command = [found, "-std=c++17", "-fPIC", *asked, "-c", str(SOURCE), "-o"]
+    command = [found, "-std=c++17", "-fPIC", *asked, "-c", str(SOURCES[0]), "-o"]
     try:
         version = subprocess.run([found, "--version"], capture_output=True, check=True).stdout
-        digest = hashlib.sha256(b"\0".join([version, SOURCE.read_bytes(), *map(str.encode, asked)])).hexdigest()[:16]
+        parts = [version, *(source.read_bytes() for source in SOURCES), *map(str.encode, asked)]
+        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         file = extensions() / f"singan_winograd_{digest}.so"
         if not file.exists():
             with whole_file(file) as draft:
