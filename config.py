@@ -150,7 +150,7 @@ def _add_pyramid_flags(add: Callable[..., Any]) -> None:
 
 
 def _add_training_flags(add: Callable[..., Any]) -> None:
-    add("--engine", choices=ENGINES, default="auto", help="what runs iterations [a CUDA graph on a GPU, else eager]")
+    add("--engine", choices=ENGINES, default="auto", help="what runs iterations [see the README]")
     add("--precision", choices=PRECISIONS, default="auto", help="of the convolutions [tf32 on a GPU, else fp32]")
     add("--recompute", choices=RECOMPUTE, default="auto", help="make activations anew, not keep them [where short]")
     add("--winograd", choices=WINOGRAD, default="auto", help="fast convolutions on the CPU [where g++ is]")

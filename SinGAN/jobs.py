@@ -11,12 +11,13 @@ from torch import Tensor
 from SinGAN import checkpoints
 from SinGAN.adversarial import TrainConfig
 from SinGAN.checkpoints import State
-from SinGAN.engines import EAGER, Engine
+from SinGAN.engines import EAGER, NEEDED, Engine
 from SinGAN.files import locked, recover
 from SinGAN.functions import quantise
 from SinGAN.manifest import Manifest, load, whole_scales
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
+from SinGAN.programs import compiles
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid
 from SinGAN.records import Recorder, work_folder
@@ -42,22 +43,26 @@ class Job:
         """How many of its scales its folder holds; raises a ValueError where that holds another model."""
         return whole_scales(self.folder, self.manifest, self.seed_asked)
 
-    def memory_line(self) -> str | None:
-        """Which scales make activations anew because memory is short, if there are such."""
-        if self.engine.recompute != "auto":
-            return None
-        device, nets = self.image.device, [self.net.at(index) for index in range(len(self.plan.sizes))]
-        short = [
-            self.engine.recomputes(*each, device, self.config.uses_vgg)
-            for each in zip(nets, self.plan.sizes, strict=True)
-        ]
-        if not any(short):
-            return None
-        most = self.engine.needs(nets[-1], self.plan.sizes[-1], self.config.uses_vgg) / 2**30
-        return (
-            f"scales {short.index(True)} to {len(short) - 1} make activations anew where others keep them: that would "
-            f"take about {most:.1f} GB (`--recompute never` keeps them all, a smaller --max_size needs less)"
-        )
+    def remarks(self, scales: Sequence[int]) -> list[str]:
+        """Lines on what the user may wonder at when ``scales`` are trained: less speed, or a late start."""
+        lines, device, engine = [], self.image.device, self.engine
+        each = [(self.net.at(scale), self.plan.sizes[scale], device, self.config) for scale in scales]
+        short = [scale for scale, of_it in zip(scales, each, strict=True) if engine.recomputes(*of_it)]
+        if short and engine.recompute == "auto":
+            most = engine.needs(self.net.at(short[-1]), self.plan.sizes[short[-1]], self.config) / 2**30
+            lines.append(
+                f"scales {short[0]} to {short[-1]} make activations anew where others keep them: that would take about "
+                f"{most:.1f} GB (`--recompute never` keeps them all, a smaller --max_size needs less)"
+            )
+        programmed = [scale for scale, of_it in zip(scales, each, strict=True) if engine.wants_programs(*of_it)]
+        if programmed and not compiles():
+            lines.append(f"running without compiled programs, more slowly: they need {NEEDED}")
+        elif programmed:
+            lines.append(
+                f"scales {programmed[0]} to {programmed[-1]} run compiled programs: "
+                "they begin after a minute or less of compilation (`--engine eager` does without)"
+            )
+        return lines
 
     def is_done(self) -> bool:
         return self.whole_scales() == len(self.plan.sizes)
@@ -79,10 +84,11 @@ def train_model(job: Job, overwrite: bool = False, tensorboard: bool = False) ->
             checkpoints.remove(work)
         state = checkpoints.find(work, whole, device, len(job.config.losses))
         weights = StartWeights() if whole == len(job.plan.sizes) else job.weights()
-        if line := job.memory_line():
+        to_train = range(whole, len(job.plan.sizes))
+        for line in job.remarks(to_train):
             print(line)
         rng = torch.Generator(device).manual_seed(manifest.seed)
-        with _recorder(job, manifest, range(whole, len(job.plan.sizes)), overwrite, state, tensorboard) as recorder:
+        with _recorder(job, manifest, to_train, overwrite, state, tensorboard) as recorder:
             start = weights, pyramid.scales, state, job.engine
             for pyramid in train(job.image, job.plan, job.net, job.config, rng, recorder.watch, *start):
                 recorder.keep(pyramid, len(pyramid) - 1)
@@ -146,6 +152,8 @@ def obtain_for_paint(job: Job, base: Pyramid, start_scale: int, palette: Tensor,
         rng = torch.Generator(real.device).manual_seed(manifest.seed)
         generator, critic = start_nets(replace(base, scales=()), base.scales[start_scale].generator.config, rng)
         vgg = trained_vgg(job.config, job.weights(), real.device)
+        for line in job.remarks([start_scale]):
+            print(line)
         with _recorder(job, manifest, [start_scale], overwrite, state) as recorder:
 
             def watch(scale: int, iteration: int, losses: Tensor, state: Callable[[], State]) -> None:

@@ -144,7 +144,7 @@ def train_scale(
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
     size = (real.shape[-2], real.shape[-1])
-    differentiate = engine.differentiating(generator.config, size, rng.device, config.uses_vgg)
+    differentiate = engine.differentiating(generator.config, size, rng.device, config)
 
     def step() -> Tensor:
         drawn = draw(pyramid, real, z_rec, config.Dsteps, rng, edit)

@@ -39,7 +39,7 @@ class Setting:
         """Our iteration with fresh nets, as ``engine`` runs it; returns its losses (7,)."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
         size = (self.target.real.shape[-2], self.target.real.shape[-1])
-        differentiate = engine.differentiating(self.net, size, self.rng.device)
+        differentiate = engine.differentiating(self.net, size, self.rng.device, self.config)
 
         def once() -> Tensor:
             drawn = draw(self.pyramid, self.target.real, self.z_rec, self.config.Dsteps, self.rng)

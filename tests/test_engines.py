@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ import main_train
 from SinGAN import engines
 from SinGAN import graphs as graphs_module
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import Compiled, Engine, as_it_is, choose
+from SinGAN.engines import Engine, as_it_is, choose, has_compiler
+from SinGAN.frugal import frugally, needed
 from SinGAN.graphs import Captured
-from SinGAN.models import Discriminator, Generator
-from SinGAN.planning import plan_scales
+from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.planning import Size, plan_scales
+from SinGAN.programs import SAVED, Compiled, compiles, pays
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import draw, first_z_rec, make_target, start_nets, train
 from tests.conftest import TINY, TINY_NET, stripes
@@ -38,8 +41,40 @@ def test_what_auto_chooses(tf32: None) -> None:
     on_cpu, on_gpu = choose("auto", "auto", CPU), choose("auto", "auto", CUDA)
     assert (on_cpu.name, on_cpu.precision, on_cpu.prepare) == ("eager", "fp32", as_it_is)
     assert (on_gpu.name, on_gpu.precision, on_gpu.prepare) == ("cudagraph", "tf32", Captured)
-    assert on_cpu.differentiate is on_gpu.differentiate is eagerly
-    assert isinstance(choose("compiled", "auto", CPU).differentiate, Compiled)
+    assert (on_cpu.programs is not None) is has_compiler()
+    for without in (choose("eager", "auto", CPU), choose("auto", "bf16", CPU), choose("auto", "auto", CPU, "always")):
+        assert without.programs is on_gpu.programs is None
+
+
+COARSE, MIDDLE, FINE = (NetConfig().at(scale) for scale in (0, 4, 8))
+PAYING = [  # net, size, --niter, whether the minute of compilation is worth while
+    (COARSE, (25, 34), 2000, False),
+    (COARSE, (25, 34), 100000, True),
+    (COARSE, (54, 72), 250, False),
+    (MIDDLE, (88, 118), 2000, True),
+    (MIDDLE, (88, 118), 100, False),
+    (FINE, (187, 250), 2000, True),
+    (FINE, (187, 250), 20, False),
+]
+
+
+@pytest.mark.parametrize(("net", "size", "niter", "worth_while"), PAYING)
+def test_auto_compiles_where_that_pays(
+    net: NetConfig, size: Size, niter: int, worth_while: bool, monkeypatch: Patch
+) -> None:
+    programs, training = Compiled(), TrainConfig(niter=niter)
+    assert pays(net, size, training) is worth_while
+    assert pays(net, size, replace(training, Gsteps=0, Dsteps=0)) is False
+    auto, asked = Engine(programs=programs), Engine("compiled", programs=programs)
+    for can in (True, False):
+        monkeypatch.setattr(engines, "compiles", lambda can=can: can)
+        assert (auto.differentiating(net, size, CPU, training) is programs) is (can and worth_while)
+        assert (asked.differentiating(net, size, CPU, training) is programs) is can
+        assert Engine().differentiating(net, size, CPU, training) is eagerly
+        short = Engine(recompute="always", programs=programs)
+        assert short.differentiating(net, size, CPU, training) is frugally
+    assert auto.wants_programs(net, size, CPU, training) is worth_while
+    assert not short.wants_programs(net, size, CPU, training)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
@@ -63,10 +98,25 @@ def test_what_the_machine_lacks_is_one_line(tmp_path: Any, capsys: Capture, flag
     assert not studio.out.exists()
 
 
-def test_programs_need_a_compiler(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+@pytest.mark.parametrize("lacking", ["compiler", "headers"])
+def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
+    if lacking == "compiler":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        assert choose("auto", "auto", CPU).programs is None
+    monkeypatch.setattr(engines, "compiles", lambda: False)
     with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
         choose("compiled", "auto", CPU)
+
+
+def test_a_compiler_that_fails_is_found_out(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("false",))
+    torch.compiler.reset()
+    compiles.cache_clear()
+    try:
+        assert not compiles()
+    finally:
+        compiles.cache_clear()
+        torch.compiler.reset()
 
 
 def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid, list[Tensor]]:
@@ -232,8 +282,38 @@ def test_a_compiled_iteration_is_the_eager_one(rng: torch.Generator) -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_training_by_its_flag(tmp_path: Any) -> None:
+def test_what_auto_compiles_is_what_compiled_does(monkeypatch: Patch) -> None:
+    config, sizes = TrainConfig(niter=2), plan_scales(24, 32, TINY).sizes
+    *_, before, last = [needed(TINY_NET.at(index), *size) for index, size in enumerate(sizes)]
+    monkeypatch.setattr("SinGAN.programs.COMPILING", SAVED * config.niter * (before + last) / 2)
+    auto, auto_losses = trained(choose("auto", "auto", CPU), config)
+    assert len(auto) == len(sizes)
+    engine, nets = choose("auto", "auto", CPU), [TINY_NET.at(index) for index in range(len(sizes))]
+    wanted = [engine.wants_programs(*each, CPU, config) for each in zip(nets, sizes, strict=True)]
+    assert wanted == [False] * (len(sizes) - 1) + [True]
+    _, eager_losses = trained(choose("eager", "auto", CPU), config)
+    same = [torch.equal(*pair) for pair in zip(auto_losses, eager_losses, strict=True)]
+    assert same[: 2 * (len(sizes) - 1)] == [True] * 2 * (len(sizes) - 1)
+    assert same[-2:] == [False, False]  # rounding
+    again, _ = trained(choose("auto", "auto", CPU), config)
+    assert equal(again, auto)
+
+
+def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeypatch: Patch, capsys: Capture) -> None:
+    studio = Studio(tmp_path)
+    monkeypatch.setattr("SinGAN.programs.COMPILING", 0.0)
+    for module in ("engines", "jobs"):
+        monkeypatch.setattr(f"SinGAN.{module}.compiles", lambda: False)
+    studio.train("--max_size", "16")
+    assert "running without compiled programs, more slowly: they need a C++ compiler" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_compiled_training_by_its_flag(tmp_path: Any, capsys: Capture) -> None:
     studio = Studio(tmp_path)
     studio.train("--engine", "compiled", "--max_size", "16")
+    shown = capsys.readouterr()
+    assert "scales 0 to 1 run compiled programs" in shown.out
+    assert "CUDA" not in shown.err
     assert '"engine": "compiled, fp32' in (studio.model() / "manifest.json").read_text()
     assert (studio.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()

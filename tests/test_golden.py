@@ -28,11 +28,11 @@ from SinGAN.adversarial import (
     eagerly,
     generator_step,
 )
-from SinGAN.engines import Compiled
 from SinGAN.frugal import frugally
 from SinGAN.imresize import imresize, imresize_to
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_resolution_scales
+from SinGAN.programs import Compiled
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import draw, make_target
 from SinGAN.weights import fill

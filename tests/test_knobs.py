@@ -19,13 +19,14 @@ import SR
 from SinGAN import export, images
 from SinGAN import graphs as graphs_module
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import Compiled, Engine
+from SinGAN.engines import Engine
 from SinGAN.graphs import Captured
 from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load
 from SinGAN.models import NetConfig
 from SinGAN.perceptual import Seen, trained
 from SinGAN.planning import plan_scales
+from SinGAN.programs import Compiled
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
 from tests.conftest import TINY, TINY_NET, stripes

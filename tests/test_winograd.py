@@ -14,9 +14,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
-from SinGAN import winograd
+from SinGAN import engines, winograd
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import EAGER, Compiled, Engine, choose
+from SinGAN.engines import EAGER, Engine, choose
 from SinGAN.frugal import frugally
 from SinGAN.models import Discriminator, NetConfig
 from SinGAN.pyramid import Pyramid
@@ -198,7 +198,7 @@ def losses(engine: Engine) -> Tensor:
     z_rec = first_z_rec(pyramid, real, rng)
     nets, target = Adversaries.of(*start_nets(pyramid, NET, rng), config), make_target(pyramid, real, z_rec, config)
     drawn = draw(pyramid, real, z_rec, config.Dsteps, rng)
-    return engine.run(lambda: iteration(nets, target, drawn, config, engine.differentiate), rng, 1)()
+    return engine.run(lambda: iteration(nets, target, drawn, config), rng, 1)()
 
 
 def test_an_engine_uses_them_or_not() -> None:
@@ -255,18 +255,20 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
         broken.write_text("#!/bin/sh\n[ $1 = --version ]\n")
         broken.chmod(0o755)
         monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
-    assert choose("auto", "auto", CPU).described() == "eager, fp32"
+    assert choose("eager", "auto", CPU).described() == "eager, fp32"
     assert not fresh.is_dir() or not any(fresh.iterdir())
     with pytest.raises(ValueError, match="--winograd always needs a C\\+\\+ compiler"):
         choose("auto", "auto", CPU, winograd="always")
 
 
-def test_auto_takes_them_for_fp32_on_the_cpu() -> None:
-    assert choose("auto", "auto", CPU).described() == "eager, fp32, winograd"
-    compiled = choose("compiled", "auto", CPU)
-    assert compiled.described() == "compiled, fp32, winograd"
-    assert isinstance(compiled.differentiate, Compiled)
-    assert compiled.differentiate.winograd
+def test_auto_takes_them_for_fp32_on_the_cpu(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(engines, "compiles", lambda: True)
+    assert choose("eager", "auto", CPU).described() == "eager, fp32, winograd"
+    for name, words in (("auto", "eager, compiled where that pays"), ("compiled", "compiled")):
+        engine = choose(name, "auto", CPU)
+        assert engine.described() == f"{words}, fp32, winograd"
+        assert engine.programs is not None
+        assert engine.programs.winograd
     assert not choose("auto", "auto", CPU, winograd="never").winograd
     assert not choose("auto", "bf16", CPU).winograd
     assert not choose("eager", "fp32", torch.device("cuda")).winograd
