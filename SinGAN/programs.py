@@ -36,7 +36,7 @@ def compiles() -> bool:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     try:
         torch.compile(torch.sin)(torch.zeros(16))
-    except RuntimeError:  # all of Dynamo's and Inductor's are
+    except (RuntimeError, OSError):  # all of Dynamo's and Inductor's; a cache that can't be written
         return False
     return True
 

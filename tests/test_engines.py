@@ -1,6 +1,9 @@
 """The engines: which one is chosen, and that each does what the eager one does."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -108,15 +111,26 @@ def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
         choose("compiled", "auto", CPU)
 
 
-def test_a_compiler_that_fails_is_found_out(monkeypatch: Patch) -> None:
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("false",))
-    torch.compiler.reset()
-    compiles.cache_clear()
-    try:
-        assert not compiles()
-    finally:
-        compiles.cache_clear()
-        torch.compiler.reset()
+@pytest.mark.parametrize("error", [RuntimeError("no Python.h"), PermissionError("cache")])
+def test_what_can_not_be_compiled_is_found_out(monkeypatch: Patch, error: Exception) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "compile", fail)
+    assert not compiles.__wrapped__()
+
+
+@pytest.mark.slow
+def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
+    """In a process of its own: PyTorch remembers what a compiler can do."""
+    studio = Studio(tmp_path)
+    command = [sys.executable, "main_train.py", *studio.flags(), *SMALL, "--engine", "compiled"]
+    fails = {**os.environ, "CXX": "false", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(command, env=fails, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--engine compiled needs a C++ compiler (as g++)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not studio.out.exists()
 
 
 def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid, list[Tensor]]:
