@@ -2,14 +2,17 @@
 // 6 x 6 tile of the input comes a 4 x 4 tile of the output, with 36 multiplications a filter in place of 144.
 //
 // Images are (batch, channels, height, width), or where `last` (batch, height, width, channels); weights (outputs,
-// inputs, 3, 3); channels are multiples of 16. Bands of an image are worked on one after the other, with the channels
-// last.
+// inputs, 3, 3); channels are multiples of 16, or on one side fewer: see thin.h. Bands of an image are worked on one
+// after the other, with the channels last.
 
+#include "thin.h"
 #include "winograd.h"
 
 #include <algorithm>
 
 namespace {
+
+constexpr long FEWEST = 16;  // channels that make tiles worth while
 
 // A band of an image: (height, width, channels).
 struct Band {
@@ -22,26 +25,8 @@ struct Band {
 template <bool BACK, typename Planes, typename Rows>
 inline void repack(Planes* planes, long channels, long height, long width, long first, long count, Rows* band) {
 #pragma omp for schedule(static) nowait
-    for (long job = 0; job < count * (channels / WIDTH); ++job) {
-        const long row = job / (channels / WIDTH), channel = job % (channels / WIDTH) * WIDTH, plane = height * width;
-        Planes* const there = planes + channel * plane + (first + row) * width;
-        Rows* const here = band + row * width * channels + channel;
-        for (long next = 0; next < width && width >= WIDTH; next += WIDTH) {
-            const long x = std::min(next, width - WIDTH);  // the last columns overlap those before
-            Vector square[WIDTH];
-            for (long i = 0; i < WIDTH; ++i) square[i] = load(BACK ? here + (x + i) * channels : there + i * plane + x);
-            turn(square);
-            for (long i = 0; i < WIDTH; ++i) {
-                if constexpr (BACK) store(there + i * plane + x, square[i]);
-                else store(here + (x + i) * channels, square[i]);
-            }
-        }
-        for (long x = 0; x < width && width < WIDTH; ++x)
-            for (long i = 0; i < WIDTH; ++i) {
-                if constexpr (BACK) there[i * plane + x] = here[x * channels + i];
-                else here[x * channels + i] = there[i * plane + x];
-            }
-    }
+    for (long row = 0; row < count; ++row)
+        repack_row<BACK>(planes + (first + row) * width, height * width, channels, width, band + row * width * channels);
 }
 
 // SIDE x SIDE pixels of the band from (top, left), zero outside of it; WIDTH channels from `channel` on.
@@ -65,27 +50,6 @@ inline void tile_at_points(const Band& band, long top, long left, float* made, l
         both_ways<SIDE, 6, transform>(tile, points);
         for (long point = 0; point < POINTS; ++point) store(made + point * step + channel, points[point]);
     }
-}
-
-// made (ROWS x BLOCK) = or += left (ROWS x depth, or its transpose) times right (depth x BLOCK).
-template <bool TRANSPOSED, bool ADD>
-inline void multiply(const float* left, long left_step, const float* right, long right_step, long depth, float* made,
-                     long made_step) {
-    Vector sums[ROWS][2];
-    for (long row = 0; row < ROWS; ++row)
-        for (long half = 0; half < 2; ++half)
-            sums[row][half] = ADD ? load(made + row * made_step + half * WIDTH) : Vector{};
-    for (long k = 0; k < depth; ++k) {
-        const Vector first = load(right + k * right_step), second = load(right + k * right_step + WIDTH);
-#pragma GCC unroll 8
-        for (long row = 0; row < ROWS; ++row) {
-            const float factor = TRANSPOSED ? left[k * left_step + row] : left[row * left_step + k];
-            sums[row][0] += factor * first;
-            sums[row][1] += factor * second;
-        }
-    }
-    for (long row = 0; row < ROWS; ++row)
-        for (long half = 0; half < 2; ++half) store(made + row * made_step + half * WIDTH, sums[row][half]);
 }
 
 // Weights (outputs, inputs, 3, 3), or those of the convolution that leads gradients back, transformed: to made
@@ -129,6 +93,14 @@ extern "C" {
 void convolve(const float* x, const float* w, const float* bias, float* y, long batch, long height, long width,
               long inputs, long outputs, long padding, int last, int back, int threads) {
     const long high = height + 2 * padding - 2, wide = width + 2 * padding - 2, filters = rounded(outputs, BLOCK);
+    if (inputs < FEWEST) {
+        const Thin thin(height, width, inputs, padding, outputs, high);
+        return widen(thin, x, w, bias, y, batch, last, back, threads);
+    }
+    if (outputs < FEWEST) {
+        const Thin thin(high, wide, outputs, 2 - padding, inputs, high);
+        return narrow(thin, x, w, bias, y, batch, last, back, threads);
+    }
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     static thread_local Room room;
     float* const at_points = room.of(POINTS * inputs * filters + (4 * tiles.band + 2) * width * inputs +
@@ -138,12 +110,14 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
     const long most = std::max(ROWS, 4096 / inputs / ROWS * ROWS);  // tiles at once: what a core's cache holds
     const long share = (tiles.band * tiles.columns + threads - 1) / threads, parts = (share + most - 1) / most;
     const long together = rounded((share + parts - 1) / parts, ROWS);
+    const long of_point = together * inputs + WIDTH, of_product = together * BLOCK + WIDTH;  // not powers of two, which
+                                                                                          // share places of a cache
 #pragma omp parallel num_threads(threads)
     {
         weights_at_points(w, inputs, outputs, filters, back, at_points);
         static thread_local Room own;
-        float* const values = own.of(POINTS * together * (inputs + BLOCK));  // (36, together, inputs)
-        float* const products = values + POINTS * together * inputs;         // (36, together, BLOCK)
+        float* const values = own.of(POINTS * (of_point + of_product));  // (36, together, inputs)
+        float* const products = values + POINTS * of_point;              // (36, together, BLOCK)
         for (long part = 0; part < batch * tiles.bands; ++part) {
             const long row = part % tiles.bands * tiles.band, image = part / tiles.bands;
             const long rows = std::min(tiles.band, tiles.rows - row), first = std::max(0L, 4 * row - padding);
@@ -161,17 +135,17 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
                 for (long one = 0; one < count; ++one) {
                     const long top = (row + (start + one) / tiles.columns) * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(band, top - padding - first, left - padding, values + one * inputs,
-                                                together * inputs);
+                                                of_point);
                 }
                 for (long block = 0; block < outputs; block += BLOCK) {
                     for (long point = 0; point < POINTS; ++point)
                         for (long some = 0; some < count; some += ROWS)
-                            multiply<false, false>(values + (point * together + some) * inputs, inputs,
+                            multiply<false, false>(values + point * of_point + some * inputs, inputs,
                                                    at_points + (block / BLOCK * POINTS + point) * inputs * BLOCK, BLOCK,
-                                                   inputs, products + (point * together + some) * BLOCK, BLOCK);
+                                                   inputs, products + point * of_product + some * BLOCK, BLOCK);
                     for (long one = 0; one < count; ++one) {
                         const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
-                        tile_from_points(products + one * BLOCK, together * BLOCK, bias, made, made_rows, wide, outputs,
+                        tile_from_points(products + one * BLOCK, of_product, bias, made, made_rows, wide, outputs,
                                          top, left, block);
                     }
                 }
@@ -185,6 +159,14 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
 void weight_gradient(const float* x, const float* g, float* gradient, long batch, long height, long width, long inputs,
                      long outputs, long padding, int last, int threads) {
     const long high = height + 2 * padding - 2, wide = width + 2 * padding - 2, filters = rounded(outputs, BLOCK);
+    if (inputs < FEWEST) {
+        const Thin thin(height, width, inputs, padding, outputs, high);
+        return gradient_of_thin(thin, x, g, gradient, batch, last, false, threads);
+    }
+    if (outputs < FEWEST) {
+        const Thin thin(high, wide, outputs, 2 - padding, inputs, height);
+        return gradient_of_thin(thin, g, x, gradient, batch, last, true, threads);
+    }
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     const long together = std::max(64L, 16384 / (inputs + filters));  // tiles
     static thread_local Room room;

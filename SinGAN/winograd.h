@@ -1,42 +1,16 @@
-// Vectors of a CPU, Winograd's transforms of them, tiles, and memory to work in: see winograd.cpp.
+// Winograd's transforms, and how an image is cut into tiles: see winograd.cpp.
 //
 // Polynomials are evaluated at 0, +-a, +-b and infinity, a and b being such that rounding errors are small.
 
 #pragma once
 
-#include <algorithm>
-#include <cstdlib>
+#include "vectors.h"
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr long WIDTH = 16, ROWS = 8;
-#elif defined(__AVX__)
-constexpr long WIDTH = 8, ROWS = 4;
-#else
-constexpr long WIDTH = 4, ROWS = 4;
-#endif
-constexpr long BLOCK = 2 * WIDTH;  // filters that are multiplied at once
 constexpr long POINTS = 36;
-constexpr long BAND = 1 << 18;     // values of an image that are worked on at once, about: what the caches hold
 constexpr long MANY = 128;         // and tiles, at least: enough to share out among the threads
 constexpr float A = 0.75f, B = 1.5f, AA = A * A, BB = B * B;
-
-typedef float Vector __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
-typedef int Indices __attribute__((vector_size(4 * WIDTH)));
-
-#if defined(__AVX512F__)
-constexpr Indices FIRST_HALVES = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
-constexpr Indices SECOND_HALVES = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-#elif defined(__AVX__)
-constexpr Indices FIRST_HALVES = {0, 8, 1, 9, 2, 10, 3, 11}, SECOND_HALVES = {4, 12, 5, 13, 6, 14, 7, 15};
-#else
-constexpr Indices FIRST_HALVES = {0, 4, 1, 5}, SECOND_HALVES = {2, 6, 3, 7};
-#endif
-
-inline long rounded(long value, long step) { return (value + step - 1) / step * step; }
-inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
-inline void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 
 // Six values at the points from those of a tile.
 inline void evaluate(const Vector* d, Vector* v) {
@@ -105,38 +79,6 @@ inline void both_ways(const Vector* square, Vector* made) {
         for (int i = 0; i < OUT; ++i) made[i * OUT + j] = turned[i];
     }
 }
-
-// A square of vectors turned: element i of vector j becomes element j of vector i.
-inline void turn(Vector* square) {
-    Vector mixed[WIDTH];
-    for (long step = 1; step < WIDTH; step *= 2) {
-        for (long i = 0; i < WIDTH / 2; ++i) {
-            mixed[2 * i] = __builtin_shuffle(square[i], square[i + WIDTH / 2], FIRST_HALVES);
-            mixed[2 * i + 1] = __builtin_shuffle(square[i], square[i + WIDTH / 2], SECOND_HALVES);
-        }
-        std::copy_n(mixed, WIDTH, square);
-    }
-}
-
-// Memory that is kept for the next call.
-class Room {
-public:
-    float* of(long size) {
-        if (size > size_) {
-            std::free(memory_);
-            size_ = 0;
-            memory_ = static_cast<float*>(std::aligned_alloc(64, (4 * size + 63) / 64 * 64));
-            if (!memory_) std::abort();
-            size_ = size;
-        }
-        return memory_;
-    }
-    ~Room() { std::free(memory_); }
-
-private:
-    float* memory_ = nullptr;
-    long size_ = 0;
-};
 
 // How an output of height x width is cut into tiles, and these into bands.
 struct Tiles {

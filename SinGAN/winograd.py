@@ -21,8 +21,9 @@ from torch import Tensor
 
 from SinGAN.files import whole_file
 
-SOURCES = [Path(__file__).with_suffix(suffix) for suffix in (".cpp", ".h")]
-MULTIPLE = 16  # of the channels that it works on
+SOURCES = [Path(__file__).with_name(name) for name in ("winograd.cpp", "winograd.h", "thin.h", "vectors.h")]
+MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
+FEW = 4
 VECTORS = {
     "AVX512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
     "AVX2": ["-mavx2", "-mfma"],
@@ -71,53 +72,56 @@ def extensions() -> Path:
     return Path(os.environ.get("TORCH_EXTENSIONS_DIR") or cache / "torch_extensions")
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool) -> Tensor:
-    """``weight`` (O, C, 3, 3) over ``x`` (B, C, H, W); with ``back``, (C, O, 3, 3) turned around, over gradients."""
-    called, made, layout = library(), made_by_convolving(x, weight, bias, padding, back), layout_of(x)
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
+    """``weight`` (O, C, 3, 3) over ``x`` (B, C, H, W); with ``back``, (C, O, 3, 3) turned around, over gradients.
+
+    With ``last`` the image is worked on, and what is made laid out, with the channels last.
+    """
+    called, made = library(), made_by_convolving(x, weight, bias, padding, back, last)
     assert called is not None
-    x, weight, offset = x.contiguous(memory_format=layout), weight.contiguous(), None
+    x, weight, offset = x.contiguous(memory_format=layout(last)), weight.contiguous(), None
     if bias is not None:
         bias = bias.contiguous()
         offset = bias.data_ptr()
     batch, inputs, height, width = x.shape
     size = batch, height, width, inputs, made.shape[1], padding
-    how = layout is LAST, back, torch.get_num_threads()
-    called.convolve(x.data_ptr(), weight.data_ptr(), offset, made.data_ptr(), *size, *how)
+    called.convolve(
+        x.data_ptr(), weight.data_ptr(), offset, made.data_ptr(), *size, last, back, torch.get_num_threads()
+    )
     return made
 
 
-def made_by_convolving(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool) -> Tensor:
+def made_by_convolving(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
     """An empty tensor for what ``convolve`` makes."""
     batch, _, height, width = x.shape
     size = batch, weight.shape[1 if back else 0], height + 2 * padding - 2, width + 2 * padding - 2
-    return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout_of(x))
+    return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout(last))
 
 
-def layout_of(x: Tensor) -> torch.memory_format:
-    """The memory layout of ``x``, which what is made of it has, too."""
-    return LAST if x.is_contiguous(memory_format=LAST) and not x.is_contiguous() else torch.contiguous_format
+def layout(last: bool) -> torch.memory_format:
+    """The memory layout of images."""
+    return LAST if last else torch.contiguous_format
 
 
-def weight_gradient(x: Tensor, gradient: Tensor, padding: int) -> Tensor:
+def weight_gradient(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
     """Of a loss by the weight, (O, C, 3, 3), from ``gradient`` (B, O, H, W), that by what it made of ``x``."""
-    called, made, layout = library(), made_as_weight(x, gradient, padding), layout_of(x)
+    called, made = library(), made_as_weight(x, gradient, padding, last)
     assert called is not None
-    x, gradient = x.contiguous(memory_format=layout), gradient.contiguous(memory_format=layout)
+    x, gradient = x.contiguous(memory_format=layout(last)), gradient.contiguous(memory_format=layout(last))
     batch, inputs, height, width = x.shape
     size = batch, height, width, inputs, gradient.shape[1], padding
-    how = layout is LAST, torch.get_num_threads()
-    called.weight_gradient(x.data_ptr(), gradient.data_ptr(), made.data_ptr(), *size, *how)
+    called.weight_gradient(x.data_ptr(), gradient.data_ptr(), made.data_ptr(), *size, last, torch.get_num_threads())
     return made
 
 
-def made_as_weight(x: Tensor, gradient: Tensor, padding: int) -> Tensor:
+def made_as_weight(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
     """An empty tensor for what ``weight_gradient`` makes."""
     return x.new_empty(gradient.shape[1], x.shape[1], 3, 3)
 
 
 OPERATORS = torch.library.Library("singan", "DEF")
-OPERATORS.define("convolve(Tensor x, Tensor weight, Tensor? bias, int padding, bool back) -> Tensor")
-OPERATORS.define("weight_gradient(Tensor x, Tensor gradient, int padding) -> Tensor")
+OPERATORS.define("convolve(Tensor x, Tensor weight, Tensor? bias, int padding, bool back, bool last) -> Tensor")
+OPERATORS.define("weight_gradient(Tensor x, Tensor gradient, int padding, bool last) -> Tensor")
 OPERATORS.impl("convolve", convolve, "CPU")
 OPERATORS.impl("weight_gradient", weight_gradient, "CPU")
 torch.library.register_fake("singan::convolve", made_by_convolving)
@@ -128,10 +132,12 @@ class Convolution(torch.autograd.Function):
     """``convolve`` with its derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.padding, ctx.back = padding, back
-        made: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back)
+        ctx.padding, ctx.back, ctx.last = padding, back, last
+        made: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
         return made
 
     @staticmethod
@@ -141,9 +147,10 @@ class Convolution(torch.autograd.Function):
         opposite = 2 - ctx.padding
         pair = (gradient, x, opposite) if ctx.back else (x, gradient, ctx.padding)
         return (
-            Convolution.apply(gradient, weight, None, opposite, not ctx.back) if by_x else None,
-            WeightGradient.apply(*pair) if by_weight else None,
+            Convolution.apply(gradient, weight, None, opposite, not ctx.back, ctx.last) if by_x else None,
+            WeightGradient.apply(*pair, ctx.last) if by_weight else None,
             gradient.sum((0, 2, 3)) if by_bias else None,
+            None,
             None,
             None,
         )
@@ -153,19 +160,20 @@ class WeightGradient(torch.autograd.Function):
     """``weight_gradient`` with its derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
         ctx.save_for_backward(x, gradient)
-        ctx.padding = padding
-        made: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding)
+        ctx.padding, ctx.last = padding, last
+        made: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
         return made
 
     @staticmethod
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
         x, gradient = ctx.saved_tensors
-        by_x, by_gradient, _ = ctx.needs_input_grad
+        by_x, by_gradient, *_ = ctx.needs_input_grad
         return (
-            Convolution.apply(gradient, weight, None, 2 - ctx.padding, True) if by_x else None,
-            Convolution.apply(x, weight, None, ctx.padding, False) if by_gradient else None,
+            Convolution.apply(gradient, weight, None, 2 - ctx.padding, True, ctx.last) if by_x else None,
+            Convolution.apply(x, weight, None, ctx.padding, False, ctx.last) if by_gradient else None,
+            None,
             None,
         )
 
@@ -202,7 +210,7 @@ def conv2d(
         input = input.contiguous(memory_format=LAST)
     on_cpu = input.dtype is weight.dtype is torch.float32 and input.device.type == weight.device.type == "cpu"
     if border is not None and on_cpu and input.dim() == 4 and min(input.shape[2:]) + 2 * border > 2:
-        made: Tensor = Convolution.apply(input, weight, bias, border, False)
+        made: Tensor = Convolution.apply(input, weight, bias, border, False, last)
         return made
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
@@ -210,7 +218,10 @@ def conv2d(
 @functools.cache
 def fitting(shape: torch.Size, stride: Any, padding: Any, dilation: Any, groups: int) -> int | None:
     """The padding on each side, where ``winograd.cpp`` can do a convolution of a weight of ``shape``; else None."""
-    if len(shape) != 4 or shape[2:] != (3, 3) or shape[0] % MULTIPLE or shape[1] % MULTIPLE:
+    if len(shape) != 4 or shape[2:] != (3, 3):
+        return None
+    fewer, more = sorted(shape[:2])
+    if more % MULTIPLE or (fewer % MULTIPLE and fewer > FEW):
         return None
     if any(value not in (1, (1, 1)) for value in (stride, dilation, groups)):
         return None
