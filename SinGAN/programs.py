@@ -2,9 +2,10 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from SinGAN.frugal import needed
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
 from SinGAN.winograd import by_winograd
+
+Program = Callable[..., list[Any]]
+"""From tensors, those of nets first, the value of a term and its gradients (None where there is none)."""
 
 COMPILING = 60.0  # seconds that the programs of a scale take to compile on two cores
 SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
@@ -35,7 +39,7 @@ def compiles() -> bool:
     """Whether PyTorch can compile a program here: it needs a C++ compiler and the headers of Python."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     try:
-        torch.compile(torch.sin)(torch.zeros(16))
+        built(lambda x: [x.sin()], [torch.zeros(16)], {})
     except (RuntimeError, OSError):  # all of Dynamo's and Inductor's; a cache that can't be written
         return False
     return True
@@ -50,58 +54,86 @@ class Compiled:
     """
 
     def __init__(self, winograd: bool = False) -> None:
-        self.winograd, self.programs = winograd, dict[Any, Callable[..., list[Any]]]()
+        self.winograd, self.programs = winograd, dict[Any, Program]()
+        self.values = WeakKeyDictionary[nn.Module, Values]()
 
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
-        key = (term, *map(_shape, arguments))
+        known = [self.values_of(one) if isinstance(one, nn.Module) else one for one in arguments]
+        nets = [one for one in known if isinstance(one, Values)]
+        tensors = [one for one in known if isinstance(one, Tensor)]
+        key = term, *(one.shape() if isinstance(one, Values) else getattr(one, "shape", one) for one in known)
         if key not in self.programs:
             with by_winograd(last=True) if self.winograd else nullcontext():
                 self.programs[key] = compiled(term, arguments)
-        nets = [argument for argument in arguments if isinstance(argument, nn.Module)]
-        tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
         with torch.no_grad():
-            made: list[Any] = self.programs[key]([_detached(net) for net in nets], tensors)
-        value: Tensor = made[0]
-        for parameter, gradient in zip(_trained(nets), made[1:], strict=True):
+            made = self.programs[key](*(value for net in nets for value in net.detached), *tensors)
+        trained = [parameter for net in nets for parameter in net.trained()]
+        for parameter, gradient in zip(trained, made[1:], strict=True):
             if gradient is not None:  # the penalty does not depend on the last bias
                 gradient = gradient.contiguous()  # fused Adam takes for granted that it lies as the parameter does
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        value: Tensor = made[0]
         return value
 
-
-def _shape(argument: object) -> object:
-    """What of ``argument`` a program is made for."""
-    if isinstance(argument, nn.Module):
-        return tuple((name, value.shape, value.requires_grad) for name, value in argument.named_parameters())
-    return argument.shape if isinstance(argument, Tensor) else argument
-
-
-def _trained(nets: list[nn.Module]) -> list[nn.Parameter]:
-    return [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
+    def values_of(self, net: nn.Module) -> "Values":
+        """What a program takes of ``net``: looked up once, for modules are slow to walk through."""
+        if net not in self.values:
+            self.values[net] = Values(net)
+        return self.values[net]
 
 
-def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Callable[..., list[Any]]:
+class Values:
+    """The parameters and buffers of a net, in its order; they may change, but stay in their memory."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.parameters = list(net.parameters())
+        self.detached = [value.detach() for value in (*self.parameters, *net.buffers())]
+        self.shapes = tuple((name, value.shape) for name, value in net.named_parameters())
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that want a gradient now."""
+        return [parameter for parameter in self.parameters if parameter.requires_grad]
+
+    def shape(self) -> object:
+        """What of the net a program is made for."""
+        return self.shapes, tuple(parameter.requires_grad for parameter in self.parameters)
+
+
+def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program:
     """A program of the parameters and buffers of the nets among ``arguments``, and of the tensors among them.
 
     It gives the value of ``term`` and its gradients by all parameters that want one, and updates the
     buffers, as ``term(*arguments)`` and its backward pass do.
     """
     bound = Bound(term, arguments)
+    names = [f"nets.{index}.{name}" for index, net in enumerate(bound.nets) for name, _ in values_of(net)]
     wanted = [name for name, value in bound.named_parameters() if value.requires_grad]
 
-    def differentiated(states: list[dict[str, Tensor]], tensors: list[Tensor]) -> list[Tensor | None]:
-        state = {
-            f"nets.{index}.{name}": value.detach() for index, own in enumerate(states) for name, value in own.items()
-        }
+    def differentiated(*given: Tensor) -> list[Tensor | None]:
+        state = {name: value.detach() for name, value in zip(names, given, strict=False)}
         leaves = [state[name].requires_grad_() for name in wanted]
-        value = functional_call(bound, state, tuple(tensors))
+        value = functional_call(bound, state, given[len(names) :])
         return [value.detach(), *torch.autograd.grad(value.sum(), leaves, allow_unused=True)]
 
-    examples = [{name: value.clone() for name, value in _detached(net).items()} for net in bound.nets]
-    tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
-    own = {torch.ops.aten.native_batch_norm.default: normalised}
-    traced = make_fx(differentiated, own, tracing_mode="fake", _allow_non_fake_inputs=True)(examples, tensors)
-    return torch.compile(traced, dynamic=False, fullgraph=True)
+    examples = [value.detach().clone() for net in bound.nets for _, value in values_of(net)]
+    examples += [argument for argument in arguments if isinstance(argument, Tensor)]
+    return built(differentiated, examples, {torch.ops.aten.native_batch_norm.default: normalised})
+
+
+def built(function: Callable[..., Any], examples: list[Tensor], own: dict[Any, Any]) -> Program:
+    """``function`` of tensors like ``examples``, in which ``own`` functions take the place of operators, compiled."""
+    from torch._inductor import standalone_compile  # not above: it takes two seconds
+
+    traced = make_fx(function, own, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
+    with torch.no_grad():
+        made: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")
+    return made
+
+
+def values_of(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The parameters and buffers of ``net`` by name."""
+    yield from net.named_parameters()
+    yield from net.named_buffers()
 
 
 def normalised(
@@ -147,8 +179,3 @@ class Bound(nn.Module):
     def forward(self, *tensors: Tensor) -> Tensor:
         given = iter(tensors)
         return self.term(*(next(given) if isinstance(argument, Tensor) else argument for argument in self.arguments))
-
-
-def _detached(net: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers of ``net`` by name: the same memory, without graph."""
-    return {name: value.detach() for name, value in (*net.named_parameters(), *net.named_buffers())}

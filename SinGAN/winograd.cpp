@@ -170,10 +170,11 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     const long together = std::max(64L, 16384 / (inputs + filters));  // tiles
     static thread_local Room room;
-    float* const values = room.of(POINTS * (together * (inputs + filters) + inputs * filters) +
+    const long of_x = together * inputs + WIDTH, of_g = together * filters + WIDTH;
+    float* const values = room.of(POINTS * (of_x + of_g + inputs * filters) +
                                   (4 * tiles.band + 2) * width * inputs + 4 * tiles.band * wide * outputs);
-    float* const spreads = values + POINTS * together * inputs;
-    float* const sums = spreads + POINTS * together * filters;  // (36, inputs, filters)
+    float* const spreads = values + POINTS * of_x;
+    float* const sums = spreads + POINTS * of_g;  // (36, inputs, filters)
     float* const given = sums + POINTS * inputs * filters;
     float* const made = given + (4 * tiles.band + 2) * width * inputs;
 #pragma omp parallel num_threads(threads)
@@ -199,15 +200,15 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(from, 4 * row + top - padding - first, left - padding,
-                                                values + one * inputs, together * inputs);
-                    tile_at_points<4, spread>(to, top, left, spreads + one * filters, together * filters);
+                                                values + one * inputs, of_x);
+                    tile_at_points<4, spread>(to, top, left, spreads + one * filters, of_g);
                 }
 #pragma omp for schedule(static)
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
                         for (long some = 0; some < inputs; some += ROWS)
-                            multiply<true, true>(values + point * together * inputs + some, inputs,
-                                                 spreads + point * together * filters + block, filters, count,
+                            multiply<true, true>(values + point * of_x + some, inputs,
+                                                 spreads + point * of_g + block, filters, count,
                                                  sums + (point * inputs + some) * filters + block, filters);
             }
         }

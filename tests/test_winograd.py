@@ -22,14 +22,13 @@ from SinGAN.models import Discriminator, NetConfig
 from SinGAN.pyramid import Pyramid
 from SinGAN.terms import weighted_penalty
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
-from SinGAN.winograd import LAST, by_winograd, convolve, layout_of, library, weight_gradient
+from SinGAN.winograd import LAST, by_winograd, convolve, library, weight_gradient
 from tests.conftest import stripes
 from tests.studio import SMALL, Capture, Studio, refusal
 from tests.test_frugal import nets_of
 
 CPU = torch.device("cpu")
 NET = NetConfig(filters=16, min_filters=16)
-LAYOUTS = (torch.contiguous_format, LAST)
 Patch = pytest.MonkeyPatch
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs g++")
@@ -41,34 +40,39 @@ def off(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=["channels first", "channels last"])
-@pytest.mark.parametrize(
-    ("inputs", "outputs", "batch"), [(16, 16, 1), (16, 48, 3), (48, 16, 2), (32, 80, 1), (128, 64, 1)]
-)
+WIDE = [(16, 16, 1), (16, 48, 3), (48, 16, 2), (32, 80, 1), (128, 64, 1)]
+THIN = [(3, 16, 2), (3, 48, 1), (1, 32, 1), (4, 128, 1), (16, 3, 3), (32, 1, 2), (48, 4, 1), (128, 2, 1)]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("inputs", "outputs", "batch"), [*WIDE, *THIN])
 def test_values_and_gradients_are_pytorchs(
-    layout: torch.memory_format, inputs: int, outputs: int, batch: int, rng: torch.Generator
+    last: bool, inputs: int, outputs: int, batch: int, rng: torch.Generator
 ) -> None:
-    for height, width, padding in itertools.product((3, 6, 13), (4, 7, 18, 41), (0, 1, 2)):
-        x = torch.randn(batch, inputs, height, width, generator=rng).contiguous(memory_format=layout)
+    for height, width, padding in itertools.product((1, 3, 6, 25), (4, 7, 18, 41), (0, 1, 2)):
+        if height + 2 * padding < 3:
+            continue
+        x = torch.randn(batch, inputs, height, width, generator=rng)
         weight, bias = torch.randn(outputs, inputs, 3, 3, generator=rng), torch.randn(outputs, generator=rng)
         exact = [value.double().requires_grad_() for value in (x, weight)]
         made = F.conv2d(exact[0], exact[1], bias.double(), padding=padding)
-        gradient = torch.randn(made.shape, generator=rng).contiguous(memory_format=layout)
+        gradient = torch.randn(made.shape, generator=rng)
         by_x, by_weight = torch.autograd.grad(made, exact, gradient.double())
-        ours = convolve(x, weight, bias, padding, False)
-        assert layout_of(ours) == layout_of(x)
+        ours = convolve(x, weight, bias, padding, False, last)
+        assert ours.is_contiguous(memory_format=LAST if last else torch.contiguous_format)
         assert off(ours, made) < 5e-6
-        assert off(convolve(gradient, weight, None, 2 - padding, True), by_x) < 5e-6
-        assert off(weight_gradient(x, gradient, padding), by_weight) < 5e-6
+        assert off(convolve(gradient, weight, None, 2 - padding, True, last), by_x) < 5e-6
+        assert off(weight_gradient(x, gradient, padding, last), by_weight) < 5e-6
 
 
-def test_bands_of_a_large_image_leave_no_seam(rng: torch.Generator) -> None:
-    x, weight = torch.randn(1, 128, 61, 150, generator=rng), torch.randn(64, 128, 3, 3, generator=rng)
-    assert off(convolve(x, weight, None, 1, False), F.conv2d(x.double(), weight.double(), padding=1)) < 5e-6
-    gradient = torch.randn(1, 64, 61, 150, generator=rng)
+@pytest.mark.parametrize(("inputs", "outputs"), [(128, 64), (3, 128), (128, 3)])
+def test_bands_of_a_large_image_leave_no_seam(inputs: int, outputs: int, rng: torch.Generator) -> None:
+    x, weight = (torch.randn(*size, generator=rng) for size in ((1, inputs, 61, 150), (outputs, inputs, 3, 3)))
+    assert off(convolve(x, weight, None, 1, False, False), F.conv2d(x.double(), weight.double(), padding=1)) < 5e-6
+    gradient = torch.randn(1, outputs, 61, 150, generator=rng)
     exact = weight.double().requires_grad_()
     (theirs,) = torch.autograd.grad(F.conv2d(x.double(), exact, padding=1), exact, gradient.double())
-    assert off(weight_gradient(x, gradient, 1), theirs) < 1e-5
+    assert off(weight_gradient(x, gradient, 1, False), theirs) < 1e-5
 
 
 def orders(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tensor]:
@@ -84,9 +88,14 @@ def orders(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tenso
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_derivatives_of_any_order(last: bool, rng: torch.Generator) -> None:
-    x = torch.randn(1, 16, 9, 11, generator=rng)
-    weights = [0.1 * torch.randn(size, generator=rng) for size in ((32, 16, 3, 3), (32,), (16, 32, 3, 3))]
+@pytest.mark.parametrize("widths", [(16, 32, 16), (3, 16, 1)])
+def test_derivatives_of_any_order(last: bool, widths: tuple[int, int, int], rng: torch.Generator) -> None:
+    inputs, middle, outputs = widths
+    x, sizes = (
+        torch.randn(1, inputs, 9, 11, generator=rng),
+        ((middle, inputs, 3, 3), (middle,), (outputs, middle, 3, 3)),
+    )
+    weights = [0.1 * torch.randn(size, generator=rng) for size in sizes]
     with by_winograd(last):
         ours = orders(x, *weights)
     exact = orders(x.double(), *(weight.double() for weight in weights))
@@ -111,6 +120,8 @@ class Operators(TorchDispatchMode):
     [
         ((16, 20, 3, 3), {}),
         ((20, 16, 3, 3), {}),
+        ((5, 16, 3, 3), {}),
+        ((3, 4, 3, 3), {}),
         ((16, 16, 5, 5), {}),
         ((16, 16, 1, 3), {}),
         ((16, 16, 3, 3), {"stride": 2}),
@@ -148,13 +159,14 @@ def test_a_convolution_without_output_fails_as_pytorchs() -> None:
         F.conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
 
 
-def test_the_bits_do_not_depend_on_the_threads(rng: torch.Generator) -> None:
-    x, weight = torch.randn(1, 32, 40, 50, generator=rng), torch.randn(64, 32, 3, 3, generator=rng)
-    gradient, before, found = torch.randn(1, 64, 38, 48, generator=rng), torch.get_num_threads(), []
+@pytest.mark.parametrize(("inputs", "outputs"), [(32, 64), (3, 32), (32, 1)])
+def test_the_bits_do_not_depend_on_the_threads(inputs: int, outputs: int, rng: torch.Generator) -> None:
+    x, weight = (torch.randn(*size, generator=rng) for size in ((1, inputs, 40, 50), (outputs, inputs, 3, 3)))
+    gradient, before, found = torch.randn(1, outputs, 38, 48, generator=rng), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append((convolve(x, weight, None, 0, False), weight_gradient(x, gradient, 0)))
+            found.append((convolve(x, weight, None, 0, False, True), weight_gradient(x, gradient, 0, True)))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for pair in found[1:] for one, other in zip(found[0], pair, strict=True))
