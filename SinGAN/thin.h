@@ -112,8 +112,8 @@ void narrow(const Thin& thin, const float* image, const float* w, const float* b
     std::fill_n(weights, thin.filters * thin.products, 0.0f);
     for (long filter = 0; filter < thin.filters; ++filter)
         for (long value = 0; value < thin.values; ++value)
-            weights[filter * thin.products + value] =
-                weight_at(w, value % thin.channels, thin.channels, filter, thin.filters, 8 - value / thin.channels, turned);
+            weights[filter * thin.products + value] = weight_at(w, value % thin.channels, thin.channels, filter,
+                                                                thin.filters, 8 - value / thin.channels, turned);
     const long strips = (thin.height + thin.strip - 1) / thin.strip;
 #pragma omp parallel num_threads(threads)
     {
@@ -146,8 +146,9 @@ void narrow(const Thin& thin, const float* image, const float* w, const float* b
                     for (long channel = 0; channel < thin.channels; ++channel) {
                         const long below = y + thin.border, right = x + thin.border;  // of what the first tap reads
                         float sum = bias ? bias[channel] : 0.0f;
-                        for (long dy = std::max(0L, below + 1 - thin.wide_height); dy < std::min(3L, below + 1); ++dy)
-                            for (long dx = std::max(0L, right + 1 - thin.wide_width); dx < std::min(3L, right + 1); ++dx)
+                        const long end_y = std::min(3L, below + 1), end_x = std::min(3L, right + 1);
+                        for (long dy = std::max(0L, below + 1 - thin.wide_height); dy < end_y; ++dy)
+                            for (long dx = std::max(0L, right + 1 - thin.wide_width); dx < end_x; ++dx)
                                 sum += products[((below - dy - first) * thin.wide_width + right - dx) * thin.products +
                                                 (dy * 3 + dx) * thin.channels + channel];
                         target[(y * thin.width + x) * step + channel * plane] = sum;
@@ -198,8 +199,9 @@ void gradient_of_thin(const Thin& thin, const float* image, const float* wide, f
                 const float* const right =
                     direct ? wide + (one / strips * thin.wide_height + top) * thin.wide_width * thin.filters
                            : given + (one - part) * most * thin.filters;
-                multiply<true, true>(seen + (one - part) * most * thin.row + value, thin.row, right + filter, thin.filters,
-                                     (bottom - top) * thin.wide_width, sums + value * filters + filter, filters);
+                multiply<true, true>(seen + (one - part) * most * thin.row + value, thin.row, right + filter,
+                                     thin.filters, (bottom - top) * thin.wide_width,
+                                     sums + value * filters + filter, filters);
             }
         }
     }

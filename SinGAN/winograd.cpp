@@ -26,7 +26,8 @@ template <bool BACK, typename Planes, typename Rows>
 inline void repack(Planes* planes, long channels, long height, long width, long first, long count, Rows* band) {
 #pragma omp for schedule(static) nowait
     for (long row = 0; row < count; ++row)
-        repack_row<BACK>(planes + (first + row) * width, height * width, channels, width, band + row * width * channels);
+        repack_row<BACK>(planes + (first + row) * width, height * width, channels, width,
+                         band + row * width * channels);
 }
 
 // SIDE x SIDE pixels of the band from (top, left), zero outside of it; WIDTH channels from `channel` on.
@@ -110,14 +111,13 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
     const long most = std::max(ROWS, 4096 / inputs / ROWS * ROWS);  // tiles at once: what a core's cache holds
     const long share = (tiles.band * tiles.columns + threads - 1) / threads, parts = (share + most - 1) / most;
     const long together = rounded((share + parts - 1) / parts, ROWS);
-    const long of_point = together * inputs + WIDTH, of_product = together * BLOCK + WIDTH;  // not powers of two, which
-                                                                                          // share places of a cache
+    const long value_step = step_of(together, inputs), product_step = step_of(together, BLOCK);
 #pragma omp parallel num_threads(threads)
     {
         weights_at_points(w, inputs, outputs, filters, back, at_points);
         static thread_local Room own;
-        float* const values = own.of(POINTS * (of_point + of_product));  // (36, together, inputs)
-        float* const products = values + POINTS * of_point;              // (36, together, BLOCK)
+        float* const values = own.of(POINTS * (value_step + product_step));  // (36, together, inputs)
+        float* const products = values + POINTS * value_step;                 // (36, together, BLOCK)
         for (long part = 0; part < batch * tiles.bands; ++part) {
             const long row = part % tiles.bands * tiles.band, image = part / tiles.bands;
             const long rows = std::min(tiles.band, tiles.rows - row), first = std::max(0L, 4 * row - padding);
@@ -133,19 +133,19 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
             for (long start = 0; start < rows * tiles.columns; start += together) {
                 const long count = std::min(together, rows * tiles.columns - start);
                 for (long one = 0; one < count; ++one) {
-                    const long top = (row + (start + one) / tiles.columns) * 4, left = (start + one) % tiles.columns * 4;
-                    tile_at_points<6, evaluate>(band, top - padding - first, left - padding, values + one * inputs,
-                                                of_point);
+                    const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
+                    tile_at_points<6, evaluate>(band, 4 * row + top - padding - first, left - padding,
+                                                values + one * inputs, value_step);
                 }
                 for (long block = 0; block < outputs; block += BLOCK) {
                     for (long point = 0; point < POINTS; ++point)
                         for (long some = 0; some < count; some += ROWS)
-                            multiply<false, false>(values + point * of_point + some * inputs, inputs,
+                            multiply<false, false>(values + point * value_step + some * inputs, inputs,
                                                    at_points + (block / BLOCK * POINTS + point) * inputs * BLOCK, BLOCK,
-                                                   inputs, products + point * of_product + some * BLOCK, BLOCK);
+                                                   inputs, products + point * product_step + some * BLOCK, BLOCK);
                     for (long one = 0; one < count; ++one) {
                         const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
-                        tile_from_points(products + one * BLOCK, of_product, bias, made, made_rows, wide, outputs,
+                        tile_from_points(products + one * BLOCK, product_step, bias, made, made_rows, wide, outputs,
                                          top, left, block);
                     }
                 }
@@ -170,11 +170,11 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     const long together = std::max(64L, 16384 / (inputs + filters));  // tiles
     static thread_local Room room;
-    const long of_x = together * inputs + WIDTH, of_g = together * filters + WIDTH;
-    float* const values = room.of(POINTS * (of_x + of_g + inputs * filters) +
+    const long value_step = step_of(together, inputs), spread_step = step_of(together, filters);
+    float* const values = room.of(POINTS * (value_step + spread_step + inputs * filters) +
                                   (4 * tiles.band + 2) * width * inputs + 4 * tiles.band * wide * outputs);
-    float* const spreads = values + POINTS * of_x;
-    float* const sums = spreads + POINTS * of_g;  // (36, inputs, filters)
+    float* const spreads = values + POINTS * value_step;
+    float* const sums = spreads + POINTS * spread_step;  // (36, inputs, filters)
     float* const given = sums + POINTS * inputs * filters;
     float* const made = given + (4 * tiles.band + 2) * width * inputs;
 #pragma omp parallel num_threads(threads)
@@ -200,15 +200,15 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(from, 4 * row + top - padding - first, left - padding,
-                                                values + one * inputs, of_x);
-                    tile_at_points<4, spread>(to, top, left, spreads + one * filters, of_g);
+                                                values + one * inputs, value_step);
+                    tile_at_points<4, spread>(to, top, left, spreads + one * filters, spread_step);
                 }
 #pragma omp for schedule(static)
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
                         for (long some = 0; some < inputs; some += ROWS)
-                            multiply<true, true>(values + point * of_x + some, inputs,
-                                                 spreads + point * of_g + block, filters, count,
+                            multiply<true, true>(values + point * value_step + some, inputs,
+                                                 spreads + point * spread_step + block, filters, count,
                                                  sums + (point * inputs + some) * filters + block, filters);
             }
         }

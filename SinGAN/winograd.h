@@ -12,6 +12,9 @@ constexpr long POINTS = 36;
 constexpr long MANY = 128;         // and tiles, at least: enough to share out among the threads
 constexpr float A = 0.75f, B = 1.5f, AA = A * A, BB = B * B;
 
+// From one point's values of `tiles` tiles to the next one's: no power of two, whose multiples share places in a cache.
+inline long step_of(long tiles, long channels) { return tiles * channels + WIDTH; }
+
 // Six values at the points from those of a tile.
 inline void evaluate(const Vector* d, Vector* v) {
     const Vector even_b = d[4] - BB * d[2], odd_b = A * (d[3] - BB * d[1]);

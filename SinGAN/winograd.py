@@ -1,7 +1,8 @@
 """3 x 3 convolutions on the CPU by Winograd's method, in a quarter of the multiplications (Lavin and Gray 2016).
 
-``winograd.cpp`` is compiled when it is first needed. Derivatives are such convolutions again, so that
-they can be taken of any order.
+Those from or to a few channels (colours, scores) are products of matrices. ``winograd.cpp`` is
+compiled when it is first needed. Derivatives are such convolutions again, so that they can be taken of
+any order.
 """
 
 import ctypes

@@ -1,9 +1,10 @@
-"""What a whole training costs by picture size: the sum over the scales of the median iteration times --niter.
+"""What a whole training costs by picture size: of each scale, the first iteration and --niter times the median.
 
     python benchmarks/whole_run.py --sizes 64 128 250
     python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
 
-With --baseline also that of the plain iteration, in turn with ours, and the ratio.
+With --baseline also that of the plain iteration, in turn with ours, and the ratio. The first iteration compiles, where
+that pays: PyTorch keeps the programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to see what a first run costs.
 """
 
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import engine, machine, medians, parser, settings
+from benchmarks.setting import engine, machine, medians, parser, seconds, settings
+from SinGAN.adversarial import TrainConfig
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.graphs import WARM_UP
 from SinGAN.progress import duration
@@ -32,15 +34,17 @@ def main() -> None:
     print("| picture | scales | s per iteration, coarsest .. finest | whole run | baseline | ratio |")
     print("|---|---|---|---|---|---|")
     for size in args.sizes:
-        rows = []
-        for setting in settings(size, args.device):
+        rows, firsts = [], []
+        for setting in settings(size, args.device, TrainConfig(niter=args.niter)):
             works: list[Callable[[], object]] = [setting.step(chosen)]
-            medians(works, args.device, WARM_UP + 1)
+            firsts.append(seconds(works[0], args.device))
+            medians(works, args.device, WARM_UP)
             if args.baseline:
                 works.append(setting.baseline().iteration)
                 works[-1]()
             rows.append(medians(works, args.device, args.iterations))
         whole = [sum(column) * args.niter for column in zip(*rows, strict=True)]
+        whole[0] += sum(firsts)
         against = f"{duration(whole[1])} | {whole[1] / whole[0]:.2f}" if args.baseline else "- | -"
         print(
             f"| {size} x {size * 3 // 4} | {len(rows)} | {rows[0][0]:.3g} .. {rows[-1][0]:.3g} | {duration(whole[0])} "
