@@ -23,6 +23,7 @@ from SIFID import comparison, evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.sifid_score import add_inception_flags
 from SinGAN import dispatch, images, layout, manipulate
+from SinGAN.engines import Engine
 from SinGAN.files import files_into
 from SinGAN.losses import GAN_MODES
 from SinGAN.manifest import Manifest, load, sha256
@@ -189,7 +190,9 @@ def planned(run: Run, one: Combination) -> Plan:
 def cost(run: Run, one: Combination) -> float:
     """The relative time that a training takes."""
     own = configs(one.options)
-    return float(own["training"].niter * sum(scale_costs(planned(run, one), own["net"], run.device)))
+    return float(
+        own["training"].niter * sum(scale_costs(planned(run, one), own["net"], run.device, run.engine.winograd))
+    )
 
 
 def speed(run: Run) -> float:
@@ -204,8 +207,9 @@ def speed(run: Run) -> float:
         times.append(time.monotonic())
 
     plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
-    list(train(image, plan, run.net, plain, rng, watch))
-    return TRIALS * sum(scale_costs(plan, run.net, run.device)) / (times[-1] - times[0])
+    engine = Engine(precision=run.engine.precision, winograd=run.engine.winograd)
+    list(train(image, plan, run.net, plain, rng, watch, engine=engine))
+    return TRIALS * sum(scale_costs(plan, run.net, run.device, run.engine.winograd)) / (times[-1] - times[0])
 
 
 def measure(one: Combination, run: Run, args: config.Flags, net: nn.Module | None) -> comparison.Trained:

@@ -128,7 +128,8 @@ def _recorder(
     if state is not None:
         done, curves = state["iterations"], state["curves"].cpu()
         print(f"{job.folder}: going on after iteration {done} of scale {state['scale']}")
-    progress = Progress(job.plan, job.net, job.config.niter, job.image.device, scales, done)
+    device, winograd = job.image.device, job.engine.winograd
+    progress = Progress(job.plan, job.net, job.config.niter, device, scales, done, winograd=winograd)
     names = job.config.losses
     return Recorder(job.folder, manifest, progress, overwrite, tensorboard, job.checkpoint_every, list(curves), names)
 

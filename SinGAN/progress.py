@@ -20,14 +20,18 @@ SHARE = "@ "  # such a run prints lines that begin so, with the share of it that
 
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
+WINOGRAD_OVERHEAD = 1.7e5  # the same where Winograd's convolutions are used, in activations of one generator pass
 
 
-def scale_costs(plan: Plan, net: NetConfig, device: torch.device) -> list[float]:
-    """The relative time that an iteration of each scale takes, from its pixels and filters."""
-    return [
-        height * width * net.at(index).weights_per_pixel() + OVERHEAD[device.type]
-        for index, (height, width) in enumerate(plan.sizes)
-    ]
+def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
+    """The relative time that an iteration of each scale takes, from its pixels and filters.
+
+    With convolutions by Winograd's method it goes with the number of activations, not of multiplications.
+    """
+    sizes = [(net.at(index), height * width) for index, (height, width) in enumerate(plan.sizes)]
+    if winograd and net.ker_size == 3:
+        return [pixels * sum(own.block_filters()) + WINOGRAD_OVERHEAD for own, pixels in sizes]
+    return [pixels * own.weights_per_pixel() + OVERHEAD[device.type] for own, pixels in sizes]
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Progress:
     device: torch.device
     scales: Sequence[int]  # those to be trained
     skipped: int = 0  # iterations of the first of them that were done in an earlier run
+    winograd: bool = False  # whether convolutions are Winograd's
     bar: "tqdm[NoReturn] | None" = None
 
     def __post_init__(self) -> None:
@@ -80,7 +85,7 @@ class Progress:
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of the work on ``scales`` that is left when ``iterations`` of ``scale`` are done."""
-        costs = scale_costs(self.plan, self.net, self.device)
+        costs = scale_costs(self.plan, self.net, self.device, self.winograd)
         later = sum(costs[index] for index in self.scales if index > scale)
         here = costs[scale] * (1 - iterations / self.niter)
         return (later + here) / sum(costs[index] for index in self.scales)

@@ -35,6 +35,12 @@ def test_costs_grow_with_pixels_and_filters() -> None:
     costs = progress.scale_costs(PLAN, NetConfig(), CPU)
     assert costs == sorted(costs)
     assert costs[-1] / costs[0] > 200  # measured: 19 s against 0.06 s an iteration
+    faster = progress.scale_costs(PLAN, NetConfig(), CPU, winograd=True)
+    assert faster == sorted(faster)
+    assert faster[-1] / faster[0] == pytest.approx(85, rel=0.1)  # measured: 4.2 s against 0.05 s
+    assert progress.scale_costs(PLAN, NetConfig(ker_size=5), CPU, True) == progress.scale_costs(
+        PLAN, NetConfig(ker_size=5), CPU
+    )
 
 
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
