@@ -190,9 +190,8 @@ def planned(run: Run, one: Combination) -> Plan:
 def cost(run: Run, one: Combination) -> float:
     """The relative time that a training takes."""
     own = configs(one.options)
-    return float(
-        own["training"].niter * sum(scale_costs(planned(run, one), own["net"], run.device, run.engine.winograd))
-    )
+    costs = scale_costs(planned(run, one), own["net"], run.device, run.engine.winograd)
+    return float(own["training"].niter * sum(costs))
 
 
 def speed(run: Run) -> float:
