@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -311,6 +312,23 @@ def test_what_auto_compiles_is_what_compiled_does(monkeypatch: Patch) -> None:
     assert same[-2:] == [False, False]  # rounding
     again, _ = trained(choose("auto", "auto", CPU), config)
     assert equal(again, auto)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_goes_on_to_the_same_bits() -> None:
+    image, states = stripes(), list[Any]()
+    plan, config = plan_scales(24, 32, replace(TINY, max_size=16)), TrainConfig(niter=3)
+
+    def watch(scale: int, iteration: int, losses: Tensor, state: Callable[[], Any]) -> None:
+        states.append(deepcopy(state()))
+
+    def pyramid(watch: Any, resume: Any = None) -> Pyramid:
+        rng, engine = torch.Generator().manual_seed(3), Engine("compiled", programs=Compiled())
+        return next(train(image, plan, TINY_NET, config, rng, watch, resume=resume, engine=engine))
+
+    whole = pyramid(watch)
+    assert equal(whole, pyramid(watch, resume=states[0]))
+    assert not equal(whole, pyramid(watch, resume={**states[0], "iterations": 0}))
 
 
 def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeypatch: Patch, capsys: Capture) -> None:
