@@ -123,7 +123,7 @@ def choose(name: str, precision: str, device: torch.device, recompute: str = "au
         raise ValueError("--winograd always needs a C++ compiler with OpenMP, as g++: install it, or leave it out")
     if on_gpu:
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    programs = Compiled(fast) if name == "compiled" or where_it_pays else None
+    programs = Compiled(fast, optional=where_it_pays) if name == "compiled" or where_it_pays else None
     return Engine(name, precision, Captured if name == "cudagraph" else as_it_is, recompute, fast, programs)
 
 

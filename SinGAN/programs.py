@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from SinGAN.adversarial import TrainConfig
+from SinGAN.adversarial import TrainConfig, eagerly
 from SinGAN.frugal import needed
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
@@ -53,8 +54,9 @@ class Compiled:
     derivatives, which the gradient penalty needs.
     """
 
-    def __init__(self, winograd: bool = False) -> None:
-        self.winograd, self.programs = winograd, dict[Any, Program]()
+    def __init__(self, winograd: bool = False, optional: bool = False) -> None:
+        self.winograd, self.optional = winograd, optional  # whether to go on without a program that can't be compiled
+        self.programs = dict[Any, Program | None]()
         self.values = WeakKeyDictionary[nn.Module, Values]()
 
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
@@ -63,10 +65,12 @@ class Compiled:
         tensors = [one for one in known if isinstance(one, Tensor)]
         key = term, *(one.shape() if isinstance(one, Values) else getattr(one, "shape", one) for one in known)
         if key not in self.programs:
-            with by_winograd(last=True) if self.winograd else nullcontext():
-                self.programs[key] = compiled(term, arguments)
+            self.programs[key] = self.program(term, arguments)
+        program = self.programs[key]
+        if program is None:
+            return eagerly(term, *arguments)
         with torch.no_grad():
-            made = self.programs[key](*(value for net in nets for value in net.detached), *tensors)
+            made = program(*(value for net in nets for value in net.detached), *tensors)
         trained = [parameter for net in nets for parameter in net.trained()]
         for parameter, gradient in zip(trained, made[1:], strict=True):
             if gradient is not None:  # the penalty does not depend on the last bias
@@ -74,6 +78,19 @@ class Compiled:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         value: Tensor = made[0]
         return value
+
+    def program(self, term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program | None:
+        """The program of ``term``; None where it is ``optional`` and can't be compiled, which a line tells."""
+        try:
+            with by_winograd(last=True) if self.winograd else nullcontext():
+                return compiled(term, arguments)
+        except (RuntimeError, OSError) as error:  # a full disk, a compiler that was killed
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            line = f"a program can't be compiled ({why})"
+            if not self.optional:
+                raise ValueError(f"{line}: --engine eager does without") from error
+            print(f"{line}: going on without it, more slowly", file=sys.stderr)
+            return None
 
     def values_of(self, net: nn.Module) -> "Values":
         """What a program takes of ``net``: looked up once, for modules are slow to walk through."""
@@ -106,7 +123,7 @@ def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program
     buffers, as ``term(*arguments)`` and its backward pass do.
     """
     bound = Bound(term, arguments)
-    names = [f"nets.{index}.{name}" for index, net in enumerate(bound.nets) for name, _ in values_of(net)]
+    names = [f"nets.{index}.{name}" for index, net in enumerate(bound.nets) for name, _ in named_values(net)]
     wanted = [name for name, value in bound.named_parameters() if value.requires_grad]
 
     def differentiated(*given: Tensor) -> list[Tensor | None]:
@@ -115,7 +132,7 @@ def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program
         value = functional_call(bound, state, given[len(names) :])
         return [value.detach(), *torch.autograd.grad(value.sum(), leaves, allow_unused=True)]
 
-    examples = [value.detach().clone() for net in bound.nets for _, value in values_of(net)]
+    examples = [value.detach().clone() for net in bound.nets for _, value in named_values(net)]
     examples += [argument for argument in arguments if isinstance(argument, Tensor)]
     return built(differentiated, examples, {torch.ops.aten.native_batch_norm.default: normalised})
 
@@ -130,7 +147,7 @@ def built(function: Callable[..., Any], examples: list[Tensor], own: dict[Any, A
     return made
 
 
-def values_of(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def named_values(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """The parameters and buffers of ``net`` by name."""
     yield from net.named_parameters()
     yield from net.named_buffers()

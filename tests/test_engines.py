@@ -121,6 +121,23 @@ def test_what_can_not_be_compiled_is_found_out(monkeypatch: Patch, error: Except
     assert not compiles.__wrapped__()
 
 
+def test_a_program_that_can_not_be_compiled(monkeypatch: Patch, capsys: Capture) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device\nat all")
+
+    monkeypatch.setattr("SinGAN.programs.compiled", fail)
+    monkeypatch.setattr(engines, "compiles", lambda: True)
+    config = TrainConfig(niter=2)
+    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): --engine eager does without"):
+        trained(choose("compiled", "auto", CPU), config)
+    monkeypatch.setattr("SinGAN.programs.COMPILING", 0.0)
+    without, losses = trained(choose("auto", "auto", CPU), config)
+    eager, eager_losses = trained(choose("eager", "auto", CPU), config)
+    assert equal(without, eager)
+    assert torch.equal(torch.stack(losses), torch.stack(eager_losses))
+    assert "(No space left on device): going on without it, more slowly" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
     """In a process of its own: PyTorch remembers what a compiler can do."""
