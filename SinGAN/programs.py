@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,6 @@ def pays(config: NetConfig, size: Size, training: TrainConfig) -> bool:
 @functools.cache
 def compiles() -> bool:
     """Whether PyTorch can compile a program here: it needs a C++ compiler and the headers of Python."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     try:
         built(lambda x: [x.sin()], [torch.zeros(16)], {})
     except (RuntimeError, OSError):  # all of Dynamo's and Inductor's; a cache that can't be written
@@ -60,10 +59,10 @@ class Compiled:
         self.values = WeakKeyDictionary[nn.Module, Values]()
 
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
-        known = [self.values_of(one) if isinstance(one, nn.Module) else one for one in arguments]
-        nets = [one for one in known if isinstance(one, Values)]
-        tensors = [one for one in known if isinstance(one, Tensor)]
-        key = term, *(one.shape() if isinstance(one, Values) else getattr(one, "shape", one) for one in known)
+        arguments = tuple(one.contiguous() if isinstance(one, Tensor) else one for one in arguments)
+        nets = [self.values_of(one) for one in arguments if isinstance(one, nn.Module)]
+        tensors = [one for one in arguments if isinstance(one, Tensor)]
+        key = term, *(self.values_of(one).kind() if isinstance(one, nn.Module) else kind(one) for one in arguments)
         if key not in self.programs:
             self.programs[key] = self.program(term, arguments)
         program = self.programs[key]
@@ -80,7 +79,7 @@ class Compiled:
         return value
 
     def program(self, term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program | None:
-        """The program of ``term``; None where it is ``optional`` and can't be compiled, which a line tells."""
+        """The program of ``term``; None where it is ``optional`` and can't be compiled: of the first, a line tells."""
         try:
             with by_winograd(last=True) if self.winograd else nullcontext():
                 return compiled(term, arguments)
@@ -89,7 +88,8 @@ class Compiled:
             line = f"a program can't be compiled ({why})"
             if not self.optional:
                 raise ValueError(f"{line}: --engine eager does without") from error
-            print(f"{line}: going on without it, more slowly", file=sys.stderr)
+            if None not in self.programs.values():  # the first one
+                print(f"{line}: going on without, more slowly", file=sys.stderr)
             return None
 
     def values_of(self, net: nn.Module) -> "Values":
@@ -106,14 +106,21 @@ class Values:
         self.parameters = list(net.parameters())
         self.detached = [value.detach() for value in (*self.parameters, *net.buffers())]
         self.shapes = tuple((name, value.shape) for name, value in net.named_parameters())
+        self.net = ref(net)
 
     def trained(self) -> list[nn.Parameter]:
         """The parameters that want a gradient now."""
         return [parameter for parameter in self.parameters if parameter.requires_grad]
 
-    def shape(self) -> object:
+    def kind(self) -> object:
         """What of the net a program is made for."""
-        return self.shapes, tuple(parameter.requires_grad for parameter in self.parameters)
+        wanted, net = tuple(parameter.requires_grad for parameter in self.parameters), self.net()
+        return self.shapes, wanted, getattr(net, "config", None), net is not None and net.training
+
+
+def kind(argument: object) -> object:
+    """What of an ``argument`` that is no net a program is made for."""
+    return (argument.shape, argument.dtype) if isinstance(argument, Tensor) else argument
 
 
 def compiled(term: Callable[..., Tensor], arguments: tuple[Any, ...]) -> Program:
@@ -141,6 +148,7 @@ def built(function: Callable[..., Any], examples: list[Tensor], own: dict[Any, A
     """``function`` of tensors like ``examples``, in which ``own`` functions take the place of operators, compiled."""
     from torch._inductor import standalone_compile  # not above: it takes two seconds
 
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     traced = make_fx(function, own, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
     with torch.no_grad():
         made: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")

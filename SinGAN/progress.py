@@ -14,13 +14,14 @@ from tqdm import tqdm
 from SinGAN.adversarial import LOSSES
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
+from SinGAN.winograd import MULTIPLE
 
 REPORTS = "SINGAN_REPORTS"  # set in the environment of a run that another process watches
 SHARE = "@ "  # such a run prints lines that begin so, with the share of it that is done
 
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
-WINOGRAD_OVERHEAD = 1.7e5  # the same where Winograd's convolutions are used, in activations of one generator pass
+WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
 
 
 def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
@@ -28,10 +29,12 @@ def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool
 
     With convolutions by Winograd's method it goes with the number of activations, not of multiplications.
     """
-    sizes = [(net.at(index), height * width) for index, (height, width) in enumerate(plan.sizes)]
-    if winograd and net.ker_size == 3:
-        return [pixels * sum(own.block_filters()) + WINOGRAD_OVERHEAD for own, pixels in sizes]
-    return [pixels * own.weights_per_pixel() + OVERHEAD[device.type] for own, pixels in sizes]
+    nets = [net.at(index) for index in range(len(plan.sizes))]
+    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
+    each = [WINOGRAD * sum(own.block_filters()) if fits else own.weights_per_pixel() for own in nets]
+    return [
+        pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
+    ]
 
 
 @dataclass

@@ -14,16 +14,14 @@ struct Thin {
     long height, width, channels;           // of the thin image
     long border;                            // zeros around it
     long wide_height, wide_width, filters;  // of the wide image; filters are a multiple of 16
-    long values;                            // that a pixel sees
-    long row, products;                     // these with zeros at the end: as rows, and as columns, of a matrix
+    long values, row, products;             // that a pixel sees; with zeros at the end, as rows or columns of a matrix
     long blocks;                            // of filters
-    long strip;                             // rows
+    long strip;                             // rows of a strip, of the image with `rows` rows that is made or looked at
 
     Thin(long height, long width, long channels, long border, long filters, long rows)
         : height(height), width(width), channels(channels), border(border), wide_height(height + 2 * border - 2),
           wide_width(width + 2 * border - 2), filters(filters), values(9 * channels), row(rounded(values, ROWS)),
-          products(rounded(values, BLOCK)),
-          blocks(rounded(filters, BLOCK) / BLOCK),
+          products(rounded(values, BLOCK)), blocks(rounded(filters, BLOCK) / BLOCK),
           strip(std::max(8L, std::min((rows + 7) / 8, BAND / (wide_width * filters)))) {}
 };
 

@@ -209,8 +209,10 @@ def conv2d(
     border = fitting(weight.shape, stride, padding, dilation, groups)
     if last and input.dim() == 4:
         input = input.contiguous(memory_format=LAST)
-    on_cpu = input.dtype is weight.dtype is torch.float32 and input.device.type == weight.device.type == "cpu"
-    if border is not None and on_cpu and input.dim() == 4 and min(input.shape[2:]) + 2 * border > 2:
+    given = (input, weight) if bias is None else (input, weight, bias)
+    served = all(one.dtype is torch.float32 and one.device.type == "cpu" for one in given)
+    agreed = input.dim() == 4 and input.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight))
+    if border is not None and served and agreed and min(input.shape[2:]) + 2 * border > 2:
         made: Tensor = Convolution.apply(input, weight, bias, border, False, last)
         return made
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)

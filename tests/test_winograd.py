@@ -154,19 +154,26 @@ def test_which_convolutions_are_replaced() -> None:
     assert called.names.count("singan::convolve") == 1
 
 
+@pytest.mark.parametrize(("channels", "bias"), [(4, 16), (1, 16), (3, 15)])
+def test_what_does_not_fit_together_fails_as_pytorchs(channels: int, bias: int) -> None:
+    with by_winograd(), pytest.raises(RuntimeError, match=r"channels|bias"):
+        F.conv2d(torch.zeros(1, channels, 9, 9), torch.zeros(16, 3, 3, 3), torch.zeros(bias))
+
+
 def test_a_convolution_without_output_fails_as_pytorchs() -> None:
     with by_winograd(), pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
         F.conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
 
 
+@pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(("inputs", "outputs"), [(32, 64), (3, 32), (32, 1)])
-def test_the_bits_do_not_depend_on_the_threads(inputs: int, outputs: int, rng: torch.Generator) -> None:
+def test_the_bits_do_not_depend_on_the_threads(inputs: int, outputs: int, last: bool, rng: torch.Generator) -> None:
     x, weight = (torch.randn(*size, generator=rng) for size in ((1, inputs, 40, 50), (outputs, inputs, 3, 3)))
     gradient, before, found = torch.randn(1, outputs, 38, 48, generator=rng), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append((convolve(x, weight, None, 0, False, True), weight_gradient(x, gradient, 0, True)))
+            found.append((convolve(x, weight, None, 0, False, last), weight_gradient(x, gradient, 0, last)))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for pair in found[1:] for one, other in zip(found[0], pair, strict=True))
