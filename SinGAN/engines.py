@@ -6,8 +6,6 @@ a CUDA graph records a whole eager iteration and repeats it (``SinGAN.graphs``).
 convolutions serve the first two.
 """
 
-import os
-import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,13 +18,12 @@ from SinGAN.frugal import SHARE, frugally, memory_of, needed
 from SinGAN.graphs import Captured, Step
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
-from SinGAN.programs import Compiled, compiles, pays
+from SinGAN.programs import NEEDED, Compiled, compiles, has_compiler, pays
 from SinGAN.winograd import by_winograd, library
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 RECOMPUTE = WINOGRAD = ("auto", "always", "never")
-NEEDED = "a C++ compiler (as g++) and the headers of Python"  # to compile programs
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
 
@@ -114,7 +111,7 @@ def choose(name: str, precision: str, device: torch.device, recompute: str = "au
         raise ValueError("--engine compiled and --recompute always contradict each other: leave one out")
     if name == "compiled" and precision == "bf16":  # what is generated for the CPU does not compile
         raise ValueError("--engine compiled can't be had in bf16: leave one out")
-    if name == "compiled" and not (has_compiler() and compiles()):
+    if name == "compiled" and not compiles():
         raise ValueError(f"--engine compiled needs {NEEDED}: install them, or leave it out")
     if winograd == "always" and (on_gpu or precision != "fp32"):
         raise ValueError(f"--winograd always is for fp32 on the CPU, not for {precision} on {device}: leave it out")
@@ -125,11 +122,6 @@ def choose(name: str, precision: str, device: torch.device, recompute: str = "au
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
     programs = Compiled(fast, optional=where_it_pays) if name == "compiled" or where_it_pays else None
     return Engine(name, precision, Captured if name == "cudagraph" else as_it_is, recompute, fast, programs)
-
-
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler, which may not serve yet."""
-    return any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")))
 
 
 def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:

@@ -11,13 +11,13 @@ from torch import Tensor
 from SinGAN import checkpoints
 from SinGAN.adversarial import TrainConfig
 from SinGAN.checkpoints import State
-from SinGAN.engines import EAGER, NEEDED, Engine
+from SinGAN.engines import EAGER, Engine
 from SinGAN.files import locked, recover
 from SinGAN.functions import quantise
 from SinGAN.manifest import Manifest, load, whole_scales
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
-from SinGAN.programs import compiles
+from SinGAN.programs import NEEDED, compiles
 from SinGAN.progress import Progress
 from SinGAN.pyramid import Pyramid
 from SinGAN.records import Recorder, work_folder

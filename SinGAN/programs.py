@@ -2,6 +2,8 @@
 
 import functools
 import logging
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -22,6 +24,7 @@ from SinGAN.winograd import by_winograd
 Program = Callable[..., list[Any]]
 """From tensors, those of nets first, the value of a term and its gradients (None where there is none)."""
 
+NEEDED = "a C++ compiler (as g++) and the headers of Python"
 COMPILING = 60.0  # seconds that the programs of a scale take to compile on two cores
 SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
 
@@ -35,9 +38,16 @@ def pays(config: NetConfig, size: Size, training: TrainConfig) -> bool:
     return SAVED * needed(config, *size) * steps > COMPILING
 
 
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, which may not serve yet."""
+    return any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl")))
+
+
 @functools.cache
 def compiles() -> bool:
-    """Whether PyTorch can compile a program here: it needs a C++ compiler and the headers of Python."""
+    """Whether PyTorch can compile a program here: it needs what is ``NEEDED``."""
+    if not has_compiler():
+        return False
     try:
         built(lambda x: [x.sin()], [torch.zeros(16)], {})
     except (RuntimeError, OSError):  # all of Dynamo's and Inductor's; a cache that can't be written
@@ -60,9 +70,10 @@ class Compiled:
 
     def __call__(self, term: Callable[..., Tensor], *arguments: Any) -> Tensor:
         arguments = tuple(one.contiguous() if isinstance(one, Tensor) else one for one in arguments)
-        nets = [self.values_of(one) for one in arguments if isinstance(one, nn.Module)]
-        tensors = [one for one in arguments if isinstance(one, Tensor)]
-        key = term, *(self.values_of(one).kind() if isinstance(one, nn.Module) else kind(one) for one in arguments)
+        known = [self.values_of(one) if isinstance(one, nn.Module) else one for one in arguments]
+        nets = [one for one in known if isinstance(one, Values)]
+        tensors = [one for one in known if isinstance(one, Tensor)]
+        key = term, *map(kind, known)
         if key not in self.programs:
             self.programs[key] = self.program(term, arguments)
         program = self.programs[key]
@@ -119,7 +130,9 @@ class Values:
 
 
 def kind(argument: object) -> object:
-    """What of an ``argument`` that is no net a program is made for."""
+    """What of an ``argument`` a program is made for."""
+    if isinstance(argument, Values):
+        return argument.kind()
     return (argument.shape, argument.dtype) if isinstance(argument, Tensor) else argument
 
 

@@ -14,14 +14,14 @@ struct Thin {
     long height, width, channels;           // of the thin image
     long border;                            // zeros around it
     long wide_height, wide_width, filters;  // of the wide image; filters are a multiple of 16
-    long values, row, products;             // that a pixel sees; with zeros at the end, as rows or columns of a matrix
+    long values, row, columns;              // that a pixel sees; with zeros at the end, as rows or columns of a matrix
     long blocks;                            // of filters
     long strip;                             // rows of a strip, of the image with `rows` rows that is made or looked at
 
     Thin(long height, long width, long channels, long border, long filters, long rows)
         : height(height), width(width), channels(channels), border(border), wide_height(height + 2 * border - 2),
           wide_width(width + 2 * border - 2), filters(filters), values(9 * channels), row(rounded(values, ROWS)),
-          products(rounded(values, BLOCK)), blocks(rounded(filters, BLOCK) / BLOCK),
+          columns(rounded(values, BLOCK)), blocks(rounded(filters, BLOCK) / BLOCK),
           strip(std::max(8L, std::min((rows + 7) / 8, BAND / (wide_width * filters)))) {}
 };
 
@@ -45,14 +45,14 @@ inline void surround(const Thin& thin, const float* image, bool last, long top, 
     }
 }
 
-// What `count` pixels see, from pixel `first` of the rows that `surround` made on: to made (count, row), whose ends
-// are zeros already.
+// What `count` pixels see, from pixel `first` of the rows that `surround` made on: to made (count, row).
 inline void look(const Thin& thin, const float* around, long first, long count, float* made) {
     const long wide = (thin.width + 2 * thin.border) * thin.channels;
     for (long pixel = first; pixel < first + count; ++pixel, made += thin.row) {
         const float* from = around + pixel / thin.wide_width * wide + pixel % thin.wide_width * thin.channels;
         for (long dy = 0; dy < 3; ++dy)
             std::copy_n(from + dy * wide, 3 * thin.channels, made + dy * 3 * thin.channels);
+        std::fill_n(made + thin.values, thin.row - thin.values, 0.0f);
     }
 }
 
@@ -75,7 +75,6 @@ void widen(const Thin& thin, const float* image, const float* w, const float* bi
         float* const seen = around + border;
         float* const products = seen + ROWS * thin.row;
         float* const strip = products + ROWS * BLOCK;
-        std::fill_n(seen, ROWS * thin.row, 0.0f);
 #pragma omp for schedule(dynamic)
         for (long job = 0; job < batch * strips; ++job) {
             const long top = job % strips * thin.strip, bottom = std::min(thin.wide_height, top + thin.strip);
@@ -106,19 +105,19 @@ void widen(const Thin& thin, const float* image, const float* w, const float* bi
 void narrow(const Thin& thin, const float* image, const float* w, const float* bias, float* made, long batch, bool last,
             bool turned, long threads) {
     static thread_local Room shared;
-    float* const weights = shared.of(thin.filters * thin.products);  // (filters, row)
-    std::fill_n(weights, thin.filters * thin.products, 0.0f);
+    float* const weights = shared.of(thin.filters * thin.columns);  // (filters, columns)
+    std::fill_n(weights, thin.filters * thin.columns, 0.0f);
     for (long filter = 0; filter < thin.filters; ++filter)
         for (long value = 0; value < thin.values; ++value)
-            weights[filter * thin.products + value] = weight_at(w, value % thin.channels, thin.channels, filter,
+            weights[filter * thin.columns + value] = weight_at(w, value % thin.channels, thin.channels, filter,
                                                                 thin.filters, 8 - value / thin.channels, turned);
     const long strips = (thin.height + thin.strip - 1) / thin.strip;
 #pragma omp parallel num_threads(threads)
     {
         static thread_local Room own;
         const long most = rounded((thin.strip + 2) * thin.wide_width, ROWS);
-        float* const products = own.of(most * (thin.products + thin.filters));  // (pixels, row)
-        float* const strip = products + most * thin.products;                   // (pixels, filters)
+        float* const products = own.of(most * (thin.columns + thin.filters));  // (pixels, columns)
+        float* const strip = products + most * thin.columns;                   // (pixels, filters)
 #pragma omp for schedule(dynamic)
         for (long job = 0; job < batch * strips; ++job) {
             const long top = job % strips * thin.strip, bottom = std::min(thin.height, top + thin.strip);
@@ -134,9 +133,9 @@ void narrow(const Thin& thin, const float* image, const float* w, const float* b
             if (!last || pixels < ROWS) given = strip;
             for (long next = 0; next < pixels; next += ROWS) {
                 const long pixel = std::max(0L, std::min(next, pixels - ROWS));  // the last overlap those before
-                for (long value = 0; value < thin.products; value += BLOCK)
-                    multiply<false, false>(given + pixel * thin.filters, thin.filters, weights + value, thin.products,
-                                           thin.filters, products + pixel * thin.products + value, thin.products);
+                for (long value = 0; value < thin.columns; value += BLOCK)
+                    multiply<false, false>(given + pixel * thin.filters, thin.filters, weights + value, thin.columns,
+                                           thin.filters, products + pixel * thin.columns + value, thin.columns);
             }
             const long plane = last ? 1 : thin.height * thin.width, step = last ? thin.channels : 1;
             for (long y = top; y < bottom; ++y)
@@ -147,7 +146,7 @@ void narrow(const Thin& thin, const float* image, const float* w, const float* b
                         const long end_y = std::min(3L, below + 1), end_x = std::min(3L, right + 1);
                         for (long dy = std::max(0L, below + 1 - thin.wide_height); dy < end_y; ++dy)
                             for (long dx = std::max(0L, right + 1 - thin.wide_width); dx < end_x; ++dx)
-                                sum += products[((below - dy - first) * thin.wide_width + right - dx) * thin.products +
+                                sum += products[((below - dy - first) * thin.wide_width + right - dx) * thin.columns +
                                                 (dy * 3 + dx) * thin.channels + channel];
                         target[(y * thin.width + x) * step + channel * plane] = sum;
                     }
@@ -180,7 +179,6 @@ void gradient_of_thin(const Thin& thin, const float* image, const float* wide, f
             float* const own = around + (job - part) * border * thin.channels;
             float* const made = seen + (job - part) * most * thin.row;
             surround(thin, image + job / strips * thin.height * thin.width * thin.channels, last, top, bottom, own);
-            std::fill_n(made, most * thin.row, 0.0f);
             look(thin, own, 0, (bottom - top) * thin.wide_width, made);
             for (long y = top; y < bottom && !direct; ++y) {
                 float* const to = given + ((job - part) * most + (y - top) * thin.wide_width) * thin.filters;

@@ -12,9 +12,10 @@ import main_train
 from SinGAN import engines
 from SinGAN import graphs as graphs_module
 from SinGAN.adversarial import Adversaries, TrainConfig, iteration
-from SinGAN.engines import Engine, as_it_is, choose, has_compiler
+from SinGAN.engines import Engine, as_it_is, choose
 from SinGAN.graphs import Captured
 from SinGAN.planning import plan_scales
+from SinGAN.programs import has_compiler
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import draw, first_z_rec, make_target, start_nets, train
 from tests.conftest import TINY, TINY_NET, stripes

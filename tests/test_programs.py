@@ -15,11 +15,11 @@ from torch import Tensor
 
 from SinGAN import engines
 from SinGAN.adversarial import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.engines import Engine, choose, has_compiler
+from SinGAN.engines import Engine, choose
 from SinGAN.frugal import frugally, needed
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, plan_scales
-from SinGAN.programs import SAVED, Compiled, compiles, pays
+from SinGAN.programs import SAVED, Compiled, compiles, has_compiler, pays
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import draw, first_z_rec, make_target, train
 from tests.conftest import TINY, TINY_NET, stripes
@@ -62,6 +62,7 @@ def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
     if lacking == "compiler":
         monkeypatch.setattr(shutil, "which", lambda name: None)
         assert choose("auto", "auto", CPU).programs is None
+        assert not compiles.__wrapped__()
     monkeypatch.setattr(engines, "compiles", lambda: False)
     with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
         choose("compiled", "auto", CPU)
