@@ -1,6 +1,6 @@
 """Enlarge a picture, with detail from a SinGAN that is trained on it."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -12,9 +12,14 @@ from pathlib import Path
 from torch import Tensor
 
 import config
-from SinGAN import images, jobs, layout, manipulate, measures, records
+from SinGAN import manipulate
+from SinGAN.pictures import images
+from SinGAN.pictures import similarity as measures
 from SinGAN.pyramid import Pyramid
-from SinGAN.run import Run
+from SinGAN.runs import obtain as jobs
+from SinGAN.runs import recorder as records
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
 
 MANY_SCALES = 30  # factors near 1 enlarge in one small step, and so ask for as small steps between the scales
 

@@ -1,6 +1,6 @@
 """Animate a picture: a random walk near it, through a SinGAN with noise in its margins."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -10,7 +10,10 @@ import itertools
 from collections.abc import Sequence
 
 import config
-from SinGAN import images, jobs, layout, manipulate
+from SinGAN import manipulate
+from SinGAN.pictures import images
+from SinGAN.runs import obtain as jobs
+from SinGAN.storage import layout
 
 
 @script

@@ -10,13 +10,17 @@ from typing import Any, NoReturn
 
 import torch
 
-from SinGAN import cluster, dispatch, engines, layout, many
-from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
-from SinGAN.files import keep_inside
-from SinGAN.losses import GAN_MODES
-from SinGAN.options import CRITICS, STOCHASTIC, configs, model_options
-from SinGAN.run import Run
-from SinGAN.terminal import fail
+from SinGAN.engines import engine as engines
+from SinGAN.engines.engine import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
+from SinGAN.losses.gan import GAN_MODES
+from SinGAN.options.model import CRITICS, STOCHASTIC, configs, model_options
+from SinGAN.parallel import jobs as dispatch
+from SinGAN.parallel import ray_cluster as cluster
+from SinGAN.parallel import run_all as many
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+from SinGAN.storage.files import keep_inside
+from SinGAN.terminal.script import fail
 
 Flags = argparse.Namespace
 

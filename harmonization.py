@@ -1,6 +1,6 @@
 """Make an object pasted into the training picture look as if it belonged there."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -9,8 +9,10 @@ if __name__ == "__main__":
 from collections.abc import Sequence
 
 import config
-from SinGAN import layout, masks, records
+from SinGAN.pictures import masks
 from SinGAN.retouch import retouch
+from SinGAN.runs import recorder as records
+from SinGAN.storage import layout
 
 
 @script

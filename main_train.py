@@ -1,6 +1,6 @@
 """Train a SinGAN on one picture, then draw random samples from it."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -12,9 +12,12 @@ from collections.abc import Sequence
 import torch
 
 import config
-from SinGAN import jobs, layout, manipulate, records
-from SinGAN.manifest import Manifest
-from SinGAN.progress import duration, peak_memory
+from SinGAN import manipulate
+from SinGAN.runs import obtain as jobs
+from SinGAN.runs import recorder as records
+from SinGAN.runs.progress import duration, peak_memory
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.storage import layout
 
 
 @script

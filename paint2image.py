@@ -1,6 +1,6 @@
 """Turn a paint, a few strokes of flat colour, into a picture like the training picture."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -11,8 +11,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 import config
-from SinGAN import images, jobs, layout, manipulate, records
+from SinGAN import manipulate
 from SinGAN.functions import quantise
+from SinGAN.pictures import images
+from SinGAN.runs import obtain as jobs
+from SinGAN.runs import recorder as records
+from SinGAN.storage import layout
 
 
 @script

@@ -1,6 +1,6 @@
 """Draw random samples from a trained SinGAN, from any scale and at any size."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -9,7 +9,9 @@ if __name__ == "__main__":
 from collections.abc import Sequence
 
 import config
-from SinGAN import layout, manipulate, records
+from SinGAN import manipulate
+from SinGAN.runs import recorder as records
+from SinGAN.storage import layout
 
 MODES = ["random_samples", "random_samples_arbitrary_sizes"]
 

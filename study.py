@@ -1,6 +1,6 @@
 """Train a picture under several settings, measure each, and show them side by side."""
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -22,16 +22,19 @@ import main_train
 from SIFID import comparison, evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.sifid_score import add_inception_flags
-from SinGAN import dispatch, images, layout, manipulate
-from SinGAN.engines import Engine
-from SinGAN.files import files_into
-from SinGAN.losses import GAN_MODES
-from SinGAN.manifest import Manifest, load, sha256
-from SinGAN.options import CRITICS, MODEL_FLAGS, STOCHASTIC, configs, model_options
+from SinGAN import manipulate
+from SinGAN.engines.engine import Engine
+from SinGAN.losses.gan import GAN_MODES
+from SinGAN.options.model import CRITICS, MODEL_FLAGS, STOCHASTIC, configs, model_options
+from SinGAN.parallel import jobs as dispatch
+from SinGAN.pictures import images
 from SinGAN.planning import Plan, plan_scales
-from SinGAN.progress import duration, scale_costs
 from SinGAN.pyramid import trained_scales
-from SinGAN.run import Run
+from SinGAN.runs.progress import duration, scale_costs
+from SinGAN.runs.run import Run
+from SinGAN.saved_models.manifest import Manifest, load, sha256
+from SinGAN.storage import layout
+from SinGAN.storage.files import files_into
 from SinGAN.training import train
 
 Varied = dict[str, list[str]]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from SIFID import metrics
 from SIFID.evaluation import Evaluation, opaque
-from SinGAN import images
-from SinGAN.measures import Score
+from SinGAN.pictures import images
+from SinGAN.pictures.similarity import Score
 
 SHOWN = 5  # samples of each training in the grid
 COLUMNS = ("scales", "SIFID", "diversity", "copied", "textured copied", "SWD", "reconstruction RMSE", "contrast")

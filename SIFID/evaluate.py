@@ -6,7 +6,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the project's modules are
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -23,9 +23,13 @@ from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation
 from SIFID.inception import check_size, trained_inception
 from SIFID.sifid_score import add_inception_flags
-from SinGAN import engines, images, layout, manipulate, weights
-from SinGAN.files import whole_file, whole_folder
-from SinGAN.run import Run
+from SinGAN import manipulate
+from SinGAN.engines import engine as engines
+from SinGAN.pictures import images
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+from SinGAN.storage import pretrained as weights
+from SinGAN.storage.files import whole_file, whole_folder
 
 FID_SET = 2048  # pictures: below, the covariance of as many features is singular
 

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from SIFID import metrics
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
-from SinGAN import images, manipulate, measures
-from SinGAN.measures import Score
+from SinGAN import manipulate
+from SinGAN.pictures import images
+from SinGAN.pictures import similarity as measures
+from SinGAN.pictures.similarity import Score
 from SinGAN.pyramid import Pyramid
-from SinGAN.records import SHEET_SAMPLES
+from SinGAN.runs.recorder import SHEET_SAMPLES
 
 COPIES = 0.5  # of the textured patches: from here on the samples are called near-copies
 Lpips = Callable[[Tensor], float]

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from SinGAN import images, weights
+from SinGAN.pictures import images
 from SinGAN.pyramid import read_weights
+from SinGAN.storage import pretrained as weights
 
 METRICS = ("isc", "fid", "kid")
 KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torchvision.models import Inception3, Inception_V3_Weights
 
 from SIFID.frechet import Moments, moments
-from SinGAN import weights
 from SinGAN.manipulate import BATCH_VALUES
+from SinGAN.storage import pretrained as weights
 
 # fmt: off
 LAYERS = {

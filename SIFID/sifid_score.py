@@ -10,7 +10,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where the project's modules are
 
-from SinGAN.terminal import quiet_interrupts, script
+from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
@@ -29,8 +29,9 @@ import config
 from SIFID.frechet import frechet_distance
 from SIFID.inception import LAYERS, check_size, moments_of, trained_inception
 from SIFID.pairs import pairs
-from SinGAN import engines, images
-from SinGAN.files import files_into
+from SinGAN.engines import engine as engines
+from SinGAN.pictures import images
+from SinGAN.storage.files import files_into
 
 
 @script

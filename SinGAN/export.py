@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import config
-from SinGAN.files import whole_file
 from SinGAN.imresize import cubic, from_levels, to_levels
-from SinGAN.manifest import Manifest, load
 from SinGAN.models import Generator
 from SinGAN.pyramid import Pyramid
-from SinGAN.terminal import script
+from SinGAN.saved_models.manifest import Manifest, load
+from SinGAN.storage.files import whole_file
+from SinGAN.terminal.script import script
 
 SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.chance import dropped, shaken
 from SinGAN.functions import centre_crop, repeated
+from SinGAN.variants.stochastic import dropped, shaken
 
 MAX_FILTERS = 128
 LEAK = 0.2

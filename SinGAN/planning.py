@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from SinGAN.imresize import imresize
-from SinGAN.sketches import sketch
+from SinGAN.variants.sketches import sketch
 
 Size = tuple[int, int]  # height, width
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from SinGAN.files import whole_file
 from SinGAN.frozen import folded, in_strips
 from SinGAN.functions import crop, pad, stretch
 from SinGAN.imresize import imresize
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, enlarged
+from SinGAN.storage.files import whole_file
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from SinGAN import images, manipulate, masks
+from SinGAN import manipulate
+from SinGAN.pictures import images, masks
 from SinGAN.pyramid import Pyramid
 
 

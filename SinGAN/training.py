@@ -7,14 +7,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig, iteration
-from SinGAN.checkpoints import State
-from SinGAN.engines import EAGER, Engine
+from SinGAN.engines.engine import EAGER, Engine
 from SinGAN.functions import centre_crop, pad, rmse
+from SinGAN.losses.iteration import Adversaries, Draw, Target, TrainConfig, iteration
+from SinGAN.losses.perceptual import VGG, Seen
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
-from SinGAN.perceptual import VGG, Seen
 from SinGAN.planning import Plan, build_reals
 from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.storage.checkpoints import State
 
 LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
 

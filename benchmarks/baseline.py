@@ -1,8 +1,8 @@
 """A plain training iteration, as the specification reads and the authors' code works: what speed is compared with.
 
-Same nets, losses and updates as ``SinGAN.adversarial``, without its gains: every resize goes through numpy on the host,
-each critic step draws its own sample of the coarser scales one by one, the generator's graph is built for the critic
-steps too, each loss has its own backward pass, and the generator steps compute the critic's gradients as well.
+Same nets, losses and updates as ``SinGAN.losses.iteration``, without its gains: every resize goes through numpy on the
+host, each critic step draws its own sample of the coarser scales one by one, the generator's graph is built for the
+critic steps too, each loss has its own backward pass, and the generator steps compute the critic's gradients, too.
 """
 
 import math
@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SinGAN.adversarial import Target, TrainConfig
 from SinGAN.functions import crop, pad
+from SinGAN.losses.iteration import Target, TrainConfig
 from SinGAN.models import Discriminator, Generator
 from SinGAN.pyramid import Pyramid
 

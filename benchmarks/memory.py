@@ -14,8 +14,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import engine, machine, parser, seconds, settings
-from SinGAN.adversarial import TrainConfig
-from SinGAN.progress import peak_memory
+from SinGAN.losses.iteration import TrainConfig
+from SinGAN.runs.progress import peak_memory
 
 KINDS = {"training": "never", "with --recompute always": "always", "baseline": None}
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
-from SinGAN.adversarial import Adversaries, Target, TrainConfig, iteration
-from SinGAN.engines import Engine, choose
-from SinGAN.graphs import Step
+from SinGAN.engines.cuda_graph import Step
+from SinGAN.engines.engine import Engine, choose
+from SinGAN.losses.iteration import Adversaries, Target, TrainConfig, iteration
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, Scale

@@ -14,10 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import engine, machine, medians, parser, seconds, settings
-from SinGAN.adversarial import TrainConfig
-from SinGAN.engines import ENGINES, PRECISIONS
-from SinGAN.graphs import WARM_UP
-from SinGAN.progress import duration
+from SinGAN.engines.cuda_graph import WARM_UP
+from SinGAN.engines.engine import ENGINES, PRECISIONS
+from SinGAN.losses.iteration import TrainConfig
+from SinGAN.runs.progress import duration
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from SinGAN.adversarial import TrainConfig
+from SinGAN.losses.iteration import TrainConfig
+from SinGAN.losses.perceptual import VGG
 from SinGAN.models import NetConfig
-from SinGAN.perceptual import VGG
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import train

@@ -3,8 +3,8 @@
 import torch
 
 from benchmarks.baseline import Baseline, host_resize
-from SinGAN.adversarial import Adversaries, Draw, TrainConfig, iteration
 from SinGAN.imresize import imresize
+from SinGAN.losses.iteration import Adversaries, Draw, TrainConfig, iteration
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import first_z_rec, make_target, start_nets
 from tests.conftest import stripes

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from SinGAN import export
-from SinGAN.adversarial import TrainConfig
+from SinGAN.losses.iteration import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid
 from SinGAN.training import train
 from tests.conftest import TINY, stripes
-from tests.studio import Capture, Studio, refusal
+from tests.workspace import Capture, Workspace, refusal
 
 Generate = Callable[[list[Tensor]], Tensor]
 SIZES = [(1.0, 1.0), (1.5, 2.0), (0.9, 1.3)]
@@ -87,11 +87,11 @@ def test_onnx_makes_the_pyramids_images(tmp_path: Path, rng: torch.Generator, py
 
 
 def test_the_command(tmp_path: Path, capsys: Capture) -> None:
-    studio = Studio(tmp_path)
-    studio.train()
+    workspace = Workspace(tmp_path)
+    workspace.train()
     capsys.readouterr()
-    export.main([str(studio.model()), "--to", "torchscript"])
-    file = studio.model() / "model.pt"
+    export.main([str(workspace.model()), "--to", "torchscript"])
+    file = workspace.model() / "model.pt"
     assert str(file) in capsys.readouterr().out
     shapes: dict[str, Any] = {"noise_shapes.json": ""}
     with warnings.catch_warnings():
@@ -101,7 +101,7 @@ def test_the_command(tmp_path: Path, capsys: Capture) -> None:
     with torch.no_grad():
         assert made(noise).shape[2:] == noise[-1].shape[2:]
     other = tmp_path / "elsewhere.pt"
-    export.main([str(studio.model()), "--to", "torchscript", "--file", str(other)])
+    export.main([str(workspace.model()), "--to", "torchscript", "--file", str(other)])
     assert other.exists()
 
 

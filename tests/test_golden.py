@@ -17,8 +17,12 @@ from torch import Tensor, nn
 
 from SIFID.frechet import frechet_distance, moments
 from SIFID.inception import features, inception
-from SinGAN import images, manipulate, masks
-from SinGAN.adversarial import (
+from SinGAN import manipulate
+from SinGAN.engines.compiled import Compiled
+from SinGAN.engines.recompute import frugally
+from SinGAN.engines.winograd import by_winograd, library
+from SinGAN.imresize import imresize, imresize_to
+from SinGAN.losses.iteration import (
     Adversaries,
     Differentiate,
     Draw,
@@ -28,15 +32,12 @@ from SinGAN.adversarial import (
     eagerly,
     generator_step,
 )
-from SinGAN.frugal import frugally
-from SinGAN.imresize import imresize, imresize_to
 from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.pictures import images, masks
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_resolution_scales
-from SinGAN.programs import Compiled
 from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.storage.pretrained import fill
 from SinGAN.training import draw, make_target
-from SinGAN.weights import fill
-from SinGAN.winograd import by_winograd, library
 
 Arrays = dict[str, np.ndarray]
 Net = TypeVar("Net", Generator, Discriminator)

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from SinGAN import adversarial, terms, training
-from SinGAN.adversarial import Adversaries, Draw, Target, TrainConfig
+from SinGAN import training
 from SinGAN.functions import rmse
 from SinGAN.imresize import imresize
+from SinGAN.losses import iteration as adversarial
+from SinGAN.losses import terms
+from SinGAN.losses.iteration import Adversaries, Draw, Target, TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid

@@ -1,0 +1,1 @@
+"""Every option once: its name, type, range, default and help."""

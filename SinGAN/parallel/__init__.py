@@ -1,0 +1,1 @@
+"""Many pictures at once: processes of this machine, or a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Picture files, contact sheets, animations, masks, and how alike two pictures are."""

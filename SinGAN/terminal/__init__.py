@@ -1,0 +1,1 @@
+"""Flags and the terminal: the only place that knows argparse and prints."""

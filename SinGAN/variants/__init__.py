@@ -1,0 +1,1 @@
+"""Nets beyond the paper's: other sources of randomness, other critics, sketches."""

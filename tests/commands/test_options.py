@@ -1,0 +1,311 @@
+"""Each option of the studies through the whole program: training, resuming, sampling, every application and engine."""
+
+import contextlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import animation
+import editing
+import harmonization
+import main_train
+import paint2image
+import SR
+from SinGAN import export
+from SinGAN.engines import cuda_graph as graphs_module
+from SinGAN.engines.compiled import Compiled
+from SinGAN.engines.cuda_graph import Captured
+from SinGAN.engines.engine import Engine
+from SinGAN.losses.gan import GAN_MODES
+from SinGAN.losses.iteration import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.losses.perceptual import Seen, trained
+from SinGAN.models import NetConfig
+from SinGAN.pictures import images
+from SinGAN.planning import plan_scales
+from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.saved_models.manifest import Manifest, load
+from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
+from tests.conftest import TINY, TINY_NET, stripes
+from tests.engines.test_engine import Graphs, NoWaiting, equal
+from tests.runs.test_resume import CutError, bits, cut_after
+from tests.storage.test_files import everything
+from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, refusal
+
+CPU = torch.device("cpu")
+
+
+OFTEN = ("looks", "multiscale", "sesame", "dropout", "weights", "sketch")  # the others have tests of their own
+
+
+@pytest.fixture(params=[name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in KNOBS])
+def knob(request: pytest.FixtureRequest, vgg_file: Path) -> list[str]:
+    return [str(vgg_file) if flag == "VGG" else flag for flag in KNOBS[request.param]]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def put_in(workspace: Workspace) -> list[str]:
+    """A reference with its mask, and the flags that name it."""
+    refs = workspace.inputs.parent / "refs"
+    refs.mkdir()
+    picture = Image.open(workspace.inputs / "x.png")
+    mask = Image.new("L", picture.size)
+    mask.paste(255, (8, 6, 16, 12))
+    Image.composite(picture.point(lambda level: 255 - level), picture, mask).save(refs / "ref.png")
+    mask.save(refs / "ref_mask.png")
+    return [*workspace.flags(), "--not_cuda", "--manualSeed", "1", "--ref_dir", str(refs), "--ref_name", "ref.png"]
+
+
+def test_training_resuming_and_every_application(workspace: Workspace, knob: list[str], tmp_path: Path) -> None:
+    train_flags = ["--not_cuda", *SIZES, "--niter", "3", "--manualSeed", "1", "--checkpoint_every", "0", *knob]
+    whole = Workspace(tmp_path / "whole")
+    for home, cut in ((whole, False), (workspace, True)):
+        flags = [*home.flags(), *train_flags, "--num_samples", "2"]
+        if cut:
+            with cut_after(4), pytest.raises(CutError):
+                main_train.main(flags)
+        main_train.main(flags)
+    assert bits(workspace) == bits(whole)  # it went on after the first iteration of scale 1
+    manifest, pyramid = load(workspace.model(), CPU)
+    asked = {flag.removeprefix("--"): value for flag, value in zip(knob[::2], knob[1::2], strict=False)}
+    asked.pop("vgg_weights", None)  # where they lie is not part of the model
+    assert {name: f"{manifest.options[name]}".removesuffix(".0") for name in asked} == asked
+    real = pyramid.scales[-1].real
+    again, more = (pyramid.generate(pyramid.draw(torch.Generator().manual_seed(seed), 2)) for seed in (1, 2))
+    assert again.shape == (2, *real.shape[1:])
+    assert not torch.equal(again[0], again[1])
+    assert not torch.equal(again, more)
+
+    workspace.sample("--gen_start_scale", "1")
+    workspace.sample("--scale_h", "1.5", "--scale_v", "2", mode="random_samples_arbitrary_sizes")
+    for start in (["--gen_start_scale", "1"], []):
+        workspace.sample(*start, "--scale_h", "0.8", mode="random_samples_arbitrary_sizes")
+    flags = put_in(workspace)
+    harmonization.main([*flags, "--harmonization_start_scale", "all"])
+    editing.main([*flags, "--editing_start_scale", "1"])
+    paint2image.main([*flags, "--paint_start_scale", "1"])
+    vgg = knob[-2:] if "--vgg_weights" in knob else []
+    paint2image.main([*flags, "--paint_start_scale", "1", "--quantization_flag", "True", *vgg])
+    found = everything(workspace.out)
+    for folder in ("Harmonization", "Editing", "Paint2image", "RandomSamples_ArbitrerySizes"):
+        assert any(name.startswith(folder) and name.endswith(".png") for name in found), folder
+
+
+@pytest.mark.slow
+def test_the_scripts_that_train_models_of_their_own(workspace: Workspace, knob: list[str], capsys: Capture) -> None:
+    flags = [
+        *workspace.flags(),
+        "--not_cuda",
+        "--nfc",
+        "4",
+        "--min_nfc",
+        "4",
+        "--niter",
+        "2",
+        "--manualSeed",
+        "1",
+        *knob,
+    ]
+    SR.main([*flags, "--sr_factor", "2", "--min_size", "12", "--max_size", "24"])
+    assert any(name.startswith("SR") for name in everything(workspace.out))
+    animate = [*flags, "--min_size", "12", "--max_size", "24", "--num_frames", "3", "--beta_animation", "0.9"]
+    if "--stochastic" in knob:
+        line = refusal(capsys, lambda: animation.main(animate))
+        assert "an animation walks through the noise, and needs --stochastic noise" in line
+    else:
+        animation.main(animate)
+        assert any(name.endswith(".gif") for name in everything(workspace.out))
+
+
+def test_a_walk_needs_noise_that_is_added(workspace: Workspace, capsys: Capture) -> None:
+    line = refusal(capsys, lambda: animation.main([*workspace.flags(), *SMALL, "--stochastic", "dropout"]))
+    assert "an animation walks through the noise" in line
+    assert not workspace.out.exists()
+
+
+def knobs_of_training() -> dict[str, tuple[NetConfig, TrainConfig]]:
+    """What engines must serve: nets and trainings."""
+    net, config = NetConfig(filters=4, min_filters=4), TrainConfig(niter=5)
+    nets = {
+        "several critics": NetConfig(filters=4, min_filters=4, num_layer=2, critics=2),
+        "conditional": NetConfig(filters=4, min_filters=4, conditional=True),
+        "dropout": NetConfig(filters=4, min_filters=4, dropout=0.5),
+        "weight noise": NetConfig(filters=4, min_filters=4, weight_noise=0.1),
+    }
+    configs = {
+        "hinge": TrainConfig(niter=5, adversarial=GAN_MODES["hinge"]),
+        "looks": TrainConfig(niter=5, texture_weight=1.0, perceptual_weight=1.0),
+    }
+    return {
+        **{name: (own, config) for name, own in nets.items()},
+        **{name: (net, own) for name, own in configs.items()},
+    }
+
+
+CASES = ["several critics", "conditional", "dropout", "weight noise", "hinge", "looks"]
+
+
+def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyramid, torch.Tensor]:
+    """A tiny training by ``engine``: the pyramid and all its losses."""
+    net, config = knobs_of_training()[case]
+    config = replace(config, niter=niter)
+    image, losses = stripes(), []
+    rng = torch.Generator().manual_seed(3)
+
+    def watch(scale: int, iteration: int, now: torch.Tensor, state: object) -> None:
+        losses.append(now)
+
+    weights = StartWeights(vgg=trained(vgg_file)) if config.uses_vgg else StartWeights()
+    *_, pyramid = train(image, plan_scales(24, 32, TINY), net, config, rng, watch, weights, engine=engine)
+    return pyramid, torch.stack(losses)
+
+
+@pytest.mark.parametrize("case", [*CASES[:4], *(pytest.param(case, marks=pytest.mark.slow) for case in CASES[4:])])
+def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = Graphs()
+    monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
+    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "capture", graphs.capture)
+    eager, eager_losses = run(case, Engine(), vgg_file)
+    captured, losses = run(case, Engine("cudagraph", prepare=Captured), vgg_file)
+    assert graphs.repeated > 0
+    assert equal(eager, captured)
+    assert torch.equal(eager_losses, losses)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng: torch.Generator) -> None:
+    net, config = knobs_of_training()[case]
+    below, first, real = Pyramid((), 0.75, net.margin), stripes(20, 18), stripes(28, 26)
+    below = below.with_scale(0, Scale(*start_nets(below, net, rng), first, first_z_rec(below, first, rng), 1.0))
+    z_rec = first_z_rec(below, real, rng)
+    vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
+    target = replace(make_target(below, real, z_rec, config), seen=None if vgg is None else Seen.of(vgg, real))
+    nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng), config)
+    for mode in (contextlib.nullcontext(), NoWaiting()):  # the optimizers' first step is lazy
+        drawn = draw(below, real, z_rec, config.Dsteps, rng)
+        with mode:
+            iteration(nets, target, drawn, config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_compiled_iteration_is_the_eager_one(case: str, vgg_file: Path, pyramid: Pyramid) -> None:
+    net, config = knobs_of_training()[case]
+    net = replace(net, num_layer=TINY_NET.num_layer)
+    rng, below, real = torch.Generator().manual_seed(5), pyramid.below(1), stripes(44, 46)
+    z_rec = first_z_rec(below, real, rng)
+    vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
+    target = make_target(below, real, z_rec, config)
+    target = replace(target, seen=None if vgg is None else Seen.of(vgg, real))
+    drawn, compiled = draw(below, real, z_rec, config.Dsteps, rng), Compiled()
+    results = []
+    for differentiate in (eagerly, compiled):
+        nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng.manual_seed(6)), config)
+        results.append((iteration(nets, target, drawn, config, differentiate), nets.critic.state_dict()))
+    assert compiled.programs
+    (losses, state), (compiled_losses, compiled_state) = results
+    torch.testing.assert_close(compiled_losses, losses, rtol=2e-3, atol=2e-3)
+    for key in state:
+        if key.endswith("running_var"):
+            torch.testing.assert_close(compiled_state[key], state[key], rtol=2e-3, atol=2e-3)
+
+
+def test_neutral_values_leave_the_bits_and_others_do_not(workspace: Workspace) -> None:
+    workspace.train()
+    before = workspace.results()
+    neutral = ["--texture_weight", "0", "--perceptual_weight", "0", "--netD", "patch", "--stochastic", "noise"]
+    workspace.train("--overwrite", *neutral, "--sketch_scales", "0", "--gan_mode", "wgan-gp")
+    assert workspace.results() == before
+    for knob in (KNOBS["sesame"], KNOBS["dropout"], KNOBS["sketch"]):
+        workspace.train("--overwrite", *knob)
+        after = workspace.results()
+        assert any(after[name] != before[name] for name in before if name.endswith("netG.pth"))
+        assert any(after[name] != before[name] for name in before if name.endswith("grid.png"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--dropout", "0.5"], "--dropout is for --stochastic dropout, not for noise: leave one out"),
+        (["--stochastic", "weights", "--dropout", "0.5"], "--dropout is for --stochastic dropout, not for weights"),
+        (["--weight_noise", "0.5"], "--weight_noise is for --stochastic weights, not for noise: leave one out"),
+        (["--stochastic", "dropout", "--dropout", "1"], "must be above 0 and below 1, not 1"),
+        (["--stochastic", "luck"], "invalid choice: 'luck'"),
+        (["--texture_weight", "-1"], "must be at least 0, not -1"),
+        (["--texture_weight", "1", "--vgg_weights", "nowhere.pth"], "no weights file nowhere.pth (--vgg_weights)"),
+        (["--sketch_scales", "3"], "--sketch_scales 3 is above 2, the number of scales below the finest"),
+        (["--netD", "multscale"], "--netD: must be patch, multiscale, sesame or a file of weights, not multscale"),
+    ],
+)
+def test_what_contradicts_itself_is_one_line(
+    workspace: Workspace, capsys: Capture, flags: list[str], words: str
+) -> None:
+    assert words in refusal(capsys, lambda: main_train.main([*workspace.flags(), *SMALL, *flags]))
+    assert not workspace.out.exists()
+
+
+def test_a_model_of_another_knob_is_another_model(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train("--netD", "sesame", "--stochastic", "dropout")
+    line = refusal(capsys, workspace.train)
+    assert "--netD sesame there, patch asked" in line
+    assert "--stochastic dropout there, noise asked" in line
+
+
+def test_weights_to_start_from_fit_their_critic(workspace: Workspace, capsys: Capture, tmp_path: Path) -> None:
+    workspace.train()
+    weights = str(workspace.model() / "0" / "netD.pth")
+    other = Workspace(tmp_path / "other")
+    other.train("--netD", weights)
+    assert Manifest.read(other.model()).options["netD"] == weights
+
+
+def test_a_wrong_option_in_a_manifest_is_one_line(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    path = workspace.model() / "manifest.json"
+    values = json.loads(path.read_text())
+    for wrong in ("much", -1):
+        path.write_text(json.dumps({**values, "options": {**values["options"], "dropout": wrong}}))
+        assert "wrong option in manifest.json" in refusal(capsys, lambda: workspace.sample("--gen_start_scale", "0"))
+
+
+def test_vgg_may_lie_elsewhere_later(workspace: Workspace, vgg_file: Path, tmp_path: Path) -> None:
+    looks = ["--texture_weight", "1", "--vgg_weights"]
+    with cut_after(2), pytest.raises(CutError):
+        workspace.train(*looks, str(vgg_file))
+    moved = Path(shutil.copy(vgg_file, tmp_path / "moved.pth"))
+    workspace.train(*looks, str(moved))
+    workspace.train("--texture_weight", "1")  # nothing to train: nothing to download
+
+
+def test_only_noise_that_is_added_is_exported(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train("--stochastic", "dropout")
+    line = refusal(capsys, lambda: export.main([str(workspace.model()), "--to", "torchscript"]))
+    assert "a model of --stochastic dropout can't be exported" in line
+
+
+def test_dropout_starts_at_the_asked_scale(workspace: Workspace) -> None:
+    """Coarser scales than the start scale keep the reconstruction's noise, and so drop nothing."""
+    workspace.train("--stochastic", "dropout")
+    _, pyramid = load(workspace.model(), CPU)
+    below = pyramid.below(1)
+    rng = torch.Generator().manual_seed(1)
+    maps = [*pyramid.z_rec()[:1], *pyramid.draw(rng, 1, start=1)]
+    first, second = below.generate(maps[:1]), below.generate(pyramid.z_rec()[:1])
+    assert torch.equal(first, second)
+    assert not torch.equal(pyramid.generate(maps), pyramid.generate(pyramid.z_rec()))
+
+
+def test_the_sketched_scale_learns_the_sketch_and_the_finest_the_picture(workspace: Workspace) -> None:
+    workspace.train("--sketch_scales", "1")
+    sketched, finest = (images.read(workspace.model() / str(index) / "real_scale.png") for index in (1, 2))
+    assert torch.equal(sketched[:, 0], sketched[:, 2])
+    assert not torch.equal(finest[:, 0], finest[:, 2])

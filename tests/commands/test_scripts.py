@@ -1,0 +1,299 @@
+"""The scripts, from flags to files, on a tiny picture."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from SinGAN.pictures import images
+from tests.storage.test_files import everything
+from tests.workspace import SMALL, Capture, Workspace, refusal
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def test_training_writes_the_model_and_samples(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    out = capsys.readouterr().out
+    assert str(workspace.model()) in out
+    assert "trained in" in out
+    assert "peak memory" in out
+    assert "python random_samples.py" in out
+    assert (workspace.model() / "manifest.json").exists()
+    samples = workspace.out / "RandomSamples" / "x" / "gen_start_scale=0"
+    assert everything(samples) == ["0.png", "1.png", "grid.png"]
+    assert images.read(samples / "0.png").shape == (1, 3, 18, 24)
+    assert everything(workspace.inputs) == ["x.png"]  # nothing is ever written there
+
+
+def test_one_seed_gives_the_same_files(workspace: Workspace) -> None:
+    workspace.train()
+    first = workspace.results()
+    workspace.train("--overwrite")
+    assert workspace.results() == first
+
+
+def test_an_existing_model_is_kept(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    before = workspace.results()
+    workspace.train()
+    assert "trained model already exist" in capsys.readouterr().out
+    assert workspace.results() == before
+
+
+def test_another_training_of_the_same_name_is_refused(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    before = workspace.results()
+    line = refusal(capsys, lambda: workspace.train("--niter", "3", "--beta1", "0.4", "--manualSeed", "8"))
+    assert "--niter 2 there, 3 asked; --beta1 0.5 there, 0.4 asked; --manualSeed 1 there, 8 asked" in line
+    workspace.draw("x.jpeg", 24, 20)
+    assert "picture x.png" in refusal(capsys, lambda: workspace.train(name="x.jpeg"))
+    assert workspace.results() == before
+
+
+def test_an_incomplete_model_is_named_and_trained_to_its_end(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    (workspace.model() / "1" / "netG.pth").unlink()
+    before = (workspace.model() / "0" / "netG.pth").read_bytes()
+    assert "incomplete, 1 of 3 scales" in refusal(capsys, workspace.sample)
+    workspace.train()
+    out = capsys.readouterr().out
+    assert "is incomplete, 1 of 3 scales: going on with the next" in out
+    assert "scale 0" not in out
+    assert (workspace.model() / "0" / "netG.pth").read_bytes() == before
+    workspace.sample("--gen_start_scale", "1")
+
+
+def test_random_samples_need_only_the_models_name(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    (workspace.inputs / "x.png").unlink()
+    workspace.sample("--gen_start_scale", "1")
+    folder = workspace.out / "RandomSamples" / "x" / "gen_start_scale=1"
+    assert everything(folder) == ["0.png", "1.png", "2.png", "grid.png"]
+    assert str(folder) in capsys.readouterr().out
+
+
+def test_existing_samples_are_kept_unless_overwritten(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    workspace.sample("--gen_start_scale", "1", "--manualSeed", "1")
+    before = workspace.results()
+    capsys.readouterr()
+    workspace.sample("--gen_start_scale", "1", "--manualSeed", "2")
+    assert "random samples for image x.png, start scale=1, already exist" in capsys.readouterr().out
+    assert workspace.results() == before
+    workspace.sample("--gen_start_scale", "1", "--manualSeed", "2", "--overwrite")
+    assert workspace.results() != before
+
+
+def test_an_empty_folder_is_no_samples(workspace: Workspace) -> None:
+    workspace.train()
+    folder = workspace.out / "RandomSamples" / "x" / "gen_start_scale=1"
+    folder.mkdir()
+    workspace.sample("--gen_start_scale", "1")
+    assert (folder / "grid.png").exists()
+
+
+@pytest.mark.parametrize(("start", "suffix"), [("0", ""), ("2", "_gen_start_scale=2")])
+def test_arbitrary_sizes(workspace: Workspace, capsys: Capture, start: str, suffix: str) -> None:
+    workspace.train()
+    arguments = ["--scale_h", "2", "--scale_v", "0.5", "--gen_start_scale", start]
+    workspace.sample(*arguments, mode="random_samples_arbitrary_sizes")
+    folder = workspace.out / "RandomSamples_ArbitrerySizes" / "x" / f"scale_v=0.500000_scale_h=2.000000{suffix}"
+    assert images.read(folder / "2.png").shape == (1, 3, 9, 48)
+    workspace.sample(*arguments, mode="random_samples_arbitrary_sizes")
+    assert "at size: scale_h=2.000000, scale_v=0.500000, already exist" in capsys.readouterr().out
+
+
+def test_a_model_of_other_channels_is_refused(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    line = refusal(capsys, lambda: workspace.sample("--nc_im", "1"))
+    assert "--nc_im 1 asked, but the model" in line
+    assert "has 3 channels" in line
+
+
+def test_flags_that_differ_from_the_models_are_named(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    workspace.sample("--nfc", "64", "--max_size", "24", "--gen_start_scale", "1")
+    out = capsys.readouterr().out
+    assert "--nfc 4 there, 64 asked" in out
+    assert "max_size" not in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--gen_start_scale", "4"], "--gen_start_scale must be 0 to 2 for this model, not 4"),
+        (["--gen_start_scale", "-1"], "must be at least 0"),
+        (["--scale_h", "0"], "--scale_h: must be above 0"),
+        (["--num_samples", "0"], "--num_samples: must be at least 1"),
+        (["--alpha", "3"], "no trained model in"),
+    ],
+)
+def test_samples_that_can_not_be_drawn(workspace: Workspace, capsys: Capture, flags: list[str], words: str) -> None:
+    workspace.train()
+    before = workspace.results()
+    assert words in refusal(capsys, lambda: workspace.sample(*flags, "--overwrite"))
+    assert workspace.results() == before
+
+
+def test_no_model_yet(workspace: Workspace, capsys: Capture) -> None:
+    assert "train it with main_train.py first" in refusal(capsys, workspace.sample)
+    assert not workspace.out.exists()
+
+
+@pytest.mark.parametrize("channels", ["1", "4"])
+def test_grey_and_rgba_models(workspace: Workspace, channels: str) -> None:
+    workspace.draw("y.png", mode="RGBA")
+    workspace.train("--nc_im", channels, name="y.png")
+    workspace.sample(name="y.png", mode="random_samples_arbitrary_sizes")
+    for file in workspace.out.rglob("[0-9].png"):
+        with Image.open(file) as picture:
+            assert picture.mode == {"1": "L", "4": "RGBA"}[channels]
+
+
+@pytest.mark.parametrize("name", ["my photo.v2.jpeg", "日本 é.webp", "grey.tiff", "palette.gif", "x.bmp"])
+def test_any_picture_trains(workspace: Workspace, name: str) -> None:
+    workspace.draw(name, mode={"g": "L", "p": "P"}.get(name[0], "RGB"))
+    workspace.train(name=name)
+    workspace.sample("--gen_start_scale", "1", name=name)
+    assert len(list(workspace.out.rglob("gen_start_scale=1/*.png"))) == 4
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 240), (240, 12)])
+def test_very_wide_and_tall_pictures(workspace: Workspace, height: int, width: int) -> None:
+    workspace.draw("w.png", height, width)
+    workspace.train("--max_size", "240", "--niter", "1", name="w.png")
+    sample = workspace.out / "RandomSamples" / "w" / "gen_start_scale=0" / "0.png"
+    assert images.read(sample).shape == (1, 3, height, width)
+
+
+def spoil(workspace: Workspace, kind: str) -> str:
+    """Put a picture of ``kind`` that can't be trained on into the workspace; gives its name."""
+    path = workspace.inputs / f"{kind}.png"
+    if kind == "truncated":
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[:5000])
+    elif kind == "text":
+        path.write_text("no picture")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pixel":
+        workspace.draw(path.name, 1, 1)
+    elif kind == "thin":
+        workspace.draw(path.name, 2, 400)
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "no picture"),
+        ("truncated", "can't be read as a picture"),
+        ("text", "can't be read as a picture"),
+        ("folder", "can't be read as a picture"),
+        ("pixel", "shorter side is below --min_size 12"),
+        ("thin", "shorter side is below --min_size 12"),
+    ],
+)
+def test_pictures_that_can_not_be_trained_on(workspace: Workspace, capsys: Capture, kind: str, words: str) -> None:
+    name = spoil(workspace, kind)
+    line = refusal(capsys, lambda: workspace.train(name=name))
+    assert words in line
+    assert not workspace.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--num_layer", "8"], "receptive field of 17 pixels"),
+        (["--nc_im", "4"], "no alpha channel"),
+        (["--netG", "missing.pth"], "No such file or directory: missing.pth"),
+        (["--device", "cuda:63"], "contradict each other"),
+    ],
+)
+def test_trainings_that_can_not_start(workspace: Workspace, capsys: Capture, flags: list[str], words: str) -> None:
+    assert words in refusal(capsys, lambda: workspace.train(*flags))
+    assert not workspace.out.exists()
+
+
+def test_weights_to_start_from(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    weights = workspace.model() / "0" / "netG.pth"
+    workspace.train("--netG", str(weights), "--alpha", "2")
+    assert (workspace.model().with_name("scale_factor=0.750000,alpha=2") / "manifest.json").exists()
+    line = refusal(capsys, lambda: workspace.train("--netG", str(weights), "--alpha", "3", "--nfc", "5"))
+    assert "the weights given with --netG don't fit a net of 5 filters" in line
+    assert not workspace.model().with_name("scale_factor=0.750000,alpha=3").exists()
+
+
+def test_an_output_folder_that_can_not_be_written(workspace: Workspace, capsys: Capture) -> None:
+    workspace.out.write_text("a file in the way")
+    assert "out" in refusal(capsys, workspace.train)
+    assert workspace.out.read_text() == "a file in the way"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
+def test_a_full_disk(workspace: Workspace) -> None:
+    """A limit on the size of files stands for a full disk: the first checkpoint can't be written."""
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); import main_train; main_train.main()"
+    command = [sys.executable, "-c", limit, *workspace.flags("x.png"), *SMALL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "File too large" in done.stderr
+    assert not workspace.out.exists()
+
+
+def test_ctrl_c_leaves_whole_scales(workspace: Workspace) -> None:
+    command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "150"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("scale 0"):
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "main_train.py: error: interrupted\n"
+    scales = sorted(path.name for path in workspace.model().iterdir() if path.is_dir())
+    assert scales
+    assert all((workspace.model() / scale / "netG.pth").exists() for scale in scales)
+    assert not [path for path in everything(workspace.out) if path.endswith(("tmp", "new", "old"))]
+
+
+@pytest.mark.parametrize("delay", [1.0, 2.0])
+def test_ctrl_c_while_the_imports_run(workspace: Workspace, delay: float) -> None:
+    """Sent while torch and the others are imported, which takes seconds: one line at any moment."""
+    command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "500"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "main_train.py: error: interrupted\n")
+    assert not workspace.out.exists()
+
+
+@pytest.mark.parametrize("script", ["main_train.py", "random_samples.py"])
+def test_help(script: str) -> None:
+    done = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--input_name" in done.stdout
+    assert "--num_samples" in done.stdout
+
+
+def test_the_shipped_pictures_can_be_read() -> None:
+    pictures = sorted((ROOT / "Input" / "Images").iterdir())
+    assert [picture.name for picture in pictures] == ["coffee_LR.png", "galaxies.png", "rocket.png"]
+    for picture in pictures:
+        assert max(images.read(picture).shape[2:]) == (90 if "LR" in picture.name else 250)

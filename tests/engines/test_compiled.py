@@ -1,0 +1,189 @@
+"""Compiled programs: where they pay, that they do what eager execution does, and where they can't be had."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from SinGAN.engines import engine as engines
+from SinGAN.engines.compiled import SAVED, Compiled, compiles, has_compiler, pays
+from SinGAN.engines.engine import Engine, choose
+from SinGAN.engines.recompute import frugally, needed
+from SinGAN.losses.iteration import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.planning import Size, plan_scales
+from SinGAN.pyramid import Pyramid
+from SinGAN.training import draw, first_z_rec, make_target, train
+from tests.conftest import TINY, TINY_NET, stripes
+from tests.engines.test_engine import CPU, Patch, equal, trained
+from tests.workspace import SMALL, Capture, Workspace
+
+COARSE, MIDDLE, FINE = (NetConfig().at(scale) for scale in (0, 4, 8))
+PAYING = [  # net, size, --niter, whether the minute of compilation is worth while
+    (COARSE, (25, 34), 2000, False),
+    (COARSE, (25, 34), 100000, True),
+    (COARSE, (54, 72), 250, False),
+    (MIDDLE, (88, 118), 2000, True),
+    (MIDDLE, (88, 118), 100, False),
+    (FINE, (187, 250), 2000, True),
+    (FINE, (187, 250), 20, False),
+]
+
+
+@pytest.mark.parametrize(("net", "size", "niter", "worth_while"), PAYING)
+def test_auto_compiles_where_that_pays(
+    net: NetConfig, size: Size, niter: int, worth_while: bool, monkeypatch: Patch
+) -> None:
+    programs, training = Compiled(), TrainConfig(niter=niter)
+    assert pays(net, size, training) is worth_while
+    assert pays(net, size, replace(training, Gsteps=0, Dsteps=0)) is False
+    auto, asked = Engine(programs=programs), Engine("compiled", programs=programs)
+    for can in (True, False):
+        monkeypatch.setattr(engines, "compiles", lambda can=can: can)
+        assert (auto.differentiating(net, size, CPU, training) is programs) is (can and worth_while)
+        assert (asked.differentiating(net, size, CPU, training) is programs) is can
+        assert Engine().differentiating(net, size, CPU, training) is eagerly
+        short = Engine(recompute="always", programs=programs)
+        assert short.differentiating(net, size, CPU, training) is frugally
+    assert auto.wants_programs(net, size, CPU, training) is worth_while
+    assert not short.wants_programs(net, size, CPU, training)
+
+
+@pytest.mark.parametrize("lacking", ["compiler", "headers"])
+def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
+    if lacking == "compiler":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        assert choose("auto", "auto", CPU).programs is None
+        assert not compiles.__wrapped__()
+    monkeypatch.setattr(engines, "compiles", lambda: False)
+    with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
+        choose("compiled", "auto", CPU)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no Python.h"), PermissionError("cache")])
+def test_what_can_not_be_compiled_is_found_out(monkeypatch: Patch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("SinGAN.engines.compiled.built", fail)
+    assert not compiles.__wrapped__()
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+def test_a_program_that_can_not_be_compiled(monkeypatch: Patch, capsys: Capture) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device\nat all")
+
+    monkeypatch.setattr("SinGAN.engines.compiled.compiled", fail)
+    monkeypatch.setattr(engines, "compiles", lambda: True)
+    config = TrainConfig(niter=2)
+    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): --engine eager does without"):
+        trained(choose("compiled", "auto", CPU), config)
+    monkeypatch.setattr("SinGAN.engines.compiled.COMPILING", 0.0)
+    without, losses = trained(choose("auto", "auto", CPU), config)
+    eager, eager_losses = trained(choose("eager", "auto", CPU), config)
+    assert equal(without, eager)
+    assert torch.equal(torch.stack(losses), torch.stack(eager_losses))
+    assert "(No space left on device): going on without, more slowly" in (err := capsys.readouterr().err)
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
+    """In a process of its own: PyTorch remembers what a compiler can do."""
+    workspace = Workspace(tmp_path)
+    command = [sys.executable, "main_train.py", *workspace.flags(), *SMALL, "--engine", "compiled"]
+    fails = {**os.environ, "CXX": "false", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(command, env=fails, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--engine compiled needs a C++ compiler (as g++)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not workspace.out.exists()
+
+
+@pytest.mark.slow
+def test_a_compiled_iteration_is_the_eager_one(rng: torch.Generator) -> None:
+    """Losses, gradients' steps and running statistics, of a net that is not the golden one, twice."""
+    config, below = TrainConfig(), Pyramid((), 0.75, TINY_NET.margin)
+    real = stripes(14, 18)
+    z_rec = first_z_rec(below, real, rng)
+    target = make_target(below, real, z_rec, config)
+    draws = [draw(below, real, z_rec, config.Dsteps, rng) for _ in range(2)]
+    compiled = Compiled()
+    results = []
+    for differentiate in (eagerly, compiled):
+        torch.manual_seed(0)
+        nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
+        losses = torch.stack([iteration(nets, target, drawn, config, differentiate) for drawn in draws])
+        results.append((losses, nets.critic.state_dict()))
+    assert len(compiled.programs) == 5  # the two scores, the penalty, the generator's two terms: each compiled once
+    (eager_losses, eager_state), (losses, state) = results
+    torch.testing.assert_close(losses, eager_losses, rtol=1e-3, atol=1e-3)
+    assert all(torch.equal(state[key], eager_state[key]) for key in state if key.endswith("num_batches_tracked"))
+    for key in state:
+        if key.endswith("running_var"):
+            torch.testing.assert_close(state[key], eager_state[key], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_what_auto_compiles_is_what_compiled_does(monkeypatch: Patch) -> None:
+    config, sizes = TrainConfig(niter=2), plan_scales(24, 32, TINY).sizes
+    *_, before, last = [needed(TINY_NET.at(index), *size) for index, size in enumerate(sizes)]
+    monkeypatch.setattr("SinGAN.engines.compiled.COMPILING", SAVED * config.niter * (before + last) / 2)
+    auto, auto_losses = trained(choose("auto", "auto", CPU), config)
+    assert len(auto) == len(sizes)
+    engine, nets = choose("auto", "auto", CPU), [TINY_NET.at(index) for index in range(len(sizes))]
+    wanted = [engine.wants_programs(*each, CPU, config) for each in zip(nets, sizes, strict=True)]
+    assert wanted == [False] * (len(sizes) - 1) + [True]
+    _, eager_losses = trained(choose("eager", "auto", CPU), config)
+    same = [torch.equal(*pair) for pair in zip(auto_losses, eager_losses, strict=True)]
+    assert same[: 2 * (len(sizes) - 1)] == [True] * 2 * (len(sizes) - 1)
+    assert same[-2:] == [False, False]  # rounding
+    again, _ = trained(choose("auto", "auto", CPU), config)
+    assert equal(again, auto)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_goes_on_to_the_same_bits() -> None:
+    image, states = stripes(), list[Any]()
+    plan, config = plan_scales(24, 32, replace(TINY, max_size=16)), TrainConfig(niter=3)
+
+    def watch(scale: int, iteration: int, losses: Tensor, state: Callable[[], Any]) -> None:
+        states.append(deepcopy(state()))
+
+    def pyramid(watch: Any, resume: Any = None) -> Pyramid:
+        rng, engine = torch.Generator().manual_seed(3), Engine("compiled", programs=Compiled())
+        return next(train(image, plan, TINY_NET, config, rng, watch, resume=resume, engine=engine))
+
+    whole = pyramid(watch)
+    assert equal(whole, pyramid(watch, resume=states[0]))
+    assert not equal(whole, pyramid(watch, resume={**states[0], "iterations": 0}))
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeypatch: Patch, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    monkeypatch.setattr("SinGAN.engines.compiled.COMPILING", 0.0)
+    for module in ("engines", "jobs"):
+        monkeypatch.setattr(f"SinGAN.{module}.compiles", lambda: False)
+    workspace.train("--max_size", "16")
+    assert "running without compiled programs, more slowly: they need a C++ compiler" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_compiled_training_by_its_flag(tmp_path: Any, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.train("--engine", "compiled", "--max_size", "16")
+    shown = capsys.readouterr()
+    assert "scales 0 to 1 run compiled programs" in shown.out
+    assert "CUDA" not in shown.err
+    assert '"engine": "compiled, fp32' in (workspace.model() / "manifest.json").read_text()
+    assert (workspace.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()

@@ -1,0 +1,69 @@
+"""What only a GPU shows; skipped where there is none."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import main_train
+import random_samples
+from SinGAN.engines.engine import choose
+from SinGAN.losses.iteration import TrainConfig
+from SinGAN.planning import plan_scales
+from SinGAN.pyramid import Pyramid
+from SinGAN.training import train
+from tests.conftest import TINY, TINY_NET, stripes
+from tests.workspace import KNOBS, SIZES, Workspace
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+CUDA = torch.device("cuda")
+
+
+def trained(engine: str, niter: int = 12) -> tuple[Pyramid, list[torch.Tensor]]:
+    """A tiny training on the GPU: the pyramid and all losses."""
+    image, losses = stripes().to(CUDA), []
+    plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
+    rng, config = torch.Generator(CUDA).manual_seed(3), TrainConfig(niter=niter)
+    *_, pyramid = train(
+        image, plan, TINY_NET, config, rng, lambda *seen: losses.append(seen[2]), engine=choose(engine, "fp32", CUDA)
+    )
+    return pyramid, losses
+
+
+def test_a_cuda_graph_repeats_the_eager_iterations() -> None:
+    """The random numbers are the same; sums on a GPU may differ in their order."""
+    (eager, eager_losses), (captured, losses) = trained("eager"), trained("cudagraph")
+    torch.testing.assert_close(torch.stack(losses[:2]), torch.stack(eager_losses[:2]), rtol=1e-3, atol=1e-3)
+    assert all(torch.isfinite(loss).all() for loss in losses)
+    assert [scale.size for scale in captured.scales] == [scale.size for scale in eager.scales]
+    assert captured.scales[1].noise_amp == pytest.approx(eager.scales[1].noise_amp, rel=0.2)
+
+
+def test_the_random_numbers_go_on_in_a_graph() -> None:
+    _, losses = trained("cudagraph", niter=40)
+    rows = torch.stack(losses[:40])
+    assert len(rows.unique(dim=0)) == 40
+
+
+def test_train_and_sample_by_the_scripts(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    flags = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "8"]
+    main_train.main([*workspace.flags(), *flags, "--manualSeed", "1", "--num_samples", "2"])
+    random_samples.main([*workspace.flags(), "--mode", "random_samples", "--num_samples", "3"])
+    assert (workspace.out / "RandomSamples" / "x" / "gen_start_scale=0" / "2.png").exists()
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_every_option_of_the_studies_in_a_graph(tmp_path: Path, knob: str, vgg_file: Path) -> None:
+    workspace = Workspace(tmp_path)
+    flags = [str(vgg_file) if flag == "VGG" else flag for flag in KNOBS[knob]]
+    main_train.main([*workspace.flags(), *SIZES, "--niter", "8", "--manualSeed", "1", "--num_samples", "2", *flags])
+    random_samples.main([*workspace.flags(), "--mode", "random_samples", "--num_samples", "3"])
+    assert '"engine": "cudagraph, tf32"' in (workspace.model() / "manifest.json").read_text()
+
+
+def test_activations_made_anew_in_a_graph(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    flags = ["--niter", "8", "--manualSeed", "1", "--num_samples", "2", "--recompute", "always"]
+    main_train.main([*workspace.flags(), *SIZES, *flags])
+    assert '"engine": "cudagraph, tf32, recompute always"' in (workspace.model() / "manifest.json").read_text()

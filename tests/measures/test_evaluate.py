@@ -1,0 +1,307 @@
+"""The measures of a model: on known answers, by the script on a tiny model, and torch-fidelity's on sets."""
+
+import importlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SIFID import fidelity, metrics, sifid_score
+from SIFID.evaluate import main
+from SIFID.evaluation import Evaluation, as_json, draw_samples, table
+from SIFID.inception import inception
+from SinGAN.pictures import images
+from SinGAN.pyramid import Pyramid
+from SinGAN.storage import pretrained as weights
+from tests.conftest import stripes
+from tests.measures.test_sifid import put
+from tests.workspace import Capture, Workspace, refusal
+
+REAL = stripes(48, 64)
+
+
+# known answers
+
+
+def test_diversity_of_a_known_spread() -> None:
+    real = torch.tensor([-0.5, 0.5]).repeat(8).reshape(1, 1, 4, 4)
+    samples = torch.stack([torch.full((1, 4, 4), value) for value in (0.2, 0.6)])
+    assert metrics.diversity(samples, real) == pytest.approx(0.2 / 0.5)
+    assert metrics.diversity(samples[:1], real) == 0
+    assert math.isnan(metrics.diversity(samples, torch.zeros(1, 1, 4, 4)))
+
+
+def test_diversity_sees_intensity() -> None:
+    assert metrics.diversity(REAL.repeat(3, 1, 1, 1), REAL) == 0
+    grey = metrics.intensity(REAL)
+    mirrored = torch.cat([REAL, REAL.flip(3)])
+    assert metrics.diversity(mirrored, REAL) == pytest.approx(metrics.diversity(torch.cat([grey, grey.flip(3)]), grey))
+
+
+def test_copies_are_found_at_their_place() -> None:
+    assert metrics.copy_score(REAL, REAL) == 1
+    noise = torch.randn(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    assert metrics.copy_score(REAL + 0.02 * noise, REAL) == 1  # to within a small distance
+    assert metrics.copy_score(REAL.flip(3), REAL) < 0.1
+    half = torch.cat([REAL[..., :32], -REAL[..., 32:]], dim=3)
+    assert metrics.copied(half, REAL)[0, :, :22].all()  # patches of 11 that end before column 32
+    assert not metrics.copied(half, REAL)[0, :, 32:].any()
+    assert metrics.copy_score(REAL[..., :5, :5], REAL[..., :5, :5]) == 1
+
+
+def test_plain_patches_are_no_copies() -> None:
+    real = torch.cat([REAL, torch.full((1, 3, 48, 64), 0.2)], dim=3)
+    mirrored = torch.cat([REAL.flip(3), torch.full((1, 3, 48, 64), 0.2)], dim=3)
+    assert metrics.copy_score(mirrored, real) > 0.4
+    assert metrics.textured_copy_score(mirrored, real) < 0.1
+    assert metrics.textured_copy_score(real, real) == 1
+    assert math.isnan(metrics.textured_copy_score(REAL, torch.zeros_like(REAL)))
+
+
+def test_the_laplacian_pyramid_adds_up() -> None:
+    image = REAL
+    levels = metrics.laplacian_pyramid(image)
+    assert [level.shape[-2:] for level in levels] == [(48, 64), (24, 32)]
+    coarse = F.interpolate(levels[1], size=(48, 64), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(levels[0] + coarse, image)
+
+
+def test_patches_have_no_distance_to_themselves() -> None:
+    assert metrics.sliced_wasserstein(REAL, REAL) == [0, 0]
+    mirrored = metrics.sliced_wasserstein(REAL.flip(3), REAL)
+    contrast = metrics.sliced_wasserstein(0.5 * REAL, REAL)
+    assert contrast[-1] > mirrored[-1] > 0
+    noise = torch.randn(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    rough = metrics.sliced_wasserstein(REAL + 0.1 * noise, REAL)
+    assert rough[0] > 10 * rough[1]  # fine noise is in the finest octave
+
+
+def test_a_brighter_picture_moves_the_coarsest_octave_by_its_step() -> None:
+    """A shift by s standard deviations of every pixel moves a projection on u by s times the sum of u's entries."""
+    spread = REAL[:, :1].std(correction=0)
+    *fine, coarse = metrics.sliced_wasserstein(REAL[:, :1] + spread, REAL[:, :1])
+    assert fine == [pytest.approx(0, abs=1e-4)]
+    own = metrics.laplacian_pyramid(REAL[:, :1])[-1].std(correction=0)
+    expected = float(spread / own) * math.sqrt(2 / math.pi)  # E |sum of a random unit vector's entries|
+    assert coarse == pytest.approx(expected, rel=0.15)
+
+
+def test_constant_and_tiny_pictures_have_patch_distances() -> None:
+    for shape in ((1, 3, 48, 48), (1, 3, 5, 9), (1, 1, 20, 33)):
+        assert np.isfinite(metrics.sliced_wasserstein(torch.ones(shape), torch.zeros(shape))).all()
+
+
+def test_a_table_says_what_is_missing() -> None:
+    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None)
+    assert as_json(found)["diversity"] is None
+    head, row = table([found], (41, 60))
+    assert " ".join(head.split()) == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS"
+    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-"]
+
+
+def test_samples_are_those_of_their_files(pyramid: Pyramid, tmp_path: Path) -> None:
+    (sample,) = draw_samples(pyramid, torch.Generator().manual_seed(3), 1, 0).split(1)
+    images.write(tmp_path / "0.png", sample)
+    assert torch.equal(images.read(tmp_path / "0.png"), sample)
+
+
+# the script on a model
+
+
+@pytest.fixture(scope="module")
+def stem_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the first layers, with random numbers."""
+    torch.manual_seed(0)
+    path: Path = tmp_path_factory.mktemp("weights") / "stem.pth"
+    torch.save(inception(64).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    workspace.train()
+    workspace.draw("grey.png", mode="L")
+    workspace.train("--nc_im", "1", name="grey.png")
+    workspace.draw("clear.png", mode="RGBA")
+    workspace.train("--nc_im", "4", name="clear.png")
+    return workspace
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty cache, and nothing to be had from elsewhere."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    def refused(*args: object, **kwargs: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refused)
+
+
+def evaluate(workspace: Workspace, *more: str, name: str = "x.png") -> dict[str, Any]:
+    main([*workspace.flags(name), "--not_cuda", "--num_samples", "4", "--manualSeed", "1", *more])
+    folder = workspace.out / "Evaluation" / Path(name).stem
+    report: dict[str, Any] = json.loads((folder / "evaluation.json").read_text())
+    return report
+
+
+def rows(report: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = report["start_scales"]
+    return found
+
+
+def test_all_measures_of_all_start_scales(trained: Workspace, stem_file: Path, capsys: Capture) -> None:
+    report = evaluate(trained, "--gen_start_scale", "all", "--weights", str(stem_file))
+    found = rows(report)
+    assert [row["start_scale"] for row in found] == list(range(len(found)))
+    assert len(found) > 2
+    for row in found:
+        assert row["sifid_mean"] > 0
+        assert 0 <= row["copy_score"] <= 1
+        assert row["lpips"] is None
+        assert row["diversity"] > 0
+    folder = trained.out / "Evaluation" / "x"
+    expected = {f"start_scale={k}_{kind}.png" for k in range(len(found)) for kind in ("samples", "deviation")}
+    assert {file.name for file in folder.iterdir()} == {"evaluation.json", *expected}
+    out = capsys.readouterr().out
+    assert "reconstruction: PSNR" in out
+    assert "LPIPS is left out" in out
+
+
+def test_its_sifid_is_that_of_the_saved_samples(trained: Workspace, stem_file: Path, tmp_path: Path) -> None:
+    found = rows(evaluate(trained, "--gen_start_scale", "1", "--weights", str(stem_file)))
+    trained.sample("--gen_start_scale", "1", "--manualSeed", "1", "--num_samples", "4", "--overwrite")
+    random_samples_folder = trained.out / "RandomSamples" / "x" / "gen_start_scale=1"
+    real = images.to_tensor(images.to_levels(torch.load(trained.model() / "reals.pth")[-1]))
+    images.write(tmp_path / "real.png", real)
+    flags = ["--path2real", str(tmp_path / "real.png"), "--path2fake", str(random_samples_folder)]
+    sifid_score.main([*flags, "--weights", str(stem_file), "--out", str(tmp_path / "out")])
+    assert np.load(tmp_path / "out" / "SIFID.npy").mean() == pytest.approx(found[0]["sifid_mean"], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["grey.png", "clear.png"])
+def test_grey_and_transparent_models(trained: Workspace, stem_file: Path, name: str) -> None:
+    (row,) = rows(evaluate(trained, "--weights", str(stem_file), name=name))
+    assert all(math.isfinite(row[measure]) for measure in ("sifid_mean", "diversity", "copy_score"))
+
+
+def test_without_weights_the_rest_is_measured(trained: Workspace, capsys: Capture) -> None:
+    (row,) = rows(evaluate(trained))
+    assert row["sifid_mean"] is None
+    assert row["diversity"] > 0
+    assert "SIFID is left out: no weights" in capsys.readouterr().out
+
+
+def test_near_copies_are_called_so(trained: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("SIFID.evaluation.draw_samples", lambda pyramid, *more: pyramid.scales[-1].real)
+    (row,) = rows(evaluate(trained))
+    assert row["copy_score"] == 1
+    assert row["diversity"] == 0
+    assert "near-copies" in capsys.readouterr().out
+
+
+def test_bad_questions_are_one_line(trained: Workspace, capsys: Capture, tmp_path: Path) -> None:
+    before = trained.results()
+    assert "nothing to measure" in refusal(capsys, lambda: main([]))
+    assert "must be 0 to" in refusal(capsys, lambda: evaluate(trained, "--gen_start_scale", "9"))
+    assert "too small for --dims 2048" in refusal(capsys, lambda: evaluate(trained, "--dims", "2048"))
+    assert "no weights file" in refusal(capsys, lambda: evaluate(trained, "--weights", "nowhere.pth"))
+    assert "no trained model" in refusal(capsys, lambda: evaluate(trained, name="y.png"))
+    assert "no weights: https" in refusal(capsys, lambda: evaluate(trained, "--lpips"))
+    assert trained.results() == before
+
+
+# torch-fidelity
+
+
+def lpips_cache(folder: Path) -> None:
+    """Random weights where LPIPS finds its own; VGG16's large last layers take no room."""
+    models = importlib.import_module("torchvision.models")
+    torch.manual_seed(0)
+    state = models.vgg16(weights=None, init_weights=False).state_dict()
+    slim = {
+        name: value if name.startswith("features") else torch.zeros(1).expand(value.shape)
+        for name, value in state.items()
+    }
+    linear = {f"lin{n}.model.1.weight": torch.rand(1, c, 1, 1) for n, c in enumerate((64, 128, 256, 512, 512))}
+    folder.mkdir(parents=True)
+    for url, content in zip(fidelity.lpips_files(), (linear, slim), strict=True):
+        torch.save(content, weights.cached(url))
+
+
+def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: Path) -> None:
+    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+    (row,) = rows(evaluate(trained))
+    assert row["lpips"] > 0
+    assert fidelity.lpips_diversity(REAL.repeat(3, 1, 1, 1)) == 0
+    with pytest.raises(ValueError, match="two of them"):
+        fidelity.lpips_diversity(REAL)
+
+
+@pytest.fixture(scope="module")
+def fidelity_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Random weights for torch-fidelity's Inception, large enough that pictures differ."""
+    module = importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
+    caught: list[dict[str, Tensor]] = []
+
+    def catch(net: torch.nn.Module, state: object) -> None:
+        caught.append(net.state_dict())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_state_dict_from_url", lambda *args, **kwargs: {})
+        patch.setattr(torch.nn.Module, "load_state_dict", catch)
+        module.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    torch.manual_seed(0)
+    for value in caught[0].values():
+        if value.ndim == 4:
+            torch.nn.init.kaiming_normal_(value)
+    path: Path = tmp_path_factory.mktemp("fidelity") / "inception.pth"
+    torch.save(caught[0], path)
+    yield path
+    path.unlink()  # 100 MB
+
+
+def compare(real: Path, fake: Path, out: Path, *more: str) -> dict[str, Any]:
+    main(["--path2real", str(real), "--path2fake", str(fake), "--out", str(out), "--not_cuda", *more])
+    found: dict[str, Any] = json.loads((out / "Evaluation" / "metrics.json").read_text())
+    return found
+
+
+def test_sets_are_measured_by_torch_fidelity(fidelity_file: Path, tmp_path: Path, capsys: Capture) -> None:
+    real = put(tmp_path / "r", **{f"{n}_png": stripes(24 + n, 32).roll(3 * n, 3) for n in range(4)})
+    fake = put(tmp_path / "f", **{f"{n}_jpg": -stripes(24, 32).roll(5 * n, 2) for n in range(3)})
+    flags = ["--weights", str(fidelity_file), "--metrics"]
+    same = compare(real, real, tmp_path / "out", *flags, "fid", "kid")
+    other = compare(real, fake, tmp_path / "out", *flags, "isc", "fid", "kid")
+    assert "fewer than 2048" in capsys.readouterr().out
+    assert same["frechet_inception_distance"] < 1e-3 * other["frechet_inception_distance"]
+    assert same["kernel_inception_distance_mean"] < other["kernel_inception_distance_mean"]
+    assert "inception_score_mean" not in same
+    assert other["inception_score_mean"] >= 1
+    assert other["fake"] == [str(fake), 3]
+
+
+def test_bad_sets_are_one_line(stem_file: Path, tmp_path: Path, capsys: Capture) -> None:
+    real, fake = put(tmp_path / "r", a_png=REAL, b_png=REAL), put(tmp_path / "f", a_png=REAL)
+    out = tmp_path / "out"
+    assert "at least 2 pictures" in refusal(capsys, lambda: compare(real, fake, out))
+    assert "can't be had" in refusal(capsys, lambda: compare(real, real, out))
+    assert "torch-fidelity's Inception" in refusal(
+        capsys, lambda: compare(real, real, out, "--weights", str(stem_file))
+    )
+    assert "name both" in refusal(capsys, lambda: main(["--path2fake", str(fake)]))
+    assert not out.exists()
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(importlib.import_module("sys").modules, "torch_fidelity.metrics", None)
+    with pytest.raises(ValueError, match="pip install torch-fidelity"):
+        fidelity.set_metrics([], [], ["fid"], None, torch.device("cpu"))

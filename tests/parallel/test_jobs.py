@@ -1,0 +1,207 @@
+"""Many pictures in one command: what is named, who runs it where, and that the results are those of single runs."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import main_train
+import random_samples
+from SinGAN.parallel import jobs as dispatch
+from SinGAN.parallel.jobs import Slot, pictures, slots
+from tests.workspace import SMALL, Capture, Workspace, refusal
+
+CPU = torch.device("cpu")
+SCRIPT = Path(main_train.__file__)
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.jpg", "d[1].png", "notes.txt", "._a.png"):
+        (folder / name).write_bytes(b"")
+    (folder / "e.png").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [
+        (["b.png", "a.png"], ["b.png", "a.png"]),
+        (["missing.png"], ["missing.png"]),  # reading it tells what is wrong
+        (["*.png"], ["a.png", "b.png", "d[1].png"]),
+        (["?.*"], ["a.png", "b.png", "c.jpg"]),
+        (["[ab].png", "b.png", "c.jpg"], ["a.png", "b.png", "c.jpg"]),
+        (["d[1].png"], ["d[1].png"]),
+        (["ALBUM/a.png", "ALBUM/c.jpg"], ["a.png", "c.jpg"]),  # what a shell makes of ALBUM/*
+        (["ALBUM/*.jpg"], ["c.jpg"]),
+    ],
+)
+def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str]) -> None:
+    assert pictures([name.replace("ALBUM", str(album)) for name in names], album) == meant
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["*.gif"], "--input_name *.gif meets no file in"),
+        (["../album/a.png", "../secret/*.png"], "holds a folder"),
+        (["/etc/passwd"], "holds a folder"),
+        (["a.png", "a.jpg"], "a.png and a.jpg would share their results"),
+        (["a.png", ""], "is no file name"),
+    ],
+)
+def test_names_that_are_refused(album: Path, names: list[str], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        pictures(names, album)
+
+
+def test_threads_are_divided_and_gpus_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert slots(CPU, jobs=2, per_gpu=1, threads=9) == [Slot("cpu", 4)] * 2
+    assert slots(CPU, jobs=4, per_gpu=1, threads=2) == [Slot("cpu", 1)] * 4
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    devices = [slot.device for slot in slots(torch.device("cuda"), jobs=3, per_gpu=2, threads=8)]
+    assert devices == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [slot.device for slot in slots(torch.device("cuda:1"), 2, 2, 8)] == ["cuda:1", "cuda:1"]
+    with pytest.raises(ValueError, match="--jobs 3 on 2 GPUs with --jobs_per_gpu 1: raise --jobs_per_gpu"):
+        slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
+
+
+def test_only_the_queues_own_flags_are_taken_away() -> None:
+    argv = [
+        "--input_name",
+        "a.png",
+        "b.png",
+        "--out=/my folder",
+        "--jobs",
+        "2",
+        "--lr_g",
+        "1e-3",
+        "--device=cpu",
+        "--x=-1",
+    ]
+    flags = ("--input_name", "--jobs", "--device")
+    assert dispatch.without(flags, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
+
+
+def test_nothing_starts_after_an_interrupt() -> None:
+    runner = dispatch.Here([Slot("cpu", 1)])
+    runner.stopped = True
+    task = dispatch.Task(Path("x.png"), SCRIPT, (), Path("model"))
+    assert runner.run(task, lambda task, line: None).error == "interrupted"
+    assert not runner.running
+
+
+def test_why_a_run_failed() -> None:
+    assert dispatch.reason(0, "anything") == ""
+    assert dispatch.reason(2, "main_train.py: error: no such picture") == "no such picture"
+    assert dispatch.reason(1, "KeyError: 3") == "exit status 1: KeyError: 3"
+    assert dispatch.reason(-9, "") == "killed by signal 9"
+
+
+def together(workspace: Workspace, names: list[str], *more: str) -> int:
+    """Train on ``names`` in one command; returns the exit status."""
+    flags = ["--input_dir", str(workspace.inputs), "--out", str(workspace.out), *SMALL, "--num_samples", "2"]
+    with pytest.raises(SystemExit) as stop:
+        main_train.main(["--input_name", *names, *flags, *more])
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Capture, count: int) -> None:
+    alone, many = Workspace(tmp_path / "alone"), Workspace(tmp_path / "many")
+    for workspace in (alone, many):
+        for index in range(count):
+            workspace.draw(f"p{index}.png", height=20 + index)
+    for index in range(count):
+        alone.train(name=f"p{index}.png")
+    capsys.readouterr()
+    assert together(many, ["p?.png"], "--jobs", "2") == 0
+    assert many.results() == alone.results()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[-count - 1 :]] == [
+        ["picture", "state"],
+        *([f"p{index}.png", "done"] for index in range(count)),
+    ]
+    assert any(line.startswith("p1.png: scale 0 of 0..2") for line in lines)
+    assert not any("@ " in line for line in lines)
+
+
+def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.inputs / "bad.png").write_bytes(b"no picture")
+    workspace.draw("y.png")
+    assert together(workspace, ["x.png", "bad.png", "y.png"]) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("bad.png: ")
+    assert err.count("\n") == 1
+    rows = out[out.rindex("picture ") :].splitlines()
+    assert [row.split()[1] for row in rows[1:]] == ["done", "failed", "done"]
+    assert "bad.png" in rows[2]
+    assert "is not a picture" in rows[2] or "cannot" in rows[2] or "can't" in rows[2]
+    assert not (workspace.out / "TrainedModels" / "bad").exists()
+    before = {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
+    workspace.draw("bad.png")
+    assert together(workspace, ["x.png", "bad.png", "y.png"]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
+    assert workspace.model("bad").exists()
+    assert "x.png: trained model already exist" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_other_scripts_take_several_pictures_too(tmp_path: Path, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.draw("y.png")
+    for name in ("x.png", "y.png"):
+        workspace.train(name=name)
+    flags = [
+        "--input_dir",
+        str(workspace.inputs),
+        "--out",
+        str(workspace.out),
+        "--not_cuda",
+        "--mode",
+        "random_samples",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        random_samples.main(["--input_name", "x.png", "y.png", *flags, "--gen_start_scale", "1"])
+    assert stop.value.code == 0
+    for name in ("x", "y"):
+        assert (workspace.out / "RandomSamples" / name / "gen_start_scale=1" / "grid.png").exists()
+
+
+def test_bad_flags_are_told_before_anything_starts(tmp_path: Path, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.draw("y.png")
+    flags = ["--input_name", "x.png", "y.png", "--input_dir", str(workspace.inputs), "--out", str(workspace.out)]
+    line = refusal(capsys, lambda: main_train.main([*flags, "--not_cuda", "--niter", "0"]))
+    assert "--niter" in line
+    assert not workspace.out.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.draw("y.png")
+    flags = ["--input_dir", str(workspace.inputs), "--out", str(workspace.out), *SMALL, "--checkpoint_every", "0"]
+    command = [sys.executable, str(SCRIPT), "--input_name", "x.png", "y.png", *flags, "--niter", "30", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    models = [workspace.model(name) for name in ("x", "y")]
+    deadline = time.monotonic() + 60
+    while not all(list(model.glob("checkpoint*.pth")) for model in models) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "main_train.py: error: interrupted"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "going on" in done.stdout

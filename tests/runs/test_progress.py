@@ -1,0 +1,98 @@
+"""What a person sees of a training."""
+
+import sys
+
+import pytest
+import torch
+
+from SinGAN.models import NetConfig
+from SinGAN.planning import PyramidConfig, plan_scales
+from SinGAN.runs import progress
+from SinGAN.runs.progress import Progress, duration
+
+CPU = torch.device("cpu")
+PLAN = plan_scales(250, 188, PyramidConfig())
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("time.monotonic", made)
+    return made
+
+
+def test_costs_grow_with_pixels_and_filters() -> None:
+    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    assert costs == sorted(costs)
+    assert costs[-1] / costs[0] > 200  # measured: 19 s against 0.06 s an iteration
+    faster = progress.scale_costs(PLAN, NetConfig(), CPU, winograd=True)
+    assert faster == sorted(faster)
+    assert faster[-1] / faster[0] == pytest.approx(85, rel=0.1)  # measured: 4.2 s against 0.05 s
+    assert 1 < costs[-1] / faster[-1] < 5  # of one unit
+    for unfit in (NetConfig(ker_size=5), NetConfig(filters=24, min_filters=24)):
+        assert progress.scale_costs(PLAN, unfit, CPU, True) == progress.scale_costs(PLAN, unfit, CPU)
+
+
+def test_the_estimate_follows_the_costs(clock: Clock) -> None:
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    clock.now = 10 * costs[0]  # a machine that takes as many seconds as the costs say
+    assert shown.remaining(0, 10) == pytest.approx(10 * sum(costs[1:]), rel=1e-6)
+    clock.now = 10 * sum(costs)
+    assert shown.remaining(PLAN.stop_scale, 10) == pytest.approx(0, abs=1e-6 * clock.now)
+
+
+def test_the_estimate_leaves_out_scales_that_are_there(clock: Clock) -> None:
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(8, 10))
+    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    clock.now = 100
+    assert shown.remaining(8, 10) == pytest.approx(100 * costs[9] / costs[8])
+
+
+def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    shown.show(0, 4, torch.zeros(7))
+    clock.now = 5
+    shown.scale_done(0, torch.tensor([0, 0, 0, 0.5, -0.25, 0.125, 0]))
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("scale 0 of 0..9 (34 x 26, 32 filters): 10 iterations in 5 s, D 0.500, G -0.250, rec 0.125")
+    assert out.count("\n") == 1
+
+
+def test_a_terminal_gets_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    clock.now = 1
+    shown.show(1, 4, torch.zeros(7))
+    shown.show(1, 9, torch.zeros(7))
+    shown.scale_done(1, torch.zeros(7))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "scale 1 of 0..9" in err
+    assert "5/10" in err
+    assert "10/10" in err
+    assert "left" in err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59, "59 s"), (600, "10 min"), (11100, "3 h 05 min"), (72000, "20 h 00 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_peak_memory_of_this_process() -> None:
+    assert 2**26 < progress.peak_memory(CPU) < 2**36

@@ -1,0 +1,245 @@
+"""What a run leaves behind, and what it cleans up."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from SinGAN.losses.iteration import LOSSES, TrainConfig
+from SinGAN.models import NetConfig
+from SinGAN.options.model import NEUTRAL
+from SinGAN.pictures import images
+from SinGAN.planning import plan_scales
+from SinGAN.pyramid import Pyramid, trained_scales
+from SinGAN.runs import obtain as jobs
+from SinGAN.runs import recorder as records
+from SinGAN.runs.obtain import Job
+from SinGAN.runs.progress import Progress
+from SinGAN.runs.recorder import Recorder
+from SinGAN.saved_models import manifest as manifests
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.training import StartWeights
+from tests.conftest import TINY, TINY_NET, stripes
+from tests.storage.test_files import everything
+
+CPU = torch.device("cpu")
+PLAN = plan_scales(24, 32, TINY)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    images.write(tmp_path / "in" / "x.png", stripes())
+    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0, **NEUTRAL}, 5, PLAN, CPU, "train")
+
+
+def job(folder: Path, manifest: Manifest, seed_asked: bool = False) -> Job:
+    return Job(folder, manifest, seed_asked, stripes(), PLAN, TINY_NET, TrainConfig(niter=2), StartWeights)
+
+
+def recorder(folder: Path, manifest: Manifest, tensorboard: bool = False) -> Recorder:
+    progress = Progress(PLAN, NetConfig(), 2, CPU, range(len(PLAN.sizes)))
+    return Recorder(folder, manifest, progress, overwrite=True, tensorboard=tensorboard)
+
+
+def record(folder: Path, manifest: Manifest, pyramid: Pyramid, scales: int | None = None) -> None:
+    """Record ``pyramid`` as if it were trained; of only some ``scales``, an interruption follows."""
+    with recorder(folder, manifest) as keeper:
+        for index in range(len(pyramid) if scales is None else scales):
+            for iteration in range(2):
+                keeper.watch(index, iteration, torch.arange(7.0) + iteration, dict)
+            keeper.keep(pyramid.below(index + 1), index)
+        if scales is not None:
+            keeper.watch(scales, 0, torch.zeros(7), dict)
+            raise KeyboardInterrupt
+
+
+def test_the_manifest_is_read_as_it_was_written(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    assert manifest.factor == PLAN.factor
+    assert manifest.sizes == [list(size) for size in PLAN.sizes]
+    assert len(manifest.sha256) == 64
+    assert set(manifest.versions) == {"SinGAN", "python", "torch", "engine"}
+
+
+def test_a_damaged_manifest_is_named(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.write(tmp_path)
+    path = tmp_path / "manifest.json"
+    for content in ("", "{}", "[]", "3", path.read_text()[:50], path.read_text().replace('"seed"', '"sed"')):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
+            Manifest.read(tmp_path)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"no manifest\.json"):
+        Manifest.read(tmp_path)
+
+
+def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    record(tmp_path / "m", manifest, pyramid)
+    top = ["NoiseAmp.pth", "Zs.pth", "manifest.json", "reals.pth"]
+    scale = ["netG.pth", "netD.pth", "z_opt.pth", "losses.csv", "losses.png"]
+    scale += ["real_scale.png", "fake_sample.png", "G(z_opt).png"]
+    places = [str(index) for index in range(len(pyramid))]
+    assert everything(tmp_path / "m") == sorted(
+        [*top, *places, *(f"{place}/{name}" for place in places for name in scale)]
+    )
+    found, loaded = manifests.load(tmp_path / "m", CPU)
+    assert found == manifest
+    assert len(loaded) == len(pyramid)
+
+
+def test_losses_and_snapshots(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    record(tmp_path / "m", manifest, pyramid)
+    with (tmp_path / "m" / "1" / "losses.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["iteration", *LOSSES]
+    assert rows[1] == ["0", *(str(value) for value in range(7))]
+    assert len(rows) == 3
+    real = images.read(tmp_path / "m" / "1" / "real_scale.png")
+    assert torch.allclose(real, pyramid.scales[1].real, atol=1 / 255)
+    rebuilt = images.read(tmp_path / "m" / "1" / "G(z_opt).png")
+    below = pyramid.below(2)
+    assert torch.allclose(rebuilt, below.generate(below.z_rec()).clamp(-1, 1), atol=1.01 / 255)
+
+
+def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "out" / "m", manifest, pyramid, scales=2)
+    assert trained_scales(tmp_path / "out" / "m") == 2
+    assert not (tmp_path / "out" / "m" / "2").exists()
+    with pytest.raises(ValueError, match=r"incomplete, 2 of \d scales"):
+        manifests.load(tmp_path / "out" / "m", CPU)
+    assert job(tmp_path / "out" / "m", manifest).whole_scales() == 2
+
+
+def test_an_unfinished_training_goes_on_with_the_next_scale(
+    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "m", manifest, pyramid, scales=2)
+    before = (tmp_path / "m" / "1" / "netG.pth").read_bytes()
+    asked = job(tmp_path / "m", replace(manifest, seed=99))
+    trained = jobs.obtain(asked)
+    assert asked.is_done()
+    assert len(trained) == len(PLAN.sizes)
+    assert (tmp_path / "m" / "1" / "netG.pth").read_bytes() == before
+    assert Manifest.read(tmp_path / "m").seed == manifest.seed
+    again = jobs.obtain(asked)
+    assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
+
+
+def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
+    def trained(seed: int, folder: Path) -> torch.Tensor:
+        pyramid = jobs.obtain(job(folder, replace(manifest, seed=seed)))
+        return pyramid.generate(pyramid.z_rec())
+
+    whole = trained(manifest.seed, tmp_path / "whole")
+    manifest_of_killed = tmp_path / "killed"
+    manifest_of_killed.mkdir()
+    manifest.write(manifest_of_killed)
+    assert torch.equal(trained(99, manifest_of_killed), whole)
+
+
+def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    record(tmp_path / "m", replace(manifest, task="animation"), pyramid)
+    with pytest.raises(ValueError, match="trained for animation, not for train"):
+        manifests.load(tmp_path / "m", CPU)
+    with pytest.raises(ValueError, match="trained for animation there, train asked"):
+        job(tmp_path / "m", manifest).whole_scales()
+    _, loaded = manifests.load(tmp_path / "m", CPU, "animation")
+    assert loaded.noise_border
+
+
+def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
+    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "out" / "deep" / "m", manifest, pyramid, scales=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scale_that_could_not_be_written_whole_is_removed(
+    manifest: Manifest, pyramid: Pyramid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = images.write
+
+    def full(path: Path, image: torch.Tensor) -> None:
+        if path.parent.name == "1":
+            raise OSError(28, "No space left on device", str(path))
+        write(path, image)
+
+    monkeypatch.setattr(images, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        record(tmp_path / "m", manifest, pyramid)
+    assert trained_scales(tmp_path / "m") == 1
+    assert not (tmp_path / "m" / "1").exists()
+
+
+def test_an_older_model_stays_until_the_new_one_is_whole(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    record(tmp_path / "m", manifest, pyramid)
+    newer = replace(manifest, seed=6)
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "m", newer, pyramid, scales=2)
+    assert Manifest.read(tmp_path / "m").seed == 5
+    record(tmp_path / "m", newer, pyramid)
+    assert Manifest.read(tmp_path / "m").seed == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "m"]
+
+
+def test_the_same_training_is_recognised_and_another_one_named(
+    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+) -> None:
+    folder = tmp_path / "m"
+    assert not job(folder, manifest).is_done()
+    record(folder, manifest, pyramid)
+    assert job(folder, manifest, seed_asked=True).is_done()
+    other_seed = replace(manifest, seed=9)
+    assert job(folder, other_seed).is_done()
+    with pytest.raises(ValueError, match="--manualSeed 5 there, 9 asked"):
+        job(folder, other_seed, seed_asked=True).is_done()
+    with pytest.raises(ValueError, match=r"--niter 2 there, 4 asked; --alpha 10 there, 1 asked"):
+        job(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
+    with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
+        job(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
+
+
+def test_no_model_yet(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"main_train\.py first"):
+        manifests.load(tmp_path / "none", CPU)
+
+
+def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with recorder(tmp_path / "m", manifest, tensorboard=True) as keeper:
+        for iteration in range(3):
+            keeper.watch(0, iteration, torch.arange(7.0) * iteration, dict)
+        keeper.keep(pyramid.below(1), 0)
+    events = accumulator.EventAccumulator(str(tmp_path / "m" / "tensorboard"))
+    events.Reload()
+    assert events.Tags()["scalars"] == [f"scale_0/{name}" for name in LOSSES]
+    assert [event.value for event in events.Scalars("scale_0/D_fake")] == [0, 1, 2]
+    assert len(events.Tags()["images"]) == 3
+
+
+def test_missing_tensorboard_is_said(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match="pip install tensorboard"):
+        recorder(tmp_path / "m", manifest, tensorboard=True)
+    assert not (tmp_path / "m").exists()
+
+
+def test_samples_are_written_with_their_sheet(tmp_path: Path) -> None:
+    records.write_samples(tmp_path / "s", [stripes(), -stripes()])
+    assert everything(tmp_path / "s") == ["0.png", "1.png", "grid.png"]
+    assert images.read(tmp_path / "s" / "grid.png").shape[3] > 32
+
+
+def test_the_manifest_is_plain_json(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.write(tmp_path)
+    values = json.loads((tmp_path / "manifest.json").read_text())
+    assert values["options"] == {"niter": 2, "alpha": 10.0, **NEUTRAL}
+    assert values["seed"] == 5

@@ -1,0 +1,385 @@
+"""Trainings that are stopped, killed or run out of disk, and go on to the same bits."""
+
+import contextlib
+import os
+import random
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import animation
+import main_train
+import paint2image
+import SR
+from SinGAN.pictures import images
+from SinGAN.pyramid import trained_scales
+from SinGAN.runs import recorder as records
+from SinGAN.storage import checkpoints, files
+from tests.conftest import stripes
+from tests.workspace import SIZES, Capture, Workspace, refusal
+
+FLAGS = ["--not_cuda", *SIZES, "--niter", "6", "--manualSeed", "1", "--checkpoint_every", "0"]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def train(workspace: Workspace, *more: str) -> None:
+    main_train.main([*workspace.flags(), *FLAGS, "--num_samples", "2", *more])
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("unbroken"))
+    train(workspace)
+    return workspace
+
+
+def bits(workspace: Workspace) -> dict[str, str]:
+    """All results but what tells time or place: the plots of the losses hold their library's version."""
+    return {name: value for name, value in workspace.results().items() if not name.endswith("losses.png")}
+
+
+class CutError(Exception):
+    """An end that nobody expects."""
+
+
+@contextlib.contextmanager
+def cut_after(iterations: int) -> Iterator[None]:
+    """Stop the training within after so many iterations, whatever the scale."""
+    watch, seen = records.Recorder.watch, [0]
+
+    def counting(self: records.Recorder, *call: object) -> None:
+        seen[0] += 1
+        if seen[0] > iterations:
+            raise CutError
+        watch(self, *call)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records.Recorder, "watch", counting)
+        yield
+
+
+@pytest.mark.parametrize("iterations", [1, 5, 6, 7, 10, 15])
+def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
+    iterations: int, workspace: Workspace, unbroken: Workspace, capsys: Capture
+) -> None:
+    with cut_after(iterations), pytest.raises(CutError):
+        train(workspace)
+    train(workspace)
+    assert f"going on after iteration {iterations % 6} of scale {iterations // 6}" in capsys.readouterr().out or (
+        iterations % 6 == 0
+    )
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_without_a_checkpoint_the_scale_begins_again(workspace: Workspace, unbroken: Workspace) -> None:
+    with cut_after(9), pytest.raises(CutError):
+        train(workspace, "--checkpoint_every", "1000")
+    assert trained_scales(workspace.model()) == 1
+    train(workspace)
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_the_seed_is_the_unfinished_trainings(workspace: Workspace, unbroken: Workspace) -> None:
+    with cut_after(9), pytest.raises(CutError):
+        train(workspace)
+    position = FLAGS.index("--manualSeed")
+    main_train.main([*workspace.flags(), *FLAGS[:position], *FLAGS[position + 2 :], "--num_samples", "2"])
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_a_folder_without_anything_is_begun(workspace: Workspace, unbroken: Workspace) -> None:
+    workspace.model().mkdir(parents=True)
+    (workspace.model() / ".manifest.json.1.tmp").write_text("{")
+    train(workspace)
+    (workspace.model() / ".manifest.json.1.tmp").unlink()  # process 1 lives
+    assert bits(workspace) == bits(unbroken)
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :: 97] = b"x" * len(content[len(content) // 2 :: 97])
+    path.write_bytes(content)
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def test_a_checkpoint_of_a_whole_model_goes(workspace: Workspace, unbroken: Workspace) -> None:
+    """Killed between its last scale and the end, before samples were drawn."""
+    train(workspace)
+    torch.save({"scale": 2, "iterations": 6, "curves": torch.zeros(6, 7)}, workspace.model() / checkpoints.BEFORE)
+    shutil.rmtree(workspace.out / "RandomSamples")
+    train(workspace)
+    assert bits(workspace) == bits(unbroken)
+
+
+@pytest.mark.parametrize("how", [damage, shorten, empty])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    how: Callable[[Path], None], workspace: Workspace, unbroken: Workspace, capsys: Capture
+) -> None:
+    with cut_after(10), pytest.raises(CutError):
+        train(workspace)
+    how(workspace.model() / checkpoints.NEWEST)
+    train(workspace)
+    out = capsys.readouterr().out
+    assert f"{checkpoints.NEWEST} is damaged" in out
+    assert "going on after iteration 3 of scale 1" in out
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_what_is_no_checkpoint_of_this_scale_is_not_used(
+    workspace: Workspace, unbroken: Workspace, capsys: Capture
+) -> None:
+    with cut_after(10), pytest.raises(CutError):
+        train(workspace)
+    torch.save({"scale": 0, "iterations": 3, "curves": torch.zeros(3, 7)}, workspace.model() / checkpoints.NEWEST)
+    torch.save({"scale": 1, "iterations": 3, "curves": torch.zeros(2, 7)}, workspace.model() / checkpoints.BEFORE)
+    train(workspace)
+    assert "is no checkpoint of a training" in capsys.readouterr().out
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_line(workspace: Workspace, capsys: Capture) -> None:
+    with cut_after(10), pytest.raises(CutError):
+        train(workspace)
+    path = workspace.model() / checkpoints.NEWEST
+    state = torch.load(path)
+    for name, value in (("generator", {}), ("rng", torch.zeros(3)), ("critic_optimizer", 7)):
+        torch.save({**state, name: value}, path)
+        assert "does not fit the training" in refusal(capsys, lambda: train(workspace))
+
+
+def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: Capture) -> None:
+    with cut_after(3), pytest.raises(CutError):
+        train(workspace)
+    line = refusal(capsys, lambda: train(workspace, "--lr_g", "0.1", "--niter", "9"))
+    assert "--niter 6 there, 9 asked; --lr_g 0.0005 there, 0.1 asked" in line
+    train(workspace, "--niter", "2", "--overwrite")
+    assert trained_scales(workspace.model()) == 3
+
+
+def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
+    workspace: Workspace, unbroken: Workspace, capsys: Capture
+) -> None:
+    train(workspace, "--niter", "1")
+    older = bits(workspace)
+    with cut_after(10), pytest.raises(CutError):
+        train(workspace, "--overwrite")
+    kept = {name: value for name, value in bits(workspace).items() if ".new/" not in name}
+    assert kept == older
+    train(workspace, "--overwrite")
+    assert "going on after iteration 4 of scale 1" in capsys.readouterr().out
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_an_overwriting_with_other_options_begins_anew(workspace: Workspace, unbroken: Workspace) -> None:
+    train(workspace, "--niter", "1")
+    with cut_after(10), pytest.raises(CutError):
+        train(workspace, "--overwrite", "--niter", "8")
+    train(workspace, "--overwrite")
+    assert bits(workspace) == bits(unbroken)
+
+
+SCRIPTS: dict[str, Callable[[list[str]], None]] = {
+    "SR": lambda flags: SR.main([*flags, *FLAGS, "--sr_factor", "1.3", "--min_size", "12"]),
+    "animation": lambda flags: animation.main(
+        [
+            *flags,
+            *FLAGS,
+            "--min_size",
+            "12",
+            "--num_frames",
+            "3",
+            "--animation_start_scale",
+            "0",
+            "--beta_animation",
+            "0.9",
+        ]
+    ),
+    "redrawn": lambda flags: main_train.main([*flags, *FLAGS, "--z_rec", "redrawn", "--num_samples", "2"]),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_that_trains_goes_on(script: str, workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = Workspace(tmp_path / "whole")
+    SCRIPTS[script](whole.flags())
+    with cut_after(4), pytest.raises(CutError):
+        SCRIPTS[script](workspace.flags())
+    SCRIPTS[script](workspace.flags())
+    assert bits(workspace) == bits(whole)
+
+
+def test_quantized_painting_goes_on(unbroken: Workspace, tmp_path: Path, capsys: Capture) -> None:
+    def paint(out: Path) -> None:
+        flags = [
+            "--ref_dir",
+            str(unbroken.inputs),
+            "--ref_name",
+            "x.png",
+            "--paint_start_scale",
+            "1",
+            "--manualSeed",
+            "3",
+        ]
+        asked = [*unbroken.flags(), "--out", str(out), "--not_cuda", *flags, "--quantization_flag"]
+        paint2image.main([*asked, "--checkpoint_every", "0"])
+
+    for name in ("a", "b"):
+        shutil.copytree(unbroken.out, tmp_path / name)
+    paint(tmp_path / "a")
+    with cut_after(4), pytest.raises(CutError):
+        paint(tmp_path / "b")
+    capsys.readouterr()
+    paint(tmp_path / "b")
+    assert "going on after iteration 4 of scale 1" in capsys.readouterr().out
+    result = Path("Paint2image") / "x" / "x_out_quantized" / "start_scale=1.png"
+    assert (tmp_path / "a" / result).read_bytes() == (tmp_path / "b" / result).read_bytes()
+
+
+# processes that die
+
+
+def forked(work: Callable[[], object]) -> int:
+    """The process id of a child that does ``work``, silently."""
+    child = os.fork()
+    if child == 0:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        status = 1
+        try:
+            work()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            os._exit(status)
+    return child
+
+
+def ended(child: int) -> int | None:
+    """The exit status of ``child``, None while it runs; minus the signal that killed it."""
+    found, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def killed_until_it_ends(workspace: Workspace, kills: int, seed: int, whole: float) -> int:
+    """Train ``workspace``'s picture, killed up to ``kills`` times at random moments; returns the kills.
+
+    ``whole`` is how many seconds a training takes that is left alone: each attempt gets a part of it.
+    """
+    moments, done = random.Random(seed), 0
+    while True:
+        child = forked(lambda: train(workspace))
+        deadline = time.monotonic() + (moments.uniform(0.01, 0.3) * whole if done < kills else 120)
+        while (status := ended(child)) is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if status is not None:
+            assert status == 0
+            return done
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        done += 1
+        assert done <= kills, "it does not end"
+
+
+def rest(workspace: Workspace) -> list[str]:
+    """Files and folders that no user asked for."""
+    return [path.name for path in workspace.out.rglob(".*")]
+
+
+@pytest.fixture(scope="module")
+def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds of a training that is left alone, in a process of its own."""
+    workspace, start = Workspace(tmp_path_factory.mktemp("timed")), time.monotonic()
+    os.waitpid(forked(lambda: train(workspace)), 0)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_training_killed_at_any_moment_goes_on_to_the_same_bits(
+    seed: int, workspace: Workspace, unbroken: Workspace, duration: float
+) -> None:
+    kills = killed_until_it_ends(workspace, 10, seed, duration)
+    print(f"{kills} kills in trainings of {duration:.1f} s")
+    assert kills >= 3
+    assert bits(workspace) == bits(unbroken)
+    assert not rest(workspace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 22))
+def test_many_more_kills(seed: int, workspace: Workspace, unbroken: Workspace, duration: float) -> None:
+    killed_until_it_ends(workspace, 20, seed, duration)
+    assert bits(workspace) == bits(unbroken)
+
+
+@pytest.mark.parametrize("room", [3_000, 20_000, 60_000])
+def test_a_full_disk_keeps_what_is_whole(room: int, workspace: Workspace, unbroken: Workspace) -> None:
+    """No file can be larger than ``room`` bytes: the checkpoints, or a net, or nothing fits."""
+
+    def cramped() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        train(workspace)
+
+    _, status = os.waitpid(forked(cramped), 0)
+    assert os.waitstatus_to_exitcode(status) in (0, 2)
+    train(workspace)
+    assert bits(workspace) == bits(unbroken)
+
+
+def test_a_second_process_in_the_same_folder_stops(workspace: Workspace, capsys: Capture) -> None:
+    held, release = os.pipe(), os.pipe()
+
+    def hold() -> None:
+        with files.locked(workspace.model()):
+            os.write(held[1], b"x")
+            os.read(release[0], 1)
+
+    child = forked(hold)
+    os.read(held[0], 1)
+    assert "another process is training" in refusal(capsys, lambda: train(workspace))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    train(workspace)  # the lock died with its process
+    assert not rest(workspace)
+
+
+def test_a_replacement_cut_off_in_the_middle_is_finished(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    for name in (".m.77.old", ".m.new", ".mm.79.old"):
+        images.write(tmp_path / name / "x.png", stripes())
+    files.recover(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".m.new", ".mm.79.old", "m"]
+    files.recover(tmp_path / "nowhere" / "m")
+
+
+def test_drafts_of_dead_processes_go(tmp_path: Path) -> None:
+    child = forked(lambda: None)
+    os.waitpid(child, 0)
+    folder = tmp_path / "s"
+    images.write(folder / "1" / f".netG.pth.{child}.tmp", stripes())
+    for process in (child, os.getpid()):
+        images.write(tmp_path / f".s.{process}.tmp" / "x.png", stripes())
+    files.recover(folder)
+    assert not any((folder / "1").iterdir())
+    files.clear_drafts(tmp_path, ".s.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".s.{os.getpid()}.tmp", "s"]

@@ -1,0 +1,40 @@
+"""The folder names of the results."""
+
+from pathlib import Path
+
+import pytest
+
+from SinGAN.storage import layout
+
+OUT = Path("Output")
+
+
+def test_folders_are_the_authors() -> None:
+    assert str(layout.trained(OUT, "x", 0.75, 10.0)) == "Output/TrainedModels/x/scale_factor=0.750000,alpha=10"
+    assert layout.trained(OUT, "x", 0.793701, 0.5).name == "scale_factor=0.793701,alpha=0.5"
+    assert str(layout.random_samples(OUT, "x", 2)) == "Output/RandomSamples/x/gen_start_scale=2"
+    arbitrary = layout.arbitrary_sizes(OUT, "x", scale_v=1.0, scale_h=1.5)
+    assert str(arbitrary) == "Output/RandomSamples_ArbitrerySizes/x/scale_v=1.000000_scale_h=1.500000"
+    assert layout.arbitrary_sizes(OUT, "x", 1, 2, 3).name == "scale_v=1.000000_scale_h=2.000000_gen_start_scale=3"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.png", "a"),
+        ("a.jpeg", "a"),
+        ("my photo.v2.tiff", "my photo.v2"),
+        ("é日本.webp", "é日本"),
+        ("plain", "plain"),
+    ],
+)
+def test_names_lose_their_extension_of_any_length(name: str, stem: str) -> None:
+    assert layout.stem(name) == stem
+
+
+@pytest.mark.parametrize(
+    "name", ["..png", "...png", "../a.png", "/etc/a.png", "a/b.png", "a\\b.png", "..", ".", "", "a\nb.png", "a\0.png"]
+)
+def test_names_can_not_lead_out_of_the_folders(name: str) -> None:
+    with pytest.raises(ValueError, match="--input_name"):
+        layout.stem(name)
