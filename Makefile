@@ -12,7 +12,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/python editing.py $(DEMO) --ref_name rocket_edit.png --editing_start_scale all
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow"

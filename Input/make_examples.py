@@ -13,7 +13,7 @@ from skimage import data, draw
 Levels = npt.NDArray[np.uint8]
 
 HERE = Path(__file__).parent
-LONGER_SIDE = 250  # pixels: the default --max_size
+LONGER_SIDE = 250  # pixels: the default of ``max_size``
 
 
 def reduced(photo: Levels, longer_side: int = LONGER_SIDE) -> Levels:
@@ -33,16 +33,16 @@ def save(path: str, levels: Levels) -> None:
 def paste(
     photo: Levels, patch: Levels, top: int, left: int, outline: npt.NDArray[np.bool_] | None = None
 ) -> tuple[Levels, Levels]:
-    """``photo`` with ``patch``, cut out along its ``outline`` (H, W), pasted in, and the mask (white where)."""
+    """``photo`` with ``patch``, cut out along its ``outline`` (H, W), pasted in; and a mask that is white there."""
     cut = np.ones(patch.shape[:2], bool) if outline is None else outline
     pasted, mask = photo.copy(), np.zeros(photo.shape[:2], np.uint8)
-    here = np.s_[top : top + patch.shape[0], left : left + patch.shape[1]]
-    pasted[here][cut], mask[here][cut] = patch[cut], 255
+    window = np.s_[top : top + patch.shape[0], left : left + patch.shape[1]]
+    pasted[window][cut], mask[window][cut] = patch[cut], 255
     return pasted, mask
 
 
 def ball(photo: Levels, diameter: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
-    """``photo`` on a ball that is lit from the upper left, and its outline."""
+    """``photo`` (H, W) on a ball that is lit from the upper left, (diameter, diameter, 3), and its outline."""
     y, x = np.mgrid[-1 : 1 : diameter * 1j, -1 : 1 : diameter * 1j]
     outline = x**2 + y**2 <= 1
     height = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))

@@ -13,163 +13,183 @@ if __name__ == "__main__":
 
 
 import json
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import config
 from SIFID import evaluation, fidelity, pairs
-from SIFID.evaluation import Evaluation
+from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
-from SIFID.sifid_score import add_inception_flags
+from SIFID.sifid_score import InceptionOptions
 from SinGAN import manipulate
-from SinGAN.engines import engine as engines
+from SinGAN.engines.engine import precision_of
+from SinGAN.options.applications import ALL, COUNT
+from SinGAN.options.option import option
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.storage import pretrained as weights
 from SinGAN.storage.files import whole_file, whole_folder
+from SinGAN.terminal.flags import parser, values_of
+from SinGAN.terminal.parse import parse
+from SinGAN.terminal.several import run_several
+from SinGAN.terminal.table import table
 
-FID_SET = 2048  # pictures: below, the covariance of as many features is singular
+LOG = logging.getLogger("SIFID.evaluate")  # also where this file is run as a script
+FID_SET = 2048  # pictures; with fewer the covariance of as many features is singular
+SETS = "sets of pictures, instead of a model"
 
 
-@script
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = flags()
-    args = parser.parse_args(argv)
-    if args.path2real or args.path2fake:
-        compare_sets(args)
-    elif args.input_name:
-        evaluate_model(*config.parse(parser, argv, __file__))
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions(InceptionOptions):
+    """The options of an evaluation: of a model's samples, or of one set of pictures against another."""
+
+    gen_start_scale: tuple[int | None, ...] = option(
+        (0,), "first scales with fresh noise, or: all", group="samples", least=0, every=ALL
+    )
+    num_samples: int = option(50, "samples from each", group="samples", **COUNT)
+    lpips: bool = option(False, "download the weights for LPIPS, half a GB, where they are lacking", group="samples")
+    path2real: Path | None = option(None, "folder of the real pictures", group=SETS)
+    path2fake: Path | None = option(None, "folder of the generated pictures", group=SETS)
+    images_suffix: str | None = option(
+        None, "how the names end of the files that count, as jpg", group=SETS, unset="every picture"
+    )
+    metrics: tuple[str, ...] = option(fidelity.METRICS, "what is measured", group=SETS, choices=fidelity.METRICS)
+
+
+def run(argv: Sequence[str]) -> None:
+    """Measure what ``argv`` names."""
+    asked = parse(parser(__doc__, ["evaluate"], input_name="", options=EvaluationOptions), argv)
+    options = values_of(EvaluationOptions, asked.args)
+    if options.path2real or options.path2fake:
+        compare_sets(options, asked.device, asked.args.out)
+    elif len(asked.runs) > 1 or asked.args.ray:
+        raise SystemExit(run_several(asked, "evaluate", argv))
+    elif asked.runs:
+        asked.run.check_links()
+        with precision_of(asked.run.settings.precision, asked.device):
+            evaluate_model(asked.run, options)
     else:
         raise ValueError(
-            "nothing to measure: name a model with --input_name, or two sets with --path2real, --path2fake"
+            "nothing to measure: name a model with `input_name`, or two sets with `path2real`, `path2fake`"
         )
 
 
-def flags() -> config.Parser:
-    """What names a model, the measures of its samples, and two sets of pictures instead."""
-    made = config.parser(__doc__, ["evaluate"], input_name="")
-    add = made.add_argument_group("samples").add_argument
-    scale = config.scale_or_all(0)
-    add("--gen_start_scale", type=scale, nargs="+", default=[0], help="first scales with fresh noise, or: all [0]")
-    add("--num_samples", type=config.count, default=50, help="samples from each [%(default)s]")
-    add("--lpips", action="store_true", help="download the weights for LPIPS, half a GB, where they are lacking")
-    add_inception_flags(made)
-    add = made.add_argument_group("sets of pictures, instead of a model").add_argument
-    add("--path2real", type=Path, help="folder of the real pictures")
-    add("--path2fake", type=Path, help="folder of the generated pictures")
-    add("--images_suffix", help="how the names end of the files that count, as jpg [every picture]")
-    add("--metrics", nargs="+", choices=fidelity.METRICS, default=[*fidelity.METRICS], help="[isc fid kid]")
-    return made
-
-
-def evaluate_model(run: Run, args: config.Flags) -> None:
+def evaluate_model(run: Run, options: EvaluationOptions) -> None:
+    """Measure samples of the model that ``run`` names, and its reconstruction."""
     manifest, pyramid = run.load()
-    starts = start_scales(args.gen_start_scale, len(pyramid))
-    check_size(*pyramid.scales[-1].size, args.dims)
-    net, lpips = sifid_net(args.dims, args.weights), lpips_measure(args.lpips)
+    starts = start_scales(options.gen_start_scale, len(pyramid))
+    check_size(*pyramid.scales[-1].size, options.dims)
+    net, lpips = sifid_net(options.dims, options.weights), lpips_measure(options.lpips)
     net = net and net.to(run.device)
-    real, found, pictures = pyramid.scales[-1].real, [], {}
+    real, evaluations, samples = pyramid.scales[-1].real, [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
-        samples = evaluation.draw_samples(pyramid, run.fresh_rng(), args.num_samples, start)
-        found.append(evaluation.evaluate(samples, real, start, net, lpips))
-        pictures[start] = samples
+        samples[start] = evaluation.draw_samples(pyramid, run.fresh_rng(), options.num_samples, start)
+        evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips))
     score = evaluation.reconstruction(pyramid)
     report = {
         "model": str(run.model),
         "picture": {"file": manifest.picture, "sha256": manifest.sha256},
         "size": list(pyramid.scales[-1].size),
-        "num_samples": args.num_samples,
+        "num_samples": options.num_samples,
         "seed": run.seed,
-        "sifid": None if net is None else {"dims": args.dims, "weights": str(args.weights or "IMAGENET1K_V1")},
+        "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
         "reconstruction": {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
-        "start_scales": [evaluation.as_json(one) for one in found],
+        "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
     folder = layout.evaluation(run.out, run.name)
-    write(folder, report, real, pictures)
-    print(*evaluation.table(found, pyramid.scales[-1].size), sep="\n")
+    write(folder, report, real, samples)
+    print(*table(evaluation.table_rows(evaluations, pyramid.scales[-1].size), right=True), sep="\n")
     print(f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; random seed: {run.seed}")
-    warn_of_copies(found)
+    print_copies(evaluations)
     print(f"numbers, heat maps and contact sheets: {folder}")
 
 
 def start_scales(asked: Sequence[int | None], scales: int) -> list[int]:
-    """The start scales ``asked`` for, None standing for all, in order; a ValueError where the model lacks one."""
+    """The start scales ``asked`` for, sorted; None stands for all; a ValueError where the model lacks one."""
     if None in asked:
         return list(range(scales))
-    chosen = sorted({start for start in asked if start is not None})
-    for start in chosen:
-        manipulate.check_start_scale(start, scales, "--gen_start_scale")
-    return chosen
+    starts = sorted({start for start in asked if start is not None})
+    for start in starts:
+        manipulate.check_start_scale(start, scales)
+    return starts
 
 
 def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
-    """The net for SIFID, or None, and a line, where its weights can't be had and no file was named."""
+    """The net for SIFID; None, and a note, where its weights can't be downloaded and no ``file`` was named."""
     try:
         return trained_inception(dims, file)
     except FileNotFoundError as error:
         if file is not None:
             raise
-        print(f"SIFID is left out: {error}, or name a file with --weights")
+        LOG.info(f"SIFID is left out: {error}, or name a file with `weights`")
         return None
 
 
-def lpips_measure(download: bool) -> evaluation.Lpips | None:
-    """LPIPS between samples, or None, and a line, where its weights are lacking and no ``download`` is asked for."""
+def lpips_measure(download: bool) -> Lpips | None:
+    """LPIPS between samples; None, and a note, where its weights are missing and no ``download`` is asked for."""
     try:
-        lacking = [url for url in fidelity.lpips_files() if not weights.cached(url).exists()]
+        missing = [url for url in fidelity.lpips_urls() if not weights.cached(url).exists()]
     except ValueError as error:
-        lacking = [str(error)]
-    if lacking and not download:
-        print(f"LPIPS is left out: its weights are not there (--lpips downloads them): {', '.join(lacking)}")
+        missing = [str(error)]
+    if missing and not download:
+        LOG.info(f"LPIPS is left out: its weights are not there (`lpips` downloads them): {', '.join(missing)}")
         return None
     return fidelity.lpips_diversity
 
 
-def warn_of_copies(found: Sequence[Evaluation]) -> None:
-    copies = [one for one in found if one.textured_copy_score >= evaluation.COPIES]
+def print_copies(evaluations: Sequence[Evaluation]) -> None:
+    """Print the start scales whose samples are near-copies of the training picture, if there are any."""
+    copies = [measures for measures in evaluations if measures.textured_copy_score >= evaluation.COPIES]
     if copies:
-        named = ", ".join(f"{one.start_scale} ({one.textured_copy_score:.0%})" for one in copies)
+        starts = ", ".join(f"{measures.start_scale} ({measures.textured_copy_score:.0%})" for measures in copies)
         print(
-            f"near-copies: most textured patches are the training picture's at the same place, from start scale {named}"
+            "near-copies: most textured patches are the training picture's at the same place, "
+            f"from start scale {starts}"
         )
 
 
 def finite(number: float) -> float | None:
+    """``number``, or None, which JSON can hold, where it is infinite or NaN."""
     return number if abs(number) < float("inf") else None
 
 
 def as_text(report: dict[str, object]) -> str:
+    """``report`` as the text of a JSON file."""
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
 def write(folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor]) -> None:
-    """Write ``evaluation.json`` and, for each start scale, the heat map and the contact sheet as ``folder``."""
+    """Write ``folder``: ``evaluation.json``, and a heat map and a contact sheet for each start scale."""
     with whole_folder(folder) as draft:
         (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
-        for start, drawn in samples.items():
-            images.write_levels(draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(drawn, real))
-            evaluation.deviation_plot(drawn).savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
+        for start, batch in samples.items():
+            images.write_levels(draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real))
+            evaluation.deviation_plot(batch).savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
 
 
-def compare_sets(args: config.Flags) -> None:
-    if args.path2fake is None or (args.path2real is None and args.metrics != ["isc"]):
-        raise ValueError("two sets are compared: name both --path2real and --path2fake")
-    real = [] if args.path2real is None else pairs.pictures(args.path2real, args.images_suffix)
-    fake = pairs.pictures(args.path2fake, args.images_suffix)
-    device = engines.choose_device(args.device, args.not_cuda)
-    found = fidelity.set_metrics(real, fake, args.metrics, args.weights, device)
-    report = {"real": [str(args.path2real), len(real)], "fake": [str(args.path2fake), len(fake)], **found}
-    file = layout.set_metrics(args.out)
+def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) -> None:
+    """Measure one set of pictures against another."""
+    if options.path2fake is None or (options.path2real is None and options.metrics != ("isc",)):
+        raise ValueError("two sets are compared: name both `path2real` and `path2fake`")
+    real = [] if options.path2real is None else pairs.pictures(options.path2real, options.images_suffix)
+    fake = pairs.pictures(options.path2fake, options.images_suffix)
+    values = fidelity.set_metrics(real, fake, options.metrics, options.weights, device)
+    report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
+    file = layout.set_metrics(out)
     with whole_file(file) as draft:
         draft.write_text(as_text(report), encoding="utf-8")
-    print(*(f"{name}: {value:.6g}" for name, value in found.items()), sep="\n")
+    print(*(f"{name}: {value:.6g}" for name, value in values.items()), sep="\n")
     print(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
-    if "fid" in args.metrics and min(len(fake), len(real)) < FID_SET:
+    if "fid" in options.metrics and min(len(fake), len(real)) < FID_SET:
         print(f"note: FID of fewer than {FID_SET} pictures is too high: compare it with sets of the same sizes only")
 
+
+main = script(run, start_scale="gen_start_scale")
 
 if __name__ == "__main__":
     main()

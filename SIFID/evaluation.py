@@ -1,4 +1,4 @@
-"""What is measured of a trained model: samples from a start scale against the training picture."""
+"""The measures of a trained model: its samples from a start scale against the training picture."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -14,19 +15,18 @@ from SIFID import metrics
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
 from SinGAN import manipulate
-from SinGAN.pictures import images
-from SinGAN.pictures import similarity as measures
-from SinGAN.pictures.similarity import Score
-from SinGAN.pyramid import Pyramid
-from SinGAN.runs.recorder import SHEET_SAMPLES
+from SinGAN.pictures import images, sheets
+from SinGAN.pictures.similarity import Score, compare
+from SinGAN.pyramid import Pyramid, Scale
 
-COPIES = 0.5  # of the textured patches: from here on the samples are called near-copies
+COPIES = 0.5  # part of the textured patches that are copied: from here on the samples are called near-copies
 Lpips = Callable[[Tensor], float]
+"""The diversity of samples (B, 3, H, W) as LPIPS measures it."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measures of the samples from one start scale; None is one whose weights are not there."""
+    """The measures of the samples from one start scale; None stands for a measure whose weights are missing."""
 
     start_scale: int
     sifid_mean: float | None
@@ -34,24 +34,32 @@ class Evaluation:
     diversity: float
     copy_score: float
     textured_copy_score: float
-    sliced_wasserstein: list[float]  # of each octave, fine to coarse
+    sliced_wasserstein: list[float]  # for each octave, fine to coarse
     lpips: float | None
 
 
-def draw_samples(pyramid: Pyramid, rng: torch.Generator, count: int, start_scale: int) -> Tensor:
-    """``count`` random samples (count, C, H, W) as their files hold them: of 8-bit levels."""
-    drawn = manipulate.sample(pyramid, rng, count, start_scale)
-    return torch.cat([images.to_tensor(images.to_levels(image)) for image in drawn]).to(pyramid.scales[0].real.device)
+def draw_samples(pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int) -> Tensor:
+    """``count`` random samples (count, C, H, W) in [-1, 1], rounded to 8 bits as in their files."""
+    samples = manipulate.sample(pyramid, rng, count, start_scale)
+    return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(pyramid.scales[0].real.device)
 
 
-def opaque(image: Tensor) -> Tensor:
+def without_alpha(image: Tensor) -> Tensor:
     """``image`` (B, 1, 3 or 4, H, W) without its alpha."""
     return image[:, :3]
 
 
 def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | None, lpips: Lpips | None) -> Evaluation:
-    """The measures of ``samples`` (B, C, H, W) against ``real`` (1, C, H, W); ``net`` gives SIFID's features."""
-    samples, real = opaque(samples), opaque(real)
+    """The measures of ``samples`` against the training picture.
+
+    Arguments:
+        samples: (B, C, H, W) in [-1, 1].
+        real: the training picture, (1, C, H, W), likewise.
+        start_scale: the first scale that had fresh noise.
+        net: the Inception net of SIFID, if its weights are there.
+        lpips: if its weights are there.
+    """
+    samples, real = without_alpha(samples), without_alpha(real)
     distances = None if net is None else sifids(net, samples, real)
     return Evaluation(
         start_scale=start_scale,
@@ -71,31 +79,32 @@ def sifids(net: nn.Module, samples: Tensor, real: Tensor) -> list[float]:
     return [frechet_distance(truth, fake) for fake in moments_of(net, samples.expand(-1, 3, -1, -1).split(1))]
 
 
-def reconstruction(pyramid: Pyramid) -> Score:
-    """How near the model's reconstruction is to its training picture."""
+def reconstruction(pyramid: Pyramid[Scale]) -> Score:
+    """The similarity of the model's reconstruction to its training picture."""
     real = pyramid.scales[-1].real
-    return measures.compare(opaque(pyramid.generate(pyramid.z_rec())), opaque(real))
+    return compare(without_alpha(pyramid.generate(pyramid.z_rec())), without_alpha(real))
 
 
-def as_json(found: Evaluation) -> dict[str, object]:
-    """``found`` as plain values: what is not a number, as the diversity of a constant picture, is None."""
+def as_json(evaluation: Evaluation) -> dict[str, object]:
+    """``evaluation`` as plain values: None stands for NaN, as the diversity of a constant picture is."""
     return {
-        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in asdict(found).items()
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in asdict(evaluation).items()
     }
 
 
-def table(found: Sequence[Evaluation], size: tuple[int, int]) -> list[str]:
-    """Lines of a table with a row for each of ``found``; ``size`` is that of the finest octave."""
-    octaves = range(len(found[0].sliced_wasserstein))
+def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list[list[str]]:
+    """The cells of a table: names, then a row for each of ``evaluations``; ``size`` is that of the finest octave."""
+    octaves = range(len(evaluations[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
     names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)"]
     rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS"]]
-    for one in found:
-        copies = [one.copy_score, one.textured_copy_score]
-        numbers = [one.sifid_mean, one.sifid_std, one.diversity, *copies, *one.sliced_wasserstein, one.lpips]
-        rows.append([str(one.start_scale), *map(_cell, numbers)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    for measures in evaluations:
+        copies = [measures.copy_score, measures.textured_copy_score]
+        sifid = [measures.sifid_mean, measures.sifid_std]
+        numbers = [*sifid, measures.diversity, *copies, *measures.sliced_wasserstein, measures.lpips]
+        rows.append([str(measures.start_scale), *map(_cell, numbers)])
+    return rows
 
 
 def _cell(number: float | None) -> str:
@@ -104,18 +113,26 @@ def _cell(number: float | None) -> str:
 
 def samples_sheet(samples: Tensor, real: Tensor) -> images.Levels:
     """A contact sheet: ``real`` (1, C, H, W) first, then ``samples`` (B, C, H, W)."""
-    return images.contact_sheet([images.thumbnail(image) for image in (real, *samples[:SHEET_SAMPLES].split(1))])
+    return sheets.contact_sheet(
+        [sheets.thumbnail(image) for image in (real, *samples[: sheets.SHEET_SAMPLES].split(1))]
+    )
+
+
+def deviation_levels(samples: Tensor) -> npt.NDArray[np.float64]:
+    """The standard deviation (H, W) of each pixel over ``samples`` (B, C, H, W), in levels of 0 to 255."""
+    levels: npt.NDArray[np.float64] = metrics.deviation_map(without_alpha(samples)).cpu().numpy() * 255 / 2
+    return levels
 
 
 def deviation_plot(samples: Tensor) -> Figure:
-    """A heat map of how much each pixel differs over ``samples`` (B, C, H, W), in levels of 0 to 255."""
-    levels = metrics.deviation_map(opaque(samples)).cpu().numpy() * 255 / 2
+    """A heat map of ``deviation_levels`` of ``samples`` (B, C, H, W)."""
+    levels = deviation_levels(samples)
     height, width = levels.shape
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(5.2, 0.8 + 4.2 * min(height / width, 3)), layout="constrained")
         axes = figure.subplots()
-        shown = axes.imshow(levels, cmap="magma", vmin=0)
+        heat_map = axes.imshow(levels, cmap="magma", vmin=0)
         axes.set_axis_off()
         axes.set_title("standard deviation of each pixel over the samples")
-        figure.colorbar(shown, ax=axes, label="levels", shrink=0.8)
+        figure.colorbar(heat_map, ax=axes, label="levels", shrink=0.8)
     return figure

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from SinGAN.pictures import images
-from SinGAN.pyramid import read_weights
 from SinGAN.storage import pretrained as weights
+from SinGAN.storage.tensors import load_weights
 
 METRICS = ("isc", "fid", "kid")
 KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer
@@ -19,8 +19,8 @@ ISC_SPLITS = 10  # Salimans et al. (2016)
 BATCH = 32
 
 
-def lpips_files() -> list[str]:
-    """The addresses of the weights that LPIPS needs, VGG16's among them: half a gigabyte."""
+def lpips_urls() -> list[str]:
+    """The URLs of the weights that LPIPS needs, VGG16's among them: half a gigabyte."""
     vgg16: str = importlib.import_module("torchvision.models").VGG16_Weights.IMAGENET1K_V1.url
     return [_module("sample_similarity_lpips").URL_VGG16_LPIPS, vgg16]
 
@@ -31,41 +31,43 @@ def lpips_diversity(samples: Tensor) -> float:
 
     Raises:
         ValueError: torch-fidelity is missing, or there are fewer than two samples.
-        FileNotFoundError: the weights are neither in torch's cache nor to be had.
+        FileNotFoundError: the weights are not in torch's cache, and the download failed.
     """
     if len(samples) < 2:
         raise ValueError("the distance between samples needs two of them")
     lpips = _module("sample_similarity_lpips").SampleSimilarityLPIPS
-    for url in lpips_files():
+    for url in lpips_urls():
         weights.read(weights.fetch(url))  # checked here; torch-fidelity finds them in the cache
     measure = lpips("lpips-vgg16").to(samples.device)
     levels = ((samples + 1) / 2 * 255).round().to(torch.uint8)
-    ahead = levels.roll(-1, dims=0)
-    each = [measure(one, other).flatten() for one, other in zip(levels.split(1), ahead.split(1), strict=True)]
-    return float(torch.cat(each).mean())
+    neighbours = levels.roll(-1, dims=0)
+    pairs = zip(levels.split(1), neighbours.split(1), strict=True)
+    return float(torch.cat([measure(sample, neighbour).flatten() for sample, neighbour in pairs]).mean())
 
 
 def set_metrics(
     real: Sequence[Path], fake: Sequence[Path], metrics: Sequence[str], file: Path | None, device: torch.device
 ) -> dict[str, float]:
-    """Those of ``METRICS`` that are asked for, of the generated pictures ``fake`` against the ``real`` ones.
+    """The values of ``metrics`` for generated pictures against real ones, which are resized to 299 x 299.
 
-    Inception Score (isc) looks at ``fake`` only. Pictures are resized to 299 x 299, as the metrics'
-    first implementations do. ``file`` holds torch-fidelity's Inception weights, else they are
-    downloaded once.
+    Arguments:
+        real: files of the real pictures; not needed for the Inception Score (isc).
+        fake: files of the generated pictures.
+        metrics: some of ``METRICS``.
+        file: torch-fidelity's Inception weights; None: they are downloaded once.
+        device: where the features are computed.
 
     Raises:
         ValueError: torch-fidelity is missing, a set is too small, or a file can't be read.
-        FileNotFoundError: the weights can't be had.
+        FileNotFoundError: there is no such file, or the download failed.
     """
     extractor, calculate = _module("feature_extractor_inceptionv3"), _module("metrics").calculate_metrics
     fewest = min(len(fake), len(real)) if set(metrics) & {"fid", "kid"} else len(fake)
     if fewest < 2:
         raise ValueError(f"{', '.join(metrics)} need sets of at least 2 pictures, and one has {fewest}")
-    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file, "--weights")
-    read_weights(source)  # first, since torch-fidelity's own reading could run code
+    source = checked_weights(extractor.URL_INCEPTION_V3, file)
     try:
-        found: dict[str, float] = calculate(
+        values: dict[str, float] = calculate(
             input1=Pictures(fake),
             input2=Pictures(real),
             cuda=device.type == "cuda",
@@ -82,11 +84,23 @@ def set_metrics(
         if "state_dict" not in str(error):
             raise
         raise ValueError(f"{source} does not hold torch-fidelity's Inception weights: {str(error)[:200]} ..") from error
-    return found
+    return values
+
+
+def checked_weights(url: str, file: Path | None) -> Path:
+    """The path of the Inception weights, ``file`` or the download from ``url``: torch-fidelity can read it safely.
+
+    Raises:
+        ValueError: the file is damaged, or could run code when torch-fidelity reads it.
+        FileNotFoundError: there is no such file, or the download failed.
+    """
+    source = weights.fetch(url) if file is None else weights.existing(file, "weights")
+    load_weights(source)  # torch-fidelity's own reading could run code
+    return source
 
 
 def _module(name: str) -> Any:
-    """A module of torch-fidelity, which is optional."""
+    """The module ``name`` of torch-fidelity, which is optional; a ValueError where it is missing."""
     try:
         return importlib.import_module(f"torch_fidelity.{name}")
     except ImportError as error:
@@ -94,7 +108,7 @@ def _module(name: str) -> Any:
 
 
 class Pictures(Dataset[Tensor]):
-    """Files of pictures as torch-fidelity wants them: RGB levels (3, H, W)."""
+    """Pictures read from files when torch-fidelity asks for them: RGB levels (3, H, W), uint8."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = files

@@ -23,10 +23,10 @@ class Moments:
 
 
 def moments(features: Tensor) -> Moments:
-    """Mean and covariance (with N - 1) of ``features`` (N, D); a single location has the covariance 0.
+    """Mean and covariance (with N - 1) of ``features`` (N, D); a single feature vector has the covariance 0.
 
     Raises:
-        ValueError: there is no location.
+        ValueError: there is no feature vector.
     """
     if len(features) == 0:
         raise ValueError("no features, no moments")
@@ -36,13 +36,13 @@ def moments(features: Tensor) -> Moments:
     return Moments(mean, deviation.T @ deviation / max(1, len(cloud) - 1))
 
 
-def frechet_distance(one: Moments, other: Moments) -> float:
-    """``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``, for any positive semidefinite covariances.
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """The squared distance ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` (Heusel et al. 2017, eq. 6).
 
-    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2): the roots come from
-    eigenvalues of symmetric matrices, so singular covariances need no offset.
+    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2). These roots come
+    from eigenvalues of symmetric matrices, so that singular covariances need no offset.
     """
-    between = (one.mean - other.mean).square().sum()
-    overlap = torch.linalg.svdvals(one.root @ other.root).sum()
-    within = one.covariance.trace() + other.covariance.trace() - 2 * overlap
-    return max(0.0, float(between + within))
+    of_means = (first.mean - second.mean).square().sum()
+    trace_of_root = torch.linalg.svdvals(first.root @ second.root).sum()
+    of_covariances = first.covariance.trace() + second.covariance.trace() - 2 * trace_of_root
+    return max(0.0, float(of_means + of_covariances))

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torchvision.models import Inception3, Inception_V3_Weights
 
 from SIFID.frechet import Moments, moments
-from SinGAN.manipulate import BATCH_VALUES
 from SinGAN.storage import pretrained as weights
 
 # fmt: off
@@ -20,18 +19,19 @@ LAYERS = {
     768: ("maxpool2", "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
     2048: ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
 }
-"""What each choice of features adds to the one before: 64 of them end before the first pooling (the
+"""The layers that each number of features adds to those before: 64 end before the first pooling (the
 authors' code), 192 before the second (the paper's text), 768 before the auxiliary head, 2048 before
 the average."""
 # fmt: on
 
-SMALLEST = {64: 7, 192: 19, 768: 43, 2048: 75}  # pixels on the shorter side that give one location
+BATCH_VALUES = {"cpu": 2**22, "cuda": 2**26}  # activations of the largest layer in one batch
+SMALLEST = {64: 7, 192: 19, 768: 43, 2048: 75}  # pixels on the shorter side, at least: they give one location
 
 
 def inception(dims: int = 64) -> nn.Sequential:
-    """Inception-v3 (Szegedy et al. 2016) up to the layer of ``dims`` features, weights untrained, to be evaluated.
+    """Inception-v3 (Szegedy et al. 2016) up to the layer of ``dims`` features, untrained, in evaluation mode.
 
-    From (B, 3, H, W) in [-1, 1] to (B, dims, h, w); its state dict has torchvision's names.
+    It maps (B, 3, H, W) in [-1, 1] to (B, dims, h, w); its state dict has torchvision's names.
     """
     whole = Inception3(aux_logits=False, transform_input=False, init_weights=False)
     names = [name for upto, layers in LAYERS.items() if upto <= dims for name in layers]
@@ -47,21 +47,21 @@ def trained_inception(dims: int = 64, file: Path | None = None) -> nn.Sequential
     """
     net = inception(dims)
     url = Inception_V3_Weights.IMAGENET1K_V1.url
-    source = weights.fetch(url) if file is None else weights.existing(file, "--weights")
+    source = weights.fetch(url) if file is None else weights.existing(file, "weights")
     weights.fill(net, weights.read(source), source)
     return net
 
 
 @torch.no_grad()
 def features(net: nn.Module, images: Tensor) -> Tensor:
-    """What ``net`` sees at every location of ``images`` (B, 3, H, W) in [-1, 1]: (B, locations, dims), float32."""
+    """The features (B, locations, dims) of ``net`` at every location of ``images`` (B, 3, H, W) in [-1, 1], float32."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        seen: Tensor = net(images)
-    return seen.flatten(2).transpose(1, 2)
+        maps: Tensor = net(images)
+    return maps.flatten(2).transpose(1, 2)
 
 
 def moments_of(net: nn.Module, images: Iterable[Tensor]) -> Iterator[Moments]:
-    """The moments of the features of each of ``images`` (1, 3, H, W); equally large neighbours go in batches."""
+    """The moments of the features of each of ``images`` (1, 3, H, W); neighbours of one size go in batches."""
     values = BATCH_VALUES[next(net.parameters()).device.type]
     for (height, width), group in itertools.groupby(images, key=lambda image: image.shape[-2:]):
         size = max(1, values // (16 * height * width))  # 64 channels at half the height and width
@@ -73,6 +73,6 @@ def check_size(height: int, width: int, dims: int) -> None:
     """Raise a ValueError where a picture is too small for features of ``dims``."""
     if min(height, width) < SMALLEST[dims]:
         raise ValueError(
-            f"a picture of {height} x {width} is too small for --dims {dims}, "
+            f"a picture of {height} x {width} is too small for `dims` {dims}, "
             f"which needs {SMALLEST[dims]} pixels on each side"
         )

@@ -8,12 +8,12 @@ COPY_PATCH = 11  # pixels: the default nets' receptive field
 COPY_DISTANCE = 0.05  # root mean squared difference, in parts of the intensity range
 SWD_PATCH = 7  # pixels, as Karras et al. (2018)
 SWD_PROJECTIONS = 256
-SWD_PATCHES = 2**12  # compared at most, of each octave
+SWD_PATCHES = 2**12  # compared at most, in each octave
 SMALLEST_OCTAVE = 16  # pixels on the shorter side
 
 
 def intensity(images: Tensor) -> Tensor:
-    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; of grey ones (B, 1, H, W) itself."""
+    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; (B, 1, H, W) as they are."""
     if images.shape[1] == 1:
         return images
     weights = images.new_tensor([0.2126, 0.7152, 0.0722])
@@ -26,20 +26,20 @@ def deviation_map(samples: Tensor) -> Tensor:
 
 
 def diversity(samples: Tensor, real: Tensor) -> float:
-    """How much ``samples`` (B, C, H, W) differ: 0 for equal ones (SinGAN, Sect. 3.1).
+    """The diversity of ``samples`` (B, C, H, W), 0 for equal ones (SinGAN, Sect. 3.1).
 
-    The standard deviation of each pixel's intensity over the samples, averaged over the pixels, in
-    parts of the standard deviation of the intensities of ``real`` (1, C, H, W); NaN where that has none.
+    The standard deviation of each pixel's intensity over the samples, averaged over the pixels, and
+    divided by the standard deviation of the intensities of ``real`` (1, C, H, W); NaN where that is 0.
     """
     spread = intensity(real).double().std(correction=0)
     return float(deviation_map(samples).mean() / spread) if spread > 0 else float("nan")
 
 
-def copied(samples: Tensor, real: Tensor) -> Tensor:
-    """Which patches of ``samples`` (B, C, H, W) are copies, (B, h, w) of 0 and 1: ``real``'s at the same place.
+def copy_map(samples: Tensor, real: Tensor) -> Tensor:
+    """A map (B, h, w) of the patches of ``samples`` (B, C, H, W): 1 for copies of the same place in ``real``, else 0.
 
     A patch counts as copied where the root mean squared difference of its pixels is at most
-    ``COPY_DISTANCE`` of the intensity range. h, w: where a patch lies wholly inside.
+    ``COPY_DISTANCE`` of the intensity range. The map covers all places where a patch lies inside the image.
     """
     patch = min(COPY_PATCH, *real.shape[-2:])
     squares = ((samples - real) / 2).square().mean(dim=1)
@@ -47,52 +47,52 @@ def copied(samples: Tensor, real: Tensor) -> Tensor:
 
 
 def copy_score(samples: Tensor, real: Tensor) -> float:
-    """The part of the patches of ``samples`` (B, C, H, W) that are copied from ``real`` (1, C, H, W), 0 to 1."""
-    return float(copied(samples, real).mean())
+    """The fraction of the patches of ``samples`` (B, C, H, W) that are copied from ``real`` (1, C, H, W), 0 to 1."""
+    return float(copy_map(samples, real).mean())
 
 
-def textured(real: Tensor) -> Tensor:
-    """Which patches of ``real`` (1, C, H, W) are not plain, (h, w): their mean is farther off than a copy may be."""
+def texture_map(real: Tensor) -> Tensor:
+    """A map (h, w) of the patches of ``real`` (1, C, H, W): True where a patch differs visibly from its mean."""
     patch = min(COPY_PATCH, *real.shape[-2:])
     mean, square = (F.avg_pool2d(values.double(), patch, stride=1) for values in (real, real.square()))
     return ((square - mean.square()).clamp(min=0).mean(dim=1)[0].sqrt() / 2) > COPY_DISTANCE
 
 
 def textured_copy_score(samples: Tensor, real: Tensor) -> float:
-    """``copy_score`` of the ``textured`` patches, NaN without any: plain ones are alike without being copied."""
-    where = textured(real)
-    return float(copied(samples, real)[:, where].mean()) if where.any() else float("nan")
+    """``copy_score`` of the textured patches, NaN without any: plain patches are alike without being copied."""
+    texture = texture_map(real)
+    return float(copy_map(samples, real)[:, texture].mean()) if texture.any() else float("nan")
 
 
 def sliced_wasserstein(samples: Tensor, real: Tensor, seed: int = 0) -> list[float]:
-    """The distance between the patches of ``samples`` (B, C, H, W) and of ``real`` (1, C, H, W), per octave.
+    """Sliced Wasserstein distances of the patches of ``samples`` (B, C, H, W) and of ``real`` (1, C, H, W), by octave.
 
-    Sliced Wasserstein distance (Rabin et al. 2011) of 7 x 7 patches of each level of the Laplacian
-    pyramid, finest first, the last level being what remains (Karras et al. 2018, Sect. 5): the mean
-    over random directions of the distance between the sorted projections. Levels are in standard
-    deviations of the real image's, so that a change of contrast or colour counts. The mean over the
-    samples; at most ``SWD_PATCHES`` random patches of a level, at the same places in both.
+    The distance (Rabin et al. 2011) is taken between 7 x 7 patches at each level of the Laplacian
+    pyramid, the finest first (Karras et al. 2018, Sect. 5): it is the mean distance between sorted
+    projections, over random directions and over the samples. Each level is normalised by the real
+    image's mean and standard deviation, so that a change of contrast or colour counts. At most
+    ``SWD_PATCHES`` random patches of a level are compared, at the same places in both.
     """
     rng = torch.Generator().manual_seed(seed)
     distances = []
-    for ours, theirs in zip(laplacian_pyramid(samples), laplacian_pyramid(real), strict=True):
-        mean = theirs.mean(dim=(0, 2, 3), keepdim=True)
-        spread = theirs.std(dim=(0, 2, 3), keepdim=True, correction=0).clamp(min=1 / 255)
-        directions, chosen = _slices(theirs, rng)
-        target = _project((theirs - mean) / spread, directions, chosen)
-        each = [(_project((one - mean) / spread, directions, chosen) - target).abs().mean() for one in ours.split(1)]
-        distances.append(float(torch.stack(each).mean()))
+    for levels, real_level in zip(laplacian_pyramid(samples), laplacian_pyramid(real), strict=True):
+        mean = real_level.mean(dim=(0, 2, 3), keepdim=True)
+        spread = real_level.std(dim=(0, 2, 3), keepdim=True, correction=0).clamp(min=1 / 255)
+        directions, places = _slices(real_level, rng)
+        target = _project((real_level - mean) / spread, directions, places)
+        projections = [_project((level - mean) / spread, directions, places) for level in levels.split(1)]
+        distances.append(float(torch.stack([(values - target).abs().mean() for values in projections]).mean()))
     return distances
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """What each octave of ``images`` (B, C, H, W) adds, fine to coarse, and last what remains (Burt, Adelson 1983)."""
-    levels, here = [], images
-    while min(here.shape[-2:]) >= 2 * SMALLEST_OCTAVE:
-        below = _blur(here)[..., ::2, ::2]
-        levels.append(here - F.interpolate(below, size=here.shape[-2:], mode="bilinear", align_corners=False))
-        here = below
-    return [*levels, here]
+    """The Laplacian pyramid of ``images`` (B, C, H, W), fine to coarse; last the blurred rest (Burt, Adelson 1983)."""
+    levels, image = [], images
+    while min(image.shape[-2:]) >= 2 * SMALLEST_OCTAVE:
+        below = _blur(image)[..., ::2, ::2]
+        levels.append(image - F.interpolate(below, size=image.shape[-2:], mode="bilinear", align_corners=False))
+        image = below
+    return [*levels, image]
 
 
 def _blur(images: Tensor) -> Tensor:
@@ -102,16 +102,16 @@ def _blur(images: Tensor) -> Tensor:
 
 
 def _slices(level: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random directions (C * 49, 256) of unit length, and the patches to look at."""
+    """Random directions (C * 49, 256) of unit length, and the indices of the patches to compare."""
     patch = min(SWD_PATCH, *level.shape[-2:])
     directions = torch.randn(level.shape[1] * patch**2, SWD_PROJECTIONS, generator=rng, dtype=level.dtype)
-    places = (level.shape[-2] - patch + 1) * (level.shape[-1] - patch + 1)
-    chosen = torch.randperm(places, generator=rng)[:SWD_PATCHES]
-    return F.normalize(directions, dim=0).to(level.device), chosen.to(level.device)
+    count = (level.shape[-2] - patch + 1) * (level.shape[-1] - patch + 1)
+    places = torch.randperm(count, generator=rng)[:SWD_PATCHES]
+    return F.normalize(directions, dim=0).to(level.device), places.to(level.device)
 
 
-def _project(level: Tensor, directions: Tensor, chosen: Tensor) -> Tensor:
-    """The sorted projections (patches, 256) of the ``chosen`` patches of ``level`` (1, C, H, W)."""
+def _project(level: Tensor, directions: Tensor, places: Tensor) -> Tensor:
+    """The projections (patches, 256), sorted, of the patches of ``level`` (1, C, H, W) at ``places``."""
     patch = min(SWD_PATCH, *level.shape[-2:])
-    patches = F.unfold(level, patch)[0, :, chosen].T
+    patches = F.unfold(level, patch)[0, :, places].T
     return (patches @ directions).sort(dim=0).values

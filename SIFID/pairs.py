@@ -1,4 +1,4 @@
-"""Which pictures are compared with which: two folders by file stem, one picture with every other."""
+"""The pairs of pictures that are compared: files of one stem in two folders, or one picture with all others."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +9,10 @@ SHOWN = 5  # names in a message, at most
 
 
 def pictures(path: Path, suffix: str | None = None) -> list[Path]:
-    """The pictures in the folder ``path``, in the order of their stems, or the one that ``path`` is.
+    """The pictures in the folder ``path``, in the order of their stems; of a file ``path`` itself.
 
-    ``suffix`` (jpg, .png, _fake.png) keeps the names that end so, whatever their case; without it all
-    kinds of pictures count. The contact sheet beside random samples does not count.
+    ``suffix`` (jpg, .png, _fake.png) keeps the files whose names end so, in upper or lower case; without
+    it all kinds of pictures count. The contact sheet beside random samples never counts.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
@@ -22,11 +22,11 @@ def pictures(path: Path, suffix: str | None = None) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"no folder or picture {path}")
-    found = [entry for entry in path.iterdir() if entry.is_file() and _counts(entry, suffix)]
-    if not found:
-        what = f"file whose name ends in {suffix!r} (--images_suffix)" if suffix else "picture"
+    files = [entry for entry in path.iterdir() if entry.is_file() and _counts(entry, suffix)]
+    if not files:
+        what = f"file whose name ends in {suffix!r} (`images_suffix`)" if suffix else "picture"
         raise ValueError(f"the folder {path} holds no {what}")
-    return sorted(found, key=lambda entry: by_number(entry.stem))
+    return sorted(files, key=lambda file: by_number(file.stem))
 
 
 def _counts(file: Path, suffix: str | None) -> bool:
@@ -38,16 +38,16 @@ def _counts(file: Path, suffix: str | None) -> bool:
 
 
 def by_number(stem: str) -> tuple[bool, int, str]:
-    """A key that sorts numbered names first, by their number: 2 before 10."""
+    """A sort key for ``stem``: numbers come first, in their order: 2 before 10."""
     return (False, int(stem), stem) if stem.isdecimal() else (True, 0, stem)
 
 
 def pairs(real: Path, fake: Path, suffix: str | None = None) -> list[tuple[Path, Path]]:
-    """The pictures (real, generated) to compare: a real file with all generated ones, else by equal stems.
+    """The pairs (real, generated) to compare: a single real file with all generated ones, else those of one stem.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: a folder holds no picture, two of the same stem, or one without a partner.
+        ValueError: a folder holds no picture, two with one stem, or one without a partner.
     """
     fakes = pictures(fake, suffix)
     if real.is_file():
@@ -61,15 +61,15 @@ def pairs(real: Path, fake: Path, suffix: str | None = None) -> list[tuple[Path,
     if alone:
         raise ValueError(
             f"pictures are paired by their names without the extension, and these have no partner: "
-            f"{'; '.join(alone)} (one real picture for all: name its file with --path2real)"
+            f"{'; '.join(alone)} (one real picture for all: name its file with `path2real`)"
         )
     return [(reals[stem], picture) for stem, picture in generated.items()]
 
 
 def _by_stem(files: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for file in files:
-        if file.stem in found:
-            raise ValueError(f"{found[file.stem]} and {file.name} have the same name but for the extension")
-        found[file.stem] = file
-    return found
+        if file.stem in by_stem:
+            raise ValueError(f"{by_stem[file.stem]} and {file.name} have the same name but for the extension")
+        by_stem[file.stem] = file
+    return by_stem

@@ -1,7 +1,7 @@
 """SIFID: how far generated pictures are from real ones in the statistics of their Inception features.
 
-The single-image Fréchet inception distance (SinGAN, Sect. 3.2): each picture's features at all locations are one
-cloud; no resizing; PNG, JPEG and all other kinds of files count as their pixels.
+The single-image Fréchet inception distance (SinGAN, Sect. 3.2): the features of a picture at all its locations are
+one cloud. Pictures are not resized; only their pixels count, not their kind of file.
 """
 
 import sys
@@ -19,64 +19,75 @@ if __name__ == "__main__":
 import csv
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import config
 from SIFID.frechet import frechet_distance
 from SIFID.inception import LAYERS, check_size, moments_of, trained_inception
 from SIFID.pairs import pairs
-from SinGAN.engines import engine as engines
+from SinGAN.engines.engine import choose_device
+from SinGAN.options.option import as_device, option
 from SinGAN.pictures import images
 from SinGAN.storage.files import files_into
+from SinGAN.terminal.flags import Parser, add_options, values_of
 
 
-@script
-def main(argv: Sequence[str] | None = None) -> None:
-    args = parser().parse_args(argv)
-    found = pairs(args.path2real, args.path2fake, args.images_suffix)
-    device = engines.choose_device(args.gpu, not_cuda=False)
-    net = trained_inception(args.dims, args.weights).to(device)
-    distances = list(tqdm(sifids(found, net, args.dims, device), total=len(found), unit="pair", disable=None))
-    write(args.out, found, distances)
-    for (real, fake), distance in zip(found, distances, strict=True):
-        print(f"{real.name}  {fake.name}  {distance:.6g}")
-    print(
-        f"SIFID: {np.mean(distances):.6g}, standard deviation {np.std(distances):.6g}, "
-        f"of {len(found)} pairs, {args.dims} features: {args.out / 'SIFID.csv'}"
+@dataclass(frozen=True, kw_only=True)
+class InceptionOptions:
+    """The features that are compared, and the weights that they come from."""
+
+    dims: int = option(64, "which features: how many there are", group="Inception", choices=tuple(LAYERS))
+    weights: Path | None = option(
+        None, "file of the weights, of torch or npz", group="Inception", unset="torchvision's, downloaded once"
     )
 
 
-def parser() -> config.Parser:
-    """The authors' flags, and ours."""
-    made = config.Parser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    add = made.add_argument
-    add("--path2real", type=Path, required=True, help="folder of the real pictures, or one picture for all")
-    add("--path2fake", type=Path, required=True, help="folder of the generated pictures, or one")
-    add("-c", "--gpu", type=gpu, default=torch.device("cpu"), help="number of the GPU to use [the CPU]")
-    add("--images_suffix", help="how the names end of the files that count, as jpg [every picture]")
-    add_inception_flags(made)
-    add("--out", type=Path, default=Path("Output"), help="folder of SIFID.npy and SIFID.csv [%(default)s]")
-    return made
+@dataclass(frozen=True, kw_only=True)
+class SifidOptions(InceptionOptions):
+    """The authors' options, and ours."""
+
+    path2real: Path = option(MISSING, "folder of the real pictures, or one picture for all")
+    path2fake: Path = option(MISSING, "folder of the generated pictures, or one")
+    gpu: str = option("", "number of the GPU to use; without it the CPU", short="c")
+    images_suffix: str | None = option(None, "how the names end of the files that count, as jpg", unset="every picture")
+    out: Path = option(Path("Output"), "folder of SIFID.npy and SIFID.csv")
 
 
-def add_inception_flags(parser: config.Parser) -> None:
-    """Which features, from which weights."""
-    add = parser.add_argument_group("Inception").add_argument
-    add("--dims", type=int, choices=tuple(LAYERS), default=64, help="which features: how many there are [%(default)s]")
-    add("--weights", type=Path, help="file of the weights, of torch or npz [torchvision's, downloaded once]")
+def run(argv: Sequence[str]) -> None:
+    """Measure the pairs of pictures that ``argv`` names."""
+    parser = Parser(__doc__.splitlines()[0])
+    add_options(parser, SifidOptions)
+    options = values_of(SifidOptions, parser.parse_args(argv))
+    compared = pairs(options.path2real, options.path2fake, options.images_suffix)
+    device = choose_device(gpu(options.gpu), not_cuda=False)
+    net = trained_inception(options.dims, options.weights).to(device)
+    distances = list(tqdm(sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None))
+    write(options.out, compared, distances)
+    for (real, fake), distance in zip(compared, distances, strict=True):
+        print(f"{real.name}  {fake.name}  {distance:.6g}")
+    print(
+        f"SIFID: {np.mean(distances):.6g}, standard deviation {np.std(distances):.6g}, "
+        f"of {len(compared)} pairs, {options.dims} features: {options.out / 'SIFID.csv'}"
+    )
 
 
-def gpu(text: str) -> torch.device:
-    """A converter from a GPU's number, or nothing for the CPU."""
-    return config.device(f"cuda:{text}") if text.strip() else torch.device("cpu")
+def gpu(number: str) -> torch.device:
+    """The GPU with ``number``, or the CPU where that is empty; a ValueError for anything else."""
+    try:
+        return as_device(f"cuda:{number.strip()}" if number.strip() else "cpu")
+    except ValueError as error:
+        raise ValueError(f"`gpu` {error}") from error
+
+
+main = script(run)
 
 
 def sifids(pairs: Sequence[tuple[Path, Path]], net: nn.Module, dims: int, device: torch.device) -> Iterator[float]:
-    """The SIFID of each of ``pairs`` (real, generated), with features of ``net``, of ``dims`` channels.
+    """The SIFID of each of ``pairs`` (real, generated), from the ``dims`` features of ``net``.
 
     Raises:
         ValueError: a picture can't be read, or is too small for ``dims``.
@@ -91,7 +102,7 @@ def sifids(pairs: Sequence[tuple[Path, Path]], net: nn.Module, dims: int, device
 
 
 def read(path: Path, dims: int, device: torch.device) -> Tensor:
-    """The picture at ``path`` as (1, 3, H, W) in [-1, 1], large enough for features of ``dims``."""
+    """The picture at ``path`` as (1, 3, H, W) in [-1, 1]; a ValueError where it is too small for ``dims`` features."""
     image = images.read(path)
     try:
         check_size(image.shape[-2], image.shape[-1], dims)

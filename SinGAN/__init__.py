@@ -1,3 +1,38 @@
-"""SinGAN: a generative model learned from one single image (Rott Shaham et al., ICCV 2019)."""
+"""SinGAN: a generative model learned from one single image (Rott Shaham et al., ICCV 2019).
 
-__version__ = "0.1.0"
+    import SinGAN
+
+    model = SinGAN.train("lake.jpg", max_size=120, niter=300, seed=1)
+    pictures = model.sample(4, scale_h=2)  # uint8 arrays (4, H, W, 3)
+    model.save("models/lake")
+
+This module stays light, so that a script's Ctrl-C is quiet from the start: PyTorch is imported when it is needed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from SinGAN.engines.engine import EngineSettings
+    from SinGAN.library.model import Model
+    from SinGAN.library.train import load, train
+
+__version__ = "0.2.0"
+__all__ = ["EngineSettings", "Model", "__version__", "load", "train"]
+
+_HOMES = {
+    "EngineSettings": "SinGAN.engines.engine",
+    "Model": "SinGAN.library.model",
+    "load": "SinGAN.library.train",
+    "train": "SinGAN.library.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

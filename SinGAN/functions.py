@@ -13,12 +13,12 @@ def pad(image: Tensor, margin: int) -> Tensor:
 
 
 def crop(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The top left (height, width) of ``image`` (B, C, H, W); less where it is smaller."""
+    """The top left part of ``image`` (B, C, H, W), of ``size`` (height, width) or less where it is smaller."""
     return image[..., : size[0], : size[1]]
 
 
 def centre_crop(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The central (height, width) of ``image`` (B, C, H, W)."""
+    """The central part of ``image`` (B, C, H, W), of ``size`` (height, width)."""
     top = (image.shape[-2] - size[0]) // 2
     left = (image.shape[-1] - size[1]) // 2
     return image[..., top : top + size[0], left : left + size[1]]
@@ -32,7 +32,7 @@ def stretch(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
-    """The noise map ``z`` (1, C, h, w) at another ``size``, margins included: its inside again and again."""
+    """The noise map ``z`` (1, C, h, w) at another ``size``, margins included: what the margins enclose, tiled."""
     if z.shape[-2:] == size:
         return z
     inside = z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin]
@@ -54,12 +54,17 @@ def quantise(image: Tensor, palette: Tensor) -> Tensor:
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """WGAN-GP's penalty, a scalar: how far the critic's slope is from 1 (Gulrajani et al. 2017).
+    """The gradient penalty of WGAN-GP, a scalar: the critic's slope should have the norm 1 (Gulrajani et al. 2017).
 
-    The slope is taken at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
-    [0, 1]), its norm over the channels, the mean over all locations.
+    The slope is the critic's gradient at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
+    [0, 1]), its norm is over the channels, the mean over all locations.
     """
     mixed = (mix * real + (1 - mix) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+    return slope_penalty(slope)
+
+
+def slope_penalty(slope: Tensor) -> Tensor:
+    """The mean squared distance from 1 of the norm of ``slope`` (B, C, H, W) over its channels: a scalar."""
     excess: Tensor = slope.norm(2, dim=1) - 1
     return excess.square().mean()

@@ -1,48 +1,47 @@
-"""What a trained pyramid is used for: each application a short function of it (paper, Sect. 3 and 4)."""
+"""The applications of a trained pyramid, each a short function of it (paper, Sect. 3 and 4)."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from SinGAN.functions import crop, quantise, stretch
 from SinGAN.imresize import imresize
 from SinGAN.models import NetConfig
 from SinGAN.planning import enlarged
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, Scale
 
 SAME_SIZE = (1.0, 1.0)
-BATCH_VALUES = {"cpu": 2**22, "cuda": 2**26}  # of one layer's activations: on a CPU what its caches hold
+BATCH_VALUES = {"cpu": 2**22, "cuda": 2**26}  # activations of a layer in one batch; a CPU's caches hold as many
 
 
 def sample(
-    pyramid: Pyramid,
+    pyramid: Pyramid[Scale],
     rng: torch.Generator,
     count: int,
     start_scale: int = 0,
     enlargement: tuple[float, float] = SAME_SIZE,
 ) -> Iterator[Tensor]:
-    """Give ``count`` random samples (1, C, H, W), drawn in batches; the first ones don't depend on ``count``.
+    """``count`` random samples (1, C, H, W), drawn in batches; the first ones don't depend on ``count``.
 
-    Scales below ``start_scale`` keep the training image's noise. ``enlargement`` multiplies height
-    and width; at another size than the training image's, ``start_scale`` starts from its real
-    image, stretched.
+    Scales below ``start_scale`` keep the noise of the reconstruction. ``enlargement`` multiplies
+    height and width; at another size than the training image's, ``start_scale`` starts from its
+    real image, stretched.
 
     Raises:
         ValueError: the model lacks ``start_scale``, or the enlarged image is too small for it.
     """
-    check_start_scale(start_scale, len(pyramid), "--gen_start_scale")
+    check_start_scale(start_scale, len(pyramid))
     if min(enlarged(pyramid.scales[start_scale].size, enlargement)) < 1:
-        raise ValueError(f"--scale_v {enlargement[0]:g} and --scale_h {enlargement[1]:g} leave no pixel: raise them")
+        raise ValueError(f"`scale_v` {enlargement[0]:g} and `scale_h` {enlargement[1]:g} leave no pixel: raise them")
     return _samples(pyramid, rng, count, start_scale, enlargement)
 
 
 def _samples(
-    pyramid: Pyramid, rng: torch.Generator, count: int, start_scale: int, enlargement: tuple[float, float]
+    pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int, enlargement: tuple[float, float]
 ) -> Iterator[Tensor]:
     size = batch_size(pyramid, enlargement)
     for first in range(0, count, size):
@@ -50,7 +49,9 @@ def _samples(
         yield from _sample_batch(pyramid, noise, start_scale, enlargement).split(1)
 
 
-def _sample_batch(pyramid: Pyramid, noise: list[Tensor], start_scale: int, enlargement: tuple[float, float]) -> Tensor:
+def _sample_batch(
+    pyramid: Pyramid[Scale], noise: list[Tensor], start_scale: int, enlargement: tuple[float, float]
+) -> Tensor:
     if start_scale == 0:
         return pyramid.generate(noise)
     if enlargement == SAME_SIZE:
@@ -59,54 +60,81 @@ def _sample_batch(pyramid: Pyramid, noise: list[Tensor], start_scale: int, enlar
     return pyramid.generate(noise, stretch(start.real, enlarged(start.size, enlargement)))
 
 
-def batch_size(pyramid: Pyramid, enlargement: tuple[float, float] = SAME_SIZE) -> int:
-    """How many images of the finest scale, ``enlargement`` times its size, go through at once."""
+def batch_size(pyramid: Pyramid[Scale], enlargement: tuple[float, float] = SAME_SIZE) -> int:
+    """The number of images, ``enlargement`` times as large as the finest scale, that are generated at once."""
     height, width = enlarged(pyramid.scales[-1].size, enlargement)
     finest = pyramid.scales[-1]
     values = BATCH_VALUES[finest.real.device.type]
-    return max(1, values // (height * width * finest.generator.config.filters))
+    return max(1, values // (height * width * finest.values_per_pixel))
 
 
-def inject(pyramid: Pyramid, reference: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-    """``count`` pictures (count, C, H, W) with ``reference``'s layout and the training picture's texture.
+def inject(
+    pyramid: Pyramid[Scale], reference: Tensor, start_scale: int, rng: torch.Generator, count: int = 1
+) -> Tensor:
+    """``count`` pictures (count, C, H, W) with the layout of ``reference`` and the training picture's texture.
 
-    ``reference`` (1, C, H, W), of the finest scale's size, takes the place of the coarser scales:
-    harmonization, editing and painting (paper, Fig. 6).
+    ``reference`` (1, C, H, W), of the finest scale's size, takes the place of the scales below
+    ``start_scale``: harmonization, editing and painting (paper, Fig. 6).
     """
     return run_from(pyramid, shrink_to_injection(pyramid, reference, start_scale), start_scale, rng, count)
 
 
-def run_from(pyramid: Pyramid, image: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-    """``count`` pictures from ``image`` (1, C, h, w), of ``start_scale``'s size, put in there."""
+def run_from(pyramid: Pyramid[Scale], image: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+    """``count`` pictures (count, C, H, W) from ``image`` (1, C, h, w), the input of ``start_scale``, of its size."""
     size = batch_size(pyramid)
     noises = (pyramid.draw(rng, min(size, count - first), start_scale) for first in range(0, count, size))
     return torch.cat([pyramid.generate(noise, image) for noise in noises])
 
 
-def shrink_to_injection(pyramid: Pyramid, reference: Tensor, start_scale: int) -> Tensor:
-    """``reference`` as the coarser scales would leave it to ``start_scale``: shrunk below it, enlarged to it."""
+def shrink_to_injection(pyramid: Pyramid[Scale], reference: Tensor, start_scale: int) -> Tensor:
+    """``reference`` (1, C, H, W) as the input of ``start_scale``: shrunk to the scale below, and enlarged again."""
     steps = len(pyramid) - start_scale
     small = crop(imresize(reference, math.pow(pyramid.factor, steps)), pyramid.scales[start_scale - 1].size)
     return crop(pyramid.enlarge(small), pyramid.scales[start_scale].size)
 
 
-def injection_scales(pyramid: Pyramid, asked: Sequence[int | None]) -> list[int]:
-    """The scales to put something in at, ``None`` standing for all that the model has.
+def injection_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
+    """The scales ``asked`` for, sorted; ``None`` stands for all but the coarsest.
 
     Raises:
-        ValueError: one is out of range.
+        ValueError: the model has no such injection scale.
     """
-    chosen = {scale for scale in asked if scale is not None}
-    for scale in chosen:
+    scales = {scale for scale in asked if scale is not None}
+    for scale in scales:
         if not 1 <= scale < len(pyramid):
             raise ValueError(f"the injection scale must be 1 to {len(pyramid) - 1} for this model, not {scale}")
-    return list(range(1, len(pyramid))) if None in asked else sorted(chosen)
+    return list(range(1, len(pyramid))) if None in asked else sorted(scales)
 
 
-def check_start_scale(start_scale: int, scales: int, flag: str) -> None:
-    """Raise a ValueError unless a model of so many ``scales`` has ``start_scale``, given with ``flag``."""
+def check_start_scale(start_scale: int, scales: int) -> None:
+    """Raise a ValueError unless a model with that number of ``scales`` has ``start_scale``."""
     if not 0 <= start_scale < scales:
-        raise ValueError(f"{flag} must be 0 to {scales - 1} for this model, not {start_scale}")
+        raise ValueError(f"`start_scale` must be 0 to {scales - 1} for this model, not {start_scale}")
+
+
+@dataclass(frozen=True, eq=False)
+class Retouched:
+    """The results of harmonization or editing, by injection scale."""
+
+    reference: Tensor  # (1, C, H, W), in [-1, 1], as the pictures below
+    mask: Tensor  # (1, 1, H, W) in 0 .. 1: what may change
+    generated: dict[int, Tensor]  # by scale: (samples, C, H, W)
+    blended: dict[int, Tensor]  # the same, the training picture kept outside the mask
+
+
+def retouch(
+    pyramid: Pyramid[Scale],
+    reference: Tensor,
+    mask: Tensor,
+    scales: Sequence[int],
+    rng: torch.Generator,
+    count: int = 1,
+) -> Retouched:
+    """``count`` pictures of ``reference`` (1, C, H, W) injected at each of ``scales``, and blended by ``mask``."""
+    real = pyramid.scales[-1].real
+    generated = {scale: inject(pyramid, reference, scale, rng, count) for scale in scales}
+    blended = {scale: blend(real, pictures, mask) for scale, pictures in generated.items()}
+    return Retouched(reference, mask, generated, blended)
 
 
 def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
@@ -115,14 +143,16 @@ def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
 
 
 def palette_of(image: Tensor, colours: int = 5) -> Tensor:
-    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where it has fewer."""
+    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where the image has fewer."""
+    from scipy.cluster.vq import kmeans2  # half a second that only quantized painting needs
+
     pixels = image[0].flatten(1).T.double().cpu().numpy()
     distinct = len(np.unique(pixels, axis=0))
     centres, _ = kmeans2(pixels, min(colours, distinct), iter=100, minit="++", rng=0)
     return torch.from_numpy(centres).to(image)
 
 
-def quantised_paint(pyramid: Pyramid, paint: Tensor, start_scale: int, palette: Tensor) -> Tensor:
+def quantised_paint(pyramid: Pyramid[Scale], paint: Tensor, start_scale: int, palette: Tensor) -> Tensor:
     """``paint`` (1, C, H, W) in the colours of ``palette``, shrunk to ``start_scale``."""
     steps = len(pyramid) - 1 - start_scale
     small = imresize(quantise(paint, palette), math.pow(pyramid.factor, steps))
@@ -130,12 +160,12 @@ def quantised_paint(pyramid: Pyramid, paint: Tensor, start_scale: int, palette: 
 
 
 def enlargement_steps(factor: float) -> tuple[int, float]:
-    """How many enlargements by how much each make ``factor``: each near the cube root of 2."""
+    """The number of steps, and the factor of each, that enlarge by ``factor``: near the cube root of 2."""
     count = max(1, round(math.log(factor) / math.log(2 ** (1 / 3))))
     return count, math.pow(factor, 1 / count)
 
 
-def super_resolve(pyramid: Pyramid, image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
+def super_resolve(pyramid: Pyramid[Scale], image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
     """``image`` (1, C, H, W) enlarged to int(factor * H) x int(factor * W) (paper, Sect. 4).
 
     The finest scale, applied again and again after small enlargements, adds the detail.
@@ -146,13 +176,17 @@ def super_resolve(pyramid: Pyramid, image: Tensor, factor: float, rng: torch.Gen
     for index in range(count):
         size = math.ceil(step * size[0]), math.ceil(step * size[1])
         noise.append(tower.draw_map(rng, image, size, coarsest=index == 0))
-    result = tower.generate(noise, tower.enlarge(image))
-    return crop(result, (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
+    return _crop_to(tower.generate(noise, tower.enlarge(image)), image, factor)
 
 
 def bicubic(image: Tensor, factor: float) -> Tensor:
     """``image`` (1, C, H, W) enlarged to int(factor * H) x int(factor * W) by the plain resize."""
-    return crop(imresize(image, factor), (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
+    return _crop_to(imresize(image, factor), image, factor)
+
+
+def _crop_to(enlarged_image: Tensor, image: Tensor, factor: float) -> Tensor:
+    """The top left of ``enlarged_image``, ``factor`` times as large as ``image``, rounded down."""
+    return crop(enlarged_image, (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
 
 
 def reduce(image: Tensor, max_size: int) -> Tensor:
@@ -161,32 +195,34 @@ def reduce(image: Tensor, max_size: int) -> Tensor:
 
 
 def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float) -> Iterator[Tensor]:
-    """A random walk about ``z_rec``: noise maps for frames z_2, z_3, .. (paper, supplementary).
+    """A random walk near ``z_rec``: the noise maps z_2, z_3, .. of the frames (paper, supplementary).
 
-    ``alpha`` pulls to ``z_rec``, ``beta`` keeps the direction; ``steps`` are fresh noise maps.
+    ``steps`` are fresh noise maps; ``alpha`` (0 .. 1) pulls to ``z_rec``, ``beta`` (0 .. 1) keeps the direction.
     """
     fresh = iter(steps)
-    before, here = z_rec, 0.95 * z_rec + 0.05 * next(fresh)
+    before, z = z_rec, 0.95 * z_rec + 0.05 * next(fresh)
     for noise in fresh:
-        before, here = here, alpha * z_rec + (1 - alpha) * (here + beta * (here - before) + (1 - beta) * noise)
-        yield here
+        before, z = z, alpha * z_rec + (1 - alpha) * (z + beta * (z - before) + (1 - beta) * noise)
+        yield z
 
 
 def check_walk(net: NetConfig) -> None:
-    """Raise a ValueError where small steps of the noise make no small changes."""
+    """Raise a ValueError where small steps of the noise don't make small changes of the image."""
     if not net.adds_noise:
-        raise ValueError("an animation walks through the noise, and needs --stochastic noise: leave the others out")
+        raise ValueError("an animation walks through the noise, and needs `stochastic` noise: leave the others out")
 
 
 def animate(
-    pyramid: Pyramid, rng: torch.Generator, frames: int, start_scale: int, alpha: float, beta: float
+    pyramid: Pyramid[Scale], rng: torch.Generator, frames: int, start_scale: int, alpha: float, beta: float
 ) -> Iterator[Tensor]:
-    """Give ``frames`` frames (1, C, H, W), in batches; scales below ``start_scale`` stand still.
+    """``frames`` images (1, C, H, W) of a random walk through the noise, generated in batches (paper, Sect. 4).
+
+    Scales below ``start_scale`` stand still; ``alpha`` and ``beta`` are those of ``walk``.
 
     Raises:
         ValueError: the model lacks ``start_scale``.
     """
-    check_start_scale(start_scale, len(pyramid), "--animation_start_scale")
+    check_start_scale(start_scale, len(pyramid))
 
     def draws(index: int) -> Iterator[Tensor]:
         scale = pyramid.scales[index]
@@ -197,7 +233,7 @@ def animate(
     return _frames(pyramid, walks, frames, start_scale)
 
 
-def _frames(pyramid: Pyramid, walks: list[Iterator[Tensor]], frames: int, start_scale: int) -> Iterator[Tensor]:
+def _frames(pyramid: Pyramid[Scale], walks: list[Iterator[Tensor]], frames: int, start_scale: int) -> Iterator[Tensor]:
     size = batch_size(pyramid)
     for first in range(0, frames, size):
         count = min(size, frames - first)

@@ -1,4 +1,4 @@
-"""Which scales a picture gets: their number, their ratio and their sizes."""
+"""The scales that a picture gets: their number, their ratio and their sizes."""
 
 import math
 from collections.abc import Callable
@@ -14,11 +14,11 @@ Size = tuple[int, int]  # height, width
 
 @dataclass(frozen=True)
 class PyramidConfig:
-    """What the user asks of the pyramid."""
+    """The pyramid that is asked for."""
 
     min_size: int = 25  # shorter side of the coarsest scale, in pixels
     max_size: int = 250  # longer side of the finest scale, in pixels
-    scale_factor: float = 0.75  # asked ratio of neighbouring scales; adjusted by the plan
+    scale_factor: float = 0.75  # ratio of neighbouring scales, which the plan adjusts
     sketch_scales: int = 0  # scales below the finest that learn a sketch of the picture
 
 
@@ -31,7 +31,7 @@ class Plan:
     scale1: float  # reduction of the picture to the finest scale
     factor: float  # adjusted ratio of neighbouring scales
     sizes: tuple[Size, ...]  # coarse to fine
-    sketch_scales: int = 0  # of them, those below the finest that learn a sketch
+    sketch_scales: int = 0  # number of scales below the finest that learn a sketch
 
 
 def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
@@ -44,31 +44,32 @@ def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
 
 
 def plan_super_resolution_scales(height: int, width: int, config: PyramidConfig) -> Plan:
-    """The scales of a model for super resolution: truncated counts, and the authors' slip kept.
+    """The scales of a model for super resolution, as the authors' code plans them.
 
-    The slip: the reduction to ``max_size`` is counted from the width, not from the longer side.
+    Counts are truncated, and the reduction to ``max_size`` is measured at the width, even where the
+    height is the longer side.
     """
     return _plan(height, width, config, int, width)
 
 
-def _plan(height: int, width: int, config: PyramidConfig, count: Callable[[float], int], longer: int) -> Plan:
+def _plan(height: int, width: int, config: PyramidConfig, rounding: Callable[[float], int], longer: int) -> Plan:
     if config.min_size > config.max_size:
-        raise ValueError(f"--min_size {config.min_size} is above --max_size {config.max_size}")
+        raise ValueError(f"`min_size` {config.min_size} is above `max_size` {config.max_size}")
     reduced = min(config.max_size, max(height, width))
     scale1 = min(config.max_size / max(height, width), 1.0)
     size = math.ceil(scale1 * height), math.ceil(scale1 * width)
     _check_size((height, width), size, config)
-    num_scales = count(math.log(config.min_size / min(height, width), config.scale_factor)) + 1
-    stop_scale = num_scales - count(math.log(reduced / longer, config.scale_factor))
+    num_scales = rounding(math.log(config.min_size / min(height, width), config.scale_factor)) + 1
+    stop_scale = num_scales - rounding(math.log(reduced / longer, config.scale_factor))
     if stop_scale < 1:
         raise ValueError(
             f"a picture of {height} x {width} (height x width) gives a single scale: "
-            f"lower --min_size {config.min_size} or raise --scale_factor {config.scale_factor:g}"
+            f"lower `min_size` {config.min_size} or raise `scale_factor` {config.scale_factor:g}"
         )
     if config.sketch_scales > stop_scale:
         raise ValueError(
-            f"--sketch_scales {config.sketch_scales} is above {stop_scale}, the number of scales below the finest: "
-            "lower it or raise --scale_factor"
+            f"`sketch_scales` {config.sketch_scales} is above {stop_scale}, the number of scales below the finest: "
+            "lower it or raise `scale_factor`"
         )
     factor = math.pow(config.min_size / min(size), 1 / stop_scale)
     ratios = [math.pow(factor, stop_scale - index) for index in range(stop_scale + 1)]
@@ -80,20 +81,20 @@ def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
     if min(reduced) >= config.min_size:
         return
     height, width = picture
-    line = f"the picture is {height} x {width} (height x width)"
-    remedies = [f"lower --min_size to {min(reduced)} or less"]
+    message = f"the picture is {height} x {width} (height x width)"
+    remedies = [f"lower `min_size` to {min(reduced)} or less"]
     if reduced != picture:
-        line += f", {reduced[0]} x {reduced[1]} when reduced to --max_size {config.max_size}"
+        message += f", {reduced[0]} x {reduced[1]} when reduced to `max_size` {config.max_size}"
         if min(picture) >= config.min_size:
-            enough = math.ceil(config.min_size * max(picture) / min(picture))
-            remedies.append(f"raise --max_size to {enough} or more")
-    raise ValueError(f"{line}; its shorter side is below --min_size {config.min_size}: {' or '.join(remedies)}")
+            least_max_size = math.ceil(config.min_size * max(picture) / min(picture))
+            remedies.append(f"raise `max_size` to {least_max_size} or more")
+    raise ValueError(f"{message}; its shorter side is below `min_size` {config.min_size}: {' or '.join(remedies)}")
 
 
 def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
-    """The real pyramid of ``image`` (1, C, H, W), coarse to fine; each scale made from the finest.
+    """The real images (1, C, h, w) of all scales, coarse to fine: ``image`` (1, C, H, W), resized from the finest.
 
-    Of ``plan.sketch_scales`` scales, the last before the finest, it has a sketch.
+    The last ``plan.sketch_scales`` scales before the finest are sketches.
     """
     finest = imresize(image, plan.scale1)
     ratios = [math.pow(plan.factor, plan.stop_scale - index) for index in range(plan.stop_scale + 1)]

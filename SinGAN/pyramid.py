@@ -1,38 +1,71 @@
-"""The pyramid of trained scales: drawing noise, generating, saving and loading."""
+"""The pyramid of scales: drawing noise and generating; and a trained scale, made ready to generate."""
 
-import io
-import itertools
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from SinGAN.frozen import folded, in_strips
 from SinGAN.functions import crop, pad, stretch
 from SinGAN.imresize import imresize
-from SinGAN.models import Discriminator, Generator, NetConfig
+from SinGAN.models import Conv2d, ConvBlock, Convolve, Discriminator, Generator
 from SinGAN.planning import Size, enlarged
-from SinGAN.storage.files import whole_file
+from SinGAN.variants.build import build_generator
+
+STRIP_VALUES = 2**26  # of one layer's activations: 256 MB; more go strip by strip
+
+
+class Scale(Protocol):
+    """One level of a pyramid; ``scale(noise, previous)`` gives its image (B, C, H, W).
+
+    ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m).
+    """
+
+    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor: ...
+
+    @property
+    def real(self) -> Tensor:
+        """The real image (1, C, H, W), in [-1, 1]."""
+
+    @property
+    def z_rec(self) -> Tensor:
+        """The noise map (1, C, H + 2 m, W + 2 m) that gives the real image back."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the real image."""
+
+    @property
+    def values_per_pixel(self) -> int:
+        """The numbers that its largest intermediate result holds for each pixel."""
+
+
+ScaleT = TypeVar("ScaleT", bound=Scale, covariant=True)
+NewScaleT = TypeVar("NewScaleT", bound=Scale)
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
-    """One trained level of the pyramid; ``scale(noise, previous)`` gives its image."""
+class TrainedScale:
+    """A scale of nets that training has finished; ``of`` makes one of the nets that were trained."""
 
     generator: Generator
     discriminator: Discriminator
     real: Tensor  # (1, C, H, W), in [-1, 1]
     z_rec: Tensor  # (1, C, H + 2 m, W + 2 m): the noise that gives the image back
     noise_amp: float
-    folded: Generator = field(init=False)  # what generates
+    folded: Generator  # the generator in eval mode with its BatchNorms folded: it generates
 
-    def __post_init__(self) -> None:
-        for net in (self.generator, self.discriminator):
+    @classmethod
+    def of(
+        cls, generator: Generator, discriminator: Discriminator, real: Tensor, z_rec: Tensor, noise_amp: float
+    ) -> "TrainedScale":
+        """The scale of nets whose training is done: both are put into eval mode and want no gradients any more."""
+        for net in (generator, discriminator):
             net.eval().requires_grad_(False)
-        object.__setattr__(self, "folded", folded(self.generator))
+        return cls(generator, discriminator, real, z_rec, noise_amp, fold_batchnorms(generator))
 
     def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
         """The image (B, C, H, W); ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m)."""
@@ -40,26 +73,60 @@ class Scale:
 
     @property
     def size(self) -> Size:
+        """Height and width of the real image."""
         return self.real.shape[-2], self.real.shape[-1]
+
+    @property
+    def values_per_pixel(self) -> int:
+        """The filters of the generator's first block, its widest."""
+        return self.generator.config.filters
+
+
+def fold_batchnorms(generator: Generator) -> Generator:
+    """A copy of ``generator``, in eval mode, with its BatchNorms folded into its convolutions."""
+    folded = build_generator(generator.config).to(next(generator.parameters()).device)
+    folded.load_state_dict(generator.state_dict())
+    for block in folded.eval().requires_grad_(False).modules():
+        if isinstance(block, ConvBlock) and isinstance(block.norm, nn.BatchNorm2d):
+            block.conv = fuse_conv_bn_eval(block.conv, block.norm)
+            block.norm = nn.Identity()
+    return folded
+
+
+def in_strips(generator: Generator, *inputs: Tensor) -> Tensor:
+    """``generator(*inputs)``, too large an image strip by strip; ``generator`` is in eval mode.
+
+    Each strip includes the margin that its pixels depend on, so that there are no seams.
+    """
+    height, width = inputs[0].shape[-2:]
+    margin, count = 2 * generator.config.margin, max(map(len, inputs))
+    rows = max(1, STRIP_VALUES // (count * width * generator.config.filters) - margin)
+
+    def strip(whole: Tensor, top: int) -> Tensor:
+        return whole[..., top : top + rows + margin, :] if whole.shape[-2] == height else whole
+
+    tops = range(0, height - margin, rows)
+    return torch.cat([generator(*(strip(whole, top) for whole in inputs)) for top in tops], dim=-2)
 
 
 @dataclass(frozen=True, eq=False)
-class Pyramid:
-    """The trained scales, coarse to fine, and the one loop that generates (paper, Sect. 2)."""
+class Pyramid(Generic[ScaleT]):
+    """The scales, coarse to fine, and the one loop that generates (paper, Sect. 2)."""
 
-    scales: tuple[Scale, ...]
+    scales: tuple[ScaleT, ...]
     factor: float  # adjusted ratio of neighbouring scales
-    margin: int  # zeros (or, with noise_border, noise) on each side of what a generator sees
+    margin: int  # zeros (or, with noise_border, noise) on each side of a scale's input
     noise_border: bool = False  # the noise covers the margin too: animation's training
 
     def __len__(self) -> int:
         return len(self.scales)
 
-    def with_scale(self, index: int, scale: Scale) -> "Pyramid":
+    def with_scale(self, index: int, scale: NewScaleT) -> "Pyramid[ScaleT | NewScaleT]":
         """The pyramid with ``scale`` put at ``index``; one past the finest makes it grow."""
-        return replace(self, scales=(*self.scales[:index], scale, *self.scales[index + 1 :]))
+        scales: tuple[ScaleT | NewScaleT, ...] = (*self.scales[:index], scale, *self.scales[index + 1 :])
+        return Pyramid(scales, self.factor, self.margin, self.noise_border)
 
-    def below(self, index: int) -> "Pyramid":
+    def below(self, index: int) -> "Pyramid[ScaleT]":
         """The scales coarser than ``index``."""
         return replace(self, scales=self.scales[:index])
 
@@ -75,10 +142,10 @@ class Pyramid:
         ``enlargement`` multiplies height and width. Samples are drawn one after the other, so that
         the first ones don't depend on ``count``.
         """
-        samples = [self._draw_one(rng, start, enlargement) for _ in range(count)]
+        samples = [self._draw_sample(rng, start, enlargement) for _ in range(count)]
         return [torch.cat(maps) for maps in zip(*samples, strict=True)]
 
-    def _draw_one(self, rng: torch.Generator, start: int, enlargement: tuple[float, float]) -> list[Tensor]:
+    def _draw_sample(self, rng: torch.Generator, start: int, enlargement: tuple[float, float]) -> list[Tensor]:
         maps = []
         for index, scale in enumerate(self.scales[start:], start):
             size = enlarged(scale.size, enlargement)
@@ -100,8 +167,8 @@ class Pyramid:
     def generate(self, noise: Sequence[Tensor], previous: Tensor | None = None) -> Tensor:
         """The finest image (B, C, H, W) that ``noise`` makes, one map for each of the finest scales.
 
-        Maps are (B or 1, C, H + 2 m, W + 2 m) and fix the size of what is made. The first scale
-        that runs starts from ``previous`` (B or 1, C, H, W), or from zeros.
+        Maps are (B or 1, C, H + 2 m, W + 2 m) and fix the size of the image. The first scale that runs
+        starts from ``previous`` (B or 1, C, H, W), or from zeros.
         """
         image = previous
         for index, (scale, z) in enumerate(zip(self.scales[len(self) - len(noise) :], noise, strict=True)):
@@ -114,7 +181,7 @@ class Pyramid:
         return image
 
     def enlarge(self, image: Tensor) -> Tensor:
-        """``up``: (B, C, H, W) resized by 1 / factor, not yet cropped."""
+        """``image`` (B, C, H, W) resized by 1 / factor, not yet cropped."""
         return imresize(image, 1 / self.factor)
 
     def fit(self, image: Tensor, z: Tensor) -> Tensor:
@@ -127,122 +194,14 @@ class Pyramid:
         inner = height - 2 * self.margin, width - 2 * self.margin
         return stretch(pad(crop(image, inner), self.margin), (height, width))
 
-    def save(self, folder: Path) -> None:
-        """Write the scales that ``folder`` lacks, then the lists, which make them count."""
-        for index, scale in enumerate(self.scales):
-            place = folder / str(index)
-            if not all((place / name).exists() for name in ("netG.pth", "netD.pth")):
-                _save(place / "netG.pth", scale.generator.state_dict())
-                _save(place / "z_opt.pth", scale.z_rec)
-                _save(place / "netD.pth", scale.discriminator.state_dict())
-        _save(folder / "NoiseAmp.pth", [torch.tensor(scale.noise_amp) for scale in self.scales])
-        _save(folder / "reals.pth", [scale.real for scale in self.scales])
-        _save(folder / "Zs.pth", self.z_rec())
 
-    @classmethod
-    def load(
-        cls,
-        folder: Path,
-        device: torch.device,
-        factor: float,
-        noise_border: bool = False,
-        like: NetConfig = NetConfig(),
-    ) -> "Pyramid":
-        """Read what ``save`` wrote; nothing in ``folder`` can run code. What weights don't tell is as in ``like``.
-
-        Raises:
-            ValueError: a file is no checkpoint, or does not fit the others.
-        """
-        reals, z_rec = (read_list(folder / name, device, 4) for name in ("reals.pth", "Zs.pth"))
-        amps = read_list(folder / "NoiseAmp.pth", device, 0)
-        whole = trained_scales(folder)
-        scales = []
-        for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
-            place = folder / str(index)
-            weights = read_weights(place / "netG.pth")
-            generator = Generator(NetConfig.of(weights, replace(like, conditional=like.conditional and index > 0)))
-            discriminator = Discriminator(generator.config)
-            _fill(generator, weights, place / "netG.pth")
-            _fill(discriminator, read_weights(place / "netD.pth"), place / "netD.pth")
-            _check_fit(generator.config, real, z, folder, index)
-            scales.append(Scale(generator.to(device), discriminator.to(device), real, z, float(amp)))
-        if not scales:
-            raise ValueError(f"{folder} holds no trained scale")
-        return cls(tuple(scales), factor, scales[0].generator.config.margin, noise_border)
-
-
-def read_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
-    """The list of float tensors of ``dims`` dimensions in ``path``; single numbers count as tensors without any.
-
-    Raises:
-        ValueError: ``path`` holds something else.
-    """
-    found = load_checkpoint(path, device)
-    tensors = []
-    for entry in found if isinstance(found, list | tuple) else [None]:
-        tensor = torch.tensor(float(entry)) if isinstance(entry, int | float) else entry
-        if not isinstance(tensor, Tensor) or tensor.ndim != dims or not tensor.is_floating_point():
-            raise ValueError(f"{path} does not hold a list of tensors of {dims} dimensions")
-        if not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{path} holds numbers that are not finite")
-        tensors.append(tensor.float().to(device))
-    return tensors
-
-
-def _check_fit(net: NetConfig, real: Tensor, z: Tensor, folder: Path, index: int) -> None:
-    """Raise a ValueError unless the image and the noise of scale ``index`` are as large as its net needs."""
-    height, width = real.shape[-2:]
-    wanted = (1, net.channels, height + 2 * net.margin, width + 2 * net.margin)
-    if real.shape != (1, net.channels, height, width) or z.shape != wanted:
-        raise ValueError(
-            f"{folder}: scale {index} does not fit its net: image {tuple(real.shape)}, noise {tuple(z.shape)}, "
-            f"{net.channels} channels"
-        )
-
-
-def trained_scales(folder: Path) -> int:
-    """How many scales of ``folder`` are whole: in the list that is written last, with both nets there."""
-    last = folder / "Zs.pth"
-    listed = len(read_list(last, torch.device("cpu"), 4)) if last.exists() else 0
-    nets = (folder / str(index) / "netG.pth" for index in range(listed))
-    return sum(itertools.takewhile(bool, (net.exists() and net.with_name("netD.pth").exists() for net in nets)))
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in ``path``.
-
-    Raises:
-        ValueError: ``path`` holds something else.
-    """
-    state = load_checkpoint(path, torch.device("cpu"))
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path} does not hold the weights of a net")
-    return dict(state)
-
-
-def _fill(net: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit the other files: {error}") from error
-
-
-def load_checkpoint(path: Path, device: torch.device) -> Any:
-    """The tensors in ``path``; loading can't run code.
-
-    Raises:
-        ValueError: ``path`` is damaged or holds something else.
-    """
-    content = io.BytesIO(path.read_bytes())
-    try:
-        return torch.load(content, map_location=device, weights_only=True)
-    except Exception as error:  # damaged bytes make torch raise nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is damaged or no checkpoint ({reason})") from error
-
-
-def _save(path: Path, value: object) -> None:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)  # onto a full disk it would raise a RuntimeError, not an OSError
-    with whole_file(path) as draft:
-        draft.write_bytes(buffer.getvalue())
+def convolving_by(pyramid: Pyramid[TrainedScale], backend: Convolve) -> Pyramid[TrainedScale]:
+    """A copy of ``pyramid`` that generates with the convolutions of ``backend``."""
+    scales = []
+    for scale in pyramid.scales:
+        folded = copy.deepcopy(scale.folded)
+        for module in folded.modules():
+            if isinstance(module, Conv2d):
+                module.backend = backend
+        scales.append(replace(scale, folded=folded))
+    return replace(pyramid, scales=tuple(scales))

@@ -7,22 +7,26 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from SinGAN.engines.engine import EAGER, Engine
+from SinGAN.engines.engine import EAGER, Engine, precision_of
+from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.functions import centre_crop, pad, rmse
-from SinGAN.losses.iteration import Adversaries, Draw, Target, TrainConfig, iteration
-from SinGAN.losses.perceptual import VGG, Seen
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import Draw, iteration
+from SinGAN.losses.perceptual import VGG, VGGTarget
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals
-from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.storage.checkpoints import State
+from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
+from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.variants.build import build_critic, build_generator
 
 LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
 
-Watch = Callable[[int, int, Tensor, Callable[[], State]], None]
-"""Called after each iteration with the scale, the iteration in it, the losses (n,), and what gives the state then."""
-
+Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], ScaleState]], None]
+"""Called after each iteration with the scale, the iteration in it, the losses by name, and a way to get the state."""
 Edit = Callable[[Tensor], Tensor]
-"""What is done to the enlarged images (B, C, H, W) of the coarser scales before a scale sees them."""
+"""A change of the enlarged images (B, C, H, W) of the coarser scales, before a scale sees them."""
 
 Weights = Mapping[str, Tensor]
 
@@ -34,11 +38,15 @@ def unchanged(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class StartWeights:
-    """State dicts from elsewhere: to start from where a scale would start from fresh weights and they fit; VGG's."""
+    """State dicts from elsewhere: of nets to start from in place of fresh weights, where they fit; of a VGG."""
 
     generator: Weights | None = None
     critic: Weights | None = None
     vgg: Weights | None = None  # needed where ``TrainConfig.uses_vgg``
+
+
+def unwatched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+    """The watch that does nothing."""
 
 
 def train(
@@ -47,16 +55,23 @@ def train(
     net: NetConfig,
     config: TrainConfig,
     rng: torch.Generator,
-    watch: Watch = lambda scale, iteration, losses, state: None,
+    *,
+    watch: Watch = unwatched,
     weights: StartWeights = StartWeights(),
-    finished: tuple[Scale, ...] = (),
-    resume: State | None = None,
+    finished: tuple[TrainedScale, ...] = (),
+    resume: ScaleState | None = None,
     engine: Engine = EAGER,
-) -> Iterator[Pyramid]:
+) -> Iterator[Pyramid[TrainedScale]]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
 
-    All randomness comes from ``rng``, which lives on the device of ``image`` and is seeded anew for
-    each scale. Scales that are ``finished`` already are kept; the next one goes on from ``resume``.
+    Arguments:
+        net: the nets of the coarsest scale; ``NetConfig.at`` gives those of the others.
+        rng: the source of all randomness, on the device of ``image``; seeded anew for each scale.
+        watch: called after each iteration.
+        weights: of nets that have no coarser ones to begin from, and of a VGG.
+        finished: the coarsest scales, where they are trained already.
+        resume: a state of the first scale that is not finished, from which it goes on.
+        engine: how iterations are run.
 
     Raises:
         ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` or
@@ -65,20 +80,20 @@ def train(
     if min(plan.sizes[0]) < net.receptive_field:
         raise ValueError(
             f"the coarsest scale, {plan.sizes[0][0]} x {plan.sizes[0][1]}, is smaller than the receptive field "
-            f"of {net.receptive_field} pixels: raise --min_size or lower --num_layer or --ker_size"
+            f"of {net.receptive_field} pixels: raise `min_size` or lower `num_layer` or `ker_size`"
         )
     pyramid, seed = Pyramid(finished, plan.factor, net.margin, config.noise_border), rng.initial_seed()
     vgg = trained_vgg(config, weights, rng.device)
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
-        generator, critic = start_nets(pyramid, net.at(index), rng, weights)
-        scale = train_scale(pyramid, real, generator, critic, config, rng, watch, vgg=vgg, resume=resume, engine=engine)
+        nets = start_nets(pyramid, net.at(index), rng, weights)
+        scale = train_scale(pyramid, real, *nets, config, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
         pyramid, resume = pyramid.with_scale(index, scale), None
         yield pyramid
 
 
 def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device) -> VGG | None:
-    """The VGG whose view of the images counts, if one does; a ValueError where its weights are lacking."""
+    """The VGG whose activations a loss compares, if one does; a ValueError where its weights are lacking."""
     if config.uses_vgg and weights.vgg is None:
         raise ValueError("texture and perceptual loss need the weights of a VGG16")
     return VGG.of(weights.vgg).to(device) if config.uses_vgg and weights.vgg is not None else None
@@ -90,118 +105,138 @@ def scale_seed(seed: int, index: int) -> int:
 
 
 def start_nets(
-    pyramid: Pyramid, config: NetConfig, rng: torch.Generator, weights: StartWeights = StartWeights()
+    pyramid: Pyramid[TrainedScale], config: NetConfig, rng: torch.Generator, weights: StartWeights = StartWeights()
 ) -> tuple[Generator, Discriminator]:
     """The nets of the next scale: the last scale's weights where the shape is the same, else fresh.
 
     A conditional critic's second stream, which the coarsest scale lacks, begins fresh at the next one.
     """
-    generator, critic = Generator(config).to(rng.device), Discriminator(config).to(rng.device)
+    generator, critic = build_generator(config).to(rng.device), build_critic(config).to(rng.device)
     for net in (generator, critic):
         initialise(net, rng)
     if pyramid.scales and replace(pyramid.scales[-1].generator.config, conditional=config.conditional) == config:
         generator.load_state_dict(pyramid.scales[-1].generator.state_dict())
         critic.load_state_dict(pyramid.scales[-1].discriminator.state_dict(), strict=not config.conditional)
         return generator, critic
-    for flag, net, state in (("--netG", generator, weights.generator), ("--netD", critic, weights.critic)):
+    for name, net, state in (("netG", generator, weights.generator), ("netD", critic, weights.critic)):
         if state is not None and fits(net, state):
             net.load_state_dict(state)
         elif state is not None and not pyramid.scales:
-            raise ValueError(f"the weights given with {flag} don't fit a net of {config.filters} filters")
+            raise ValueError(f"the weights given with `{name}` don't fit a net of {config.filters} filters")
     return generator, critic
 
 
 def fits(net: nn.Module, state: Weights) -> bool:
     """Whether ``state`` has the names and shapes of ``net``'s weights."""
-    own = net.state_dict()
-    return own.keys() == state.keys() and all(own[key].shape == state[key].shape for key in own)
+    wanted = net.state_dict()
+    return wanted.keys() == state.keys() and all(wanted[key].shape == state[key].shape for key in wanted)
 
 
 def train_scale(
-    pyramid: Pyramid,
+    pyramid: Pyramid[TrainedScale],
     real: Tensor,
     generator: Generator,
     critic: Discriminator,
     config: TrainConfig,
     rng: torch.Generator,
-    watch: Watch,
+    *,
+    watch: Watch = unwatched,
     edit: Edit = unchanged,
     vgg: VGG | None = None,
-    resume: State | None = None,
+    resume: ScaleState | None = None,
     engine: Engine = EAGER,
-) -> Scale:
+) -> TrainedScale:
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen.
 
-    ``vgg`` is for the losses that look through one.
-
-    From ``resume``, what ``watch`` was given of an earlier training, it goes on to the same bits.
+    Arguments:
+        pyramid: the coarser scales.
+        rng: the source of all randomness, on the device of ``real``.
+        watch: called after each iteration.
+        edit: applied to the enlarged images of the coarser scales.
+        vgg: for the losses that compare its activations.
+        resume: a state that ``watch`` was given in an earlier training; from it this one goes on to the same bits.
+        engine: how iterations are run.
     """
     nets = Adversaries.of(generator, critic, config)
     z_rec, done = first_z_rec(pyramid, real, rng), 0
-    target = make_target(pyramid, real, z_rec, config, edit)
-    if vgg is not None:
-        target = replace(target, seen=Seen.of(vgg, real))
+    with precision_of(engine, rng.device):
+        target = make_target(pyramid, real, z_rec, config, edit, vgg)
     if resume is not None:
         z_rec, done = restore(resume, nets, rng)
+    coarser = convolving_by(pyramid, engine.convolve)
     size = (real.shape[-2], real.shape[-1])
-    differentiate = engine.differentiating(generator.config, size, rng.device, config)
+    differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
 
-    def step() -> Tensor:
-        drawn = draw(pyramid, real, z_rec, config.Dsteps, rng, edit)
+    def step() -> dict[str, Tensor]:
+        drawn = draw(coarser, real, z_rec, config.Dsteps, rng, edit)
         return iteration(nets, target, drawn, config, differentiate)
 
-    run = engine.run(step, rng, len(pyramid) + 1)
+    in_use = [net for net in (generator, critic, vgg) if net is not None]
+    run = engine.run(step, in_use, rng, len(pyramid) + 1)
     for index in range(done, config.niter):
         if index == max(1, int(LR_DROP * config.niter)):
             nets.multiply_learning_rates(config.gamma)
-            run = engine.run(step, rng, len(pyramid) + 1)
+            run = engine.run(step, in_use, rng, len(pyramid) + 1)
         if config.redraw_z_rec and not pyramid.scales and index:
             z_rec.copy_(first_z_rec(pyramid, real, rng))
         losses = run()
         watch(len(pyramid), index, losses, partial(state_of, nets, z_rec, rng, index + 1))
-    return Scale(generator, critic, real, z_rec, target.noise_amp)
+    return TrainedScale.of(generator, critic, real, z_rec, target.noise_amp)
 
 
-def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> State:
+def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> ScaleState:
     """All that the training of a scale depends on when ``done`` iterations are done."""
-    own = {name: part.state_dict() for name, part in nets.parts().items()}
-    return {**own, "z_rec": z_rec, "rng": rng.get_state(), "iterations": done}
+    states = {name: part.state_dict() for name, part in nets.parts().items()}
+    return ScaleState(iterations=done, z_rec=z_rec, rng=rng.get_state(), **states)
 
 
-def restore(state: State, nets: Adversaries, rng: torch.Generator) -> tuple[Tensor, int]:
+def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator) -> tuple[Tensor, int]:
     """Put ``state`` into ``nets`` and ``rng``; returns the reconstruction noise and the iterations done.
 
     Raises:
         ValueError: it does not fit them.
     """
     try:
-        nets.load(state)
-        rng.set_state(state["rng"].cpu())
-        return state["z_rec"], int(state["iterations"])
+        nets.load({name: getattr(state, name) for name in nets.parts()})
+        rng.set_state(state.rng.cpu())
+        return state.z_rec, int(state.iterations)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise ValueError(f"the checkpoint does not fit the training: {error}; --overwrite trains anew") from error
+        raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error
 
 
-def first_z_rec(pyramid: Pyramid, real: Tensor, rng: torch.Generator) -> Tensor:
-    """The noise that shall give ``real`` back: z* at the coarsest scale, zero at the others (Sect. 2.2)."""
+def first_z_rec(pyramid: Pyramid[TrainedScale], real: Tensor, rng: torch.Generator) -> Tensor:
+    """The noise that is to give ``real`` back: z* at the coarsest scale, zero at the others (Sect. 2.2)."""
     height, width = real.shape[-2:]
     if not pyramid.scales:
         return pyramid.draw_map(rng, real, (height, width), coarsest=True)
     return pad(torch.zeros_like(real), pyramid.margin)
 
 
-def make_target(pyramid: Pyramid, real: Tensor, z_rec: Tensor, config: TrainConfig, edit: Edit = unchanged) -> Target:
-    """What the next scale learns from; its noise amplitude follows the coarser scales' unedited error."""
+def make_target(
+    pyramid: Pyramid[TrainedScale],
+    real: Tensor,
+    z_rec: Tensor,
+    config: TrainConfig,
+    edit: Edit = unchanged,
+    vgg: VGG | None = None,
+) -> Target:
+    """The target of the next scale; its noise amplitude follows the coarser scales' unedited error."""
+    vgg_target = None if vgg is None else VGGTarget.of(vgg, real)
     if not pyramid.scales:
-        return Target(real, torch.zeros_like(z_rec), 1.0)
+        return Target(real, torch.zeros_like(z_rec), 1.0, vgg_target)
     enlarged = pyramid.enlarge(pyramid.generate(pyramid.z_rec()))
     height, width = real.shape[-2:]
     error = rmse(real, centre_crop(pyramid.fit(enlarged, z_rec), (height, width)))
-    return Target(real, pyramid.fit(edit(enlarged), z_rec), float(config.noise_amp * error))
+    return Target(real, pyramid.fit(edit(enlarged), z_rec), float(config.noise_amp * error), vgg_target)
 
 
 def draw(
-    pyramid: Pyramid, real: Tensor, z_rec: Tensor, Dsteps: int, rng: torch.Generator, edit: Edit = unchanged
+    pyramid: Pyramid[TrainedScale],
+    real: Tensor,
+    z_rec: Tensor,
+    Dsteps: int,
+    rng: torch.Generator,
+    edit: Edit = unchanged,
 ) -> Draw:
     """One iteration's randomness: the scale's noise, then ``Dsteps`` samples of the coarser scales."""
     height, width = real.shape[-2:]

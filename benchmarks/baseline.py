@@ -1,4 +1,4 @@
-"""A plain training iteration, as the specification reads and the authors' code works: what speed is compared with.
+"""A plain training iteration, written as the authors' code works: the baseline of all measured speeds.
 
 Same nets, losses and updates as ``SinGAN.losses.iteration``, without its gains: every resize goes through numpy on the
 host, each critic step draws its own sample of the coarser scales one by one, the generator's graph is built for the
@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.functions import crop, pad
-from SinGAN.losses.iteration import Target, TrainConfig
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 
 
 def cubic(x: np.ndarray) -> np.ndarray:
@@ -28,7 +29,7 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 
 def resize_axis(image: np.ndarray, axis: int, scale: float) -> np.ndarray:
-    """One axis enlarged by ``scale``: each output pixel is a weighted sum of the taps in its field of view."""
+    """``image`` enlarged along ``axis`` by ``scale``: each output pixel is a weighted sum of six taps."""
     length = image.shape[axis]
     centres = (np.arange(math.ceil(scale * length)) + 0.5) / scale - 0.5
     taps = np.floor(centres - 2)[:, None] + np.arange(6)
@@ -42,18 +43,18 @@ def resize_axis(image: np.ndarray, axis: int, scale: float) -> np.ndarray:
 
 
 def host_resize(image: Tensor, scale: float) -> Tensor:
-    """``imresize`` for enlargements, the way through numpy: (1, C, H, W) to the CPU, to 8 bits, and back."""
+    """``image`` (1, C, H, W) enlarged by ``scale`` as ``imresize`` does, but in numpy, on the CPU."""
     levels = (255 * ((image[0].permute(1, 2, 0).cpu().numpy() + 1) / 2).clip(0, 1)).astype(np.uint8)
     resized = resize_axis(resize_axis(levels.astype(np.float64), 0, scale), 1, scale)
-    back = torch.from_numpy(resized / 255).permute(2, 0, 1)[None].float().to(image.device)
-    return ((back - 0.5) * 2).clamp(-1, 1)
+    enlarged = torch.from_numpy(resized / 255).permute(2, 0, 1)[None].float().to(image.device)
+    return ((enlarged - 0.5) * 2).clamp(-1, 1)
 
 
 @dataclass(eq=False)
 class Baseline:
-    """The nets of one scale and all that a plain iteration needs."""
+    """The nets of one scale, with all that a plain iteration needs."""
 
-    pyramid: Pyramid
+    pyramid: Pyramid[TrainedScale]
     target: Target
     z_rec: Tensor
     generator: Generator
@@ -67,7 +68,7 @@ class Baseline:
         self.critic_adam = torch.optim.Adam(self.critic.train().parameters(), lr=self.config.lr_d, betas=betas)
 
     def draw_coarser(self) -> Tensor:
-        """One sample of the coarser scales, enlarged and padded."""
+        """A sample (1, C, H + 2 m, W + 2 m) of the coarser scales, enlarged and padded."""
         real, pyramid = self.target.real, self.pyramid
         if not pyramid.scales:
             return torch.zeros_like(self.z_rec)
@@ -75,8 +76,8 @@ class Baseline:
         with torch.no_grad():
             for index, scale in enumerate(pyramid.scales):
                 z = pyramid.draw_map(self.rng, scale.real, scale.size, coarsest=index == 0)
-                shown = torch.zeros_like(z) if image is None else pad(crop(image, scale.size), pyramid.margin)
-                image = host_resize(scale(z, shown), 1 / pyramid.factor)
+                previous = torch.zeros_like(z) if image is None else pad(crop(image, scale.size), pyramid.margin)
+                image = host_resize(scale(z, previous), 1 / pyramid.factor)
         assert image is not None
         return pad(crop(image, (real.shape[-2], real.shape[-1])), pyramid.margin)
 
@@ -110,7 +111,7 @@ class Baseline:
         return loss_critic.item(), (adversarial + reconstruction).item()
 
     def penalty(self, fake: Tensor) -> Tensor:
-        """The gradient penalty, weighted."""
+        """The weighted gradient penalty, a scalar, of ``fake`` (1, C, H, W) and the real image."""
         real = self.target.real
         mix = torch.rand(1, 1, generator=self.rng, device=real.device).expand(real.size())
         mixed = (mix * real + (1 - mix) * fake).requires_grad_()

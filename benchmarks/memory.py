@@ -13,19 +13,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import engine, machine, parser, seconds, settings
-from SinGAN.losses.iteration import TrainConfig
+from benchmarks.setting import choose_engine, machine, parser, seconds, settings
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.runs.progress import peak_memory
 
 KINDS = {"training": "never", "with --recompute always": "always", "baseline": None}
 
 
 def measure(size: int, device: torch.device, recompute: str | None) -> tuple[str, int, float]:
-    """The finest scale's size, the most bytes used to its first iteration's end, and the seconds that it took."""
+    """The size of the finest scale, and the peak memory in bytes and the seconds of its first iteration."""
     *_, finest = settings(size, device, TrainConfig(Gsteps=1))  # the other two would need the same again
-    ours = finest.step(engine("eager", "auto", device, recompute)) if recompute else None
-    took = seconds(ours or finest.baseline().iteration, device)
-    return finest.size, peak_memory(device), took
+    step = finest.step(choose_engine("eager", "auto", device, recompute)) if recompute else finest.baseline().iteration
+    duration = seconds(step, device)
+    return finest.size, peak_memory(device), duration
 
 
 def main() -> None:
@@ -41,9 +41,9 @@ def main() -> None:
         cells = []
         for kind in kinds:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                shown, memory, took = pool.apply(measure, (size, args.device, KINDS[kind]))
-            cells.append(f" {memory / 2**30:.1f} GB | {took:.1f} |")
-        print(f"| {shown} |{''.join(cells)}", flush=True)
+                picture, memory, duration = pool.apply(measure, (size, args.device, KINDS[kind]))
+            cells.append(f" {memory / 2**30:.1f} GB | {duration:.1f} |")
+        print(f"| {picture} |{''.join(cells)}", flush=True)
 
 
 if __name__ == "__main__":

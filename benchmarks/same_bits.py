@@ -1,4 +1,4 @@
-"""Whether this checkout makes the files that another one makes, bit for bit: what a refactoring has to show.
+"""A check that this checkout makes the files that another one makes, bit for bit, as a refactoring has to.
 
     git clone . ../before && git -C ../before checkout REVISION
     python benchmarks/same_bits.py ../before
@@ -79,7 +79,7 @@ OTHERS = {
     "study": "study.py --not_cuda --input_name rocket.png --max_size 40 --nfc 8 --min_nfc 8 --niter 3 --manualSeed 3 "
     "--vary alpha=1,10 --vary netD=patch,sesame --num_samples 3 --weights INCEPTION --out OUT",
 }
-LEFT_OUT = {"manifest.json", "SIFID.csv"}
+LEFT_OUT = {"manifest.json", "SIFID.csv", "model.pt"}  # versions, places, and names of source files
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Case:
     name: str
     commands: tuple[str, ...]
     first_elsewhere: bool = False
-    cut: bool = False  # the first is killed after its second scale, and given again
+    cut: bool = False  # the first is killed in its second scale, and run again
 
 
 def cases() -> list[Case]:
@@ -119,26 +119,28 @@ class Checkout:
         self.root, self.python, self.helpers = root.resolve(), python, helpers
 
     def command(self, text: str, out: Path) -> list[str]:
+        """The words of the command ``text``; OUT stands for ``out``, USE for the flags of an application."""
         places = {"OUT": out, "REF": self.helpers, "VGG": self.helpers / "vgg.pth", "INCEPTION": self.helpers / "i.pth"}
         text = text.replace("USE", "--input_name rocket.png --not_cuda --manualSeed 5 --out OUT")
         words = [str(places.get(word, word)).replace("OUT/", f"{out}/") for word in text.split()]
         return [self.python, *words]
 
     def start(self, text: str, out: Path) -> "subprocess.Popen[str]":
-        own = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        """The process of the command ``text``."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            self.command(text, out), cwd=self.root, env=own, stdout=pipe, stderr=subprocess.STDOUT, text=True
+            self.command(text, out), cwd=self.root, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
         )
 
     def run(self, text: str, out: Path) -> str:
-        """The error of the command; "" where it went well."""
+        """Run the command ``text``; returns its error, "" where it went well."""
         process = self.start(text, out)
-        printed, _ = process.communicate()
-        return "" if process.returncode == 0 else f"{text.split()[0]} exit {process.returncode}: {printed[-300:]}"
+        output, _ = process.communicate()
+        return "" if process.returncode == 0 else f"{text.split()[0]} exit {process.returncode}: {output[-300:]}"
 
     def run_until_second_scale(self, text: str, out: Path) -> None:
-        """Kill the command in its second scale, when it has a checkpoint there."""
+        """Run the command ``text``, and kill it in its second scale, once it has a checkpoint there."""
         process = self.start(text, out)
         while process.poll() is None:
             if list(out.glob("*/*/*/0/netD.pth")) and list(out.glob("*/*/*/checkpoint.pth")):
@@ -150,38 +152,45 @@ class Checkout:
 
 
 def contents(out: Path) -> dict[str, str]:
-    """The hash of every file below ``out``."""
+    """The SHA-256 of every file below ``out``, by its path."""
     files = [path for path in out.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes().replace(str(out).encode(), b"OUT")).hexdigest()
+        for path in files
+    }
 
 
-def compare(case: Case, ours: Checkout, theirs: Checkout, folder: Path) -> str:
-    """Why the two checkouts differ in ``case``; "" where they don't. What the other one made is kept for next time."""
-    place = case.name.replace(" ", "_").replace(":", "")
-    wanted, made = folder / "theirs" / place, folder / "ours" / place
-    shutil.rmtree(made, ignore_errors=True)
-    if not (wanted / "whole").exists():
-        shutil.rmtree(wanted, ignore_errors=True)
-        errors = [theirs.run(command, wanted) for command in case.commands]
+def compare(case: Case, this: Checkout, other: Checkout, folder: Path) -> str:
+    """The difference between the checkouts in ``case``; "" without one. The other's results are kept for next time."""
+    name = case.name.replace(" ", "_").replace(":", "")
+    expected, actual = folder / "theirs" / name, folder / "ours" / name
+    shutil.rmtree(actual, ignore_errors=True)
+    if not (expected / "whole").exists():
+        shutil.rmtree(expected, ignore_errors=True)
+        errors = [other.run(command, expected) for command in case.commands]
         if any(errors):
             return f"there: {errors}"
-        (wanted / "whole").touch()
-    first = theirs if case.first_elsewhere else ours
-    if case.cut:
-        first.run_until_second_scale(case.commands[0], made)
-        errors = [ours.run(case.commands[0], made)]
-    else:
-        errors = [first.run(case.commands[0], made), *(ours.run(command, made) for command in case.commands[1:])]
+        (expected / "whole").touch()
+    errors = run_case(case, this, other, actual)
     if any(errors):
         return f"here: {[error for error in errors if error]}"
-    a, b = contents(wanted), contents(made)
-    a.pop("whole")
-    different = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return f"{len(different)} of {len(a)} files differ: {different[:6]}" if different else ""
+    hashes, others = contents(actual), contents(expected)
+    others.pop("whole")
+    different = sorted(file for file in others.keys() | hashes.keys() if others.get(file) != hashes.get(file))
+    return f"{len(different)} of {len(others)} files differ: {different[:6]}" if different else ""
+
+
+def run_case(case: Case, this: Checkout, other: Checkout, out: Path) -> list[str]:
+    """Run ``case`` into ``out``, in this checkout, or begin it in the other one; returns the commands' errors."""
+    first = other if case.first_elsewhere else this
+    if case.cut:
+        first.run_until_second_scale(case.commands[0], out)
+        return [this.run(case.commands[0], out)]
+    return [first.run(case.commands[0], out), *(this.run(command, out) for command in case.commands[1:])]
 
 
 def helpers_in(folder: Path) -> Path:
-    """Untrained weights of the nets that measures and losses look through, and a reference with its mask."""
+    """Fill ``folder`` with untrained weights of VGG16 and Inception, and a reference with its mask; returns it."""
     import torch
     import torchvision
     from PIL import Image, ImageDraw
@@ -205,21 +214,28 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("other", type=Path, help="the other checkout")
     flags.add_argument("--folder", type=Path, default=Path("Output/same_bits"), help="of all results [%(default)s]")
-    flags.add_argument("--only", default="", help="cases whose name holds this")
+    flags.add_argument("--only", nargs="+", default=[""], help="cases whose name holds one of these")
+    flags.add_argument("--without", nargs="+", default=[], help="leave out cases whose name holds one of these")
     flags.add_argument("--jobs", type=int, default=2, help="cases at once [%(default)s]")
     args = flags.parse_args()
     folder = args.folder.resolve()
     helpers = folder / "helpers"
     if not (helpers / "x_mask.png").exists():
         helpers_in(helpers)
-    ours, theirs = (Checkout(root, sys.executable, helpers) for root in (HERE, args.other))
-    chosen = [case for case in cases() if args.only in case.name]
+    this, other = (Checkout(root, sys.executable, helpers) for root in (HERE, args.other))
+    selected = [
+        case
+        for case in cases()
+        if any(part in case.name for part in args.only) and not any(part in case.name for part in args.without)
+    ]
     failed = 0
     with ThreadPoolExecutor(args.jobs) as pool:
-        for case, why in zip(chosen, pool.map(lambda case: compare(case, ours, theirs, folder), chosen), strict=True):
-            print(f"{case.name}: {why or 'the same'}", flush=True)
-            failed += bool(why)
-    print(f"{len(chosen)} cases, {failed} differ")
+        for case, difference in zip(
+            selected, pool.map(lambda case: compare(case, this, other, folder), selected), strict=True
+        ):
+            print(f"{case.name}: {difference or 'the same'}", flush=True)
+            failed += bool(difference)
+    print(f"{len(selected)} cases, {failed} differ")
     raise SystemExit(failed > 0)
 
 

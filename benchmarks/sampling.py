@@ -1,4 +1,4 @@
-"""What random samples cost by picture size: one, and fifty in batches; what folding the BatchNorms gains.
+"""The time of random samples by picture size: of one, of fifty in batches, and of one without folded BatchNorms.
 
 python benchmarks/sampling.py --sizes 128 250
 """
@@ -13,16 +13,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import machine, medians, parser, untrained
 from SinGAN.manipulate import sample
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 
 
-def unfolded(pyramid: Pyramid) -> Pyramid:
-    """``pyramid`` with its BatchNorms as they are."""
-    for index, scale in enumerate(pyramid.scales):
-        copy = replace(scale)
-        object.__setattr__(copy, "folded", copy.generator)
-        pyramid = pyramid.with_scale(index, copy)
-    return pyramid
+def unfolded(pyramid: Pyramid[TrainedScale]) -> Pyramid[TrainedScale]:
+    """``pyramid`` with its BatchNorms computed, not folded into the convolutions."""
+    return replace(pyramid, scales=tuple(replace(scale, folded=scale.generator) for scale in pyramid.scales))
 
 
 def main() -> None:
@@ -39,15 +35,15 @@ def main() -> None:
         pyramid = untrained(size, args.device)
         plain = unfolded(pyramid)
 
-        def draw(count: int, model: Pyramid = pyramid) -> list[torch.Tensor]:
+        def draw(count: int, model: Pyramid[TrainedScale] = pyramid) -> list[torch.Tensor]:
             return list(sample(model, rng, count))
 
         draw(1)
-        one, slow = medians([lambda: draw(1), lambda: draw(1, plain)], args.device, 3 * args.times)  # noqa: B023
+        single, slow = medians([lambda: draw(1), lambda: draw(1, plain)], args.device, 3 * args.times)  # noqa: B023
         (many,) = medians([lambda: draw(args.num_samples)], args.device, args.times)
         print(
-            f"| {size} x {size * 3 // 4} | {one:.3f} | {many:.2f} | {many / args.num_samples:.4f} "
-            f"| {slow:.3f} | {slow / one:.2f} |",
+            f"| {size} x {size * 3 // 4} | {single:.3f} | {many:.2f} | {many / args.num_samples:.4f} "
+            f"| {slow:.3f} | {slow / single:.2f} |",
             flush=True,
         )
 

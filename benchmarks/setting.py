@@ -1,4 +1,4 @@
-"""What the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
+"""Parts that the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
 
 import argparse
 import platform
@@ -11,20 +11,23 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
-from SinGAN.engines.cuda_graph import Step
-from SinGAN.engines.engine import Engine, choose
-from SinGAN.losses.iteration import Adversaries, Target, TrainConfig, iteration
+from SinGAN.engines.engine import Engine, EngineSettings, Step
+from SinGAN.engines.estimates import ScaleSetting
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import iteration
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
-from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 
 
 @dataclass(eq=False)
 class Setting:
-    """One scale of a picture of noise, on top of untrained coarser ones: the time does not depend on the weights."""
+    """A scale of a picture of noise above untrained coarser ones, which will do: weights don't change the time."""
 
-    pyramid: Pyramid
+    pyramid: Pyramid[TrainedScale]
     net: NetConfig
     target: Target
     z_rec: Tensor
@@ -33,19 +36,21 @@ class Setting:
 
     @property
     def size(self) -> str:
+        """Height and width of the scale, in words."""
         return f"{self.target.real.shape[-2]} x {self.target.real.shape[-1]}"
 
     def step(self, engine: Engine) -> Step:
-        """Our iteration with fresh nets, as ``engine`` runs it; returns its losses (7,)."""
+        """A function that runs an iteration by ``engine``, on fresh nets, and returns the losses by name."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
         size = (self.target.real.shape[-2], self.target.real.shape[-1])
-        differentiate = engine.differentiating(self.net, size, self.rng.device, self.config)
+        differentiate = engine.differentiating(ScaleSetting(self.net, size, self.rng.device, self.config))
+        coarser = convolving_by(self.pyramid, engine.convolve)
 
-        def once() -> Tensor:
-            drawn = draw(self.pyramid, self.target.real, self.z_rec, self.config.Dsteps, self.rng)
-            return iteration(nets, self.target, drawn, self.config, differentiate)
+        def once() -> dict[str, Tensor]:
+            noise = draw(coarser, self.target.real, self.z_rec, self.config.Dsteps, self.rng)
+            return iteration(nets, self.target, noise, self.config, differentiate)
 
-        return engine.run(once, self.rng, len(self.pyramid) + 1)
+        return engine.run(once, (nets.generator, nets.critic), self.rng, len(self.pyramid) + 1)
 
     def baseline(self) -> Baseline:
         """The plain iteration with fresh nets."""
@@ -58,25 +63,25 @@ def settings(size: int, device: torch.device, config: TrainConfig = TrainConfig(
     rng = torch.Generator(device).manual_seed(1)
     image = torch.rand(1, 3, size * 3 // 4, size, generator=rng, device=device) * 2 - 1
     plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
-    pyramid = Pyramid((), plan.factor, NetConfig().margin)
+    pyramid = Pyramid[TrainedScale]((), plan.factor, NetConfig().margin)
     for index, real in enumerate(build_reals(image, plan)):
         net, z_rec = NetConfig().at(index), first_z_rec(pyramid, real, rng)
         target = make_target(pyramid, real, z_rec, config)
         yield Setting(pyramid, net, target, z_rec, config, rng)
-        scale = Scale(*start_nets(pyramid, net, rng), real, z_rec, target.noise_amp)
+        scale = TrainedScale.of(*start_nets(pyramid, net, rng), real, z_rec, target.noise_amp)
         pyramid = pyramid.with_scale(index, scale)
 
 
-def untrained(size: int, device: torch.device) -> Pyramid:
+def untrained(size: int, device: torch.device) -> Pyramid[TrainedScale]:
     """All scales of a 3/4 ``size`` x ``size`` picture, with fresh weights."""
     *_, finest = settings(size, device)
     generator, critic = start_nets(finest.pyramid, finest.net, finest.rng)
-    scale = Scale(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
+    scale = TrainedScale.of(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
     return finest.pyramid.with_scale(len(finest.pyramid), scale)
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """How long ``work`` takes, the device's part included."""
+    """The seconds that ``work`` takes, those on the device included."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -91,7 +96,7 @@ def medians(works: list[Callable[[], object]], device: torch.device, times: int)
 
 
 def machine(device: torch.device) -> str:
-    """The machine in words."""
+    """The device and the versions, in words."""
     name = f"{torch.get_num_threads()} CPU threads ({platform.processor() or platform.machine()})"
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -100,14 +105,16 @@ def machine(device: torch.device) -> str:
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The flags that all benchmarks share."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    return made
+    flags = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    return flags
 
 
-def engine(name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto") -> Engine:
+def choose_engine(
+    name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto"
+) -> Engine:
     """The engine called ``name``; leaves with a line where the device can't serve it."""
     try:
-        return choose(name, precision, device, recompute, winograd)
+        return EngineSettings(name, precision, recompute, winograd).choose(device)
     except ValueError as error:
         raise SystemExit(str(error)) from None

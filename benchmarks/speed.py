@@ -1,12 +1,13 @@
-"""What an iteration costs at each scale, by engine, against a plain baseline: interleaved, medians, ratios.
+"""The time of an iteration at each scale, by engine, against the plain baseline: interleaved, medians, ratios.
 
     python benchmarks/speed.py --size 110 --engines eager compiled
     python benchmarks/speed.py --device cuda --engines eager cudagraph
 
-The arithmetic is counted by PyTorch, multiplications and additions of plain convolutions: Winograd's need fewer. The
-peak is that of a matrix product on this machine; PyTorch's convolutions can be above it.
+PyTorch counts the arithmetic, multiplications and additions, as that of plain convolutions: Winograd's need fewer.
+The peak is that of a matrix product on this machine; PyTorch's convolutions can be above it.
 """
 
+import argparse
 import itertools
 import sys
 from pathlib import Path
@@ -18,13 +19,13 @@ from torch.utils.flop_counter import flop_registry
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import engine, machine, medians, parser, seconds, settings
+from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import EAGER, ENGINES, PRECISIONS, WINOGRAD
 
 
 class Arithmetic(TorchDispatchMode):
-    """Counts multiplications and additions; PyTorch's own FlopCounterMode can't look into second derivatives."""
+    """A counter of multiplications and additions; PyTorch's own FlopCounterMode misses second derivatives."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -38,12 +39,13 @@ class Arithmetic(TorchDispatchMode):
 
 
 def peak(device: torch.device, width: int = 2048) -> float:
-    """Multiplications and additions a second of a matrix product."""
+    """Multiplications and additions per second of a product of two ``width`` x ``width`` matrices."""
     square = torch.rand(width, width, device=device)
     return 2 * width**3 / min(seconds(lambda: square @ square, device) for _ in range(5))
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """The flags of the process."""
     flags = parser(__doc__)
     flags.add_argument("--size", type=int, default=250, help="longer side of the picture, in pixels")
     flags.add_argument("--scales", type=int, nargs="+", help="which ones to time [all]")
@@ -51,13 +53,17 @@ def main() -> None:
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
     flags.add_argument("--winograd", nargs="+", choices=WINOGRAD, default=["auto"], help="each with each engine")
     flags.add_argument("--iterations", type=int, default=5, help="timed at each scale")
-    args = flags.parse_args()
+    return flags.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     device: torch.device = args.device
     limit = peak(device)
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
     pairs = list(itertools.product(args.engines, args.winograd))
-    engines = [engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
-    names = "".join(f" {one.described()}, s | ratio | first, s |" for one in engines)
+    engines = [choose_engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
+    names = "".join(f" {engine.described()}, s | ratio | first, s |" for engine in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
     print("|---|---|---|---|---|---|" + "---|---|---|" * len(engines) + "---|")
     for index, setting in enumerate(settings(args.size, device)):
@@ -66,7 +72,7 @@ def main() -> None:
         with Arithmetic() as arithmetic:
             setting.step(EAGER)()
         work = arithmetic.total
-        steps = [setting.step(one) for one in engines]
+        steps = [setting.step(engine) for engine in engines]
         firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023
         plain = setting.baseline()
         plain.iteration()

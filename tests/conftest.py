@@ -1,17 +1,20 @@
 """What several test files share: the golden folder, a tiny trained pyramid, small pictures."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
-from SinGAN.losses.iteration import TrainConfig
 from SinGAN.losses.perceptual import VGG
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
 
 HERE = Path(__file__).parent
@@ -30,6 +33,42 @@ def golden(request: pytest.FixtureRequest) -> Path:
     return folder.resolve()
 
 
+WHOLE = Figure.savefig
+
+
+def lines_alone(figure: Figure, *where: Any, **options: Any) -> None:
+    """Save ``figure`` small, without its lettering, which takes three quarters of a tiny training's time."""
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_axis_off()
+        axes.set_title("")
+        if (legend := axes.get_legend()) is not None:
+            legend.remove()
+    WHOLE(figure, *where, **{**options, "dpi": 30})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_plots() -> Iterator[None]:
+    """In this process plots are lines alone, but for tests that use ``whole_plots``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lines_alone)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Tests kill processes, never the machine: what is written need not reach the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # asks for an open file too
+        yield
+
+
+@pytest.fixture
+def whole_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots as users get them: for tests of plots, and of processes beside this one."""
+    monkeypatch.setattr(Figure, "savefig", WHOLE)
+
+
 @pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(7)
@@ -46,7 +85,7 @@ TINY_NET = NetConfig(filters=4, min_filters=4)
 """Small enough to train in a second: scales of 12 x 16 to 24 x 32."""
 
 
-def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyramid:
+def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyramid[TrainedScale]:
     """The pyramid of ``image`` after all its scales."""
     plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
     *_, pyramid = train(image, plan, TINY_NET, config, torch.Generator().manual_seed(seed))
@@ -54,7 +93,7 @@ def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyram
 
 
 @pytest.fixture(scope="session")
-def pyramid() -> Pyramid:
+def pyramid() -> Pyramid[TrainedScale]:
     return train_tiny(stripes(), TrainConfig(niter=12))
 
 

@@ -1,44 +1,105 @@
-"""The packages' imports: they run one way, and never to the scripts' side."""
+"""The map in CONTRIBUTING.md: each room imports what its row allows, and only the terminal's side prints."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted(set((ROOT / "SinGAN").rglob("*.py")) - {ROOT / "SinGAN" / "export.py"})  # that is a script
-MEASURES = sorted(
-    set((ROOT / "SIFID").glob("*.py")) - {ROOT / "SIFID" / f"{name}.py" for name in ("evaluate", "sifid_score")}
-)
+MODULES = sorted(path for name in ("SinGAN", "SIFID") for path in (ROOT / name).rglob("*.py"))
+STARTERS = {"__init__", "__main__"}  # names of commands and of the library's face, imported when they are asked for
+PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "__main__"}
+LINES, FILES = 250, 9  # in a file; in a folder, beside __init__.py
 
 
-def imported(module: Path) -> set[str]:
-    """The modules that ``module`` imports; those of the package by their own names."""
+def rooms() -> dict[str, set[str]]:
+    """The map: what each room may import, in the order of the table; of a row's rooms, those before it, too."""
+    table: dict[str, set[str]] = {}
+    for names, allowed in re.findall(r"^\| (`.*?) \|.*\|(.*)\|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE):
+        row = re.findall(r"`(.*?)`", names)
+        for index, room in enumerate(row):
+            table[room] = {*re.findall(r"`(.*?)`", allowed), *row[:index]}
+    return table
+
+
+def room_of(module: str) -> str:
+    """The room of a dotted module name: the part below SinGAN, or below SIFID with its name."""
+    package, *parts = module.split(".")
+    name = parts[0] if parts else "__init__"
+    return name if package == "SinGAN" else f"SIFID/{name}"
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that ``path`` imports, with the names that it takes from each; not what it does as a script."""
+    tree = ast.parse(path.read_text())
+    body = [node for node in tree.body if not ast.unparse(node).startswith("if __name__ ==")]
     names = set()
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in (inner for outer in body for inner in ast.walk(outer)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name.removeprefix("SinGAN.") for name in names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def name_of(module: Path) -> str:
-    """The dotted name of a module of the package, within it."""
-    return ".".join(module.relative_to(ROOT / "SinGAN").with_suffix("").parts).removesuffix(".__init__")
+def imported_rooms(path: Path) -> set[str]:
+    """The other rooms that ``path`` imports."""
+    names = {name for name in imported(path) if name.startswith(("SinGAN.", "SIFID."))}
+    own = room_of(name_of(path))
+    return {room_of(name) for name in names} - {own, "__version__", "SIFID/__init__"}
 
 
-@pytest.mark.parametrize("module", [*MODULES, *MEASURES], ids=lambda module: module.stem)
-def test_the_packages_know_neither_flags_nor_scripts(module: Path) -> None:
+def test_every_module_is_on_the_map() -> None:
+    assert {room_of(name_of(path)) for path in MODULES} - {"__init__", "__main__", "SIFID/__init__"} == set(rooms())
+
+
+def test_rooms_import_only_rooms_above_them() -> None:
+    order = list(rooms())
+    for room, allowed in rooms().items():
+        assert all(order.index(other) < order.index(room) for other in allowed), room
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_what_its_room_may(path: Path) -> None:
+    room = room_of(name_of(path))
+    if room not in STARTERS:
+        assert imported_rooms(path) <= rooms().get(room, set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_package_knows_no_script_and_only_the_terminal_argparse(path: Path) -> None:
     scripts = {script.stem for script in ROOT.glob("*.py")}
-    assert not imported(module) & (scripts | {"argparse", "sklearn", "tests"})
+    names = {name.split(".")[0] for name in imported(path)}
+    assert not names & (scripts | {"sklearn", "tests"})
+    assert "argparse" not in names or room_of(name_of(path)) == "terminal"
 
 
-def test_imports_run_one_way() -> None:
-    """The modules can be put in an order in which each imports only those before it."""
-    own = {name_of(module) for module in MODULES}
-    waiting = {name_of(module): imported(module) & own for module in MODULES}
-    while waiting:
-        ready = {name for name, needs in waiting.items() if not needs & set(waiting)}
-        assert ready, f"these import each other: {sorted(waiting)}"
-        waiting = {name: needs for name, needs in waiting.items() if name not in ready}
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_terminals_side_prints(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    prints = [node.lineno for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
+    assert not prints or room_of(name_of(path)) in PRINTING
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_a_page(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES
+
+
+def test_a_folder_is_a_room_not_a_hall() -> None:
+    folders = {path.parent for path in MODULES} - {ROOT / "SinGAN"}
+    counts = {folder.name: len(list(folder.glob("*.py"))) - 1 for folder in folders}
+    assert max(counts.values()) <= FILES, counts
+
+
+def test_nothing_is_patched_in_torch() -> None:
+    """No function of PyTorch's is replaced, and no instance's forward: a thread that samples would see it."""
+    for path in MODULES:
+        text = path.read_text()
+        assert not re.search(r"vars\(F\)|__dict__\[\"forward\"\]|sys\.argv\s*=|F\.conv2d\s*=", text), path

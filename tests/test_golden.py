@@ -5,8 +5,8 @@ can be given with ``pytest --golden DIR``.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,23 +19,17 @@ from SIFID.frechet import frechet_distance, moments
 from SIFID.inception import features, inception
 from SinGAN import manipulate
 from SinGAN.engines.compiled import Compiled
-from SinGAN.engines.recompute import frugally
-from SinGAN.engines.winograd import by_winograd, library
+from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.winograd import conv2d, convolving, library
 from SinGAN.imresize import imresize, imresize_to
-from SinGAN.losses.iteration import (
-    Adversaries,
-    Differentiate,
-    Draw,
-    Target,
-    TrainConfig,
-    critic_step,
-    eagerly,
-    generator_step,
-)
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import Differentiate, Draw, critic_step, eagerly, generator_step
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
-from SinGAN.pictures import images, masks
+from SinGAN.pictures import animations, masks
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales, plan_super_resolution_scales
-from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.pretrained import fill
 from SinGAN.training import draw, make_target
 
@@ -64,9 +58,9 @@ def state(arrays: Arrays, net: str) -> dict[str, Tensor]:
 
 
 def net(kind: type[Net], arrays: Arrays, name: str, config: NetConfig) -> Net:
-    made = kind(config)
-    made.load_state_dict(state(arrays, name))
-    return made
+    module = kind(config)
+    module.load_state_dict(state(arrays, name))
+    return module
 
 
 def padded(noise: np.ndarray, size: tuple[int, ...], channels: int) -> Tensor:
@@ -76,14 +70,16 @@ def padded(noise: np.ndarray, size: tuple[int, ...], channels: int) -> Tensor:
     return nn.functional.pad(z, (margin,) * 4)
 
 
-def frozen_scales(arrays: Arrays, count: int) -> tuple[Scale, ...]:
+def frozen_scales(arrays: Arrays, count: int) -> tuple[TrainedScale, ...]:
     """The finished scales; the critics, which are not in the files, are fresh."""
     scales = []
     for index in range(count):
         config = NetConfig.of(state(arrays, f"G{index}"))
         generator = net(Generator, arrays, f"G{index}", config)
         real, z_rec = tensor(arrays[f"real{index}"]), tensor(arrays[f"z_rec{index}"])
-        scales.append(Scale(generator, Discriminator(config), real, z_rec, float(arrays[f"noise_amp{index}"])))
+        scales.append(
+            TrainedScale.of(generator, Discriminator(config), real, z_rec, float(arrays[f"noise_amp{index}"]))
+        )
     return tuple(scales)
 
 
@@ -183,17 +179,17 @@ class Iteration:
 NEEDS_COMPILER = pytest.mark.skipif(library() is None, reason="needs g++")
 
 
-def with_winograd(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """Differentiate ``term(*arguments)`` with Winograd's convolutions."""
-    with by_winograd():
-        return eagerly(term, *arguments)
+def with_winograd(bound: "partial[Tensor]") -> Tensor:
+    """Differentiate a loss with Winograd's convolutions."""
+    with convolving([value for value in bound.keywords.values() if isinstance(value, nn.Module)], conv2d):
+        return eagerly(bound)
 
 
 @pytest.mark.parametrize(
     ("name", "differentiate"),
     [
         *((name, eagerly) for name in ITERATIONS),
-        *((name, frugally) for name in ITERATIONS),
+        *((name, with_recomputation) for name in ITERATIONS),
         *(pytest.param(name, with_winograd, marks=NEEDS_COMPILER) for name in ITERATIONS),
         (ITERATIONS[-1], Compiled()),
         *(pytest.param(name, Compiled(), marks=pytest.mark.slow) for name in ITERATIONS[:-1]),
@@ -215,20 +211,20 @@ def test_one_iteration(golden: Path, name: str, differentiate: Differentiate) ->
         fake = nets.generator(target.noise_amp * case.noise + previous, previous)
     close(fake, arrays["fake"], 1e-5)
     mix = tensor(arrays["gp_alpha"]).reshape(())
-    score_real, score_fake, penalty, total = critic_step(nets, case.real, fake, mix, config, differentiate)
-    close(-score_real, arrays["errD_real"], 1e-6, 1e-5)
-    close(score_fake, arrays["errD_fake"], 1e-6, 1e-5)
-    close(penalty, arrays["gradient_penalty"], 1e-6, 1e-5)
-    close(total, arrays["errD_real"] + arrays["errD_fake"] + arrays["gradient_penalty"], 3e-6, 3e-5)
+    losses = critic_step(nets, case.real, fake, mix, config, differentiate)
+    close(-losses["D_real"], arrays["errD_real"], 1e-6, 1e-5)
+    close(losses["D_fake"], arrays["errD_fake"], 1e-6, 1e-5)
+    close(losses["gradient_penalty"], arrays["gradient_penalty"], 1e-6, 1e-5)
+    close(losses["D_total"], arrays["errD_real"] + arrays["errD_fake"] + arrays["gradient_penalty"], 3e-6, 3e-5)
     case.check_gradients(nets.critic, "D")
     case.check_statistics(nets.critic, "D")
 
     nets.critic.requires_grad_(False)
     drawn = Draw(case.noise, previous, mix, case.z_rec)
-    adversarial, reconstruction, total = generator_step(nets, target, drawn, config, differentiate)
-    close(adversarial, arrays["errG"], 1e-6, 1e-5)
-    close(reconstruction, arrays["rec_loss"], 1e-6, 1e-5)
-    close(total, arrays["errG"] + arrays["rec_loss"], 2e-6, 2e-5)
+    losses = generator_step(nets, target, drawn, config, differentiate)
+    close(losses["G_adversarial"], arrays["errG"], 1e-6, 1e-5)
+    close(losses["reconstruction"], arrays["rec_loss"], 1e-6, 1e-5)
+    close(losses["G_total"], arrays["errG"] + arrays["rec_loss"], 2e-6, 2e-5)
     case.check_gradients(nets.generator, "G")
     case.check_statistics(nets.generator, "G")
 
@@ -242,7 +238,7 @@ def test_the_trainer_draws_maps_of_the_golden_shapes(golden: Path, name: str, rn
     assert bool((drawn.noise == 0).any()) == bool((case.noise == 0).any())  # a border of zeros, or noise
 
 
-def generation(golden: Path, run: str) -> tuple[Pyramid, list[Tensor], Arrays]:
+def generation(golden: Path, run: str) -> tuple[Pyramid[TrainedScale], list[Tensor], Arrays]:
     """The golden pyramid, and the noise maps and other arrays of one ``run``."""
     arrays = read(golden, "generation")
     scales = frozen_scales(arrays, int(arrays["scales"]))
@@ -299,7 +295,9 @@ def test_super_resolution(golden: Path, monkeypatch: pytest.MonkeyPatch, rng: to
     pyramid, noise, own = generation(golden, "sr")
     drawn: list[tuple[torch.Size, bool]] = []
 
-    def draw_map(self: Pyramid, rng: object, like: Tensor, size: tuple[int, int], coarsest: bool) -> Tensor:
+    def draw_map(
+        self: Pyramid[TrainedScale], rng: object, like: Tensor, size: tuple[int, int], coarsest: bool
+    ) -> Tensor:
         drawn.append((torch.Size(size), coarsest))
         return noise[len(drawn) - 1]
 
@@ -332,7 +330,7 @@ def test_animation(golden: Path) -> None:
         steps = maps[index * each : (index + 1) * each]
         walked = torch.cat(list(manipulate.walk(scale.z_rec, steps, float(own["alpha"]), float(own["beta"]))))
         noise.append(walked if index >= start else scale.z_rec)
-    frames = torch.stack([torch.from_numpy(images.to_frame(frame)) for frame in pyramid.generate(noise).split(1)])
+    frames = torch.stack([torch.from_numpy(animations.to_frame(frame)) for frame in pyramid.generate(noise).split(1)])
     assert int((frames.int() - tensor(own["out"]).int()).abs().max()) <= 1
 
 

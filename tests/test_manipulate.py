@@ -9,21 +9,23 @@ import torch
 
 from SinGAN import manipulate
 from SinGAN.functions import rmse
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from tests.conftest import stripes
 
 
-def draw(pyramid: Pyramid, count: int, start: int = 0, enlargement: tuple[float, float] = (1, 1)) -> list[torch.Tensor]:
+def draw(
+    pyramid: Pyramid[TrainedScale], count: int, start: int = 0, enlargement: tuple[float, float] = (1, 1)
+) -> list[torch.Tensor]:
     return list(manipulate.sample(pyramid, torch.Generator().manual_seed(1), count, start, enlargement))
 
 
-def test_samples_differ_from_each_other(pyramid: Pyramid) -> None:
+def test_samples_differ_from_each_other(pyramid: Pyramid[TrainedScale]) -> None:
     samples = draw(pyramid, 4)
     assert [sample.shape for sample in samples] == [pyramid.scales[-1].real.shape] * 4
     assert len({float(sample.sum()) for sample in samples}) == 4
 
 
-def test_a_higher_start_scale_keeps_the_coarser_content(pyramid: Pyramid) -> None:
+def test_a_higher_start_scale_keeps_the_coarser_content(pyramid: Pyramid[TrainedScale]) -> None:
     rebuilt = pyramid.generate(pyramid.z_rec())
     distance = [
         sum(float(rmse(sample, rebuilt)) for sample in draw(pyramid, 6, start)) / 6 for start in range(len(pyramid))
@@ -33,7 +35,7 @@ def test_a_higher_start_scale_keeps_the_coarser_content(pyramid: Pyramid) -> Non
     assert distance[-1] > 0
 
 
-def test_batches_do_not_change_the_samples(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_do_not_change_the_samples(pyramid: Pyramid[TrainedScale], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = draw(pyramid, 5, 1)
     monkeypatch.setitem(manipulate.BATCH_VALUES, "cpu", 2 * 24 * 32 * pyramid.scales[-1].generator.config.filters)
     assert manipulate.batch_size(pyramid) == 2
@@ -45,20 +47,20 @@ def test_batches_do_not_change_the_samples(pyramid: Pyramid, monkeypatch: pytest
 
 @pytest.mark.parametrize("start", [0, 1, 2])
 @pytest.mark.parametrize("enlargement", [(1.0, 1.5), (2.0, 0.5), (1.14, 1.58)])
-def test_any_size_from_any_scale(pyramid: Pyramid, start: int, enlargement: tuple[float, float]) -> None:
+def test_any_size_from_any_scale(pyramid: Pyramid[TrainedScale], start: int, enlargement: tuple[float, float]) -> None:
     (sample,) = draw(pyramid, 1, start, enlargement)
     assert sample.shape == (1, 3, round(24 * enlargement[0]), round(32 * enlargement[1]))
     assert torch.isfinite(sample).all()
 
 
-def test_another_size_starts_from_the_stretched_real_image(pyramid: Pyramid) -> None:
+def test_another_size_starts_from_the_stretched_real_image(pyramid: Pyramid[TrainedScale]) -> None:
     (sample,) = draw(pyramid, 1, len(pyramid) - 1, (1.0, 2.0))
     real = torch.nn.functional.interpolate(pyramid.scales[-1].real, size=(24, 64), mode="bilinear", align_corners=True)
     (other,) = draw(pyramid, 1, 0, (1.0, 2.0))
     assert float(rmse(sample, real)) < float(rmse(other, real))
 
 
-def test_what_can_not_be_sampled_is_refused(pyramid: Pyramid) -> None:
+def test_what_can_not_be_sampled_is_refused(pyramid: Pyramid[TrainedScale]) -> None:
     for start in (-1, len(pyramid)):
         with pytest.raises(ValueError, match=f"0 to {len(pyramid) - 1} for this model, not {start}"):
             draw(pyramid, 1, start)
@@ -66,12 +68,12 @@ def test_what_can_not_be_sampled_is_refused(pyramid: Pyramid) -> None:
         draw(pyramid, 1, 0, (1.0, 0.001))
 
 
-def paint_like(pyramid: Pyramid) -> torch.Tensor:
+def paint_like(pyramid: Pyramid[TrainedScale]) -> torch.Tensor:
     """A reference of the finest scale's size that the picture doesn't show."""
     return pyramid.scales[-1].real.flip(3).clone()
 
 
-def test_a_paint_changes_most_at_the_coarsest_injection(pyramid: Pyramid) -> None:
+def test_a_paint_changes_most_at_the_coarsest_injection(pyramid: Pyramid[TrainedScale]) -> None:
     paint = paint_like(pyramid)
     change = [
         float(rmse(manipulate.inject(pyramid, paint, scale, torch.Generator().manual_seed(1)), paint))
@@ -80,14 +82,16 @@ def test_a_paint_changes_most_at_the_coarsest_injection(pyramid: Pyramid) -> Non
     assert change[-1] < change[0]
 
 
-def test_injection_gives_as_many_pictures_as_asked(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_injection_gives_as_many_pictures_as_asked(
+    pyramid: Pyramid[TrainedScale], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(manipulate, "batch_size", lambda pyramid: 2)
     made = manipulate.inject(pyramid, paint_like(pyramid), 2, torch.Generator().manual_seed(1), count=5)
     assert made.shape == (5, *pyramid.scales[-1].real.shape[1:])
     assert len({float(image.sum()) for image in made}) == 5
 
 
-def test_injection_scales(pyramid: Pyramid) -> None:
+def test_injection_scales(pyramid: Pyramid[TrainedScale]) -> None:
     top = len(pyramid) - 1
     assert manipulate.injection_scales(pyramid, [2, 1, 2]) == [1, 2]
     assert manipulate.injection_scales(pyramid, [None]) == list(range(1, top + 1))
@@ -98,7 +102,7 @@ def test_injection_scales(pyramid: Pyramid) -> None:
             manipulate.injection_scales(pyramid, [None, wrong])
 
 
-def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid) -> None:
+def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid[TrainedScale]) -> None:
     real, mask = pyramid.scales[-1].real, torch.zeros(1, 1, 24, 32)
     mask[:, :, :, 16:] = 1
     blended = manipulate.blend(real, -real, mask)
@@ -114,7 +118,7 @@ def test_k_means_finds_the_colours() -> None:
     assert len(manipulate.palette_of(torch.zeros(1, 3, 4, 4))) == 1
 
 
-def test_quantised_paint_has_the_scales_size_and_few_colours(pyramid: Pyramid) -> None:
+def test_quantised_paint_has_the_scales_size_and_few_colours(pyramid: Pyramid[TrainedScale]) -> None:
     palette = manipulate.palette_of(pyramid.scales[-1].real)
     last = len(pyramid) - 1
     small = manipulate.quantised_paint(pyramid, paint_like(pyramid), last, palette)
@@ -124,7 +128,9 @@ def test_quantised_paint_has_the_scales_size_and_few_colours(pyramid: Pyramid) -
 
 
 @pytest.mark.parametrize("factor", [1.1, 2.0, 2.5, 4.0])
-def test_super_resolution_has_exactly_the_size_asked(pyramid: Pyramid, rng: torch.Generator, factor: float) -> None:
+def test_super_resolution_has_exactly_the_size_asked(
+    pyramid: Pyramid[TrainedScale], rng: torch.Generator, factor: float
+) -> None:
     real = pyramid.scales[-1].real
     size = int(factor * 24), int(factor * 32)
     assert manipulate.super_resolve(pyramid, real, factor, rng).shape[2:] == size
@@ -164,18 +170,18 @@ def test_a_walk_stays_when_pulled_and_strays_when_not() -> None:
     assert float(rmse(last(0.1, 0.9), z)) > float(rmse(last(0.9, 0.9), z))
 
 
-def frames(pyramid: Pyramid, start: int, count: int = 7) -> torch.Tensor:
+def frames(pyramid: Pyramid[TrainedScale], start: int, count: int = 7) -> torch.Tensor:
     noisy = replace(pyramid, noise_border=True)
     return torch.cat(list(manipulate.animate(noisy, torch.Generator().manual_seed(1), count, start, 0.1, 0.9)))
 
 
-def test_animations_of_higher_start_scales_stay_closer_to_the_picture(pyramid: Pyramid) -> None:
+def test_animations_of_higher_start_scales_stay_closer_to_the_picture(pyramid: Pyramid[TrainedScale]) -> None:
     rebuilt = pyramid.generate(pyramid.z_rec())
     still = [float(rmse(frames(pyramid, start), rebuilt.expand(7, -1, -1, -1))) for start in (0, 1, len(pyramid) - 1)]
     assert still[0] > still[1] > still[2]
 
 
-def test_batches_do_not_change_an_animation(pyramid: Pyramid, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_do_not_change_an_animation(pyramid: Pyramid[TrainedScale], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = frames(pyramid, 0)
     monkeypatch.setattr(manipulate, "batch_size", lambda pyramid: 3)
     parts = frames(pyramid, 0)
@@ -183,6 +189,6 @@ def test_batches_do_not_change_an_animation(pyramid: Pyramid, monkeypatch: pytes
     assert float((whole - parts).abs().mean()) < 1e-3
 
 
-def test_an_animation_needs_its_start_scale(pyramid: Pyramid) -> None:
-    with pytest.raises(ValueError, match="--animation_start_scale must be 0 to"):
+def test_an_animation_needs_its_start_scale(pyramid: Pyramid[TrainedScale]) -> None:
+    with pytest.raises(ValueError, match="`start_scale` must be 0 to"):
         frames(pyramid, len(pyramid))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from SinGAN import frozen
+from SinGAN import pyramid
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 
 
@@ -95,7 +95,7 @@ def trained_generator(rng: torch.Generator) -> Generator:
 
 def test_a_folded_generator_makes_the_same_images_without_batchnorms(rng: torch.Generator) -> None:
     net = trained_generator(rng)
-    copy, z = frozen.folded(net), torch.randn(2, 3, 20, 26, generator=rng)
+    copy, z = pyramid.fold_batchnorms(net), torch.randn(2, 3, 20, 26, generator=rng)
     torch.testing.assert_close(copy(z, z), net(z, z), rtol=0, atol=1e-5)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in copy.modules())
     assert "head.norm.weight" in net.state_dict()
@@ -109,14 +109,14 @@ def test_strips_make_the_image_without_seams(
     z = torch.randn(images, 3, 61, 26, generator=rng)
     previous = torch.randn(maps, 3, 61, 26, generator=rng)
     whole, rows = net(z, previous), []
-    monkeypatch.setattr(frozen, "STRIP_VALUES", 24 * images * 26 * 8)
+    monkeypatch.setattr(pyramid, "STRIP_VALUES", 24 * images * 26 * 8)
 
     class Spy(Generator):
-        def forward(self, z: torch.Tensor, previous: torch.Tensor, chance: torch.Tensor | None = None) -> torch.Tensor:
+        def compute(self, z: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
             rows.append(z.shape[-2])
-            return super().forward(z, previous, chance)
+            return super().compute(z, previous)
 
     net.__class__ = Spy
-    strips = frozen.in_strips(net, z, previous)
+    strips = pyramid.in_strips(net, z, previous)
     assert rows == [24, 24, 24, 19]  # 14, 14, 14 and 9 rows of the image, each with its margin
     torch.testing.assert_close(strips, whole, rtol=0, atol=1e-6)

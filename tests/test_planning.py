@@ -16,9 +16,9 @@ def test_scales_run_from_min_size_to_max_size() -> None:
 @pytest.mark.parametrize(
     ("height", "width", "line"),
     [
-        (20, 20, "lower --min_size to 20 or less$"),
-        (1, 1, "lower --min_size to 1 or less$"),
-        (1000, 30, "lower --min_size to 8 or less or raise --max_size to 834 or more"),
+        (20, 20, "lower `min_size` to 20 or less$"),
+        (1, 1, "lower `min_size` to 1 or less$"),
+        (1000, 30, "lower `min_size` to 8 or less or raise `max_size` to 834 or more"),
     ],
 )
 def test_a_picture_too_small_is_refused_with_the_remedy(height: int, width: int, line: str) -> None:
@@ -27,7 +27,7 @@ def test_a_picture_too_small_is_refused_with_the_remedy(height: int, width: int,
 
 
 def test_a_min_size_above_max_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="--min_size 300 is above --max_size 250"):
+    with pytest.raises(ValueError, match="`min_size` 300 is above `max_size` 250"):
         plan_scales(400, 400, PyramidConfig(min_size=300))
 
 

@@ -1,45 +1,50 @@
-"""Who runs the iterations of a training: PyTorch as it is, compiled programs, or a CUDA graph.
+"""The engines, which run the iterations of a training: PyTorch as it is, compiled programs, or a CUDA graph.
 
-All three run the code of ``SinGAN.losses.iteration``. Eager execution differentiates a term as it stands;
-compiled execution traces the same term, its derivatives included, into one program (``SinGAN.engines.compiled``);
+All three run the code of ``SinGAN.losses.iteration``. Eager execution differentiates a loss as it stands;
+compiled execution traces the same loss, its derivatives included, into one program (``SinGAN.engines.compiled``);
 a CUDA graph records a whole eager iteration and repeats it (``SinGAN.engines.cuda_graph``). On the CPU, Winograd's
 convolutions serve the first two.
 """
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler, pays
-from SinGAN.engines.cuda_graph import Captured, Step
-from SinGAN.engines.recompute import SHARE, frugally, memory_of, needed
-from SinGAN.engines.winograd import by_winograd, library
-from SinGAN.losses.iteration import Differentiate, TrainConfig, eagerly
-from SinGAN.models import NetConfig
-from SinGAN.planning import Size
+from SinGAN.engines import winograd
+from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
+from SinGAN.engines.cuda_graph import Captured, Work
+from SinGAN.engines.estimates import SHARE, ScaleSetting, bytes_needed, memory_of, worth_compiling
+from SinGAN.engines.recompute import with_recomputation
+from SinGAN.losses.iteration import Differentiate, eagerly
+from SinGAN.models import Convolve
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 RECOMPUTE = WINOGRAD = ("auto", "always", "never")
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
+Step = Callable[[], dict[str, Tensor]]
+"""One iteration on the nets that it is bound to; returns its losses, scalars by name."""
 
-def as_it_is(step: Step, rng: torch.Generator) -> Step:
-    """Run ``step`` each time anew."""
-    return step
+
+def no_capture(work: Work, rng: torch.Generator) -> Work:
+    """``work`` itself, to be run anew each time."""
+    return work
 
 
 @dataclass(frozen=True, eq=False)
 class Engine:
-    """How iterations are run, and in which precision."""
+    """A way to run iterations, in a precision."""
 
     name: str = "eager"
     precision: str = "fp32"
-    prepare: Callable[[Step, torch.Generator], Step] = as_it_is
-    recompute: str = "auto"  # of RECOMPUTE: whether activations are made anew, not kept
+    prepare: Callable[[Work, torch.Generator], Work] = no_capture
+    recompute: str = "auto"  # of RECOMPUTE: whether activations are computed again, not kept
     winograd: bool = False  # whether convolutions are Winograd's
     programs: Compiled | None = None  # differentiate at each scale; of the eager engine, where compiling them pays
 
@@ -49,90 +54,152 @@ class Engine:
         recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
         return f"{name}, {self.precision}{', winograd' if self.winograd else ''}{recomputing}"
 
-    def needs(self, net: NetConfig, size: Size, training: TrainConfig) -> int:
-        """About how many bytes of activations an iteration keeps at a scale of ``size``."""
-        return needed(net, *size, training.uses_vgg) // (2 if self.precision == "bf16" else 1)
+    @property
+    def convolve(self) -> Convolve:
+        """The convolution of the nets in training, and of the coarser scales that are drawn for it."""
+        return winograd.conv2d if self.winograd else F.conv2d
 
-    def recomputes(self, net: NetConfig, size: Size, device: torch.device, training: TrainConfig) -> bool:
-        """Whether activations are made anew: where ``device`` has no room for them, or as asked."""
-        room, needs = SHARE * memory_of(device), self.needs(net, size, training)
-        return self.recompute == "always" or (self.recompute == "auto" and 0 < room < needs)
+    def bytes_needed(self, setting: ScaleSetting) -> int:
+        """About how many bytes of activations an iteration of a scale keeps."""
+        full = bytes_needed(setting.net, setting.size, setting.training.uses_vgg)
+        return full // (2 if self.precision == "bf16" else 1)
 
-    def wants_programs(self, net: NetConfig, size: Size, device: torch.device, training: TrainConfig) -> bool:
-        """Whether programs shall differentiate the terms of a scale of ``size``, where they can be compiled."""
-        if self.programs is None or self.recomputes(net, size, device, training):
+    def recomputes(self, setting: ScaleSetting) -> bool:
+        """Whether activations are computed again: where the device has no room for them, or as asked."""
+        room = SHARE * memory_of(setting.device)
+        return self.recompute == "always" or (self.recompute == "auto" and 0 < room < self.bytes_needed(setting))
+
+    def wants_programs(self, setting: ScaleSetting) -> bool:
+        """Whether programs shall differentiate the losses of a scale, where they can be compiled."""
+        if self.programs is None or self.recomputes(setting):
             return False
-        return self.name == "compiled" or pays(net, size, training)
+        return self.name == "compiled" or worth_compiling(setting)
 
-    def differentiating(self, net: NetConfig, size: Size, device: torch.device, training: TrainConfig) -> Differentiate:
-        """What differentiates the terms of a scale of ``size``."""
-        if self.recomputes(net, size, device, training):
-            return frugally
-        if self.programs is not None and self.wants_programs(net, size, device, training) and compiles():
+    def differentiating(self, setting: ScaleSetting) -> Differentiate:
+        """The function that differentiates the losses of a scale."""
+        if self.recomputes(setting):
+            return with_recomputation
+        if self.programs is not None and self.wants_programs(setting) and compiles():
             return self.programs
         return eagerly
 
-    def run(self, step: Step, rng: torch.Generator, scales: int) -> Step:
-        """``step``, which trains the last of ``scales`` scales with random numbers of ``rng``, made ready to repeat."""
-        half, prepare = self.precision == "bf16", self.prepare if scales <= MOST_SCALES else as_it_is
+    def run(self, step: Step, nets: Sequence[nn.Module], rng: torch.Generator, scales: int) -> Step:
+        """``step`` made ready to repeat.
 
-        def within_precision() -> Tensor:
-            # no cache of casts: it would outlive the steps of the optimizers
-            cast = torch.autocast(rng.device.type, torch.bfloat16, enabled=half, cache_enabled=False)
-            with cast, by_winograd() if self.winograd else nullcontext():
-                return step()
+        Arguments:
+            step: an iteration of the last of ``scales`` scales.
+            nets: those that it trains or looks through; while it runs they use the engine's convolution.
+            rng: where its random numbers come from.
+        """
+        prepare, names = self.prepare if scales <= MOST_SCALES else no_capture, list[str]()
 
-        return prepare(within_precision, rng)
+        def stacked() -> Tensor:
+            with self._running(nets, rng.device):
+                losses = step()
+            names[:] = losses
+            return torch.stack(tuple(losses.values()))
+
+        repeat = prepare(stacked, rng)
+
+        def named() -> dict[str, Tensor]:
+            values = repeat().unbind()
+            return dict(zip(names, values, strict=True))
+
+        return named
+
+    @contextmanager
+    def _running(self, nets: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
+        """Let what runs in the block use the engine's precision, and ``nets`` its convolution."""
+        # no cache of casts: it would outlive the steps of the optimizers
+        cast = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
+        convolving = winograd.convolving(nets, self.convolve) if self.winograd else nullcontext()
+        with precision_of(self, device), cast, convolving:
+            yield
 
 
 EAGER = Engine()
 
 
-def choose(name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto") -> Engine:
-    """The engine called ``name`` (of ``ENGINES``) for ``device``, in ``precision`` (of ``PRECISIONS``).
+@contextmanager
+def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
+    """Let cuDNN use TF32 in the block, or not: as ``engine`` says, or the name of a precision.
 
-    It also lets cuDNN use TF32, or not, in this whole process. ``auto`` on the CPU is eager, and compiled
-    at the scales where programs save more time than their compiler takes: large ones, in long runs.
-
-    Raises:
-        ValueError: the device can't serve it, or no compiler is there.
+    Samples, too, can be drawn in it. On other devices than CUDA's it does nothing.
     """
-    on_gpu = device.type == "cuda"
-    if precision == "auto":
-        precision = "tf32" if on_gpu else "fp32"
-    where_it_pays = name == "auto" and not on_gpu and precision == "fp32" and recompute != "always" and has_compiler()
-    if name == "auto":
-        name = "cudagraph" if on_gpu else "eager"
-    if not on_gpu and name == "cudagraph":
-        raise ValueError(f"--engine cudagraph needs a CUDA device, not {device}: leave it out")
-    if not on_gpu and precision == "tf32":
-        raise ValueError(f"--precision tf32 needs a CUDA device, not {device}: leave it out")
-    if name == "compiled" and recompute == "always":
-        raise ValueError("--engine compiled and --recompute always contradict each other: leave one out")
-    if name == "compiled" and precision == "bf16":  # what is generated for the CPU does not compile
-        raise ValueError("--engine compiled can't be had in bf16: leave one out")
-    if name == "compiled" and not compiles():
-        raise ValueError(f"--engine compiled needs {NEEDED}: install them, or leave it out")
-    if winograd == "always" and (on_gpu or precision != "fp32"):
-        raise ValueError(f"--winograd always is for fp32 on the CPU, not for {precision} on {device}: leave it out")
-    fast = winograd != "never" and not on_gpu and precision == "fp32" and library() is not None
-    if winograd == "always" and not fast:
-        raise ValueError("--winograd always needs a C++ compiler with OpenMP, as g++: install it, or leave it out")
-    if on_gpu:
-        torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    programs = Compiled(fast, optional=where_it_pays) if name == "compiled" or where_it_pays else None
-    return Engine(name, precision, Captured if name == "cudagraph" else as_it_is, recompute, fast, programs)
+    precision = engine if isinstance(engine, str) else engine.precision
+    before = torch.backends.cudnn.allow_tf32
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = precision in ("auto", "tf32")
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = before
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """The choices of a training's engine; ``auto`` leaves one to the device."""
+
+    engine: str = "auto"  # of ENGINES
+    precision: str = "auto"  # of PRECISIONS
+    recompute: str = "auto"  # of RECOMPUTE
+    winograd: str = "auto"  # of WINOGRAD
+
+    def check(self, device: torch.device) -> None:
+        """Raise a ValueError where the settings contradict each other or ``device``; nothing is compiled."""
+        on_gpu, precision = device.type == "cuda", self.precision_on(device)
+        if not on_gpu and self.engine == "cudagraph":
+            raise ValueError(f"`engine` cudagraph needs a CUDA device, not {device}: leave it out")
+        if not on_gpu and precision == "tf32":
+            raise ValueError(f"`precision` tf32 needs a CUDA device, not {device}: leave it out")
+        if self.engine == "compiled" and self.recompute == "always":
+            raise ValueError("`engine` compiled and `recompute` always contradict each other: leave one out")
+        if self.engine == "compiled" and precision == "bf16":  # the code generated for the CPU does not compile
+            raise ValueError("`engine` compiled can't be had in bf16: leave one out")
+        if self.winograd == "always" and (on_gpu or precision != "fp32"):
+            raise ValueError(f"`winograd` always is for fp32 on the CPU, not for {precision} on {device}: leave it out")
+
+    def precision_on(self, device: torch.device) -> str:
+        """The precision on ``device``: the one asked for, or TF32 on a GPU, else fp32."""
+        if self.precision != "auto":
+            return self.precision
+        return "tf32" if device.type == "cuda" else "fp32"
+
+    def choose(self, device: torch.device) -> Engine:
+        """The engine for ``device``; the first time on a machine this compiles Winograd's convolutions.
+
+        ``auto`` on the CPU is eager, and compiled at the scales where programs save more time than their
+        compiler takes: large ones, in long runs.
+
+        Raises:
+            ValueError: the device can't serve it, or no compiler is there.
+        """
+        self.check(device)
+        on_gpu, precision = device.type == "cuda", self.precision_on(device)
+        on_cpu_in_fp32 = not on_gpu and precision == "fp32"
+        if self.engine == "compiled" and not compiles():
+            raise ValueError(f"`engine` compiled needs {NEEDED}: install them, or leave it out")
+        fast = self.winograd != "never" and on_cpu_in_fp32 and winograd.library() is not None
+        if self.winograd == "always" and not fast:
+            raise ValueError("`winograd` always needs a C++ compiler with OpenMP, as g++: install it, or leave it out")
+        where_it_pays = self.engine == "auto" and on_cpu_in_fp32 and self.recompute != "always" and has_compiler()
+        programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
+        name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine
+        prepare = Captured if name == "cudagraph" else no_capture
+        return Engine(name, precision, prepare, self.recompute, fast, programs)
 
 
 def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
     """The device to run on: the one ``asked`` for, else CUDA where there is one; a ValueError where it is lacking."""
     if not_cuda and asked is not None and asked.type == "cuda":
-        raise ValueError(f"--not_cuda and --device {asked} contradict each other: leave one out")
+        raise ValueError(f"`not_cuda` and `device` {asked} contradict each other: leave one out")
     if asked is not None and asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave --device out")
+        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave `device` out")
     if asked is not None:
         return asked
     if not_cuda or not torch.cuda.is_available():
-        print("running on the CPU" if not_cuda else "no CUDA device found: running on the CPU")
+        note = "running on the CPU" if not_cuda else "no CUDA device found: running on the CPU"
+        logging.getLogger(__name__).info(note)
         return torch.device("cpu")
     return torch.device("cuda")

@@ -1,15 +1,13 @@
-"""Differentiating with less memory: activations are not kept, but made anew in the backward pass.
+"""Differentiating with less memory: activations are not kept, but computed again in the backward pass.
 
 The gradient penalty's derivative by the weights, which else needs the most, is found without a
-second backward pass: that of <v, slope> is the derivative of how D changes along v, which is one
-more forward pass (Pearlmutter 1994), and v is the penalty's derivative by the slope.
+second backward pass: that of <v, slope> is the derivative of how D changes along v, a Jacobian-vector
+product (JVP), which is one more forward pass (Pearlmutter 1994); v is the penalty's derivative by the slope.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,62 +15,51 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from SinGAN.losses.iteration import eagerly
+from SinGAN.engines.arguments import parts
+from SinGAN.functions import slope_penalty
+from SinGAN.losses.iteration import BoundLoss, eagerly
 from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.terms import mean, weighted_penalty
-from SinGAN.models import LEAK, ConvBlock, Discriminator, Generator, NetConfig, Trunk
+from SinGAN.models import Backbone, ConvBlock, Discriminator, Generator, Recomputable
+from SinGAN.variants.critics import ConditionalCritic
 
-VALUES_KEPT = 7  # by an eager iteration at its peak, for each filter of each block and each pixel
-VGG_VALUES = 270  # by a VGG, for each pixel
-SHARE = 0.7  # of a machine's memory that they may take
-LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
-EPS = 1e-5  # of BatchNorm
 CHUNK = 8  # channels whose normalisation is differentiated at once
 
 
-def needed(config: NetConfig, height: int, width: int, uses_vgg: bool = False) -> int:
-    """The bytes that an eager iteration with nets of ``config`` needs for its activations, about."""
-    streams = 2 if config.conditional else 1
-    return 4 * height * width * (VALUES_KEPT * streams * sum(config.block_filters()) + VGG_VALUES * uses_vgg)
-
-
-def memory_of(device: torch.device) -> int:
-    """The bytes of memory that ``device`` has in all, so that one machine always decides alike; 0: unknown."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    if not hasattr(os, "sysconf"):
-        return 0  # Python's own library can't tell on Windows
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    allowed = LIMIT.read_text().strip() if LIMIT.is_file() else "max"
-    return min(whole, int(allowed)) if allowed.isdigit() else whole
-
-
-def frugally(term: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """Differentiate ``term(*arguments)`` as ``eagerly`` does, up to rounding, in less than half the memory."""
-    with recomputing([argument for argument in arguments if isinstance(argument, nn.Module)]):
-        return penalised(*arguments) if term is weighted_penalty else eagerly(term, *arguments)
+def with_recomputation(bound: BoundLoss) -> Tensor:
+    """Differentiate a loss as ``eagerly`` does, up to rounding, in less than half the memory."""
+    nets = [part for part in parts(bound.keywords) if isinstance(part, nn.Module)]
+    by_hand = BY_HAND.get(bound.func)
+    with recomputing(nets):
+        return eagerly(bound) if by_hand is None else by_hand(**bound.keywords)
 
 
 @contextmanager
 def recomputing(nets: Sequence[nn.Module]) -> Iterator[None]:
-    """Within, blocks of ``nets`` keep their input alone for the backward pass; so do VGGs, and generators of fakes."""
-    parts: list[nn.Module] = [block for net in nets for block in net.modules() if isinstance(block, ConvBlock)]
-    parts += [net for net in nets[:-1] if isinstance(net, Generator)] + [net for net in nets if isinstance(net, VGG)]
-    for part in parts:
-        part.__dict__["forward"] = partial(recomputed, part, part.forward)  # before the one of its class
+    """Keep only the inputs of the blocks of ``nets``, and of those to be recomputed whole, for the backward pass."""
+    blocks = [module for net in nets for module in net.modules() if isinstance(module, ConvBlock)]
+    chosen = [*blocks, *recomputed_whole(nets)]
+    for module in chosen:
+        module.wrapper = partial(recomputed, module)
     try:
         yield
     finally:
-        for part in parts:
-            del part.__dict__["forward"]
+        for module in chosen:
+            del module.wrapper  # the class has one
 
 
-def recomputed(net: nn.Module, forward: Callable[..., Any], *inputs: Tensor | None) -> Any:
-    """``forward`` of ``net``, to be done again in the backward pass, when BatchNorm must not count it."""
+def recomputed_whole(nets: Sequence[nn.Module]) -> list[Recomputable]:
+    """The nets to be recomputed as a whole: VGGs, and a generator whose image other nets see."""
+    kinds = (VGG, Generator) if len(nets) > 1 else VGG
+    return [net for net in nets if isinstance(net, kinds)]
+
+
+def recomputed(net: nn.Module, compute: Callable[..., Any], *inputs: Any) -> Any:
+    """``compute(*inputs)`` of ``net``, to be done again in the backward pass, when BatchNorm must not count it."""
     if not torch.is_grad_enabled():
-        return forward(*inputs)
+        return compute(*inputs)
     return checkpoint(
-        forward,
+        compute,
         *inputs,
         use_reentrant=False,
         preserve_rng_state=False,
@@ -82,7 +69,7 @@ def recomputed(net: nn.Module, forward: Callable[..., Any], *inputs: Tensor | No
 
 @contextmanager
 def uncounted(net: nn.Module) -> Iterator[None]:
-    """Within, the BatchNorms of ``net`` count in copies of their running statistics."""
+    """Let the BatchNorms of ``net`` count in copies of their running statistics for the duration of the block."""
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     statistics = [(norm, name, value) for norm in norms for name, value in norm.named_buffers()]
     for norm, name, value in statistics:
@@ -94,93 +81,104 @@ def uncounted(net: nn.Module) -> Iterator[None]:
             setattr(norm, name, value)
 
 
-def penalised(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
+def penalty_by_jvp(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
     """Differentiate ``weighted_penalty`` of the same arguments."""
     values = []
-    pairs = list(zip(critic.looks(real), critic.looks(fake), strict=True))
-    for (one, seen), (_, made) in pairs:
-        mixed = (mix * seen + (1 - mix) * made).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(one(mixed).sum(), mixed)
-        slope.requires_grad_()
-        excess: Tensor = slope.norm(2, dim=1) - 1
-        value = weight * excess.square().mean()
-        (along,) = torch.autograd.grad(value / len(pairs), slope)
-        descend(one, mixed.detach(), along)
+    pairs = list(zip(critic.critics_and_inputs(real), critic.critics_and_inputs(fake), strict=True))
+    for (each, seen_real), (_, seen_fake) in pairs:
+        mixed = (mix * seen_real + (1 - mix) * seen_fake).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(each(mixed).sum(), mixed)
+        value = weight * slope_penalty(slope.requires_grad_())
+        (tangent,) = torch.autograd.grad(value / len(pairs), slope)
+        backward_of_jvp(each, mixed.detach(), tangent)
         values.append(value.detach())
     return mean(values)
 
 
-def descend(critic: Discriminator, shown: Tensor, along: Tensor) -> None:
-    """Add to the weights' gradients those of how the scores of ``shown`` (1, C or 2 C, H, W) change ``along`` it."""
-    trunks = [critic, critic.stream] if critic.config.conditional else [critic]
-    inputs = list(zip(trunks, shown.chunk(len(trunks), 1), along.chunk(len(trunks), 1), strict=True))
-    made = [[one.requires_grad_() for one in moved(blocks_of(trunk), x, change)] for trunk, x, change in inputs]
-    merged = made[0][1]
-    if critic.config.conditional:
-        (features, change), (factors, factors_change) = made
+BY_HAND: dict[Callable[..., Tensor], Callable[..., Tensor]] = {weighted_penalty: penalty_by_jvp}
+"""The losses that have a derivative written by hand; all others are differentiated as they stand."""
+
+
+def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
+    """Add to the weights' gradients those of the JVP, summed: the change of the scores of ``x`` along ``tangent``.
+
+    Both are a critic's inputs (1, C or 2 C, H, W).
+    """
+    streams: list[Backbone] = [critic, critic.stream] if isinstance(critic, ConditionalCritic) else [critic]
+    blocks = [known_blocks(stream) for stream in streams]
+    inputs = list(zip(blocks, x.chunk(len(streams), 1), tangent.chunk(len(streams), 1), strict=True))
+    outputs = [[value.requires_grad_() for value in jvp_blocks(*each)] for each in inputs]
+    merged = outputs[0][1]
+    if len(streams) > 1:
+        (features, change), (factors, factors_change) = outputs
         merged = change * (1 + factors) + features * factors_change
-    F.conv2d(merged, critic.tail.weight).sum().backward()
-    gradients = [[one.grad for one in pair] for pair in made]
-    del made, merged
-    for (trunk, x, change), pair in zip(inputs, gradients, strict=True):
-        back_through(trunk, x, change, pair)
+    critic.tail.backend(merged, critic.tail.weight).sum().backward()
+    gradients = [[value.grad for value in pair] for pair in outputs]
+    del outputs, merged
+    for each, pair in zip(inputs, gradients, strict=True):
+        back_through(*each, pair)
 
 
-def blocks_of(trunk: Trunk) -> list[ConvBlock]:
-    """All blocks but the last."""
-    return [block for block in (trunk.head, *trunk.body) if isinstance(block, ConvBlock)]
-
-
-def weights_of(block: ConvBlock) -> tuple[nn.Parameter, ...]:
-    """The weights and biases of the convolution and of the BatchNorm."""
-    return (*block.conv.parameters(), *block.norm.parameters())
+def known_blocks(backbone: Backbone) -> list[ConvBlock]:
+    """All blocks but the last; a ValueError where one is not the convolution, BatchNorm, LeakyReLU known here."""
+    for block in backbone.blocks():
+        kinds = {name: type(module) for name, module in block.named_children()}
+        if list(kinds) != ["conv", "norm", "LeakyRelu"] or kinds["norm"] is not nn.BatchNorm2d:
+            raise ValueError(f"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
+        if kinds["LeakyRelu"] is not nn.LeakyReLU or not block.training or set(block.conv.padding) != {0}:
+            raise ValueError(f"`recompute` knows blocks in training, without padding, with LeakyReLU, not {block}")
+    return backbone.blocks()
 
 
 @torch.no_grad()
-def moved(blocks: Sequence[ConvBlock], x: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
-    """What ``blocks`` in train mode make of ``x``, and of a change of it."""
+def jvp_blocks(blocks: Sequence[ConvBlock], x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """The output of ``blocks`` in train mode for ``x``, and its change along ``tangent``."""
     for block in blocks:
-        weight, bias, gamma, beta = weights_of(block)
-        x, along = F.conv2d(x, weight, bias), F.conv2d(along, weight)
-        for here in chunks(x):
-            x[:, here], along[:, here] = activated(x[:, here], along[:, here], gamma[here], beta[here])
-    return x, along
+        x, tangent = convolved(block, x, tangent)
+        for part in chunks(x):
+            x[:, part], tangent[:, part] = norm_and_activation_jvp(block, part, x[:, part], tangent[:, part])
+    return x, tangent
 
 
-def back_through(trunk: Trunk, x: Tensor, along: Tensor, gradients: list[Tensor | None]) -> None:
-    """Add to the gradients of the trunk's weights, given the ``gradients`` by what ``moved`` makes of x and along.
+def convolved(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """The block's convolution of ``x``, and its change along ``tangent``."""
+    conv = block.conv
+    return conv.backend(x, conv.weight, conv.bias), conv.backend(tangent, conv.weight)
 
-    From its last block to its first; what a block is given is made anew. ``gradients`` is emptied.
+
+def back_through(blocks: list[ConvBlock], x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> None:
+    """Add to the gradients of the weights, given the ``gradients`` by the two outputs of ``jvp_blocks``.
+
+    From the last block to the first, whose inputs are computed again. ``gradients`` is emptied.
     """
-    blocks = blocks_of(trunk)
     for depth in reversed(range(len(blocks))):
-        inputs = moved(blocks[:depth], x, along)
+        inputs = jvp_blocks(blocks[:depth], x, tangent)
         gradients += back_through_block(blocks[depth], *inputs, gradients)
 
 
-def back_through_block(block: ConvBlock, x: Tensor, along: Tensor, gradients: list[Tensor | None]) -> list[Tensor]:
-    """The gradients by ``x`` and ``along``, given those by what the block makes of them, which are taken out."""
-    x, along, (weight, bias, gamma, beta) = x.requires_grad_(), along.requires_grad_(), weights_of(block)
-    image, change = F.conv2d(x, weight, bias), F.conv2d(along, weight)
+def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> list[Tensor]:
+    """The gradients by ``x`` and ``tangent``, given those by the block's two outputs, which are taken out."""
+    x, tangent = x.requires_grad_(), tangent.requires_grad_()
+    image, change = convolved(block, x, tangent)
     by_image, by_change = image.detach(), change.detach()  # the same memory: read, then written
-    for here in chunks(image):
-        part, part_change = (one[:, here].clone().requires_grad_() for one in (by_image, by_change))
-        made = activated(part, part_change, gamma[here], beta[here])
-        given = [
-            torch.zeros_like(one) if by is None else by[:, here].to(one)
-            for one, by in zip(made, gradients, strict=True)
+    for part in chunks(image):
+        leaves = [value[:, part].clone().requires_grad_() for value in (by_image, by_change)]
+        outputs = norm_and_activation_jvp(block, part, *leaves)
+        by_outputs = [
+            torch.zeros_like(output) if by is None else by[:, part].to(output)
+            for output, by in zip(outputs, gradients, strict=True)
         ]
-        torch.autograd.backward(made, given)
-        by_image[:, here], by_change[:, here] = gradient_of(part), gradient_of(part_change)
+        torch.autograd.backward(outputs, by_outputs)
+        by_image[:, part], by_change[:, part] = map(gradient_of, leaves)
     gradients.clear()
     change.backward(by_change)
     del change, by_change
     image.backward(by_image)
-    return [gradient_of(x), gradient_of(along)]
+    return [gradient_of(x), gradient_of(tangent)]
 
 
 def gradient_of(value: Tensor) -> Tensor:
-    """What has been added up."""
+    """The gradient that has been added up for ``value``."""
     assert value.grad is not None
     return value.grad
 
@@ -190,13 +188,18 @@ def chunks(image: Tensor) -> list[slice]:
     return [slice(first, first + CHUNK) for first in range(0, image.shape[1], CHUNK)]
 
 
-def activated(image: Tensor, change: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    """BatchNorm in train mode and LeakyReLU of ``image`` (B, F, H, W), and what a ``change`` of it makes of that."""
-    image, change, places = image.float(), change.float(), (0, 2, 3)
-    gamma, beta = gamma[:, None, None], beta[:, None, None]
+def norm_and_activation_jvp(block: ConvBlock, part: slice, image: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """BatchNorm in train mode and LeakyReLU of ``image`` (B, F, H, W), and the change of that along ``tangent``.
+
+    ``image`` and ``tangent`` hold the channels ``part`` of the output of the block's convolution.
+    """
+    norm, slope, places = block.norm, block.LeakyRelu.negative_slope, (0, 2, 3)
+    assert isinstance(norm, nn.BatchNorm2d)
+    image, tangent = image.float(), tangent.float()
+    gamma, beta = norm.weight[part, None, None], norm.bias[part, None, None]
     centred = image - image.mean(places, keepdim=True)
-    rate = (centred.square().mean(places, keepdim=True) + EPS).rsqrt()
+    rate = (centred.square().mean(places, keepdim=True) + norm.eps).rsqrt()
     normed = centred * rate
-    drift = change.mean(places, keepdim=True) + normed * (normed * change).mean(places, keepdim=True)
-    made = F.leaky_relu(gamma * normed + beta, LEAK)
-    return made, gamma * rate * (change - drift) * torch.where(made > 0, 1.0, LEAK)
+    drift = tangent.mean(places, keepdim=True) + normed * (normed * tangent).mean(places, keepdim=True)
+    activations = F.leaky_relu(gamma * normed + beta, slope)
+    return activations, gamma * rate * (tangent - drift) * torch.where(activations > 0, 1.0, slope)

@@ -11,15 +11,15 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from SinGAN.models import Conv2d, Convolve
 from SinGAN.storage.files import whole_file
 
 NATIVE = Path(__file__).parent / "native"
@@ -42,30 +42,35 @@ def compiler() -> str | None:
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled code, from torch's folder of extensions where it is there; None where it can't be had."""
-    asked, found = [*VECTORS.get(torch.backends.cpu.get_cpu_capability(), []), "-O3", "-fopenmp"], compiler()
-    if found is None:
+    cxx, options = compiler(), [*VECTORS.get(torch.backends.cpu.get_cpu_capability(), []), "-O3", "-fopenmp"]
+    if cxx is None:
         return None
-    command = [found, "-std=c++17", "-fPIC", *asked, "-c", str(SOURCES[0]), "-o"]
     try:
-        version = subprocess.run([found, "--version"], capture_output=True, check=True).stdout
-        parts = [version, *(source.read_bytes() for source in SOURCES), *map(str.encode, asked)]
+        version = subprocess.run([cxx, "--version"], capture_output=True, check=True).stdout
+        parts = [version, *(source.read_bytes() for source in SOURCES), *map(str.encode, options)]
         digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
         file = extensions() / f"singan_winograd_{digest}.so"
         if not file.exists():
-            with whole_file(file) as draft:
-                half = draft.with_suffix(".o")
-                try:
-                    subprocess.run([*command, str(half)], capture_output=True, check=True)
-                    # not linked with OpenMP: it shall share the threads of PyTorch's
-                    subprocess.run([found, "-shared", str(half), "-o", str(draft)], capture_output=True, check=True)
-                finally:
-                    half.unlink(missing_ok=True)
-        made = ctypes.CDLL(str(file))
+            compile_into(file, cxx, options)
+        code = ctypes.CDLL(str(file))
     except (OSError, subprocess.CalledProcessError):
         return None
-    made.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
-    made.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
-    return made
+    code.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
+    code.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
+    return code
+
+
+def compile_into(file: Path, cxx: str, options: list[str]) -> None:
+    """Compile the sources with the compiler ``cxx`` into the shared library ``file``."""
+    with whole_file(file) as draft:
+        half = draft.with_suffix(".o")
+        try:
+            command = [cxx, "-std=c++17", "-fPIC", *options, "-c", str(SOURCES[0]), "-o", str(half)]
+            subprocess.run(command, capture_output=True, check=True)
+            # not linked with OpenMP: it shall share the threads of PyTorch's
+            subprocess.run([cxx, "-shared", str(half), "-o", str(draft)], capture_output=True, check=True)
+        finally:
+            half.unlink(missing_ok=True)
 
 
 def extensions() -> Path:
@@ -75,26 +80,26 @@ def extensions() -> Path:
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
-    """``weight`` (O, C, 3, 3) over ``x`` (B, C, H, W); with ``back``, (C, O, 3, 3) turned around, over gradients.
+    """The convolution (B, O, H', W') of ``x`` (B, C, H, W) with ``weight`` (O, C, 3, 3).
 
-    With ``last`` the image is worked on, and what is made laid out, with the channels last.
+    With ``back`` the transposed one, of a gradient with ``weight`` (C, O, 3, 3) turned around. With
+    ``last`` the memory of input and output has the channels last.
     """
-    called, made = library(), made_by_convolving(x, weight, bias, padding, back, last)
-    assert called is not None
+    code, output = library(), empty_output(x, weight, bias, padding, back, last)
+    assert code is not None
     x, weight, offset = x.contiguous(memory_format=layout(last)), weight.contiguous(), None
     if bias is not None:
         bias = bias.contiguous()
         offset = bias.data_ptr()
     batch, inputs, height, width = x.shape
-    size = batch, height, width, inputs, made.shape[1], padding
-    called.convolve(
-        x.data_ptr(), weight.data_ptr(), offset, made.data_ptr(), *size, last, back, torch.get_num_threads()
-    )
-    return made
+    size = batch, height, width, inputs, output.shape[1], padding
+    places = x.data_ptr(), weight.data_ptr(), offset, output.data_ptr()
+    code.convolve(*places, *size, last, back, torch.get_num_threads())
+    return output
 
 
-def made_by_convolving(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
-    """An empty tensor for what ``convolve`` makes."""
+def empty_output(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
+    """An empty tensor for the output of ``convolve``."""
     batch, _, height, width = x.shape
     size = batch, weight.shape[1 if back else 0], height + 2 * padding - 2, width + 2 * padding - 2
     return torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout(last))
@@ -106,18 +111,18 @@ def layout(last: bool) -> torch.memory_format:
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
-    """Of a loss by the weight, (O, C, 3, 3), from ``gradient`` (B, O, H, W), that by what it made of ``x``."""
-    called, made = library(), made_as_weight(x, gradient, padding, last)
-    assert called is not None
+    """The gradient (O, C, 3, 3) of a loss by the weight, from its ``gradient`` (B, O, H, W) by the output for ``x``."""
+    code, output = library(), empty_weight(x, gradient, padding, last)
+    assert code is not None
     x, gradient = x.contiguous(memory_format=layout(last)), gradient.contiguous(memory_format=layout(last))
     batch, inputs, height, width = x.shape
     size = batch, height, width, inputs, gradient.shape[1], padding
-    called.weight_gradient(x.data_ptr(), gradient.data_ptr(), made.data_ptr(), *size, last, torch.get_num_threads())
-    return made
+    code.weight_gradient(x.data_ptr(), gradient.data_ptr(), output.data_ptr(), *size, last, torch.get_num_threads())
+    return output
 
 
-def made_as_weight(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
-    """An empty tensor for what ``weight_gradient`` makes."""
+def empty_weight(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
+    """An empty tensor for the output of ``weight_gradient``."""
     return x.new_empty(gradient.shape[1], x.shape[1], 3, 3)
 
 
@@ -126,8 +131,8 @@ OPERATORS.define("convolve(Tensor x, Tensor weight, Tensor? bias, int padding, b
 OPERATORS.define("weight_gradient(Tensor x, Tensor gradient, int padding, bool last) -> Tensor")
 OPERATORS.impl("convolve", convolve, "CPU")
 OPERATORS.impl("weight_gradient", weight_gradient, "CPU")
-torch.library.register_fake("singan::convolve", made_by_convolving)
-torch.library.register_fake("singan::weight_gradient", made_as_weight)
+torch.library.register_fake("singan::convolve", empty_output)
+torch.library.register_fake("singan::weight_gradient", empty_weight)
 
 
 class Convolution(torch.autograd.Function):
@@ -139,8 +144,8 @@ class Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.padding, ctx.back, ctx.last = padding, back, last
-        made: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
-        return made
+        output: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
+        return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -165,8 +170,8 @@ class WeightGradient(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
         ctx.save_for_backward(x, gradient)
         ctx.padding, ctx.last = padding, last
-        made: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
-        return made
+        output: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
+        return output
 
     @staticmethod
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
@@ -181,23 +186,19 @@ class WeightGradient(torch.autograd.Function):
 
 
 @contextmanager
-def by_winograd(last: bool = False) -> Iterator[None]:
-    """Within, ``torch.nn.functional.conv2d`` does the convolutions that it fits by ``Convolution``.
-
-    With ``last`` all of them are given their input with the channels last, which saves time where
-    PyTorch's BatchNorm, inaccurate in that layout, is compiled. (A mode of PyTorch's, which would
-    see every function and attribute, costs as much time as is saved at the coarse scales.)
-    """
-    before = F.conv2d
-    vars(F)["conv2d"] = functools.partial(conv2d, last)
+def convolving(nets: Iterable[nn.Module], backend: Convolve) -> Iterator[None]:
+    """Set ``backend`` on the convolutions of ``nets`` for the duration of the block."""
+    before = [(module, module.backend) for net in nets for module in net.modules() if isinstance(module, Conv2d)]
+    for module, _ in before:
+        module.backend = backend
     try:
         yield
     finally:
-        vars(F)["conv2d"] = before
+        for module, other in before:
+            module.backend = other
 
 
 def conv2d(
-    last: bool,
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -205,23 +206,29 @@ def conv2d(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    *,
+    last: bool = False,
 ) -> Tensor:
-    """As PyTorch's ``conv2d``; with ``last``, an image is first laid out with the channels last."""
+    """``torch.nn.functional.conv2d``, by ``Convolution`` where that serves: a backend of ``Conv2d``.
+
+    With ``last`` an image is first laid out with the channels last, which saves time where PyTorch's
+    BatchNorm, inaccurate in that layout, is compiled.
+    """
     border = fitting(weight.shape, stride, padding, dilation, groups)
     if last and input.dim() == 4:
         input = input.contiguous(memory_format=LAST)
     given = (input, weight) if bias is None else (input, weight, bias)
-    served = all(one.dtype is torch.float32 and one.device.type == "cpu" for one in given)
+    served = all(tensor.dtype is torch.float32 and tensor.device.type == "cpu" for tensor in given)
     agreed = input.dim() == 4 and input.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight))
     if border is not None and served and agreed and min(input.shape[2:]) + 2 * border > 2:
-        made: Tensor = Convolution.apply(input, weight, bias, border, False, last)
-        return made
+        output: Tensor = Convolution.apply(input, weight, bias, border, False, last)
+        return output
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
 @functools.cache
 def fitting(shape: torch.Size, stride: Any, padding: Any, dilation: Any, groups: int) -> int | None:
-    """The padding on each side, where ``winograd.cpp`` can do a convolution of a weight of ``shape``; else None."""
+    """The padding on each side, where ``winograd.cpp`` serves a convolution with a weight of ``shape``; else None."""
     if len(shape) != 4 or shape[2:] != (3, 3):
         return None
     fewer, more = sorted(shape[:2])

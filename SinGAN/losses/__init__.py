@@ -1,1 +1,1 @@
-"""What a training minimises: each term once, under its name, and one iteration of the game."""
+"""The losses: each term once, under its name; the two nets with their optimizers; and one iteration of the game."""

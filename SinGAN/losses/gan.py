@@ -1,4 +1,4 @@
-"""Adversarial losses: what the critic minimises on real and fake scores, and the generator on fake ones."""
+"""Adversarial losses: the critic's on real and fake scores, the generator's on fake ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Loss = Callable[[Tensor], Tensor]
-"""Of a map of scores (B, 1, H, W), a scalar to be minimised."""
+"""A scalar to be minimised, as a function of a map of scores (B, 1, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class AdversarialLoss:
 
 
 def high(scores: Tensor) -> Tensor:
-    """Minimised by high scores: their negative mean."""
+    """The negative mean of scores: minimised by high ones."""
     return -scores.mean()
 
 
 def low(scores: Tensor) -> Tensor:
-    """Minimised by low scores: their mean."""
+    """The mean of scores: minimised by low ones."""
     return scores.mean()
 
 
@@ -51,12 +51,12 @@ def near_zero(scores: Tensor) -> Tensor:
 
 
 def above_one(scores: Tensor) -> Tensor:
-    """How far scores fall short of 1."""
+    """The mean amount by which scores fall short of 1."""
     return F.relu(1 - scores).mean()
 
 
 def below_minus_one(scores: Tensor) -> Tensor:
-    """How far scores exceed -1."""
+    """The mean amount by which scores exceed -1."""
     return F.relu(1 + scores).mean()
 
 

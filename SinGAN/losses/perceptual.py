@@ -1,4 +1,4 @@
-"""What a trained VGG16 sees of an image, and two distances between what it sees.
+"""The activations of a trained VGG16 for an image, and two distances between activations.
 
 Texture: Gram matrices (Gatys et al. 2015). Perceptual: the features themselves (Johnson et al. 2016).
 """
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from SinGAN.models import Conv2d, Recomputable
 from SinGAN.storage import pretrained as weights
 
 LAYERS = {3: "relu1_2", 8: "relu2_2", 15: "relu3_3", 22: "relu4_3"}
@@ -18,7 +19,7 @@ PERCEPTUAL = 1  # of these: relu2_2, as Johnson et al. for super resolution
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
 
 
-class VGG(nn.Sequential):
+class VGG(Recomputable, nn.Sequential):
     """VGG16 (Simonyan and Zisserman 2014) up to relu4_3, frozen; torchvision's names after ``features.``."""
 
     average: Tensor  # (3, 1, 1), as the next
@@ -27,34 +28,39 @@ class VGG(nn.Sequential):
     def __init__(self) -> None:
         from torchvision.models.vgg import cfgs, make_layers  # two seconds that only these losses need
 
-        super().__init__(*make_layers(cfgs["D"][:13]))
+        super().__init__(*map(with_own_convolution, make_layers(cfgs["D"][:13])))
         for name, values in (("average", MEAN), ("deviation", DEVIATION)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         self.eval().requires_grad_(False)
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> "VGG":
-        """The net of the weights ``state``, which ``trained`` gives."""
+        """The net with the weights ``state``, which ``trained`` gives."""
         net = cls()
         net.load_state_dict(state)
         return net
 
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Of an image (B, C, H, W) in [-1, 1], the activations (B, F, h, w) of ``LAYERS``.
+    def compute(self, image: Tensor) -> list[Tensor]:
+        """The activations (B, F, h, w) of ``LAYERS`` for an image (B, C, H, W) in [-1, 1].
 
         A grey image counts as RGB of equal channels, of RGBA only the colours count. Layers that a
         small image has no pixel for are left out.
         """
         colours = image[:, :3] if image.shape[1] >= 3 else image.expand(-1, 3, -1, -1)
         x = ((colours + 1) / 2 - self.average) / self.deviation
-        seen = []
+        activations = []
         for index, layer in enumerate(self):
             if isinstance(layer, nn.MaxPool2d) and min(x.shape[-2:]) < 2:
                 break
             x = layer(x)
             if index in LAYERS:
-                seen.append(x)
-        return seen
+                activations.append(x)
+        return activations
+
+
+def with_own_convolution(layer: nn.Module) -> nn.Module:
+    """``layer``; where it is PyTorch's 3 x 3 convolution, a fresh one whose backend can be set."""
+    return Conv2d(layer.in_channels, layer.out_channels, 3, padding=1) if isinstance(layer, nn.Conv2d) else layer
 
 
 def trained(file: Path | None) -> dict[str, Tensor]:
@@ -66,44 +72,44 @@ def trained(file: Path | None) -> dict[str, Tensor]:
     """
     from torchvision.models import VGG16_Weights
 
-    source = weights.fetch(VGG16_Weights.IMAGENET1K_V1.url) if file is None else weights.existing(file, "--vgg_weights")
-    found = {name.removeprefix("features."): value for name, value in weights.read(source).items()}
+    source = weights.fetch(VGG16_Weights.IMAGENET1K_V1.url) if file is None else weights.existing(file, "vgg_weights")
+    state = {name.removeprefix("features."): value for name, value in weights.read(source).items()}
     net = VGG()
-    weights.fill(net, found, source)
+    weights.fill(net, state, source)
     return net.state_dict()
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What a VGG sees of a scale's real image."""
+class VGGTarget:
+    """A VGG, and its activations for a scale's real image."""
 
-    vgg: VGG
+    net: VGG
     grams: tuple[Tensor, ...]  # (1, F, F) of each of ``LAYERS``
     features: Tensor  # (1, F, h, w) of the perceptual distance's layer
 
     @classmethod
     @torch.no_grad()
-    def of(cls, vgg: VGG, real: Tensor) -> "Seen":
-        """What ``vgg`` sees of ``real`` (1, C, H, W)."""
-        activations = vgg(real)
-        return cls(vgg, tuple(map(gram, activations)), activations[min(PERCEPTUAL, len(activations) - 1)])
+    def of(cls, net: VGG, real: Tensor) -> "VGGTarget":
+        """The activations of ``net`` for ``real`` (1, C, H, W)."""
+        activations = net(real)
+        return cls(net, tuple(map(gram, activations)), activations[min(PERCEPTUAL, len(activations) - 1)])
 
 
 def gram(features: Tensor) -> Tensor:
-    """How the channels of ``features`` (B, F, h, w) go together, over all places: (B, F, F)."""
+    """The Gram matrix (B, F, F) of ``features`` (B, F, h, w): products of channels, averaged over all places."""
     flat = features.flatten(2).float()
     with torch.autocast(features.device.type, enabled=False):
         return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def texture_distance(activations: Sequence[Tensor], grams: Sequence[Tensor]) -> Tensor:
-    """The squared distance of Gram matrices, a scalar: the mean over layers, each in units of its wanted ``grams``."""
+    """The squared distance of Gram matrices from ``grams``, each in units of these; the mean over layers: a scalar."""
     pairs = zip(map(gram, activations), grams, strict=True)
     distances = [(ours - wanted).square().sum() / wanted.square().sum().clamp(min=1e-12) for ours, wanted in pairs]
     return torch.stack(distances).mean()
 
 
 def perceptual_distance(activations: Sequence[Tensor], features: Tensor) -> Tensor:
-    """The mean squared distance of one layer's activations, in units of the wanted ``features``' mean square."""
+    """The mean squared distance of one layer's activations, in units of the mean square of the wanted ``features``."""
     ours = activations[min(PERCEPTUAL, len(activations) - 1)]
     return F.mse_loss(ours.float(), features.float()) / features.float().square().mean().clamp(min=1e-12)

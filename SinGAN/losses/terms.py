@@ -1,6 +1,11 @@
-"""The terms of a scale's losses, each a function of nets and tensors (paper, Sect. 2.2)."""
+"""The terms of a scale's losses, each with its name and its weight (paper, Sect. 2.2).
 
-from collections.abc import Sequence
+A new loss of the generator is one function of an image and the ``Target``, one row in
+``terms_on_fake`` or ``terms_on_rebuilt``, and one option in ``TrainConfig`` for its weight.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -8,63 +13,124 @@ from torch import Tensor
 
 from SinGAN.functions import gradient_penalty
 from SinGAN.losses.gan import Loss
-from SinGAN.losses.perceptual import VGG, perceptual_distance, texture_distance
-from SinGAN.models import Discriminator, Generator
+from SinGAN.losses.perceptual import VGGTarget, perceptual_distance, texture_distance
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import Discriminator, Generator, Inputs
+
+CRITIC_LOSSES = ("D_real", "D_fake", "gradient_penalty", "D_total")
+"""The critic's losses in its last step of an iteration.
+
+``D_real`` and ``D_fake`` are the mean scores; with other losses than WGAN's, minus the critic's loss
+on the real image, and its loss on the fake one.
+"""
+ADVERSARIAL, RECONSTRUCTION, TOTAL = "G_adversarial", "reconstruction", "G_total"
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The values that stay the same while a scale trains."""
+
+    real: Tensor  # (1, C, H, W)
+    reconstruction: Tensor  # (1, C, H + 2 m, W + 2 m): the coarser scales' reconstruction, enlarged
+    noise_amp: float
+    vgg: VGGTarget | None = None  # the activations of a VGG for ``real``, where a loss compares them
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of the generator's loss: its name in losses.csv, its weight, and its value for an image.
+
+    ``weight`` is a constant of the training, and ``value`` a function of a module, the same one each
+    time: both are part of what a compiled program or a CUDA graph is made for. A weight that changes
+    with time must be a tensor in ``Draw``, handed to the term as one, so that graphs and programs
+    read it anew.
+    """
+
+    name: str
+    weight: float
+    value: Callable[[Tensor, Target], Tensor]  # of an image (1, C, H, W): a scalar
+
+
+def reconstruction_error(rebuilt: Tensor, target: Target) -> Tensor:
+    """The mean squared distance of ``rebuilt`` (1, C, H, W) from the real image."""
+    return F.mse_loss(rebuilt, target.real)
+
+
+def texture(fake: Tensor, target: Target) -> Tensor:
+    """The texture distance of ``fake`` (1, C, H, W) from the real image."""
+    vgg = _vgg_target(target)
+    return texture_distance(vgg.net(fake), vgg.grams)
+
+
+def perceptual(rebuilt: Tensor, target: Target) -> Tensor:
+    """The perceptual distance of ``rebuilt`` (1, C, H, W) from the real image."""
+    vgg = _vgg_target(target)
+    return perceptual_distance(vgg.net(rebuilt), vgg.features)
+
+
+def _vgg_target(target: Target) -> VGGTarget:
+    if target.vgg is None:
+        raise ValueError("texture and perceptual loss need a VGG")
+    return target.vgg
+
+
+def terms_on_fake(config: TrainConfig) -> tuple[Term, ...]:
+    """The terms on the generator's sample, beside the adversarial loss."""
+    rows = (Term("texture", config.texture_weight, texture),)
+    return tuple(row for row in rows if row.weight)
+
+
+def terms_on_rebuilt(config: TrainConfig) -> tuple[Term, ...]:
+    """The terms on the reconstruction; the squared error is always reported, even where it has no weight."""
+    rows = (Term("perceptual", config.perceptual_weight, perceptual),)
+    return Term(RECONSTRUCTION, config.alpha, reconstruction_error), *(row for row in rows if row.weight)
+
+
+def loss_names(config: TrainConfig) -> tuple[str, ...]:
+    """The names of all losses that an iteration reports, in the order of the columns of losses.csv."""
+    extra = (term.name for term in (*terms_on_fake(config), *terms_on_rebuilt(config)) if term.name != RECONSTRUCTION)
+    return (*CRITIC_LOSSES, ADVERSARIAL, RECONSTRUCTION, TOTAL, *extra)
 
 
 def critic_loss(critic: Discriminator, image: Tensor, loss: Loss) -> Tensor:
-    """``loss`` of D's scores of ``image``, which D sees (1, C or 2 C, H, W); the mean where D is several."""
-    return mean([loss(one(seen)) for one, seen in critic.looks(image)])
+    """``loss`` of the scores of ``image``, a critic's input (1, C or 2 C, H, W); the mean over several critics."""
+    return mean([loss(each(view)) for each, view in critic.critics_and_inputs(image)])
 
 
 def weighted_penalty(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
-    """``weight`` times the gradient penalty between ``real`` and ``fake``, which D sees (1, C or 2 C, H, W).
+    """``weight`` times the gradient penalty between ``real`` and ``fake``, critic's inputs (1, C or 2 C, H, W).
 
-    Where D sees the previous images, too, its slope by them counts: they differ between real and
+    A conditional critic's slope by the previous images counts, too: they differ between real and
     fake, and D would tell these by them alone.
     """
-    pairs = zip(critic.looks(real), critic.looks(fake), strict=True)
-    return weight * mean([gradient_penalty(one, seen, made, mix) for (one, seen), (_, made) in pairs])
+    pairs = zip(critic.critics_and_inputs(real), critic.critics_and_inputs(fake), strict=True)
+    return weight * mean([gradient_penalty(each, a, b, mix) for (each, a), (_, b) in pairs])
 
 
 def fake_losses(
     generator: Generator,
     critic: Discriminator,
-    z: Tensor,
-    previous: Tensor,
-    chance: Tensor | None,
+    inputs: Inputs,
+    target: Target,
     loss: Loss,
-    vgg: VGG | None,
-    texture_weight: float,
-    *grams: Tensor,
+    terms: tuple[Term, ...],
 ) -> Tensor:
-    """Of G's image: ``loss`` of D's scores; then the weighted texture distance, if it counts (1 or 2,)."""
-    fake = generator(z, previous, chance)
-    adversarial = critic_loss(critic, critic.show(fake, previous), loss)
-    if vgg is None or not texture_weight:
-        return adversarial[None]
-    return torch.stack([adversarial, texture_weight * texture_distance(vgg(fake), grams)])
+    """``loss`` of D's scores of the generator's sample, then its weighted ``terms``: (1 + n,).
 
-
-def reconstruction_losses(
-    generator: Generator,
-    z: Tensor,
-    previous: Tensor,
-    chance: Tensor | None,
-    real: Tensor,
-    vgg: VGG | None,
-    features: Tensor | None,
-    alpha: float,
-    perceptual_weight: float,
-) -> Tensor:
-    """Of ``real`` (1, C, H, W) and what G makes of its noise: the weighted squared distance; then the weighted
-    perceptual one, if it counts (1 or 2,).
+    ``inputs`` is what ``Generator.inputs`` gives.
     """
-    rebuilt = generator(z, previous, chance)
-    distance = alpha * F.mse_loss(rebuilt, real)
-    if vgg is None or features is None or not perceptual_weight:
-        return distance[None]
-    return torch.stack([distance, perceptual_weight * perceptual_distance(vgg(rebuilt), features)])
+    fake, (_, previous, *_) = generator(*inputs), inputs
+    adversarial = critic_loss(critic, critic.critic_input(fake, previous), loss)
+    return torch.stack([adversarial, *_weighted(terms, fake, target)])
+
+
+def reconstruction_losses(generator: Generator, inputs: Inputs, target: Target, terms: tuple[Term, ...]) -> Tensor:
+    """The weighted ``terms`` of the image that the generator makes of the reconstruction's noise: (n,)."""
+    return torch.stack(_weighted(terms, generator(*inputs), target))
+
+
+def _weighted(terms: tuple[Term, ...], image: Tensor, target: Target) -> list[Tensor]:
+    return [term.weight * term.value(image, target) for term in terms]
 
 
 def mean(values: Sequence[Tensor]) -> Tensor:

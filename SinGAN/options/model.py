@@ -1,106 +1,195 @@
-"""The options that shape a model: flags by name, as a manifest holds them, and the configs that they ask for."""
+"""The options that shape a model, and the configs that they ask for; names and defaults are the authors'."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.iteration import TrainConfig
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
+from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
+from SinGAN.options.tasks import Task
 from SinGAN.planning import PyramidConfig
 
-# fmt: off
-MODEL_FLAGS = [
-    "nc_im", "nc_z", "nfc", "min_nfc", "ker_size", "num_layer", "stride", "padd_size", "netG", "netD",
-    "scale_factor", "noise_amp", "min_size", "max_size", "sketch_scales",
-    "niter", "gamma", "lr_g", "lr_d", "beta1", "Gsteps", "Dsteps", "lambda_grad", "alpha", "z_rec",
-    "no_residual", "gan_mode", "texture_weight", "perceptual_weight",
-    "stochastic", "dropout", "weight_noise",
-]
-# fmt: on
-"""What shapes a model, and so stands in its manifest."""
-
 CRITICS = {"patch": (1, False), "multiscale": (3, False), "sesame": (1, True)}
-"""For each word of --netD: how many critics, and whether they see the previous scale's image; else it is a file."""
+"""For each word of netD: how many critics, and whether they see the previous scale's image; else it is a file."""
 
 STOCHASTIC = ("noise", "dropout", "weights")
-
-NEUTRAL: dict[str, Any] = {
-    "netD": "patch",
-    "no_residual": False,
-    "gan_mode": "wgan-gp",
-    "texture_weight": 0.0,
-    "perceptual_weight": 0.0,
-    "stochastic": "noise",
-    "dropout": 0.0,
-    "weight_noise": 0.0,
-    "sketch_scales": 0,
-}
-"""Options that older manifests lack, as those models were trained."""
+SINGAN = ("singan",)  # the kind of model that they shape
+NET: dict[str, Any] = {"group": "networks", "shapes": SINGAN}
+PYRAMID: dict[str, Any] = {"group": "pyramid", "shapes": SINGAN}
+TRAINING: dict[str, Any] = {"group": "training", "shapes": SINGAN}
+COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 
 
-def model_options(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``flags`` that shape a model, as a manifest holds them, with what follows from others filled in.
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options that shape a model, and so stand in its manifest."""
 
-    Raises:
-        ValueError: they contradict each other.
-    """
-    options = {flag: str(flags[flag]) if isinstance(flags[flag], Path) else flags[flag] for flag in MODEL_FLAGS}
-    if options["nc_z"] not in (None, options["nc_im"]):
-        raise ValueError(f"--nc_z {options['nc_z']} differs from --nc_im {options['nc_im']}: leave --nc_z out")
-    options["nc_z"] = options["nc_im"]
-    if options["lambda_grad"] is None:
-        options["lambda_grad"] = 0.1 if options["gan_mode"] == "wgan-gp" else 0.0
-    for flag, mode, default in (("dropout", "dropout", 0.5), ("weight_noise", "weights", 0.1)):
-        if options[flag] is not None and options["stochastic"] != mode:
-            raise ValueError(f"--{flag} is for --stochastic {mode}, not for {options['stochastic']}: leave one out")
-        if options[flag] is None:
-            options[flag] = default if options["stochastic"] == mode else 0.0
-    return options
+    nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
+    nc_z: int | None = option(None, "channels of the noise: as nc_im, which it follows", **NET)
+    nfc: int = option(32, "filters at the coarsest scale", **COUNT, **NET)
+    min_nfc: int = option(32, "fewest filters in a net, at the coarsest scale", **COUNT, **NET)
+    ker_size: int = option(3, "width of the convolutions, odd", odd=True, **COUNT, **NET)
+    num_layer: int = option(5, "convolutions in each net", least=2, **NET)
+    no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
+    stride: int = option(1, "of the convolutions; only 1 works", choices=(1,), **NET)
+    padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
+    netG: str | None = option(None, "generator weights to start from, where the authors start from fresh ones", **NET)
+    netD: str = option(
+        "patch", f"critic: {', '.join(CRITICS)}, or weights of one",
+        choices=tuple(CRITICS), or_file=True, before="patch", **NET,
+    )  # fmt: skip
+    stochastic: str = option("noise", "where randomness comes from", choices=STOCHASTIC, before="noise", **NET)
+    dropout: float | None = option(
+        None, "share dropped with stochastic dropout", unset="0.5", above=0, below=1, before=0.0, **NET
+    )
+    weight_noise: float | None = option(
+        None, "deviation with stochastic weights, of each filter's RMS", unset="0.1", above=0, before=0.0, **NET
+    )
+    scale_factor: float = option(0.75, "ratio of neighbouring scales, roughly", above=0, below=1, **PYRAMID)
+    noise_amp: float = option(0.1, "noise for each unit of a scale's error", least=0, **PYRAMID)
+    min_size: int = option(
+        25, "shorter side of the coarsest scale", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
+    )
+    max_size: int = option(250, "longer side of the finest scale", **COUNT, **PYRAMID)
+    sketch_scales: int = option(
+        0, "scales below the finest that learn a sketch", least=0, most=HUGE, before=0, **PYRAMID
+    )
+    niter: int = option(2000, "iterations per scale", **COUNT, **TRAINING)
+    gamma: float = option(0.1, "factor of the learning rates at 80 % of niter", least=0, **TRAINING)
+    lr_g: float = option(0.0005, "learning rate of the generator", above=0, **TRAINING)
+    lr_d: float = option(0.0005, "learning rate of the critic", above=0, **TRAINING)
+    beta1: float = option(0.5, "Adam's first beta", least=0, below=1, **TRAINING)
+    Gsteps: int = option(3, "generator steps per iteration", **COUNT, **TRAINING)
+    Dsteps: int = option(3, "critic steps per iteration", **COUNT, **TRAINING)
+    gan_mode: str = option("wgan-gp", "adversarial loss", choices=tuple(GAN_MODES), before="wgan-gp", **TRAINING)
+    lambda_grad: float | None = option(
+        None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
+    )
+    alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
+    texture_weight: float = option(0.0, "weight of the samples' Gram distance", least=0, before=0.0, **TRAINING)
+    perceptual_weight: float = option(0.0, "weight of the rebuilt VGG features", least=0, before=0.0, **TRAINING)
+    z_rec: str = option(
+        "fixed", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
+        choices=("fixed", "redrawn"), **TRAINING,
+    )  # fmt: skip
+
+    @classmethod
+    def for_task(cls, task: Task, values: Mapping[str, Any]) -> "ModelOptions":
+        """The options of a training for ``task``: ``values`` by name, the task's defaults where there are none.
+
+        Raises:
+            ValueError: a value is out of range, or two contradict each other.
+        """
+        return cls(**{**defaults(task), **checked(cls, values)}).completed()
+
+    @classmethod
+    def of_manifest(cls, values: Mapping[str, Any]) -> "ModelOptions":
+        """The options in a model's manifest, of this version or an older one.
+
+        Raises:
+            ValueError: one is lacking or out of range.
+        """
+        complete = with_legacy_defaults(values)
+        names = [entry.name for entry in fields(cls)]
+        lacking = [name for name in names if name not in complete]
+        if lacking:
+            raise ValueError(f"manifest.json lacks the option {lacking[0]!r}: train again with `overwrite`")
+        zero = {name: complete.pop(name) for name in ("dropout", "weight_noise") if complete[name] == 0}  # not in use
+        try:
+            return cls(
+                **checked(cls, {name: complete[name] for name in names if name in complete}, files=False), **zero
+            )
+        except ValueError as error:
+            raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
+
+    def completed(self) -> "ModelOptions":
+        """The options with those filled in that follow from others.
+
+        Raises:
+            ValueError: two contradict each other.
+        """
+        if self.nc_z not in (None, self.nc_im):
+            raise ValueError(f"`nc_z` {self.nc_z} differs from `nc_im` {self.nc_im}: leave `nc_z` out")
+        penalty = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        return replace(
+            self,
+            nc_z=self.nc_im,
+            lambda_grad=penalty if self.lambda_grad is None else self.lambda_grad,
+            dropout=self._amount("dropout", "dropout", 0.5),
+            weight_noise=self._amount("weight_noise", "weights", 0.1),
+        )
+
+    def _amount(self, name: str, mode: str, default: float) -> float:
+        """The value of the option ``name``, which only ``stochastic`` ``mode`` has."""
+        value: float | None = getattr(self, name)
+        if value and self.stochastic != mode:
+            raise ValueError(f"`{name}` is for `stochastic` {mode}, not for {self.stochastic}: leave one out")
+        if self.stochastic != mode:
+            return 0.0
+        return default if value is None else value
+
+    def as_dict(self) -> dict[str, Any]:
+        """The options by name, as a manifest holds them."""
+        return asdict(self)
+
+    @property
+    def net(self) -> NetConfig:
+        """The nets at the coarsest scale."""
+        return NetConfig(
+            channels=self.nc_im,
+            filters=self.nfc,
+            min_filters=self.min_nfc,
+            ker_size=self.ker_size,
+            num_layer=self.num_layer,
+            **options_not_in_weights(self),
+        )
+
+    @property
+    def pyramid(self) -> PyramidConfig:
+        """The config of the pyramid."""
+        return PyramidConfig(
+            min_size=self.min_size,
+            max_size=self.max_size,
+            scale_factor=self.scale_factor,
+            sketch_scales=self.sketch_scales,
+        )
+
+    @property
+    def training(self) -> TrainConfig:
+        """The config of each scale's training."""
+        shared = {entry.name for entry in fields(TrainConfig)} & {entry.name for entry in fields(self)}
+        return TrainConfig(
+            redraw_z_rec=self.z_rec == "redrawn",
+            adversarial=GAN_MODES[self.gan_mode],
+            **{name: getattr(self, name) for name in shared},
+        )
 
 
-def neutral(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a manifest, ``found`` there, with those that it is too old for."""
-    return {**NEUTRAL, **{flag: value for flag, value in found.items() if value is not None or flag not in NEUTRAL}}
+def defaults(task: Task) -> dict[str, Any]:
+    """The default of every option in a training for ``task``, by name."""
+    return {name: entry.in_tasks.get(task.name, entry.default) for name, entry in options_of(ModelOptions).items()}
 
 
-def net_config(options: Mapping[str, Any]) -> NetConfig:
-    """The nets that ``options``, flags by name, ask for at the coarsest scale."""
-    shape = [options[flag] for flag in ("nc_im", "nfc", "min_nfc", "ker_size", "num_layer")]
-    return NetConfig(*shape, **beyond_weights(options))
+def legacy_defaults() -> dict[str, Any]:
+    """The options that older manifests lack, as those models were trained."""
+    return {name: entry.before for name, entry in options_of(ModelOptions).items() if entry.before is not ALWAYS}
 
 
-def beyond_weights(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the nets that ``options`` ask for, what their weights don't tell."""
-    critics, conditional = CRITICS.get(str(options["netD"]), CRITICS["patch"])
+def with_legacy_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a manifest, ``values`` there, with those that it is too old for."""
+    older = legacy_defaults()
+    return {**older, **{name: value for name, value in values.items() if value is not None or name not in older}}
+
+
+def options_not_in_weights(options: ModelOptions) -> dict[str, Any]:
+    """Those fields of the nets' config that their weights don't tell."""
+    critics, conditional = CRITICS.get(options.netD, CRITICS["patch"])
     return {
-        "residual": not options["no_residual"],
-        "dropout": float(options["dropout"]),
-        "weight_noise": float(options["weight_noise"]),
+        "residual": not options.no_residual,
+        "dropout": options.dropout or 0.0,
+        "weight_noise": options.weight_noise or 0.0,
         "critics": critics,
         "conditional": conditional,
     }
-
-
-def train_config(options: Mapping[str, Any]) -> TrainConfig:
-    """The training that ``options``, flags by name, ask for."""
-    # fmt: off
-    same = ("niter", "Gsteps", "Dsteps", "lr_g", "lr_d", "gamma", "beta1", "lambda_grad", "alpha", "noise_amp",
-            "texture_weight", "perceptual_weight")
-    # fmt: on
-    return TrainConfig(
-        redraw_z_rec=options["z_rec"] == "redrawn",
-        adversarial=GAN_MODES[options["gan_mode"]],
-        **{flag: options[flag] for flag in same},
-    )
-
-
-def configs(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The configs of a run by name, from ``options``, flags by name."""
-    try:
-        pyramid = PyramidConfig(*(options[flag] for flag in ("min_size", "max_size", "scale_factor", "sketch_scales")))
-        return {"net": net_config(options), "pyramid": pyramid, "training": train_config(options)}
-    except KeyError as error:
-        raise ValueError(f"the model's manifest lacks the option {error}: train again with --overwrite") from error
-    except TypeError as error:
-        raise ValueError(f"the model's manifest has a wrong option ({error}): train again with --overwrite") from error

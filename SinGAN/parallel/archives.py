@@ -1,4 +1,4 @@
-"""Results as bytes that travel between machines: packed, unpacked, and put into place."""
+"""Archives of results, to be sent between machines: packed, unpacked, and put into place."""
 
 import contextlib
 import io
@@ -8,22 +8,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from SinGAN.runs.recorder import work_folder
 from SinGAN.storage.files import locked, whole_folder
+from SinGAN.storage.layout import work_folder
 
-PASSING = {".lock", ".tmp", ".old"}  # suffixes of what only a process that runs needs
+TRANSIENT = {".lock", ".tmp", ".old"}  # suffixes of files and folders that only a running process needs
 
 
 def pack(root: Path, folders: Sequence[Path]) -> bytes:
-    """All files in ``folders``, by their places in ``root``, as an archive.
+    """An archive of all files in ``folders``, by their paths below ``root``.
 
-    Whatever moment of a training it shows, the training can go on from there: files are whole, and
-    the lists that make a scale count are read after its nets, as they are written.
+    A training can go on from an archive that is packed while it runs: files are whole, and the
+    lists that make a scale count are read after its nets, as they are written.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for folder in folders:
-            files = (path for path in folder.rglob("*") if path.is_file() and not is_passing(path.relative_to(root)))
+            files = (path for path in folder.rglob("*") if path.is_file() and not is_transient(path.relative_to(root)))
             for path in sorted(files, key=lambda path: (-len(path.parts), path)):
                 with contextlib.suppress(FileNotFoundError):  # replaced or removed meanwhile
                     content = path.read_bytes()
@@ -33,31 +33,31 @@ def pack(root: Path, folders: Sequence[Path]) -> bytes:
     return buffer.getvalue()
 
 
-def is_passing(path: Path) -> bool:
-    """Whether only a process that runs needs ``path``."""
-    return not PASSING.isdisjoint(Path(part).suffix for part in path.parts)
+def is_transient(path: Path) -> bool:
+    """Whether only a running process needs ``path``."""
+    return not TRANSIENT.isdisjoint(Path(part).suffix for part in path.parts)
 
 
 def unpack(archive: bytes, root: Path) -> None:
-    """Write the files of ``archive``, if there are any, into ``root``."""
+    """Write the files in ``archive``, which may be empty, below ``root``."""
     root.mkdir(parents=True, exist_ok=True)
     if archive:
         with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
             packed.extractall(root, filter="data")
 
 
-def land(archive: bytes, out: Path) -> None:
-    """Put the results in ``archive`` into ``out``, folder by folder: each takes an older one's place whole."""
-    with tempfile.TemporaryDirectory() as home:
-        unpack(archive, Path(home))
-        for folder in sorted(Path(home).glob("*/*/*")):
-            place = out / folder.relative_to(home)
+def put_in_place(archive: bytes, out: Path) -> None:
+    """Put the results in ``archive`` into ``out``, folder by folder: each replaces an older one as a whole."""
+    with tempfile.TemporaryDirectory() as temporary:
+        unpack(archive, Path(temporary))
+        for folder in sorted(Path(temporary).glob("*/*/*")):
+            place = out / folder.relative_to(temporary)
             with locked(place), whole_folder(place) as draft:
                 for path in folder.rglob("*"):
                     if path.is_file():
                         target = draft / path.relative_to(folder)
                         target.parent.mkdir(parents=True, exist_ok=True)
                         target.write_bytes(path.read_bytes())
-            begun = work_folder(place, overwrite=True)
-            if begun != place and not folder.with_name(begun.name).exists():  # it has taken the place now
-                shutil.rmtree(begun, ignore_errors=True)
+            unfinished = work_folder(place, overwrite=True)
+            if unfinished != place and not folder.with_name(unfinished.name).exists():  # it is finished now
+                shutil.rmtree(unfinished, ignore_errors=True)

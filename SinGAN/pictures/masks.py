@@ -17,7 +17,7 @@ HARMONIZATION_RADIUS = 7  # pixels that a mask grows by
 EDITING_RADIUS = 20
 SIGMA = 5.0  # of the Gaussian that softens the grown mask
 JPEG_NOISE = 25  # levels: smaller differences between reference and training picture don't count
-MOST = 0.5  # of the picture: a guessed mask larger than that is no use
+MOST = 0.5  # of the picture: a larger guess is useless
 
 
 def soft_mask(marks: Marks, radius: int) -> Tensor:
@@ -30,37 +30,54 @@ def soft_mask(marks: Marks, radius: int) -> Tensor:
 
 
 def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
-    """The marked pixels of ``reference``, and a line on where they come from.
+    """The marked pixels of the file ``reference``, and a line that says where they come from.
 
-    From its mask file, if it has one; else from where ``image``, the reference, differs from
-    ``real`` (both (1, C, H, W)).
+    They come from its mask file, if it has one; else they are those where ``image``, the reference,
+    differs from ``real`` (both (1, C, H, W)).
 
     Raises:
         ValueError: no pixel or every pixel is marked, or the guess covers most of the picture.
     """
     file = find_mask(reference)
-    if file is None:
-        marks = difference(image, real)
-        share = float(marks.mean())
-        wanted = reference.with_name(f"{reference.stem}_mask{reference.suffix}")
-        if share == 0:
-            raise ValueError(f"{reference} does not differ from the training picture, and has no mask file {wanted}")
-        if share > MOST:
-            raise ValueError(
-                f"{reference} differs from the training picture on {share:.0%} of it: "
-                f"mark what to change, white on black, in a mask file {wanted}"
-            )
-        return marks, f"no mask file {wanted}: the mask is where the reference differs, {share:.1%} of the picture"
-    marks = marked(images.read_like(file, real, channels=3))
+    if file is not None:
+        return checked(marked(images.read_like(file, real, channels=3)), str(file)), f"mask: {file}"
+    missing = reference.with_name(f"{reference.stem}_mask{reference.suffix}")
+    marks = checked_difference(
+        image, real, str(reference), f"mark what to change, white on black, in a mask file {missing}"
+    )
+    share = float(marks.mean())
+    return marks, f"no mask file {missing}: the mask is where the reference differs, {share:.1%} of the picture"
+
+
+def checked(marks: Marks, name: str) -> Marks:
+    """``marks``, those of the mask called ``name``; a ValueError where they mark nothing, or everything."""
     if not marks.any():
-        raise ValueError(f"the mask {file} marks no pixel: draw what to change in white")
+        raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
     if marks.all():
-        raise ValueError(f"the mask {file} marks every pixel: draw what to keep in black")
-    return marks, f"mask: {file}"
+        raise ValueError(f"the mask {name} marks every pixel: draw what to keep in black")
+    return marks
+
+
+def checked_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> Marks:
+    """The pixels (H, W) where ``image`` and ``real`` differ; a ValueError where these are none, or most.
+
+    Arguments:
+        image: the reference, (1, C, H, W).
+        real: the training picture, likewise.
+        name: of the reference, for messages.
+        remedy: what the user may do, for messages.
+    """
+    marks = difference(image, real)
+    share = float(marks.mean())
+    if share == 0:
+        raise ValueError(f"{name} does not differ from the training picture, and has no mask: {remedy}")
+    if share > MOST:
+        raise ValueError(f"{name} differs from the training picture on {share:.0%} of it: {remedy}")
+    return marks
 
 
 def find_mask(reference: Path) -> Path | None:
-    """``<reference>_mask`` beside ``reference``, of its own or else of another kind of file."""
+    """The file ``<reference>_mask`` beside ``reference``, of the same kind or else of another; None without one."""
     same = reference.with_name(f"{reference.stem}_mask{reference.suffix}")
     if same.exists():
         return same
@@ -74,6 +91,6 @@ def marked(mask: Tensor) -> Marks:
 
 
 def difference(image: Tensor, real: Tensor) -> Marks:
-    """Where two pictures (1, C, H, W) visibly differ: beyond JPEG noise, and without specks."""
+    """The pixels (H, W) where two pictures (1, C, H, W) differ by more than JPEG noise, without specks."""
     gap = np.abs(images.to_levels(image).astype(int) - images.to_levels(real))[:, :, :3].max(axis=2)  # alpha is ignored
     return np.asarray(ndimage.binary_opening(gap > JPEG_NOISE, morphology.disk(1)))

@@ -1,4 +1,4 @@
-"""How near a picture is to the true one."""
+"""PSNR, SSIM and RMSE: how near a picture is to the true one."""
 
 from typing import NamedTuple
 
@@ -11,38 +11,38 @@ from SinGAN.planning import Size
 
 
 class Score(NamedTuple):
-    """Likeness of two pictures of 8-bit levels."""
+    """The similarity of two pictures of 8-bit levels."""
 
     psnr: float  # in dB
     ssim: float  # mean structural similarity, 1 for equal pictures (Wang et al. 2004)
     rmse: float  # in levels
 
 
-def check_sizes(size: Size, wanted: Size) -> None:
-    """Raise a ValueError unless an enlarged picture of ``size`` can show what a true one of ``wanted`` shows."""
-    if any(abs(a - b) > max(16, 0.1 * b) for a, b in zip(size, wanted, strict=True)):
+def check_sizes(size: Size, true_size: Size) -> None:
+    """Raise a ValueError where an enlarged picture of ``size`` and the true one differ too much to be compared."""
+    if any(abs(a - b) > max(16, 0.1 * b) for a, b in zip(size, true_size, strict=True)):
         raise ValueError(
-            f"the true picture is {wanted[0]} x {wanted[1]}, the enlarged one {size[0]} x {size[1]}: "
+            f"the true picture is {true_size[0]} x {true_size[1]}, the enlarged one {size[0]} x {size[1]}: "
             "they don't show the same"
         )
 
 
 def compare(image: Tensor, truth: Tensor) -> Score:
-    """The likeness of ``image`` and ``truth``, both (1, C, H, W) in [-1, 1], where both are.
+    """The similarity of ``image`` and ``truth``, both (1, C, H, W) in [-1, 1].
 
-    Sizes may differ by some pixels, as those of an enlarged picture do from its original's.
+    Sizes may differ by some pixels, as an enlarged picture's do; then the common part is compared.
 
     Raises:
-        ValueError: they differ by more than 16 pixels or a tenth.
+        ValueError: they differ by more than 16 pixels and by more than a tenth.
     """
-    size, wanted = (image.shape[-2], image.shape[-1]), (truth.shape[-2], truth.shape[-1])
-    check_sizes(size, wanted)
-    height, width = min(size[0], wanted[0]), min(size[1], wanted[1])
-    ours, theirs = (to_levels(picture)[:height, :width] for picture in (image, truth))
-    error = float(np.sqrt(np.mean((ours.astype(float) - theirs) ** 2)))
+    size, true_size = (image.shape[-2], image.shape[-1]), (truth.shape[-2], truth.shape[-1])
+    check_sizes(size, true_size)
+    height, width = min(size[0], true_size[0]), min(size[1], true_size[1])
+    levels, true_levels = (to_levels(picture)[:height, :width] for picture in (image, truth))
+    error = float(np.sqrt(np.mean((levels.astype(float) - true_levels) ** 2)))
     window = min(7, (min(height, width) - 1) // 2 * 2 + 1)
     return Score(
-        psnr=float(peak_signal_noise_ratio(theirs, ours, data_range=255)) if error else float("inf"),
-        ssim=float(structural_similarity(theirs, ours, win_size=window, channel_axis=-1, data_range=255)),
+        psnr=float(peak_signal_noise_ratio(true_levels, levels, data_range=255)) if error else float("inf"),
+        ssim=float(structural_similarity(true_levels, levels, win_size=window, channel_axis=-1, data_range=255)),
         rmse=error,
     )

@@ -1,45 +1,21 @@
-"""What a person sees of a training: a bar and an estimate on a terminal, a line per scale elsewhere."""
+"""The progress of a training, and an estimate of the rest from the work that each scale is."""
 
-import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import torch
-from torch import Tensor
-from tqdm import tqdm
 
-from SinGAN.engines.winograd import MULTIPLE
-from SinGAN.losses.iteration import LOSSES
+from SinGAN.engines.estimates import scale_costs
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
-
-REPORTS = "SINGAN_REPORTS"  # set in the environment of a run that another process watches
-SHARE = "@ "  # such a run prints lines that begin so, with the share of it that is done
-
-OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
-"""What an iteration costs beside its arithmetic, in multiplications of one generator pass."""
-WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
-
-
-def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
-    """The relative time that an iteration of each scale takes, from its pixels and filters.
-
-    With convolutions by Winograd's method it goes with the number of activations, not of multiplications.
-    """
-    nets = [net.at(index) for index in range(len(plan.sizes))]
-    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
-    each = [WINOGRAD * sum(own.block_filters()) if fits else own.weights_per_pixel() for own in nets]
-    return [
-        pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
-    ]
+from SinGAN.runs.events import Progress
 
 
 @dataclass
-class Progress:
-    """Shows how far a training is; ``show`` after some iterations, ``scale_done`` after each scale."""
+class Estimate:
+    """Tells how far a training of some scales is; its clock starts when it is made."""
 
     plan: Plan
     net: NetConfig
@@ -48,59 +24,39 @@ class Progress:
     scales: Sequence[int]  # those to be trained
     skipped: int = 0  # iterations of the first of them that were done in an earlier run
     winograd: bool = False  # whether convolutions are Winograd's
-    bar: "tqdm[NoReturn] | None" = None
 
     def __post_init__(self) -> None:
         self.start = self.scale_start = time.monotonic()
+        self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
 
-    def show(self, scale: int, iteration: int, losses: Tensor) -> None:
-        """Show that ``iteration`` of ``scale`` is done, with its ``losses`` (n,) on the CPU."""
-        if REPORTS in os.environ:
-            print(f"{SHARE}{1 - self.left(scale, iteration + 1):.4f}", flush=True)
-        if not sys.stderr.isatty():
-            return
-        if self.bar is None:
-            self.bar = tqdm(total=self.niter, desc=self._title(scale), unit="it", dynamic_ncols=True)
-        self.bar.set_postfix_str(f"{_brief(losses)}, run: {duration(self.remaining(scale, iteration + 1))} left")
-        self.bar.update(iteration + 1 - self.bar.n)
+    def at(self, scale: int, iterations: int) -> Progress:
+        """The progress of the run when ``iterations`` of ``scale`` are done."""
+        return Progress(
+            scale=scale,
+            last_scale=self.plan.stop_scale,
+            size=self.plan.sizes[scale],
+            filters=self.net.at(scale).filters,
+            iterations=iterations,
+            niter=self.niter,
+            share=1 - self.left(scale, iterations),
+            seconds=time.monotonic() - self.scale_start,
+            seconds_left=self.seconds_left(scale, iterations),
+        )
 
-    def scale_done(self, scale: int, losses: Tensor) -> None:
-        """Close the scale's bar, or print its line."""
-        if self.bar is not None:
-            self.close()
-        else:
-            took = duration(time.monotonic() - self.scale_start)
-            left = duration(self.remaining(scale, self.niter))
-            print(f"{self._title(scale)}: {self.niter} iterations in {took}, {_brief(losses)}, run: {left} left")
-            sys.stdout.flush()
+    def next_scale(self) -> None:
+        """Start the clock of the next scale."""
         self.scale_start = time.monotonic()
 
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-    def remaining(self, scale: int, iterations: int) -> float:
+    def seconds_left(self, scale: int, iterations: int) -> float:
         """Estimated seconds to the end of the run, when ``iterations`` of ``scale`` are done."""
-        before = self.left(self.scales[0], self.skipped)
-        left = self.left(scale, iterations)
+        before, left = self.left(self.scales[0], self.skipped), self.left(scale, iterations)
         return (time.monotonic() - self.start) * left / max(before - left, 1e-9)
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of the work on ``scales`` that is left when ``iterations`` of ``scale`` are done."""
-        costs = scale_costs(self.plan, self.net, self.device, self.winograd)
-        later = sum(costs[index] for index in self.scales if index > scale)
-        here = costs[scale] * (1 - iterations / self.niter)
-        return (later + here) / sum(costs[index] for index in self.scales)
-
-    def _title(self, scale: int) -> str:
-        height, width = self.plan.sizes[scale]
-        return f"scale {scale} of 0..{self.plan.stop_scale} ({height} x {width}, {self.net.at(scale).filters} filters)"
-
-
-def _brief(losses: Tensor) -> str:
-    value = dict(zip(LOSSES, losses.tolist(), strict=False))
-    return f"D {value['D_total']:.3f}, G {value['G_adversarial']:.3f}, rec {value['reconstruction']:.3f}"
+        later = sum(self.costs[index] for index in self.scales if index > scale)
+        rest_of_scale = self.costs[scale] * (1 - iterations / self.niter)
+        return (later + rest_of_scale) / sum(self.costs[index] for index in self.scales)
 
 
 def duration(seconds: float) -> str:

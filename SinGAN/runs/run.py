@@ -1,50 +1,89 @@
-"""What every script needs, made from its flags: configs, device, random generator, and the models they name."""
+"""One picture's run: where it lies, where its results go, its options, and the models that they name."""
 
 import glob
 import itertools
+import logging
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from SinGAN.engines.engine import Engine
-from SinGAN.losses.iteration import TrainConfig
-from SinGAN.losses.perceptual import trained
+from SinGAN.engines.engine import EngineSettings
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
-from SinGAN.options.model import CRITICS, MODEL_FLAGS, configs
-from SinGAN.parallel.jobs import Task
+from SinGAN.options.model import ModelOptions
+from SinGAN.options.run import RunOptions
+from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures import images
-from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
-from SinGAN.pyramid import Pyramid, read_weights
-from SinGAN.runs.obtain import Job
-from SinGAN.saved_models.manifest import Manifest, load
+from SinGAN.planning import PyramidConfig
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.runs.request import Retraining, Source, Training, TrainingRequest
+from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.manifest import Manifest, sha256
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
-from SinGAN.training import StartWeights
+
+LOG = logging.getLogger(__name__)
+NAMING = ("input_name", "scale_factor", "alpha", "out")  # options that name a model to another command
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every script needs, made from the flags."""
+    """One picture's run."""
 
-    picture: Path
-    name: str  # of the picture, in every result
-    out: Path
+    input_name: str  # of the picture's file, in the settings' folder
     device: torch.device
     seed: int
-    overwrite: bool
-    checkpoint_every: float  # seconds
-    engine: Engine
-    vgg_weights: Path | None  # torchvision's where there is none
-    net: NetConfig
-    pyramid: PyramidConfig
-    training: TrainConfig
-    options: dict[str, Any]  # all of MODEL_FLAGS
-    given: frozenset[str]  # the flags given by hand
+    options: ModelOptions
+    settings: RunOptions
+    given: frozenset[str] = frozenset()  # names of the options that were given by hand
+
+    @property
+    def name(self) -> str:
+        """The picture's name in every result."""
+        return layout.stem(self.input_name)
+
+    @property
+    def picture(self) -> Path:
+        """The picture's file."""
+        return self.settings.input_dir / self.input_name
+
+    @property
+    def out(self) -> Path:
+        """The folder of all results."""
+        return self.settings.out
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether what exists is made anew."""
+        return self.settings.overwrite
+
+    @property
+    def net(self) -> NetConfig:
+        """The nets at the coarsest scale."""
+        return self.options.net
+
+    @property
+    def pyramid(self) -> PyramidConfig:
+        """The config of the pyramid."""
+        return self.options.pyramid
+
+    @property
+    def training(self) -> TrainConfig:
+        """The config of each scale's training."""
+        return self.options.training
+
+    @property
+    def engine(self) -> EngineSettings:
+        """The settings of the engine."""
+        return EngineSettings(**{entry.name: getattr(self.settings, entry.name) for entry in fields(EngineSettings)})
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model that the options name."""
+        return layout.trained(self.out, self.name, self.options.scale_factor, self.options.alpha)
 
     def check_links(self) -> None:
         """Raise a ValueError where a link leads the picture or its results out of their folders."""
@@ -52,92 +91,70 @@ class Run:
         name = glob.escape(self.name)
         keep_inside(self.out, (path for depth in ("", "/*", "/*/*") for path in self.out.glob(f"*/{name}{depth}")))
 
-    @property
-    def model(self) -> Path:
-        """The folder of the model that the flags name."""
-        return layout.trained(self.out, self.name, self.pyramid.scale_factor, self.training.alpha)
+    def fresh_rng(self) -> torch.Generator:
+        """A random generator at the run's seed."""
+        return torch.Generator(self.device).manual_seed(self.seed)
 
-    def adopting(self, folder: Path) -> "Run":
+    def of_picture(self, input_name: str) -> "Run":
+        """The run of another picture, of the same folder."""
+        return replace(self, input_name=input_name)
+
+    def with_scale_factor(self, scale_factor: float) -> "Run":
+        """The run with another ``scale_factor``, unless one was given by hand."""
+        if "scale_factor" in self.given:
+            return self
+        return replace(self, options=replace(self.options, scale_factor=scale_factor))
+
+    def with_options_of(self, folder: Path) -> "Run":
         """The run with the options of the model in ``folder``, if there is one, but for those given by hand."""
         if self.overwrite or not folder.exists():
             return self
-        found = Manifest.read(folder).all_options(self.options)
-        options = {**found, **{flag: self.options[flag] for flag in MODEL_FLAGS if flag in self.given}}
-        return replace(self, options=options, **configs(options))
+        by_hand = {
+            entry.name: getattr(self.options, entry.name) for entry in fields(ModelOptions) if entry.name in self.given
+        }
+        return replace(self, options=replace(Manifest.read(folder).model_options(self.options), **by_hand))
 
-    def job(self, folder: Path, task: str) -> Job:
+    def naming_flags(self) -> str:
+        """The flags that name this model to another command, quoted for a shell."""
+        values = {**self.options.as_dict(), "input_name": self.picture.name, "out": self.out}
+        flags = [(f"--{name}", str(values[name])) for name in NAMING if name in self.given]
+        parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
+        return shlex.join(itertools.chain(*parts))
+
+    def request(self, folder: Path, task: Task = TRAIN) -> TrainingRequest:
         """The training of the model in ``folder``, for ``task``: its picture read, its scales planned.
 
         Raises:
             ValueError: the picture can't be read, or has no valid pyramid.
         """
         image = images.read(self.picture, self.net.channels).to(self.device)
-        planned = plan_super_resolution_scales if task == "SR" else plan_scales
-        plan = planned(image.shape[2], image.shape[3], self.pyramid)
-        manifest = Manifest.of(self.picture, self.options, self.seed, plan, self.device, task, self.engine)
-        training = replace(self.training, noise_border=task == "animation")
-        asked = task == "train" and "manualSeed" in self.given  # elsewhere it is the seed of what the model is used for
-        start = self._start_weights
-        return Job(folder, manifest, asked, image, plan, self.net, training, start, self.checkpoint_every, self.engine)
+        source = Source(self.picture.name, sha256(self.picture.read_bytes()), image)
+        training = Training.of(source, self.options, task, seed=self.seed, vgg_weights=self.settings.vgg_weights)
+        seed_matters = task is TRAIN and "manualSeed" in self.given  # elsewhere it is the seed of the model's use
+        return self._request(training, folder, seed_matters)
 
-    def _start_weights(self) -> StartWeights:
-        files = (self.options["netG"], None if self.options["netD"] in CRITICS else self.options["netD"])
-        generator, critic = (file and read_weights(Path(file)) for file in files)
-        return StartWeights(generator, critic, self._vgg_weights())
-
-    def _vgg_weights(self, options: Mapping[str, Any] | None = None) -> dict[str, Tensor] | None:
-        options = options or self.options
-        return trained(self.vgg_weights) if options["texture_weight"] or options["perceptual_weight"] else None
-
-    def model_flags(self) -> str:
-        """The flags that name this model to another script, quoted for a shell."""
-        naming = ("input_name", "scale_factor", "alpha", "out")
-        values = {**self.options, "input_name": self.picture.name, "out": self.out}
-        flags = [(f"--{flag}", str(values[flag])) for flag in naming if flag in self.given]
-        parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
-        return shlex.join(itertools.chain(*parts))
-
-    def fresh_rng(self) -> torch.Generator:
-        """A random generator at the run's seed."""
-        return torch.Generator(self.device).manual_seed(self.seed)
-
-    def with_scale_factor(self, scale_factor: float) -> "Run":
-        """The run with another ``--scale_factor``, unless one was given by hand."""
-        if "scale_factor" in self.given:
-            return self
-        pyramid = replace(self.pyramid, scale_factor=scale_factor)
-        return replace(self, pyramid=pyramid, options={**self.options, "scale_factor": scale_factor})
-
-    def of_picture(self, input_name: str) -> "Run":
-        """The run with the model of another picture, of the same folder."""
-        return replace(self, name=layout.stem(input_name), picture=self.picture.with_name(input_name))
-
-    def task(self, script: Path, flags: tuple[str, ...], mode: str) -> Task:
-        """The run as one of several; ``flags`` are all but the picture and the device."""
-        studies = layout.study(self.out, self.name, "")
-        folder = {"train": self.model, "study": studies}.get(mode, self.model.parent)
-        return Task(self.picture, script, flags, folder)
-
-    def paint_job(self, base: Manifest, pyramid: Pyramid, start_scale: int) -> Job:
-        """The retraining of one scale of ``pyramid`` for quantized painting, with the options of its manifest."""
-        folder = layout.trained_for_paint(self.out, self.name, self.pyramid.scale_factor, start_scale)
-        options = base.all_options(self.options)
-        sizes, own = tuple(scale.size for scale in pyramid.scales), configs(options)
-        return Job(
-            folder=folder,
-            manifest=replace(base, options=options, task="paint", seed=self.seed),
-            seed_asked=False,
-            image=pyramid.scales[-1].real,
-            plan=Plan(len(sizes) - 1, len(sizes) - 1, 1.0, pyramid.factor, sizes),
-            net=own["net"],
-            config=own["training"],
-            weights=lambda: StartWeights(vgg=self._vgg_weights(options)),
-            checkpoint_every=self.checkpoint_every,
-            engine=self.engine,
+    def paint_request(
+        self, base: Manifest, pyramid: Pyramid[TrainedScale], start_scale: int, palette: Tensor
+    ) -> TrainingRequest:
+        """The retraining of one scale of ``pyramid``, whose manifest is ``base``, for quantized painting."""
+        options, asked = base.model_options(self.options), Retraining(pyramid, start_scale, palette)
+        vgg = self.settings.vgg_weights
+        training = Training.of_one_scale(base, options, asked, seed=self.seed, vgg_weights=vgg)
+        return self._request(
+            training, layout.trained_for_paint(self.out, self.name, self.options.scale_factor, start_scale)
         )
 
-    def load(self, task: str = "train") -> tuple[Manifest, Pyramid]:
-        """The model that the flags name, trained for ``task``; says which given flags have no effect.
+    def _request(self, training: Training, folder: Path, seed_matters: bool = False) -> TrainingRequest:
+        return TrainingRequest(
+            training=training,
+            folder=folder,
+            engine=self.engine,
+            checkpoint_every=self.settings.checkpoint_every,
+            seed_matters=seed_matters,
+        )
+
+    def load(self, task: Task = TRAIN) -> tuple[Manifest, Pyramid[TrainedScale]]:
+        """The model that the options name, trained for ``task``; notes which given options have no effect.
 
         Raises:
             FileNotFoundError: there is none.
@@ -146,8 +163,9 @@ class Run:
         manifest, pyramid = load(self.model, self.device, task)
         if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
             channels = manifest.options["nc_im"]
-            raise ValueError(f"--nc_im {self.net.channels} asked, but the model {self.model} has {channels} channels")
-        differences = manifest.differences({flag: self.options[flag] for flag in MODEL_FLAGS if flag in self.given})
+            raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {self.model} has {channels} channels")
+        given = {name: value for name, value in self.options.as_dict().items() if name in self.given}
+        differences = manifest.differences(given)
         if differences:
-            print(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
+            LOG.info(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
         return manifest, pyramid

@@ -1,4 +1,4 @@
-"""Models that the authors' code trained: what their folders don't say is worked out from what they hold."""
+"""Models that the authors' code trained: their options, worked out from the names and files of their folders."""
 
 import math
 import re
@@ -9,26 +9,26 @@ import torch
 
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size
-from SinGAN.pyramid import read_list, read_weights
+from SinGAN.storage.tensors import load_list, load_weights
 
 LISTS = ("NoiseAmp.pth", "reals.pth", "Zs.pth")
 MIN_SIZES = (25, 18, 20)  # the defaults of training, super resolution and animation
 NAME = re.compile(r"scale_factor=([0-9.]+)(?:,alpha=([0-9.]+))?")
 
 
-def is_theirs(folder: Path) -> bool:
-    """Whether ``folder`` holds a trained model without a manifest."""
+def is_original(folder: Path) -> bool:
+    """Whether ``folder`` holds a model of the authors' code: a trained one without a manifest."""
     return all((folder / name).exists() for name in LISTS) and not (folder / "manifest.json").exists()
 
 
 def describe(folder: Path) -> tuple[dict[str, Any], float, list[Size]]:
-    """The options that the model in ``folder`` tells, its adjusted factor, and its scales' sizes.
+    """The options that can be told from ``folder``, the model's adjusted factor, and its scales' sizes.
 
     Raises:
-        ValueError: a file is damaged, or the sizes are those of no pyramid.
+        ValueError: a file is damaged, or no pyramid has these sizes.
     """
-    sizes = [(real.shape[-2], real.shape[-1]) for real in read_list(folder / "reals.pth", torch.device("cpu"), 4)]
-    net = NetConfig.of(read_weights(folder / "0" / "netG.pth"))
+    sizes = [(real.shape[-2], real.shape[-1]) for real in load_list(folder / "reals.pth", torch.device("cpu"), 4)]
+    net = NetConfig.of(load_weights(folder / "0" / "netG.pth"))
     min_size, factor = _factor(folder, sizes)
     options: dict[str, Any] = {
         "nc_im": net.channels,
@@ -46,7 +46,7 @@ def describe(folder: Path) -> tuple[dict[str, Any], float, list[Size]]:
 
 
 def _factor(folder: Path, sizes: list[Size]) -> tuple[int, float]:
-    """The --min_size and the adjusted factor that give ``sizes``, coarse to fine."""
+    """The ``min_size`` and the adjusted factor that give ``sizes``, coarse to fine."""
     (height, width), steps = sizes[-1], len(sizes) - 1
     coarsest = min(sizes[0])
     for min_size in dict.fromkeys((*MIN_SIZES, coarsest, coarsest - 1)):
@@ -55,4 +55,4 @@ def _factor(folder: Path, sizes: list[Size]) -> tuple[int, float]:
             scales = [math.pow(factor, steps - index) for index in range(steps + 1)]
             if sizes == [(math.ceil(height * scale), math.ceil(width * scale)) for scale in scales]:
                 return min_size, factor
-    raise ValueError(f"the sizes in {folder / 'reals.pth'} are those of no pyramid: train again with --overwrite")
+    raise ValueError(f"the sizes in {folder / 'reals.pth'} are those of no pyramid: train again with `overwrite`")

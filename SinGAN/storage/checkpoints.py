@@ -1,59 +1,78 @@
-"""A scale in the middle of its training: kept as a file now and then, and found again."""
+"""Checkpoints: the state of a scale in the middle of its training, as a file."""
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from SinGAN.pyramid import load_checkpoint
+from SinGAN.storage import tensors
 from SinGAN.storage.files import whole_file
 
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint_before.pth"
 
-State = dict[str, Any]
-"""What the next iteration depends on, as plain values and tensors."""
+
+@dataclass(frozen=True, eq=False)
+class ScaleState:
+    """All that the next iteration of a scale's training depends on."""
+
+    iterations: int  # done so far
+    z_rec: Tensor  # (1, C, H + 2 m, W + 2 m)
+    rng: Tensor  # the state of the random generator
+    generator: dict[str, Any]  # state dicts, as the next three
+    critic: dict[str, Any]
+    generator_optimizer: dict[str, Any]
+    critic_optimizer: dict[str, Any]
 
 
-def save(folder: Path, state: State) -> None:
-    """Write ``state`` into ``folder``; the newest checkpoint before it stays as a second one."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A training that can go on: the state of the scale that is being trained, and its losses so far."""
+
+    scale: int
+    state: ScaleState
+    losses: tuple[str, ...]  # the names of the columns of ``curves``
+    curves: Tensor  # (iterations, n), on the CPU
+    base: Tensor | None = None  # where a single scale is retrained: z* of the model that it belongs to
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` into ``folder``; the one before it is kept, too."""
     newest = folder / NEWEST
+    content = tensors.as_bytes(_as_dict(checkpoint))
     with whole_file(newest) as draft:
-        draft.write_bytes(buffer.getvalue())
+        draft.write_bytes(content)
         if newest.exists():
             newest.replace(folder / BEFORE)
 
 
-def find(folder: Path, scale: int, device: torch.device, losses: int) -> State | None:
-    """The newest whole checkpoint of ``scale`` in ``folder``, if there is one; says which are damaged.
+def find(
+    folder: Path, scale: int, device: torch.device, losses: Sequence[str], note: Callable[[str], object]
+) -> Checkpoint | None:
+    """The newest undamaged checkpoint of ``scale`` in ``folder``; None where there is none.
 
-    Its iterations report so many ``losses`` each.
+    Arguments:
+        folder: of the model.
+        scale: its index.
+        device: where the tensors are put.
+        losses: the names of the losses that the training reports; a checkpoint with other names is not used.
+        note: called with a line about each file that is damaged or no checkpoint.
     """
     for path in existing(folder):
         try:
-            state = load_checkpoint(path, device)
-            _check(state, path, losses)
+            checkpoint = _from_dict(tensors.load(path, device), path, tuple(losses))
         except ValueError as error:
-            print(f"{error}: going on from what was kept before it")
+            note(f"{error}: going on from what was kept before it")
             continue
-        if state["scale"] == scale:
-            return dict(state)
+        if checkpoint.scale == scale:
+            return checkpoint
     return None
 
 
-def _check(state: object, path: Path, losses: int) -> None:
-    """Raise a ValueError unless ``state`` has what every checkpoint has."""
-    found = state if isinstance(state, dict) else {}
-    curves = getattr(found.get("curves"), "shape", None)
-    if not isinstance(found.get("scale"), int) or curves != (found.get("iterations"), losses):
-        raise ValueError(f"{path} is no checkpoint of a training")
-
-
 def existing(folder: Path) -> Iterator[Path]:
-    """The checkpoints in ``folder``, the newest first."""
+    """The checkpoint files in ``folder``, the newest first."""
     return (path for path in (folder / NEWEST, folder / BEFORE) if path.exists())
 
 
@@ -61,3 +80,24 @@ def remove(folder: Path) -> None:
     """Remove the checkpoints in ``folder``."""
     for path in list(existing(folder)):
         path.unlink(missing_ok=True)
+
+
+def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The content of the file of ``checkpoint``."""
+    state = {field.name: getattr(checkpoint.state, field.name) for field in fields(ScaleState)}
+    others = {"scale": checkpoint.scale, "curves": checkpoint.curves, "losses": list(checkpoint.losses)}
+    return {**state, **others, **({} if checkpoint.base is None else {"base": checkpoint.base})}
+
+
+def _from_dict(values: object, path: Path, losses: tuple[str, ...]) -> Checkpoint:
+    """The checkpoint that ``values``, read from ``path``, hold; a ValueError where they hold none."""
+    content = values if isinstance(values, dict) else {}
+    try:
+        state = ScaleState(**{field.name: content[field.name] for field in fields(ScaleState)})
+        names = tuple(content.get("losses", losses))  # older versions kept no names
+        whole = isinstance(content["scale"], int) and content["curves"].shape == (state.iterations, len(losses))
+        if whole and names == losses:
+            return Checkpoint(content["scale"], state, names, content["curves"].cpu(), content.get("base"))
+    except (KeyError, AttributeError, TypeError):
+        pass
+    raise ValueError(f"{path} is no checkpoint of a training")

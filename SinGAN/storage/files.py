@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: beside their place, then renamed into it."""
+"""Files and folders that are written whole or not at all: beside their place, then renamed into it."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; it becomes ``path`` when the block ends well."""
+    """A draft beside ``path``, to be written in the block; it becomes ``path`` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield draft
-        with draft.open("rb+") as written:  # on the disk before its name is: a power cut leaves the old or the new
+        with draft.open("rb+") as written:  # on the disk before the renaming: a power cut leaves the old or the new
             os.fsync(written.fileno())
         draft.replace(path)
     finally:
@@ -25,10 +25,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``folder``; it takes ``folder``'s place when the block ends well.
+    """A new folder beside ``folder``, to be filled in the block; it takes ``folder``'s place when the block ends well.
 
-    Whatever ``folder`` held before stays until then, and for good where the block fails. Parents
-    made for a block that fails are removed again.
+    What ``folder`` held before stays until then, and stays for good where the block fails; parents
+    that were made for it are then removed again.
     """
     with _draft_of(folder) as draft:
         yield draft
@@ -37,7 +37,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def files_into(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``folder``; its files move into ``folder`` when the block ends well."""
+    """A new folder beside ``folder``, filled in the block; its files move into ``folder`` when the block ends well."""
     with _draft_of(folder) as draft:
         yield draft
         folder.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def _draft_of(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def fresh_parents(path: Path) -> Iterator[None]:
-    """Make the folders above ``path``; where the block fails, remove those of them left empty."""
+    """Make the folders above ``path``; where the block fails, remove those that it leaves empty."""
     missing = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def fresh_parents(path: Path) -> Iterator[None]:
 
 
 def remove_if_empty(folders: list[Path]) -> None:
-    """Remove those of ``folders``, innermost first, that are there and hold nothing."""
+    """Remove ``folders``, the innermost first, up to the first that is missing or holds something."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -81,7 +81,7 @@ def remove_if_empty(folders: list[Path]) -> None:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Rename ``new`` to ``old``; what ``old`` was goes only then."""
+    """Put the folder ``new`` in the place of ``old``, which is removed only afterwards."""
     if not old.exists():
         new.rename(old)
         return
@@ -92,19 +92,19 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 def keep_inside(root: Path, paths: Iterable[Path]) -> None:
-    """Raise a ValueError where a link leads one of ``paths``, in ``root``, out of it."""
+    """Raise a ValueError where one of ``paths``, below ``root``, is a link that leads out of it."""
     for path in paths:
         if not path.resolve().is_relative_to(root.resolve()):
             raise ValueError(f"{path} leads out of {root}: put what it links to there, or remove the link")
 
 
 def recover(folder: Path) -> None:
-    """Finish a replacement of ``folder`` that was cut off in the middle, and remove drafts of dead processes.
+    """Finish a replacement of ``folder`` that was cut off, and remove the drafts of processes that died.
 
     To be called by one process at a time, see ``locked``.
     """
-    beside = list(folder.parent.iterdir()) if folder.parent.is_dir() else []
-    for path in beside:
+    neighbours = list(folder.parent.iterdir()) if folder.parent.is_dir() else []
+    for path in neighbours:
         if not (path.name.startswith(f".{folder.name}.") and path.suffix == ".old"):
             continue
         if folder.exists():
@@ -116,7 +116,7 @@ def recover(folder: Path) -> None:
 
 
 def clear_drafts(folder: Path, start: str = ".") -> None:
-    """Remove what processes that died left unfinished in ``folder`` under names that begin with ``start``."""
+    """Remove the drafts in ``folder`` whose processes died, and whose names begin with ``start``."""
     for path in folder.iterdir() if folder.is_dir() else ():
         parts = path.name.split(".")
         if path.name.startswith(start) and parts[-1] == "tmp" and parts[-2].isdecimal() and _is_dead(int(parts[-2])):
@@ -151,7 +151,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout as error:
-            raise ValueError(f"another process is training {folder}: wait for its end, or use another --out") from error
+            raise ValueError(f"another process is training {folder}: wait for its end, or use another `out`") from error
         try:
             yield
         finally:

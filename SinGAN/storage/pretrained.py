@@ -1,5 +1,6 @@
-"""Files of trained weights: named by hand, or downloaded once into torch's cache."""
+"""Files of pretrained weights: named by the user, or downloaded once into torch's cache."""
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,27 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from SinGAN.pyramid import read_weights
 from SinGAN.storage.files import fresh_parents
+from SinGAN.storage.tensors import load_weights
 
+LOG = logging.getLogger(__name__)
 HASH = re.compile(r"-([0-9a-f]{8,})\.")  # the start of a file's SHA-256, in its name
 
 
 def cached(url: str) -> Path:
-    """Where torch keeps the file at ``url``."""
+    """The path of the file at ``url`` in torch's cache, whether it is there or not."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
 
 
 def fetch(url: str) -> Path:
-    """The file at ``url``, downloaded where torch's cache lacks it, and checked by the hash in its name.
+    """The path of the file at ``url``: downloaded where torch's cache lacks it, and checked by the hash in its name.
 
     Raises:
-        FileNotFoundError: it can't be had; nothing is left behind.
+        FileNotFoundError: the download failed; it leaves nothing behind.
     """
     file, checksum = cached(url), HASH.search(url)
     if file.exists():
         return file
-    print(f"downloading {url} to {file}")
+    LOG.info(f"downloading {url} to {file}")
     try:
         with fresh_parents(file):
             torch.hub.download_url_to_file(url, str(file), checksum and checksum.group(1))
@@ -39,10 +41,10 @@ def fetch(url: str) -> Path:
     return file
 
 
-def existing(path: Path, flag: str) -> Path:
-    """``path``, given with ``flag``; a FileNotFoundError where there is no such file."""
+def existing(path: Path, option: str) -> Path:
+    """``path``, the value of ``option``; a FileNotFoundError where there is no such file."""
     if not path.is_file():
-        raise FileNotFoundError(f"no weights file {path} ({flag})")
+        raise FileNotFoundError(f"no weights file {path} (`{option}`)")
     return path
 
 
@@ -53,7 +55,7 @@ def read(path: Path) -> dict[str, Tensor]:
         ValueError: it holds something else.
     """
     if path.suffix != ".npz":
-        return read_weights(path)
+        return load_weights(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -62,15 +64,15 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Put ``weights`` from ``source`` into ``net``; they may hold more than it needs.
+    """Load ``weights``, read from ``source``, into ``net``; they may hold more than it needs.
 
     Raises:
         ValueError: they lack a tensor, or hold one of another shape.
     """
-    wanted = {name: value for name, value in net.state_dict().items() if not name.endswith("num_batches_tracked")}
-    for name, value in wanted.items():
+    needed = {name: value for name, value in net.state_dict().items() if not name.endswith("num_batches_tracked")}
+    for name, value in needed.items():
         if name not in weights:
             raise ValueError(f"{source} lacks {name}")
         if weights[name].shape != value.shape:
             raise ValueError(f"{source}: {name} has the shape {tuple(weights[name].shape)}, not {tuple(value.shape)}")
-    net.load_state_dict({name: weights[name] for name in wanted}, strict=False)
+    net.load_state_dict({name: weights[name] for name in needed}, strict=False)

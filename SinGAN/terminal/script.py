@@ -1,20 +1,31 @@
-"""How a script ends: every error one line on stderr, and an exit status."""
+"""The guard round every script: errors become one line on stderr, the package's notes go to stdout.
+
+This module stays light: it is imported before all others, so that Ctrl-C is one line from the start.
+"""
 
 import functools
+import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-Main = Callable[[Sequence[str] | None], None]
-OUT_OF_MEMORY = "out of memory: lower --max_size, --scale_h or --scale_v, or use another --device"
+Main = Callable[[Sequence[str]], None]
+OUT_OF_MEMORY = "out of memory: lower `max_size`, `scale_h` or `scale_v`, or use another `device`"
+FLAGS = {"seed": "manualSeed"}  # options that have another name on the command line
+OPTION = re.compile(r"`(\w+)`")  # how the package's messages name an option
+
+_program: ContextVar[str] = ContextVar("program", default="")
 
 
 def quiet_interrupts() -> None:
-    """Make Ctrl-C one line while a script's other imports run, which take seconds; this module's are light.
+    """Make Ctrl-C one line while a script's other imports run, which take seconds.
 
     Not through an exception: some libraries catch it when they are imported. ``script`` takes over.
     """
@@ -27,8 +38,29 @@ def _leave_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(130)
 
 
+def program() -> str:
+    """The name of what is running, for messages: main_train.py, singan train."""
+    started = Path(sys.argv[0]).name
+    return _program.get() or ("singan" if started == "__main__.py" else started)
+
+
+@contextmanager
+def running_as(name: str) -> Iterator[None]:
+    """Call the running program ``name`` in messages."""
+    token = _program.set(name)
+    try:
+        yield
+    finally:
+        _program.reset(token)
+
+
+def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
+    """``message`` with the options that it names in backticks as flags: `` `niter` `` becomes --niter."""
+    return OPTION.sub(lambda match: f"--{flags.get(match[1], match[1])}", message)
+
+
 def _line(message: str) -> str:
-    return f"{Path(sys.argv[0]).name}: error: {' '.join(message.split())}\n"
+    return f"{program()}: error: {' '.join(message.split())}\n"
 
 
 def fail(message: str, status: int = 2) -> NoReturn:
@@ -37,26 +69,66 @@ def fail(message: str, status: int = 2) -> NoReturn:
     raise SystemExit(status)
 
 
-def script(main: Main) -> Callable[..., None]:
-    """Make of ``main`` a script whose errors are one line and an exit status: 2, or 130 for Ctrl-C."""
+class Notes(logging.Handler):
+    """Prints what the package notes: warnings on stderr, the rest on stdout."""
+
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        super().__init__(logging.INFO)
+        self.flags = flags
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        print(with_flags(record.getMessage(), self.flags), file=stream, flush=True)
+
+
+@contextmanager
+def printing_notes(flags: Mapping[str, str] = FLAGS) -> Iterator[None]:
+    """Print what the packages log."""
+    handler = Notes(flags)
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("SinGAN", "SIFID"))}
+    for logger in levels:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+class Script(Protocol):
+    """A function of flags: those given, or else those of the process."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> None: ...
+
+
+def script(main: Main, **flags: str) -> Script:
+    """A script of ``main`` whose errors are one line and an exit status: 2, or 130 for Ctrl-C.
+
+    ``flags`` are the names on the command line of options that have another name in messages.
+    """
+    names = {**FLAGS, **flags}
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> None:
         if signal.getsignal(signal.SIGINT) is _leave_at_once:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            main(argv)
+            with printing_notes(names):
+                main(sys.argv[1:] if argv is None else argv)
         except KeyboardInterrupt:
             fail("interrupted", 130)
         except ValueError as error:
-            fail(str(error))
+            fail(with_flags(str(error), names))
         except OSError as error:
-            fail(f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error))
+            known = error.strerror and error.filename
+            fail(f"{error.strerror}: {error.filename}" if known else with_flags(str(error), names))
         except MemoryError:
-            fail(OUT_OF_MEMORY)
+            fail(with_flags(OUT_OF_MEMORY))
         except RuntimeError as error:  # torch's own, on CUDA and on the CPU
             if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
                 raise
-            fail(OUT_OF_MEMORY)
+            fail(with_flags(OUT_OF_MEMORY))
 
     return guarded

@@ -1,1 +1,1 @@
-"""Nets beyond the paper's: other sources of randomness, other critics, sketches."""
+"""Nets beyond the paper's: other sources of randomness, other critics, sketches; and which net a config asks for."""

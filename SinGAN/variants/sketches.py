@@ -1,4 +1,4 @@
-"""A sketch of an image: charcoal and chalk on grey paper, where its brightness changes."""
+"""Sketches of images: charcoal and chalk on grey paper, where the brightness changes."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ STRENGTH = 0.5  # darkness of a line of one standard deviation of the difference
 
 
 def sketch(image: Tensor) -> Tensor:
-    """Of an image (1, C, H, W) in [-1, 1] a grey sketch of the same shape; alpha stays as it is.
+    """A grey sketch of ``image`` (1, C, H, W) in [-1, 1], of the same shape; alpha stays as it is.
 
     The difference of two Gaussians of the brightness (Marr and Hildreth 1980): 0 on plain areas, dark
     and light on the two sides of an edge. So it differs by little more than 1 from the image, which

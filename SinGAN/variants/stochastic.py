@@ -1,6 +1,6 @@
-"""Randomness inside a generator: dropout and noise on weights, as pure functions of a noise map.
+"""Generators whose noise is not added to their input: it drops activations, or perturbs weights.
 
-Nothing is drawn here. Equal noise drops the same activations and shakes the weights alike, whatever
+Nothing is drawn here. Equal noise drops the same activations and perturbs the weights alike, whatever
 the batch, the strip of an image or the engine; noise of 0 leaves all as it is.
 """
 
@@ -9,38 +9,88 @@ import math
 import torch
 from torch import Tensor
 
-from SinGAN.functions import centre_crop
+from SinGAN.functions import centre_crop, repeated
+from SinGAN.models import Conv2d, Generator, Inputs
 
 WORD = 2**32 - 1
 ROUNDS = ((16, 0x7FEB352D), (15, 0x5BD1E995), (16, 0x2C1B3C6D))  # shifts and odd factors below 2^31: int64 holds all
 
 
-def scrambled(words: Tensor) -> Tensor:
-    """A hash of ``words``, int64 of 32 bits: each bit hangs on all (in the manner of MurmurHash3's finalizer)."""
+class DropoutGenerator(Generator):
+    """G_n with dropout that the noise decides, a share of ``config.dropout`` after each block."""
+
+    def inputs(self, noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float) -> Inputs:
+        """``z``, from the noise of the reconstruction, ``previous``, and one channel of the noise (B, 1, ..)."""
+        return reconstruction_z(noise, z_rec, previous, amp, self.config.margin), previous, noise[:, :1]
+
+    def compute(self, z: Tensor, previous: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` nothing is dropped."""
+        if noise is None:
+            return super().compute(z, previous)
+        for depth, block in enumerate(self.blocks()):
+            z = noise_dropout(block(z), noise, self.config.dropout, depth)
+        return self.with_residual(self.tail(z), previous)
+
+
+class WeightNoiseGenerator(Generator):
+    """G_n with Gaussian noise of ``config.weight_noise`` on its weights, seeded by one number of the noise map."""
+
+    def inputs(self, noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float) -> Inputs:
+        """``z``, from the noise of the reconstruction, ``previous``, and one number of the noise (B, 1, 1, 1)."""
+        margin = self.config.margin
+        corner = slice(margin, margin + 1)  # the first place inside the margin
+        return reconstruction_z(noise, z_rec, previous, amp, margin), previous, noise[:, :1, corner, corner]
+
+    def compute(self, z: Tensor, previous: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` the weights are as trained."""
+        if noise is None:
+            return super().compute(z, previous)
+        count = max(len(z), len(noise))  # each image has weights of its own
+        pairs = zip(z.expand(count, -1, -1, -1).split(1), noise.expand(count, -1, -1, -1).split(1), strict=True)
+        return self.with_residual(torch.cat([self._perturbed(*pair) for pair in pairs]), previous)
+
+    def _perturbed(self, z: Tensor, seed: Tensor) -> Tensor:
+        amount = self.config.weight_noise
+        for depth, block in enumerate(self.blocks()):
+            z = block(z, perturb_weights(block.conv.weight, seed, amount, depth))
+        conv, tanh = self.tail
+        assert isinstance(conv, Conv2d)
+        weight = perturb_weights(conv.weight, seed, amount, self.config.num_layer)
+        detail: Tensor = tanh(conv.backend(z, weight, conv.bias))
+        return detail
+
+
+def reconstruction_z(noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float, margin: int) -> Tensor:
+    """``z`` with the noise of the reconstruction, repeated to the size of ``noise``, in its place."""
+    return amp * repeated(z_rec, (noise.shape[-2], noise.shape[-1]), margin) + previous
+
+
+def hash_words(words: Tensor) -> Tensor:
+    """A hash of ``words``, int64 of 32 bits: each output bit depends on all input bits (as MurmurHash3's finalizer)."""
     for shift, factor in ROUNDS:
         words = ((words ^ (words >> shift)) * factor) & WORD
     return words ^ (words >> 15)
 
 
 def uniform(seeds: Tensor, count: int, depth: int) -> Tensor:
-    """For each of ``seeds`` (.., 1), float32, ``count`` numbers (.., count) in [0, 1), others at each ``depth``."""
+    """``count`` numbers (.., count) in [0, 1) for each of ``seeds`` (.., 1), float32; others at each ``depth``."""
     index = torch.arange(count, device=seeds.device) + (depth << 24)
     words = seeds.float().view(torch.int32).long() & WORD
-    return scrambled(scrambled(words) ^ scrambled(index + 1)).double() / 2**32
+    return hash_words(hash_words(words) ^ hash_words(index + 1)).double() / 2**32
 
 
-def dropped(features: Tensor, noise: Tensor, share: float, depth: int) -> Tensor:
+def noise_dropout(features: Tensor, noise: Tensor, share: float, depth: int) -> Tensor:
     """``features`` (B, F, h, w), a ``share`` of them 0 and the others the larger for it (Srivastava et al. 2014).
 
-    Which ones, ``noise`` (B or 1, 1, H, W) says at the same place; H, W are h, w and a margin, or the same.
+    ``noise`` (B or 1, 1, H, W) at the same place decides which; H, W are h, w and a margin, or the same.
     """
-    here = centre_crop(noise, (features.shape[-2], features.shape[-1]))
-    chances = uniform(here.movedim(1, -1), features.shape[1], depth).movedim(-1, 1)
-    factors = torch.where(here == 0, 1.0, (chances >= share) / (1 - share))
+    local = centre_crop(noise, (features.shape[-2], features.shape[-1]))
+    chances = uniform(local.movedim(1, -1), features.shape[1], depth).movedim(-1, 1)
+    factors = torch.where(local == 0, 1.0, (chances >= share) / (1 - share))
     return features * factors.to(features)
 
 
-def shaken(weight: Tensor, seed: Tensor, amount: float, depth: int) -> Tensor:
+def perturb_weights(weight: Tensor, seed: Tensor, amount: float, depth: int) -> Tensor:
     """``weight`` (F, C, k, k) plus Gaussian noise of ``amount`` times the RMS of each filter.
 
     A filter multiplied by a number has its noise multiplied alike, so that a BatchNorm can be

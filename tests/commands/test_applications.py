@@ -1,7 +1,7 @@
 """The five applications, from flags to files, on tiny trained models."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,16 @@ import paint2image
 import SR
 from SinGAN import training
 from SinGAN.pictures import images
-from SinGAN.pyramid import Pyramid
-from SinGAN.runs import obtain as jobs
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.runs import request
 from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 ROOT = Path(__file__).parent.parent.parent
-RETOUCH = {"harmonization": (harmonization.main, "Harmonization"), "editing": (editing.main, "Editing")}
+RETOUCH: dict[str, tuple[Callable[[list[str]], None], str]] = {
+    "harmonization": (harmonization.main, "Harmonization"),
+    "editing": (editing.main, "Editing"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -341,11 +344,11 @@ def test_what_can_not_be_animated(workspace: Workspace, capsys: Capture, flags: 
 def test_an_interrupted_animation_training_goes_on(
     workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: Any) -> Iterator[Pyramid]:
-        yield next(training.train(*arguments))
+    def broken(*arguments: Any, **more: Any) -> Iterator[Pyramid[TrainedScale]]:
+        yield next(training.train(*arguments, **more))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(jobs, "train", broken)
+    monkeypatch.setattr(request, "train", broken)
     with pytest.raises(SystemExit) as stop:
         animate(workspace)
     assert stop.value.code == 130

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,19 +17,22 @@ import harmonization
 import main_train
 import paint2image
 import SR
-from SinGAN import export
+from SinGAN.commands.export import main as export
 from SinGAN.engines import cuda_graph as graphs_module
 from SinGAN.engines.compiled import Compiled
 from SinGAN.engines.cuda_graph import Captured
 from SinGAN.engines.engine import Engine
+from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.iteration import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.losses.perceptual import Seen, trained
+from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.perceptual import VGGTarget, trained
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.pictures import images
 from SinGAN.planning import plan_scales
-from SinGAN.pyramid import Pyramid, Scale
-from SinGAN.saved_models.manifest import Manifest, load
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.manifest import Manifest
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.engines.test_engine import Graphs, NoWaiting, equal
@@ -153,18 +157,19 @@ def knobs_of_training() -> dict[str, tuple[NetConfig, TrainConfig]]:
 CASES = ["several critics", "conditional", "dropout", "weight noise", "hinge", "looks"]
 
 
-def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyramid, torch.Tensor]:
+def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyramid[TrainedScale], torch.Tensor]:
     """A tiny training by ``engine``: the pyramid and all its losses."""
     net, config = knobs_of_training()[case]
     config = replace(config, niter=niter)
-    image, losses = stripes(), []
+    image, losses = stripes(), list[torch.Tensor]()
     rng = torch.Generator().manual_seed(3)
 
-    def watch(scale: int, iteration: int, now: torch.Tensor, state: object) -> None:
-        losses.append(now)
+    def watch(scale: int, iteration: int, now: Mapping[str, torch.Tensor], state: object) -> None:
+        losses.append(torch.stack(tuple(now.values())))
 
     weights = StartWeights(vgg=trained(vgg_file)) if config.uses_vgg else StartWeights()
-    *_, pyramid = train(image, plan_scales(24, 32, TINY), net, config, rng, watch, weights, engine=engine)
+    plan = plan_scales(24, 32, TINY)
+    *_, pyramid = train(image, plan, net, config, rng, watch=watch, weights=weights, engine=engine)
     return pyramid, torch.stack(losses)
 
 
@@ -184,11 +189,13 @@ def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeyp
 @pytest.mark.parametrize("case", CASES)
 def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng: torch.Generator) -> None:
     net, config = knobs_of_training()[case]
-    below, first, real = Pyramid((), 0.75, net.margin), stripes(20, 18), stripes(28, 26)
-    below = below.with_scale(0, Scale(*start_nets(below, net, rng), first, first_z_rec(below, first, rng), 1.0))
+    below, first, real = Pyramid[TrainedScale]((), 0.75, net.margin), stripes(20, 18), stripes(28, 26)
+    below = below.with_scale(
+        0, TrainedScale.of(*start_nets(below, net, rng), first, first_z_rec(below, first, rng), 1.0)
+    )
     z_rec = first_z_rec(below, real, rng)
     vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
-    target = replace(make_target(below, real, z_rec, config), seen=None if vgg is None else Seen.of(vgg, real))
+    target = replace(make_target(below, real, z_rec, config), vgg=None if vgg is None else VGGTarget.of(vgg, real))
     nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng), config)
     for mode in (contextlib.nullcontext(), NoWaiting()):  # the optimizers' first step is lazy
         drawn = draw(below, real, z_rec, config.Dsteps, rng)
@@ -198,14 +205,14 @@ def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_a_compiled_iteration_is_the_eager_one(case: str, vgg_file: Path, pyramid: Pyramid) -> None:
+def test_a_compiled_iteration_is_the_eager_one(case: str, vgg_file: Path, pyramid: Pyramid[TrainedScale]) -> None:
     net, config = knobs_of_training()[case]
     net = replace(net, num_layer=TINY_NET.num_layer)
     rng, below, real = torch.Generator().manual_seed(5), pyramid.below(1), stripes(44, 46)
     z_rec = first_z_rec(below, real, rng)
     vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
     target = make_target(below, real, z_rec, config)
-    target = replace(target, seen=None if vgg is None else Seen.of(vgg, real))
+    target = replace(target, vgg=None if vgg is None else VGGTarget.of(vgg, real))
     drawn, compiled = draw(below, real, z_rec, config.Dsteps, rng), Compiled()
     results = []
     for differentiate in (eagerly, compiled):
@@ -288,7 +295,7 @@ def test_vgg_may_lie_elsewhere_later(workspace: Workspace, vgg_file: Path, tmp_p
 
 def test_only_noise_that_is_added_is_exported(workspace: Workspace, capsys: Capture) -> None:
     workspace.train("--stochastic", "dropout")
-    line = refusal(capsys, lambda: export.main([str(workspace.model()), "--to", "torchscript"]))
+    line = refusal(capsys, lambda: export([str(workspace.model()), "--to", "torchscript"]))
     assert "a model of --stochastic dropout can't be exported" in line
 
 

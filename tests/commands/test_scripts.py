@@ -1,6 +1,9 @@
 """The scripts, from flags to files, on a tiny picture."""
 
+import contextlib
 import os
+import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 from SinGAN.pictures import images
+from tests.runs.test_resume import forked
 from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -23,6 +27,21 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training on the picture leaves behind."""
+    first = Workspace(tmp_path_factory.mktemp("workspace"))
+    first.train()
+    return first.out
+
+
+@pytest.fixture
+def trained(results: Path, workspace: Workspace) -> None:
+    """Puts a copy of it into the workspace."""
+    shutil.copytree(results, workspace.out)
+
+
+@pytest.mark.usefixtures("whole_plots")
 def test_training_writes_the_model_and_samples(workspace: Workspace, capsys: Capture) -> None:
     workspace.train()
     out = capsys.readouterr().out
@@ -37,6 +56,7 @@ def test_training_writes_the_model_and_samples(workspace: Workspace, capsys: Cap
     assert everything(workspace.inputs) == ["x.png"]  # nothing is ever written there
 
 
+@pytest.mark.usefixtures("whole_plots")
 def test_one_seed_gives_the_same_files(workspace: Workspace) -> None:
     workspace.train()
     first = workspace.results()
@@ -44,16 +64,16 @@ def test_one_seed_gives_the_same_files(workspace: Workspace) -> None:
     assert workspace.results() == first
 
 
+@pytest.mark.usefixtures("trained")
 def test_an_existing_model_is_kept(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     before = workspace.results()
     workspace.train()
     assert "trained model already exist" in capsys.readouterr().out
     assert workspace.results() == before
 
 
+@pytest.mark.usefixtures("trained")
 def test_another_training_of_the_same_name_is_refused(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     before = workspace.results()
     line = refusal(capsys, lambda: workspace.train("--niter", "3", "--beta1", "0.4", "--manualSeed", "8"))
     assert "--niter 2 there, 3 asked; --beta1 0.5 there, 0.4 asked; --manualSeed 1 there, 8 asked" in line
@@ -62,8 +82,8 @@ def test_another_training_of_the_same_name_is_refused(workspace: Workspace, caps
     assert workspace.results() == before
 
 
+@pytest.mark.usefixtures("trained")
 def test_an_incomplete_model_is_named_and_trained_to_its_end(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     (workspace.model() / "1" / "netG.pth").unlink()
     before = (workspace.model() / "0" / "netG.pth").read_bytes()
     assert "incomplete, 1 of 3 scales" in refusal(capsys, workspace.sample)
@@ -75,8 +95,8 @@ def test_an_incomplete_model_is_named_and_trained_to_its_end(workspace: Workspac
     workspace.sample("--gen_start_scale", "1")
 
 
+@pytest.mark.usefixtures("trained")
 def test_random_samples_need_only_the_models_name(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     (workspace.inputs / "x.png").unlink()
     workspace.sample("--gen_start_scale", "1")
     folder = workspace.out / "RandomSamples" / "x" / "gen_start_scale=1"
@@ -84,8 +104,8 @@ def test_random_samples_need_only_the_models_name(workspace: Workspace, capsys: 
     assert str(folder) in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("trained")
 def test_existing_samples_are_kept_unless_overwritten(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     workspace.sample("--gen_start_scale", "1", "--manualSeed", "1")
     before = workspace.results()
     capsys.readouterr()
@@ -96,8 +116,8 @@ def test_existing_samples_are_kept_unless_overwritten(workspace: Workspace, caps
     assert workspace.results() != before
 
 
+@pytest.mark.usefixtures("trained")
 def test_an_empty_folder_is_no_samples(workspace: Workspace) -> None:
-    workspace.train()
     folder = workspace.out / "RandomSamples" / "x" / "gen_start_scale=1"
     folder.mkdir()
     workspace.sample("--gen_start_scale", "1")
@@ -105,8 +125,8 @@ def test_an_empty_folder_is_no_samples(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(("start", "suffix"), [("0", ""), ("2", "_gen_start_scale=2")])
+@pytest.mark.usefixtures("trained")
 def test_arbitrary_sizes(workspace: Workspace, capsys: Capture, start: str, suffix: str) -> None:
-    workspace.train()
     arguments = ["--scale_h", "2", "--scale_v", "0.5", "--gen_start_scale", start]
     workspace.sample(*arguments, mode="random_samples_arbitrary_sizes")
     folder = workspace.out / "RandomSamples_ArbitrerySizes" / "x" / f"scale_v=0.500000_scale_h=2.000000{suffix}"
@@ -115,15 +135,15 @@ def test_arbitrary_sizes(workspace: Workspace, capsys: Capture, start: str, suff
     assert "at size: scale_h=2.000000, scale_v=0.500000, already exist" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_model_of_other_channels_is_refused(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     line = refusal(capsys, lambda: workspace.sample("--nc_im", "1"))
     assert "--nc_im 1 asked, but the model" in line
     assert "has 3 channels" in line
 
 
+@pytest.mark.usefixtures("trained")
 def test_flags_that_differ_from_the_models_are_named(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     workspace.sample("--nfc", "64", "--max_size", "24", "--gen_start_scale", "1")
     out = capsys.readouterr().out
     assert "--nfc 4 there, 64 asked" in out
@@ -140,15 +160,15 @@ def test_flags_that_differ_from_the_models_are_named(workspace: Workspace, capsy
         (["--alpha", "3"], "no trained model in"),
     ],
 )
+@pytest.mark.usefixtures("trained")
 def test_samples_that_can_not_be_drawn(workspace: Workspace, capsys: Capture, flags: list[str], words: str) -> None:
-    workspace.train()
     before = workspace.results()
     assert words in refusal(capsys, lambda: workspace.sample(*flags, "--overwrite"))
     assert workspace.results() == before
 
 
 def test_no_model_yet(workspace: Workspace, capsys: Capture) -> None:
-    assert "train it with main_train.py first" in refusal(capsys, workspace.sample)
+    assert "no trained model in" in refusal(capsys, workspace.sample)
     assert not workspace.out.exists()
 
 
@@ -227,8 +247,8 @@ def test_trainings_that_can_not_start(workspace: Workspace, capsys: Capture, fla
     assert not workspace.out.exists()
 
 
+@pytest.mark.usefixtures("trained")
 def test_weights_to_start_from(workspace: Workspace, capsys: Capture) -> None:
-    workspace.train()
     weights = workspace.model() / "0" / "netG.pth"
     workspace.train("--netG", str(weights), "--alpha", "2")
     assert (workspace.model().with_name("scale_factor=0.750000,alpha=2") / "manifest.json").exists()
@@ -244,20 +264,26 @@ def test_an_output_folder_that_can_not_be_written(workspace: Workspace, capsys: 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX systems")
-def test_a_full_disk(workspace: Workspace) -> None:
+def test_a_full_disk(workspace: Workspace, tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: the first checkpoint can't be written."""
-    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); import main_train; main_train.main()"
-    command = [sys.executable, "-c", limit, *workspace.flags("x.png"), *SMALL]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert "File too large" in done.stderr
+    import resource
+
+    def cramped() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+        with (tmp_path / "err").open("w") as err, contextlib.redirect_stderr(err):
+            workspace.train()
+
+    _, status = os.waitpid(forked(cramped), 0)
+    told = (tmp_path / "err").read_text()
+    assert os.waitstatus_to_exitcode(status) == 2, told
+    assert told.count("\n") == 1
+    assert "File too large" in told
     assert not workspace.out.exists()
 
 
 def test_ctrl_c_leaves_whole_scales(workspace: Workspace) -> None:
-    command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "150"]
+    command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "50"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("scale 0"):
@@ -285,11 +311,21 @@ def test_ctrl_c_while_the_imports_run(workspace: Workspace, delay: float) -> Non
     assert not workspace.out.exists()
 
 
-@pytest.mark.parametrize("script", ["main_train.py", "random_samples.py"])
-def test_help(script: str) -> None:
-    done = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "--input_name" in done.stdout
-    assert "--num_samples" in done.stdout
+def test_help() -> None:
+    command = [sys.executable, "random_samples.py", "-h"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--input_name" in told
+    assert "--num_samples" in told
+
+
+def test_help_of_a_script_that_other_tests_start(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(sys, "argv", ["main_train.py", "-h"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "main_train.py"), run_name="__main__")
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert "--input_name" in told
+    assert "--num_samples" in told
 
 
 def test_the_shipped_pictures_can_be_read() -> None:

@@ -1,5 +1,6 @@
 """What only a GPU shows; skipped where there is none."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.engines.engine import choose
-from SinGAN.losses.iteration import TrainConfig
+from SinGAN.engines.engine import EngineSettings
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.planning import plan_scales
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.workspace import KNOBS, SIZES, Workspace
@@ -19,14 +20,17 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 CUDA = torch.device("cuda")
 
 
-def trained(engine: str, niter: int = 12) -> tuple[Pyramid, list[torch.Tensor]]:
+def trained(engine: str, niter: int = 12) -> tuple[Pyramid[TrainedScale], list[torch.Tensor]]:
     """A tiny training on the GPU: the pyramid and all losses."""
-    image, losses = stripes().to(CUDA), []
+    image, losses = stripes().to(CUDA), list[torch.Tensor]()
     plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
     rng, config = torch.Generator(CUDA).manual_seed(3), TrainConfig(niter=niter)
-    *_, pyramid = train(
-        image, plan, TINY_NET, config, rng, lambda *seen: losses.append(seen[2]), engine=choose(engine, "fp32", CUDA)
-    )
+    chosen = EngineSettings(engine, "fp32").choose(CUDA)
+
+    def watch(scale: int, iteration: int, now: Mapping[str, torch.Tensor], state: object) -> None:
+        losses.append(torch.stack(tuple(now.values())))
+
+    *_, pyramid = train(image, plan, TINY_NET, config, rng, watch=watch, engine=chosen)
     return pyramid, losses
 
 

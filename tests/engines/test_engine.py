@@ -1,6 +1,6 @@
 """The engines: which one is chosen, and that a CUDA graph and bf16 do what eager fp32 execution does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,10 +13,12 @@ from SinGAN.engines import cuda_graph as graphs_module
 from SinGAN.engines import engine as engines
 from SinGAN.engines.compiled import has_compiler
 from SinGAN.engines.cuda_graph import Captured
-from SinGAN.engines.engine import Engine, as_it_is, choose
-from SinGAN.losses.iteration import Adversaries, TrainConfig, iteration
+from SinGAN.engines.engine import Engine, EngineSettings, choose_device, no_capture, precision_of
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import iteration
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.planning import plan_scales
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets, train
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.workspace import SMALL, Capture, Workspace, refusal
@@ -25,35 +27,58 @@ Patch = pytest.MonkeyPatch
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-@pytest.fixture
-def tf32() -> Iterator[None]:
-    """Puts PyTorch's setting back."""
-    before = torch.backends.cudnn.allow_tf32
-    yield
-    torch.backends.cudnn.allow_tf32 = before
-
-
-def test_what_auto_chooses(tf32: None) -> None:
-    on_cpu, on_gpu = choose("auto", "auto", CPU), choose("auto", "auto", CUDA)
-    assert (on_cpu.name, on_cpu.precision, on_cpu.prepare) == ("eager", "fp32", as_it_is)
+def test_what_auto_chooses() -> None:
+    on_cpu, on_gpu = EngineSettings().choose(CPU), EngineSettings().choose(CUDA)
+    assert (on_cpu.name, on_cpu.precision, on_cpu.prepare) == ("eager", "fp32", no_capture)
     assert (on_gpu.name, on_gpu.precision, on_gpu.prepare) == ("cudagraph", "tf32", Captured)
     assert (on_cpu.programs is not None) is has_compiler()
-    for without in (choose("eager", "auto", CPU), choose("auto", "bf16", CPU), choose("auto", "auto", CPU, "always")):
-        assert without.programs is on_gpu.programs is None
+    for settings in (EngineSettings("eager"), EngineSettings(precision="bf16"), EngineSettings(recompute="always")):
+        assert settings.choose(CPU).programs is on_gpu.programs is None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_tf32_is_on_only_where_it_is_asked_for(precision: str, tf32: None) -> None:
-    choose("eager", precision, CUDA)
-    assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+def test_tf32_is_on_only_where_it_is_asked_for_and_only_within(precision: str) -> None:
+    before, engine = torch.backends.cudnn.allow_tf32, EngineSettings("eager", precision).choose(CUDA)
+    for chosen in (engine, precision):
+        with pytest.raises(KeyError), precision_of(chosen, CUDA):
+            assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+            raise KeyError
+        assert torch.backends.cudnn.allow_tf32 is before
+    with precision_of("fp32", CPU):
+        assert torch.backends.cudnn.allow_tf32 is before
+
+
+CONTRADICTIONS = [
+    (EngineSettings("cudagraph"), "`engine` cudagraph needs a CUDA device, not cpu: leave it out"),
+    (EngineSettings(precision="tf32"), "`precision` tf32 needs a CUDA device, not cpu: leave it out"),
+    (EngineSettings("compiled", "bf16"), "`engine` compiled can't be had in bf16: leave one out"),
+    (EngineSettings("compiled", recompute="always"), "`engine` compiled and `recompute` always contradict each other"),
+    (EngineSettings(winograd="always", precision="bf16"), "`winograd` always is for fp32 on the CPU, not for bf16"),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), CONTRADICTIONS)
+def test_contradictions_are_found_without_compiling(settings: EngineSettings, words: str, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(engines, "compiles", lambda: pytest.fail("compiled"))
+    for refuses in (settings.check, settings.choose):
+        with pytest.raises(ValueError, match=words):
+            refuses(CPU)
+    EngineSettings().check(CPU)
+
+
+def test_the_device_is_noted_not_printed(caplog: pytest.LogCaptureFixture, capsys: Capture) -> None:
+    with caplog.at_level("INFO", "SinGAN"):
+        assert choose_device(None, not_cuda=True) == CPU
+    assert caplog.messages == ["running on the CPU"]
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--engine", "cudagraph"], "--engine cudagraph needs a CUDA device, not cpu: leave it out"),
-        (["--precision", "tf32"], "--precision tf32 needs a CUDA device, not cpu: leave it out"),
-        (["--engine", "compiled", "--precision", "bf16"], "--engine compiled can't be had in bf16: leave one out"),
+        (["--engine", "cudagraph"], "cudagraph needs a CUDA device, not cpu: leave it out"),
+        (["--precision", "tf32"], "tf32 needs a CUDA device, not cpu: leave it out"),
+        (["--engine", "compiled", "--precision", "bf16"], "compiled can't be had in bf16: leave one out"),
         (["--engine", "warp"], "invalid choice: 'warp'"),
     ],
 )
@@ -63,21 +88,21 @@ def test_what_the_machine_lacks_is_one_line(tmp_path: Any, capsys: Capture, flag
     assert not workspace.out.exists()
 
 
-def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid, list[Tensor]]:
+def trained(engine: Engine, config: TrainConfig) -> tuple[Pyramid[TrainedScale], list[Tensor]]:
     """A tiny training by ``engine``: the pyramid and the losses of all iterations."""
     image = stripes()
     losses: list[Tensor] = []
     plan = plan_scales(image.shape[-2], image.shape[-1], TINY)
 
-    def watch(scale: int, iteration: int, now: Tensor, state: object) -> None:
-        losses.append(now)
+    def watch(scale: int, iteration: int, now: Mapping[str, Tensor], state: object) -> None:
+        losses.append(torch.stack(tuple(now.values())))
 
     rng = torch.Generator().manual_seed(3)
-    *_, pyramid = train(image, plan, TINY_NET, config, rng, watch, engine=engine)
+    *_, pyramid = train(image, plan, TINY_NET, config, rng, watch=watch, engine=engine)
     return pyramid, losses
 
 
-def equal(ours: Pyramid, theirs: Pyramid) -> bool:
+def equal(ours: Pyramid[TrainedScale], theirs: Pyramid[TrainedScale]) -> bool:
     """Whether two pyramids have the same bits."""
     pairs = [
         (a, b)
@@ -147,8 +172,18 @@ def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generat
     monkeypatch.setattr(engines, "MOST_SCALES", 1)
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
     engine = Engine("cudagraph", prepare=Captured)
-    assert isinstance(engine.run(lambda: torch.zeros(7), rng, scales=1), Captured)
-    assert not isinstance(engine.run(lambda: torch.zeros(7), rng, scales=2), Captured)
+    aside: list[object] = []
+
+    def run_aside(work: Callable[[], Tensor], stream: None, device: torch.device) -> Tensor:
+        aside.append(work)
+        return work()
+
+    monkeypatch.setattr(graphs_module, "aside", run_aside)
+    for scales, captured in ((1, True), (2, False)):
+        aside.clear()
+        losses = engine.run(lambda: {"loss": torch.ones(())}, [], rng, scales)()
+        assert {name: float(value) for name, value in losses.items()} == {"loss": 1}
+        assert bool(aside) is captured
 
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "_pin_memory", "lift_fresh")
@@ -175,7 +210,9 @@ class NoWaiting(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("border", [False, True])
-def test_an_iteration_never_waits_for_the_device(pyramid: Pyramid, rng: torch.Generator, border: bool) -> None:
+def test_an_iteration_never_waits_for_the_device(
+    pyramid: Pyramid[TrainedScale], rng: torch.Generator, border: bool
+) -> None:
     config = TrainConfig(noise_border=border)
     below, real = pyramid.below(2), pyramid.scales[2].real
     z_rec = first_z_rec(below, real, rng)
@@ -185,7 +222,7 @@ def test_an_iteration_never_waits_for_the_device(pyramid: Pyramid, rng: torch.Ge
     with NoWaiting():
         losses = iteration(nets, target, draw(below, real, z_rec, config.Dsteps, rng), config)
         with pytest.raises(AssertionError, match="_local_scalar_dense"):
-            float(losses[0])
+            float(losses["D_real"])
 
 
 def test_bf16_trains_close_to_fp32_and_keeps_fp32_weights() -> None:

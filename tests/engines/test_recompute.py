@@ -2,8 +2,8 @@
 
 import copy
 import weakref
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from SinGAN.engines import engine as engines
-from SinGAN.engines import recompute as frugal
-from SinGAN.engines.engine import EAGER, Engine, choose
-from SinGAN.engines.recompute import frugally, memory_of, needed
+from SinGAN.engines import estimates
+from SinGAN.engines.engine import EAGER, Engine, EngineSettings
+from SinGAN.engines.estimates import ScaleSetting, bytes_needed, memory_of
+from SinGAN.engines.recompute import with_recomputation
+from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES, high
-from SinGAN.losses.iteration import Adversaries, TrainConfig, eagerly, iteration
-from SinGAN.losses.terms import critic_loss, fake_losses, reconstruction_losses, weighted_penalty
-from SinGAN.models import Discriminator, Generator, NetConfig, initialise
-from SinGAN.pyramid import Pyramid
+from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.terms import (
+    Target,
+    critic_loss,
+    fake_losses,
+    reconstruction_losses,
+    terms_on_rebuilt,
+    weighted_penalty,
+)
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import Conv2d, Discriminator, Generator, NetConfig, initialise
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
+from SinGAN.variants.build import build_critic, build_generator
 from tests.conftest import TINY_NET, stripes
 from tests.runs.test_resume import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, refusal
@@ -40,7 +51,7 @@ NETS = {
 def nets_of(config: NetConfig) -> tuple[Generator, Discriminator]:
     """A generator and a critic in training, with weights large enough that all of them count."""
     rng = torch.Generator().manual_seed(1)
-    nets = Generator(config).train(), Discriminator(config).train()
+    nets = build_generator(config).train(), build_critic(config).train()
     for net in nets:
         initialise(net, rng)
         with torch.no_grad():
@@ -49,31 +60,42 @@ def nets_of(config: NetConfig) -> tuple[Generator, Discriminator]:
     return nets
 
 
-def cases(config: NetConfig) -> dict[str, tuple[Callable[..., Tensor], list[Any]]]:
-    """Each term with its arguments."""
+def cases(config: NetConfig) -> dict[str, "partial[Tensor]"]:
+    """Each loss bound to its arguments."""
     rng, (generator, critic) = torch.Generator().manual_seed(2), nets_of(config)
     real, fake = (torch.rand(1, 3, 44, 46, generator=rng) * 2 - 1 for _ in range(2))
     noise = torch.randn(1, 3, 54, 56, generator=rng)
     previous = torch.rand(1, 3, 54, 56, generator=rng)
     inputs = generator.inputs(noise, torch.ones_like(noise), previous, 0.5)
-    shown = critic.show(real, previous), critic.show(fake, previous)
+    shown = {name: critic.critic_input(image, previous) for name, image in (("real", real), ("fake", fake))}
+    target, still = Target(real, previous, 0.5), copy.deepcopy(critic).requires_grad_(False)
+    bound = partial(fake_losses, generator=generator, critic=still, inputs=inputs, target=target)
     return {
-        "critic": (critic_loss, [critic, shown[0], GAN_MODES["hinge"].real]),
-        "penalty": (weighted_penalty, [critic, *shown, torch.tensor(0.3), 0.1]),
-        "fake": (fake_losses, [generator, critic.requires_grad_(False), *inputs, high, None, 0.0]),
-        "reconstruction": (reconstruction_losses, [generator, *inputs, real, None, None, 10.0, 0.0]),
+        "critic": partial(critic_loss, critic=critic, image=shown["real"], loss=GAN_MODES["hinge"].real),
+        "penalty": partial(weighted_penalty, critic=critic, **shown, mix=torch.tensor(0.3), weight=0.1),
+        "fake": partial(bound, loss=high, terms=()),
+        "reconstruction": partial(
+            reconstruction_losses,
+            generator=generator,
+            inputs=inputs,
+            target=target,
+            terms=terms_on_rebuilt(TrainConfig()),
+        ),
     }
+
+
+def copied(bound: "partial[Tensor]") -> "partial[Tensor]":
+    """The same loss of copies of its arguments."""
+    return partial(bound.func, **copy.deepcopy(bound.keywords))
 
 
 @pytest.mark.parametrize("term", ["critic", "penalty", "fake", "reconstruction"])
 @pytest.mark.parametrize("net", NETS)
 def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, term: str) -> None:
-    function, arguments = cases(NETS[net])[term]
-    if term in ("critic", "penalty"):
-        arguments[0].requires_grad_(True)
-    others = copy.deepcopy(arguments)
-    torch.testing.assert_close(frugally(function, *others), eagerly(function, *arguments), rtol=1e-5, atol=1e-6)
-    for ours, theirs in zip(others, arguments, strict=True):
+    bound = cases(NETS[net])[term]
+    other = copied(bound)
+    torch.testing.assert_close(with_recomputation(other), eagerly(bound), rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(other.keywords.values(), bound.keywords.values(), strict=True):
         if not isinstance(ours, nn.Module):
             continue
         gradients = [value.grad for value in theirs.parameters() if value.grad is not None]
@@ -84,15 +106,15 @@ def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, 
                 torch.testing.assert_close(mine.grad, wanted.grad, rtol=1e-4, atol=1e-5 * largest, msg=name)
         statistics = zip(ours.buffers(), theirs.buffers(), strict=True)
         assert all(torch.equal(mine, wanted) for mine, wanted in statistics)  # counted once
-        assert not any("forward" in module.__dict__ for module in ours.modules())
+        assert not any("wrapper" in module.__dict__ for module in ours.modules())
 
 
 def test_gradients_add_up() -> None:
-    function, arguments = cases(NETS["plain"])["penalty"]
-    critic = arguments[0].requires_grad_(True)
-    frugally(function, *arguments)
+    bound = cases(NETS["plain"])["penalty"]
+    critic = bound.keywords["critic"]
+    with_recomputation(bound)
     once = critic.head.conv.weight.grad.clone()
-    frugally(function, *arguments)
+    with_recomputation(bound)
     torch.testing.assert_close(critic.head.conv.weight.grad, 2 * once)
 
 
@@ -123,48 +145,50 @@ class Memory(TorchDispatchMode):
 @pytest.mark.parametrize(("term", "most"), [("critic", 0.85), ("penalty", 0.6), ("fake", 0.6)])
 def test_it_takes_less_memory(term: str, most: float) -> None:
     peaks = []
-    for differentiate in (eagerly, frugally):
-        function, arguments = cases(NetConfig())[term]
-        if term != "fake":
-            arguments[0].requires_grad_(True)
+    for differentiate in (eagerly, with_recomputation):
+        bound = cases(NetConfig())[term]
         with Memory() as memory:
-            differentiate(function, *arguments)
+            differentiate(bound)
         peaks.append(memory.peak)
     assert peaks[1] < most * peaks[0], peaks
 
 
 def test_bf16_stays_near_fp32(rng: torch.Generator) -> None:
-    function, arguments = cases(NETS["plain"])["penalty"]
-    arguments[0].requires_grad_(True)
-    others = copy.deepcopy(arguments)
+    bound = cases(NETS["plain"])["penalty"]
+    other = copied(bound)
     with torch.autocast("cpu", torch.bfloat16):
-        half = frugally(function, *others)
-    torch.testing.assert_close(half, frugally(function, *arguments), rtol=0.05, atol=0.05)
-    assert {value.grad.dtype for value in others[0].parameters() if value.grad is not None} == {torch.float32}
+        half = with_recomputation(other)
+    torch.testing.assert_close(half, with_recomputation(bound), rtol=0.05, atol=0.05)
+    assert {value.grad.dtype for value in other.keywords["critic"].parameters() if value.grad is not None} == {
+        torch.float32
+    }
 
 
 def test_it_is_chosen_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    net, size, training = NetConfig(filters=128, min_filters=128), (768, 1024), TrainConfig()
-    assert needed(net, *size) / 2**30 == pytest.approx(10.5, abs=0.1)  # measured: 9.6
-    assert needed(replace(net, conditional=True), *size) == 2 * needed(net, *size)
-    assert needed(net, 10, 10, uses_vgg=True) - needed(net, 10, 10) == 4 * 270 * 100
+    net, size = NetConfig(filters=128, min_filters=128), (768, 1024)
+    setting = ScaleSetting(net, size, CPU, TrainConfig())
+    assert bytes_needed(net, size) / 2**30 == pytest.approx(10.5, abs=0.1)  # measured: 9.6
+    assert bytes_needed(replace(net, conditional=True), size) == 2 * bytes_needed(net, size)
+    assert bytes_needed(net, (10, 10), uses_vgg=True) - bytes_needed(net, (10, 10)) == 4 * 270 * 100
     assert memory_of(CPU) > 2**30
     for gigabytes, short in ((8, True), (16, False), (0, False)):  # 0: unknown
         monkeypatch.setattr(engines, "memory_of", lambda device, gigabytes=gigabytes: gigabytes * 2**30)
-        assert EAGER.recomputes(net, size, CPU, training) is short
-        assert (EAGER.differentiating(net, size, CPU, training) is frugally) is short
-        assert Engine(recompute="always").differentiating(net, size, CPU, training) is frugally
-        assert Engine(recompute="never").differentiating(net, size, CPU, training) is eagerly
+        assert EAGER.recomputes(setting) is short
+        assert (EAGER.differentiating(setting) is with_recomputation) is short
+        assert Engine(recompute="always").differentiating(setting) is with_recomputation
+        assert Engine(recompute="never").differentiating(setting) is eagerly
     monkeypatch.setattr(engines, "memory_of", lambda device: 8 * 2**30)
-    assert EAGER.recomputes(net, (192, 256), CPU, training) is False
-    assert Engine(precision="bf16").recomputes(net, (512, 768), CPU, training) is False
-    assert choose("auto", "auto", CPU, "always", "never").described() == "eager, fp32, recompute always"
-    assert choose("eager", "auto", CPU, winograd="never").described() == "eager, fp32"
+    assert EAGER.recomputes(replace(setting, size=(192, 256))) is False
+    assert Engine(precision="bf16").recomputes(replace(setting, size=(512, 768))) is False
+    assert (
+        EngineSettings(recompute="always", winograd="never").choose(CPU).described() == "eager, fp32, recompute always"
+    )
+    assert EngineSettings("eager", winograd="never").choose(CPU).described() == "eager, fp32"
 
 
 def test_a_container_has_the_memory_that_it_is_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(frugal, "LIMIT", limit)
+    monkeypatch.setattr(estimates, "LIMIT", limit)
     whole = memory_of(CPU)
     limit.write_text("max\n")
     assert memory_of(CPU) == whole
@@ -173,15 +197,16 @@ def test_a_container_has_the_memory_that_it_is_allowed(monkeypatch: pytest.Monke
 
 
 def test_an_iteration_as_eager(rng: torch.Generator) -> None:
-    below, real = Pyramid((), 0.75, TINY_NET.margin), stripes(14, 18)
+    below, real = Pyramid[TrainedScale]((), 0.75, TINY_NET.margin), stripes(14, 18)
     z_rec, config = first_z_rec(below, real, rng), TrainConfig()
     drawn = draw(below, real, z_rec, config.Dsteps, rng)
     target = make_target(below, real, z_rec, config)
     results = []
-    for differentiate in (eagerly, frugally):
+    for differentiate in (eagerly, with_recomputation):
         nets = Adversaries.of(*start_nets(below, TINY_NET, rng.manual_seed(4)), config)
         results.append(iteration(nets, target, drawn, config, differentiate))
-    torch.testing.assert_close(*results, rtol=1e-3, atol=1e-3)
+    ours, theirs = results
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
 def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
@@ -189,7 +214,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
 ) -> None:
     always, cut, auto = (Workspace(tmp_path / name) for name in ("always", "cut", "auto"))
     always.train("--recompute", "always")
-    assert "make activations anew" not in capsys.readouterr().out
+    assert "compute activations again" not in capsys.readouterr().out
     with cut_after(3), pytest.raises(CutError):
         cut.train("--recompute", "always", "--checkpoint_every", "0")
     cut.train("--recompute", "always", "--checkpoint_every", "0")
@@ -197,7 +222,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
     assert ', recompute always"' in (always.model() / "manifest.json").read_text()
     monkeypatch.setattr(engines, "memory_of", lambda device: 150_000)  # room for scale 0 alone
     auto.train()
-    assert "scales 1 to 2 make activations anew where others keep them" in capsys.readouterr().out
+    assert "scales 1 to 2 compute activations again where others keep them" in capsys.readouterr().out
     same, other = ((workspace.model() / "0" / "netG.pth").read_bytes() for workspace in (always, auto))
     assert same != other  # made anew, and not: up to rounding
 
@@ -205,4 +230,25 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
 def test_programs_are_not_made_anew(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     line = refusal(capsys, lambda: workspace.train("--engine", "compiled", "--recompute", "always"))
-    assert "--engine compiled and --recompute always contradict each other: leave one out" in line
+    assert "always contradict each other: leave one out" in line
+
+
+def test_a_block_that_it_does_not_know_is_refused() -> None:
+    bound = cases(NETS["plain"])["penalty"]
+    head = bound.keywords["critic"].head
+    head.norm = nn.InstanceNorm2d(20)
+    with pytest.raises(ValueError, match=r"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU"):
+        with_recomputation(bound)
+    head.norm, head.conv = nn.BatchNorm2d(20), Conv2d(3, 20, 3, padding=1)
+    with pytest.raises(ValueError, match="without padding"):
+        with_recomputation(bound)
+
+
+def test_epsilon_and_slope_are_those_of_the_modules() -> None:
+    bound = cases(NETS["plain"])["penalty"]
+    for block in bound.keywords["critic"].blocks():
+        block.norm.eps, block.LeakyRelu.negative_slope = 0.1, 0.4
+    other = copied(bound)
+    with_recomputation(other), eagerly(bound)
+    ours, theirs = (each.keywords["critic"].head.conv.weight.grad for each in (other, bound))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))

@@ -3,6 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import main_train
 from SinGAN.engines import engine as engines
 from SinGAN.engines import winograd
-from SinGAN.engines.engine import EAGER, Engine, choose
-from SinGAN.engines.recompute import frugally
-from SinGAN.engines.winograd import LAST, by_winograd, convolve, library, weight_gradient
-from SinGAN.losses.iteration import Adversaries, TrainConfig, eagerly, iteration
+from SinGAN.engines.engine import EAGER, Engine, EngineSettings
+from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.winograd import LAST, conv2d, convolve, convolving, library, weight_gradient
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import eagerly, iteration
 from SinGAN.losses.terms import weighted_penalty
-from SinGAN.models import Discriminator, NetConfig
-from SinGAN.pyramid import Pyramid
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import Conv2d, Convolve, Discriminator, NetConfig
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from tests.conftest import stripes
 from tests.engines.test_recompute import nets_of
@@ -76,10 +79,10 @@ def test_bands_of_a_large_image_leave_no_seam(inputs: int, outputs: int, rng: to
     assert off(weight_gradient(x, gradient, 1, False), theirs) < 1e-5
 
 
-def orders(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tensor]:
+def orders(conv: Convolve, x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> list[Tensor]:
     """First, second and third derivatives of two convolutions with something curved after each."""
     leaves = [value.clone().requires_grad_() for value in (x, first, bias, second)]
-    made = torch.tanh(F.conv2d(torch.tanh(F.conv2d(leaves[0], leaves[1], leaves[2])), leaves[3], padding=1))
+    made = torch.tanh(conv(torch.tanh(conv(leaves[0], leaves[1], leaves[2])), leaves[3], padding=1))
     found, value = [made], made.square().mean()
     for _ in range(3):
         slopes = torch.autograd.grad(value, leaves, create_graph=True)
@@ -97,9 +100,8 @@ def test_derivatives_of_any_order(last: bool, widths: tuple[int, int, int], rng:
         ((middle, inputs, 3, 3), (middle,), (outputs, middle, 3, 3)),
     )
     weights = [0.1 * torch.randn(size, generator=rng) for size in sizes]
-    with by_winograd(last):
-        ours = orders(x, *weights)
-    exact = orders(x.double(), *(weight.double() for weight in weights))
+    ours = orders(partial(conv2d, last=last), x, *weights)
+    exact = orders(F.conv2d, x.double(), *(weight.double() for weight in weights))
     assert all(off(one, other) < 1e-4 for one, other in zip(ours, exact, strict=True))
     assert max(off(one, other) for one, other in zip(ours, exact, strict=True)) > 0
 
@@ -136,34 +138,50 @@ class Operators(TorchDispatchMode):
 def test_other_convolutions_stay_pytorchs(shape: tuple[int, ...], options: dict[str, Any]) -> None:
     inputs = shape[1] * options.get("groups", 1)
     x, weight = torch.randn(2, inputs, 12, 12), torch.randn(shape)
-    with by_winograd(), Operators() as called:
-        ours = F.conv2d(x, weight, **options)
+    with Operators() as called:
+        ours = conv2d(x, weight, **options)
     assert torch.equal(ours, F.conv2d(x, weight, **options))
     assert not any("singan" in name for name in called.names)
 
 
 def test_which_convolutions_are_replaced() -> None:
-    x, module = torch.randn(1, 16, 5, 5), torch.nn.Conv2d(16, 32, 3)
-    with by_winograd(), Operators() as called:
+    x, module = torch.randn(1, 16, 5, 5), Conv2d(16, 32, 3)
+    with convolving([module], conv2d), Operators() as called:
         module(x)
-        F.conv2d(input=x, weight=module.weight, padding=2)
+        conv2d(input=x, weight=module.weight, padding=2)
     assert called.names.count("singan::convolve") == 2
-    with by_winograd(), Operators() as called:
-        F.conv2d(x.double(), module.weight.double())
-        F.conv2d(x[:, :, :2], module.weight, padding=(1, 1))  # makes nothing smaller than what there is
-        F.conv2d(x[0], module.weight)  # an image without batch
+    with Operators() as called:
+        conv2d(x.double(), module.weight.double())
+        conv2d(x[:, :, :2], module.weight, padding=(1, 1))  # makes nothing smaller than what there is
+        conv2d(x[0], module.weight)  # an image without batch
     assert called.names.count("singan::convolve") == 1
+
+
+def test_only_the_nets_that_are_named_use_them_and_only_within() -> None:
+    x, ours, other = torch.randn(1, 16, 5, 5), Conv2d(16, 32, 3), Conv2d(16, 32, 3)
+    inner = partial(conv2d, last=True)
+    with pytest.raises(KeyError), convolving([ours], conv2d):
+        with convolving([torch.nn.Sequential(ours)], inner):
+            assert ours.backend is inner
+        assert ours.backend is conv2d
+        assert other.backend is F.conv2d
+        raise KeyError
+    with Operators() as called:
+        ours(x)
+        F.conv2d(x, ours.weight)
+    assert ours.backend is F.conv2d
+    assert not any("singan" in name for name in called.names)
 
 
 @pytest.mark.parametrize(("channels", "bias"), [(4, 16), (1, 16), (3, 15)])
 def test_what_does_not_fit_together_fails_as_pytorchs(channels: int, bias: int) -> None:
-    with by_winograd(), pytest.raises(RuntimeError, match=r"channels|bias"):
-        F.conv2d(torch.zeros(1, channels, 9, 9), torch.zeros(16, 3, 3, 3), torch.zeros(bias))
+    with pytest.raises(RuntimeError, match=r"channels|bias"):
+        conv2d(torch.zeros(1, channels, 9, 9), torch.zeros(16, 3, 3, 3), torch.zeros(bias))
 
 
 def test_a_convolution_without_output_fails_as_pytorchs() -> None:
-    with by_winograd(), pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
-        F.conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
+    with pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+        conv2d(torch.randn(1, 16, 2, 9), torch.randn(16, 16, 3, 3))
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -180,17 +198,20 @@ def test_the_bits_do_not_depend_on_the_threads(inputs: int, outputs: int, last: 
     assert all(torch.equal(one, other) for pair in found[1:] for one, other in zip(found[0], pair, strict=True))
 
 
-@pytest.mark.parametrize("differentiate", [eagerly, frugally])
+@pytest.mark.parametrize("differentiate", [eagerly, with_recomputation])
 def test_the_penalty(differentiate: Callable[..., Tensor], rng: torch.Generator) -> None:
     real, fake = (torch.rand(1, 3, 31, 34, generator=rng) for _ in range(2))
 
     def slopes(critic: Discriminator, how: Callable[..., Tensor], *images: Tensor) -> dict[str, Tensor]:
-        how(weighted_penalty, critic, *images, torch.tensor(0.3).to(images[0]), 0.1)
+        real, fake = images
+        mix = torch.tensor(0.3).to(real)
+        how(partial(weighted_penalty, critic=critic, real=real, fake=fake, mix=mix, weight=0.1))
         return {name: value.grad for name, value in critic.named_parameters() if value.grad is not None}
 
     exact = slopes(nets_of(NET)[1].double(), eagerly, real.double(), fake.double())
-    with by_winograd():
-        ours = slopes(nets_of(NET)[1], differentiate, real, fake)
+    critic = nets_of(NET)[1]
+    with convolving([critic], conv2d):
+        ours = slopes(critic, differentiate, real, fake)
     largest = max(float(one.abs().max()) for one in exact.values())
     assert all(float((ours[name] - one).abs().max()) < 2e-5 * largest for name, one in exact.items() if name in ours)
 
@@ -199,26 +220,28 @@ def test_a_program_has_them_inside(rng: torch.Generator) -> None:
     x, weight = torch.randn(1, 3, 12, 14, generator=rng), torch.randn(16, 16, 3, 3, generator=rng)
     head = torch.randn(16, 3, 3, 3, generator=rng)
 
-    def slope(x: Tensor, head: Tensor, weight: Tensor) -> list[Tensor]:
+    def slope(conv: Convolve, x: Tensor, head: Tensor, weight: Tensor) -> list[Tensor]:
         leaves = [head.detach().requires_grad_(), weight.detach().requires_grad_()]
-        return list(torch.autograd.grad(F.conv2d(F.conv2d(x, leaves[0]), leaves[1]).square().sum(), leaves))
+        return list(torch.autograd.grad(conv(conv(x, leaves[0]), leaves[1]).square().sum(), leaves))
 
-    with by_winograd(last=True):
-        traced = make_fx(slope, tracing_mode="fake")(x, head, weight)
+    traced = make_fx(partial(slope, partial(conv2d, last=True)), tracing_mode="fake")(x, head, weight)
     names = [str(node.target) for node in traced.graph.nodes]
     assert {"singan.convolve.default", "singan.weight_gradient.default"} <= set(names)
-    for ours, theirs in zip(traced(x, head, weight), slope(x.double(), head.double(), weight.double()), strict=True):
+    for ours, theirs in zip(
+        traced(x, head, weight), slope(F.conv2d, x.double(), head.double(), weight.double()), strict=True
+    ):
         assert off(ours, theirs) < 1e-5
 
 
 def losses(engine: Engine) -> Tensor:
     """Those of the first iteration of a scale."""
     rng = torch.Generator().manual_seed(1)
-    real, pyramid, config = stripes(), Pyramid((), 0.75, NET.margin), TrainConfig()
+    real, pyramid, config = stripes(), Pyramid[TrainedScale]((), 0.75, NET.margin), TrainConfig()
     z_rec = first_z_rec(pyramid, real, rng)
     nets, target = Adversaries.of(*start_nets(pyramid, NET, rng), config), make_target(pyramid, real, z_rec, config)
     drawn = draw(pyramid, real, z_rec, config.Dsteps, rng)
-    return engine.run(lambda: iteration(nets, target, drawn, config), rng, 1)()
+    run = engine.run(lambda: iteration(nets, target, drawn, config), [nets.generator, nets.critic], rng, 1)
+    return torch.stack(tuple(run().values()))
 
 
 def test_an_engine_uses_them_or_not() -> None:
@@ -226,14 +249,14 @@ def test_an_engine_uses_them_or_not() -> None:
         plain = losses(EAGER)
     assert not any("singan" in name for name in called.names)
     with Operators() as called:
-        ours = losses(choose("eager", "fp32", CPU, winograd="always"))
+        ours = losses(EngineSettings("eager", "fp32", winograd="always").choose(CPU))
     assert "singan::convolve" in called.names
     torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)  # three steps of Adam, which amplifies rounding
 
 
 @pytest.mark.slow
 def test_a_compiled_engine_uses_them() -> None:
-    ours = losses(choose("compiled", "fp32", CPU, winograd="always"))
+    ours = losses(EngineSettings("compiled", "fp32", winograd="always").choose(CPU))
     torch.testing.assert_close(ours, losses(EAGER), rtol=1e-3, atol=1e-4)
 
 
@@ -275,29 +298,29 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
         broken.write_text("#!/bin/sh\n[ $1 = --version ]\n")
         broken.chmod(0o755)
         monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
-    assert choose("eager", "auto", CPU).described() == "eager, fp32"
+    assert EngineSettings("eager").choose(CPU).described() == "eager, fp32"
     assert not fresh.is_dir() or not any(fresh.iterdir())
-    with pytest.raises(ValueError, match="--winograd always needs a C\\+\\+ compiler"):
-        choose("auto", "auto", CPU, winograd="always")
+    with pytest.raises(ValueError, match="`winograd` always needs a C\\+\\+ compiler"):
+        EngineSettings(winograd="always").choose(CPU)
 
 
 def test_auto_takes_them_for_fp32_on_the_cpu(monkeypatch: Patch) -> None:
     monkeypatch.setattr(engines, "compiles", lambda: True)
-    assert choose("eager", "auto", CPU).described() == "eager, fp32, winograd"
+    assert EngineSettings("eager").choose(CPU).described() == "eager, fp32, winograd"
     for name, words in (("auto", "eager, compiled where that pays"), ("compiled", "compiled")):
-        engine = choose(name, "auto", CPU)
+        engine = EngineSettings(name).choose(CPU)
         assert engine.described() == f"{words}, fp32, winograd"
         assert engine.programs is not None
         assert engine.programs.winograd
-    assert not choose("auto", "auto", CPU, winograd="never").winograd
-    assert not choose("auto", "bf16", CPU).winograd
-    assert not choose("eager", "fp32", torch.device("cuda")).winograd
+    assert not EngineSettings(winograd="never").choose(CPU).winograd
+    assert not EngineSettings(precision="bf16").choose(CPU).winograd
+    assert not EngineSettings("eager", "fp32").choose(torch.device("cuda")).winograd
 
 
 def test_always_is_for_fp32_on_the_cpu(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     flags = [*workspace.flags(), *SMALL, "--winograd", "always", "--precision", "bf16"]
-    words = "--winograd always is for fp32 on the CPU, not for bf16 on cpu: leave it out"
+    words = "always is for fp32 on the CPU, not for bf16 on cpu: leave it out"
     assert words in refusal(capsys, lambda: main_train.main(flags))
     assert not workspace.out.exists()
 

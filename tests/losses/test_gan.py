@@ -5,10 +5,12 @@ import math
 import pytest
 import torch
 
+from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.iteration import Adversaries, TrainConfig, critic_step, generator_step
+from SinGAN.losses.iteration import critic_step, generator_step
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target
 from tests.conftest import TINY_NET, stripes
 
@@ -60,14 +62,16 @@ def test_a_step_with_each_game(mode: str, penalty: float, rng: torch.Generator) 
     game = GAN_MODES[mode]
     config = TrainConfig(adversarial=game, lambda_grad=penalty)
     nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
-    below, real = Pyramid((), 0.75, TINY_NET.margin), stripes(12, 16)
+    below, real = Pyramid[TrainedScale]((), 0.75, TINY_NET.margin), stripes(12, 16)
     z_rec = first_z_rec(below, real, rng)
     target = make_target(below, real, z_rec, config)
     drawn = draw(below, real, z_rec, config.Dsteps, rng)
     weights = [parameter.detach().clone() for net in (nets.critic, nets.generator) for parameter in net.parameters()]
     losses = critic_step(nets, real, torch.rand_like(real), drawn.mix[0], config)
-    assert float(losses[3]) == pytest.approx(float(losses[1] - losses[0] + losses[2]), abs=1e-6)
-    assert (float(losses[2]) != 0) == (penalty != 0)
+    assert float(losses["D_total"]) == pytest.approx(
+        float(losses["D_fake"] - losses["D_real"] + losses["gradient_penalty"]), abs=1e-6
+    )
+    assert (float(losses["gradient_penalty"]) != 0) == (penalty != 0)
     if game.clip is not None:
         assert max(float(parameter.detach().abs().max()) for parameter in nets.critic.parameters()) <= game.clip
     generator_step(nets, target, drawn, config)

@@ -8,12 +8,21 @@ from torch import nn
 from torchvision.models import vgg16
 
 from SinGAN.losses import perceptual
+from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import high
-from SinGAN.losses.iteration import LOSSES, Adversaries, TrainConfig, iteration
-from SinGAN.losses.perceptual import VGG, Seen, gram, perceptual_distance, texture_distance, trained
-from SinGAN.losses.terms import fake_losses, reconstruction_losses
+from SinGAN.losses.iteration import iteration
+from SinGAN.losses.perceptual import VGG, VGGTarget, gram, perceptual_distance, texture_distance, trained
+from SinGAN.losses.terms import (
+    Target,
+    fake_losses,
+    loss_names,
+    reconstruction_losses,
+    terms_on_fake,
+    terms_on_rebuilt,
+)
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weight_files
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, train_scale, trained_vgg
 from tests.conftest import TINY_NET, stripes, train_tiny
@@ -72,16 +81,18 @@ def test_known_distances() -> None:
 
 
 def test_the_losses_reach_the_generator_alone(vgg: VGG, rng: torch.Generator) -> None:
-    real, seen = stripes(12, 16), Seen.of(vgg, stripes(12, 16))
+    real = stripes(12, 16)
+    seen = VGGTarget.of(vgg, real)
     generator, critic = Generator(TINY_NET), Discriminator(TINY_NET).requires_grad_(False)
     z = torch.randn(1, 3, 22, 26, generator=rng)
-    parts = fake_losses(generator, critic, z, z, None, high, vgg, 5.0, *seen.grams)
+    target, config = Target(real, z, 1.0, seen), TrainConfig(alpha=0.0, texture_weight=5.0, perceptual_weight=2.0)
+    parts = fake_losses(generator, critic, (z, z), target, high, terms_on_fake(config))
     distance = texture_distance(vgg(generator(z, z)), seen.grams)
     torch.testing.assert_close(parts[1], 5 * distance, rtol=1e-4, atol=0)
     parts[1].backward()
     assert bool(generator.head.conv.weight.grad is not None and generator.head.conv.weight.grad.any())
     generator.zero_grad()
-    parts = reconstruction_losses(generator, z, z, None, real, vgg, seen.features, 0.0, 2.0)
+    parts = reconstruction_losses(generator, (z, z), target, terms_on_rebuilt(config))
     assert float(parts[0].detach()) == 0
     parts.sum().backward()
     assert all(parameter.grad is not None for parameter in generator.parameters())
@@ -89,7 +100,7 @@ def test_the_losses_reach_the_generator_alone(vgg: VGG, rng: torch.Generator) ->
 
 
 def test_an_iteration_reports_what_counts(vgg: VGG, rng: torch.Generator) -> None:
-    below, real = Pyramid((), 0.75, TINY_NET.margin), stripes(12, 16)
+    below, real = Pyramid[TrainedScale]((), 0.75, TINY_NET.margin), stripes(12, 16)
     z_rec = first_z_rec(below, real, rng)
     for texture, perceptual_weight, names in (
         (0.0, 0.0, ()),
@@ -97,15 +108,16 @@ def test_an_iteration_reports_what_counts(vgg: VGG, rng: torch.Generator) -> Non
         (3.0, 2.0, ("texture", "perceptual")),
     ):
         config = TrainConfig(texture_weight=texture, perceptual_weight=perceptual_weight)
-        assert config.losses == (*LOSSES, *names)
+        assert loss_names(config) == (*loss_names(TrainConfig()), *names)
         target = make_target(below, real, z_rec, config)
-        target = type(target)(real, target.reconstruction, 1.0, Seen.of(vgg, real) if config.uses_vgg else None)
+        target = Target(real, target.reconstruction, 1.0, VGGTarget.of(vgg, real) if config.uses_vgg else None)
         nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
         losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config)
-        found = dict(zip(config.losses, losses.tolist(), strict=True))
-        parts = [found[name] for name in ("G_adversarial", "reconstruction", *names)]
-        assert found["G_total"] == pytest.approx(sum(parts), rel=1e-5)
-        assert all(found[name] > 0 for name in names)
+        assert tuple(losses) == loss_names(config)
+        values = {name: float(value) for name, value in losses.items()}
+        parts = [values[name] for name in ("G_adversarial", "reconstruction", *names)]
+        assert values["G_total"] == pytest.approx(sum(parts), rel=1e-5)
+        assert all(values[name] > 0 for name in names)
 
 
 def test_the_texture_loss_brings_textures_near(vgg: VGG) -> None:
@@ -113,14 +125,14 @@ def test_the_texture_loss_brings_textures_near(vgg: VGG) -> None:
     distances = []
     for weight in (0.0, 50.0):
         rng = torch.Generator().manual_seed(1)
-        below, real = Pyramid((), 0.75, TINY_NET.margin), stripes(12, 16)
+        below, real = Pyramid[TrainedScale]((), 0.75, TINY_NET.margin), stripes(12, 16)
         config = TrainConfig(niter=40, texture_weight=weight, alpha=0.0, lambda_grad=0.1)
         torch.manual_seed(0)
         nets = Generator(TINY_NET), Discriminator(TINY_NET)
-        scale = train_scale(below, real, *nets, config, rng, lambda *call: None, vgg=vgg if weight else None)
+        scale = train_scale(below, real, *nets, config, rng, vgg=vgg if weight else None)
         pyramid = below.with_scale(0, scale)
         samples = pyramid.generate(pyramid.draw(rng, 8))
-        wanted = Seen.of(vgg, real).grams
+        wanted = VGGTarget.of(vgg, real).grams
         distances.append(sum(float(texture_distance(vgg(one), wanted)) for one in samples.split(1)) / 8)
     assert distances[1] < 0.7 * distances[0]
 
@@ -139,7 +151,7 @@ def test_weights_come_from_a_file_or_a_checked_download(
     file = tmp_path / "vgg.pth"
     torch.save({f"features.{name}": value for name, value in vgg.state_dict().items()}, file)
     assert all(torch.equal(value, vgg.state_dict()[name]) for name, value in trained(file).items())
-    with pytest.raises(FileNotFoundError, match=r"no weights file .*nowhere\.pth \(--vgg_weights\)"):
+    with pytest.raises(FileNotFoundError, match=r"no weights file .*nowhere\.pth \(`vgg_weights`\)"):
         trained(tmp_path / "nowhere.pth")
     torch.save({"features.0.weight": vgg.state_dict()["0.weight"]}, tmp_path / "part.pth")
     with pytest.raises(ValueError, match=r"part\.pth lacks 0\.bias"):

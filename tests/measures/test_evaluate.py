@@ -15,11 +15,12 @@ from torch import Tensor
 
 from SIFID import fidelity, metrics, sifid_score
 from SIFID.evaluate import main
-from SIFID.evaluation import Evaluation, as_json, draw_samples, table
+from SIFID.evaluation import Evaluation, as_json, draw_samples, table_rows
 from SIFID.inception import inception
 from SinGAN.pictures import images
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
+from SinGAN.terminal.table import table
 from tests.conftest import stripes
 from tests.measures.test_sifid import put
 from tests.workspace import Capture, Workspace, refusal
@@ -51,8 +52,8 @@ def test_copies_are_found_at_their_place() -> None:
     assert metrics.copy_score(REAL + 0.02 * noise, REAL) == 1  # to within a small distance
     assert metrics.copy_score(REAL.flip(3), REAL) < 0.1
     half = torch.cat([REAL[..., :32], -REAL[..., 32:]], dim=3)
-    assert metrics.copied(half, REAL)[0, :, :22].all()  # patches of 11 that end before column 32
-    assert not metrics.copied(half, REAL)[0, :, 32:].any()
+    assert metrics.copy_map(half, REAL)[0, :, :22].all()  # patches of 11 that end before column 32
+    assert not metrics.copy_map(half, REAL)[0, :, 32:].any()
     assert metrics.copy_score(REAL[..., :5, :5], REAL[..., :5, :5]) == 1
 
 
@@ -101,12 +102,12 @@ def test_constant_and_tiny_pictures_have_patch_distances() -> None:
 def test_a_table_says_what_is_missing() -> None:
     found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None)
     assert as_json(found)["diversity"] is None
-    head, row = table([found], (41, 60))
+    head, row = table(table_rows([found], (41, 60)), right=True)
     assert " ".join(head.split()) == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS"
     assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-"]
 
 
-def test_samples_are_those_of_their_files(pyramid: Pyramid, tmp_path: Path) -> None:
+def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
     (sample,) = draw_samples(pyramid, torch.Generator().manual_seed(3), 1, 0).split(1)
     images.write(tmp_path / "0.png", sample)
     assert torch.equal(images.read(tmp_path / "0.png"), sample)
@@ -158,6 +159,7 @@ def rows(report: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("whole_plots")
 def test_all_measures_of_all_start_scales(trained: Workspace, stem_file: Path, capsys: Capture) -> None:
     report = evaluate(trained, "--gen_start_scale", "all", "--weights", str(stem_file))
     found = rows(report)
@@ -233,7 +235,7 @@ def lpips_cache(folder: Path) -> None:
     }
     linear = {f"lin{n}.model.1.weight": torch.rand(1, c, 1, 1) for n, c in enumerate((64, 128, 256, 512, 512))}
     folder.mkdir(parents=True)
-    for url, content in zip(fidelity.lpips_files(), (linear, slim), strict=True):
+    for url, content in zip(fidelity.lpips_urls(), (linear, slim), strict=True):
         torch.save(content, weights.cached(url))
 
 

@@ -13,8 +13,9 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel import jobs as dispatch
-from SinGAN.parallel.jobs import Slot, pictures, slots
+from SinGAN.parallel.jobs import Job, Outcome, Slot, pictures, reason, slots
+from SinGAN.parallel.local import LocalRunner
+from SinGAN.terminal.several import without
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["*.gif"], "--input_name *.gif meets no file in"),
+        (["*.gif"], "`input_name` *.gif meets no file in"),
         (["../album/a.png", "../secret/*.png"], "holds a folder"),
         (["/etc/passwd"], "holds a folder"),
         (["a.png", "a.jpg"], "a.png and a.jpg would share their results"),
@@ -70,7 +71,7 @@ def test_threads_are_divided_and_gpus_taken_in_turn(monkeypatch: pytest.MonkeyPa
     devices = [slot.device for slot in slots(torch.device("cuda"), jobs=3, per_gpu=2, threads=8)]
     assert devices == ["cuda:0", "cuda:1", "cuda:0"]
     assert [slot.device for slot in slots(torch.device("cuda:1"), 2, 2, 8)] == ["cuda:1", "cuda:1"]
-    with pytest.raises(ValueError, match="--jobs 3 on 2 GPUs with --jobs_per_gpu 1: raise --jobs_per_gpu"):
+    with pytest.raises(ValueError, match="`jobs` 3 on 2 GPUs with `jobs_per_gpu` 1: raise `jobs_per_gpu`"):
         slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
 
 
@@ -88,22 +89,32 @@ def test_only_the_queues_own_flags_are_taken_away() -> None:
         "--x=-1",
     ]
     flags = ("--input_name", "--jobs", "--device")
-    assert dispatch.without(flags, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
+    assert without(flags, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
+
+
+class Silent:
+    """Shows nothing."""
+
+    def report(self, job: Job, line: str) -> None:
+        pass
+
+    def ended(self, outcome: Outcome) -> None:
+        pass
 
 
 def test_nothing_starts_after_an_interrupt() -> None:
-    runner = dispatch.Here([Slot("cpu", 1)])
+    runner = LocalRunner([Slot("cpu", 1)], {})
     runner.stopped = True
-    task = dispatch.Task(Path("x.png"), SCRIPT, (), Path("model"))
-    assert runner.run(task, lambda task, line: None).error == "interrupted"
+    job = Job(Path("x.png"), "train", (), Path("model"))
+    assert runner.run(job, Silent()).error == "interrupted"
     assert not runner.running
 
 
 def test_why_a_run_failed() -> None:
-    assert dispatch.reason(0, "anything") == ""
-    assert dispatch.reason(2, "main_train.py: error: no such picture") == "no such picture"
-    assert dispatch.reason(1, "KeyError: 3") == "exit status 1: KeyError: 3"
-    assert dispatch.reason(-9, "") == "killed by signal 9"
+    assert reason(0, "anything") == ""
+    assert reason(2, "main_train.py: error: no such picture") == "no such picture"
+    assert reason(1, "KeyError: 3") == "exit status 1: KeyError: 3"
+    assert reason(-9, "") == "killed by signal 9"
 
 
 def together(workspace: Workspace, names: list[str], *more: str) -> int:
@@ -115,6 +126,7 @@ def together(workspace: Workspace, names: list[str], *more: str) -> int:
     return stop.value.code
 
 
+@pytest.mark.usefixtures("whole_plots")
 @pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
 def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Capture, count: int) -> None:
     alone, many = Workspace(tmp_path / "alone"), Workspace(tmp_path / "many")
@@ -132,7 +144,7 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
         *([f"p{index}.png", "done"] for index in range(count)),
     ]
     assert any(line.startswith("p1.png: scale 0 of 0..2") for line in lines)
-    assert not any("@ " in line for line in lines)
+    assert not any("{" in line for line in lines)
 
 
 def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
@@ -192,10 +204,11 @@ def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> N
     workspace = Workspace(tmp_path)
     workspace.draw("y.png")
     flags = ["--input_dir", str(workspace.inputs), "--out", str(workspace.out), *SMALL, "--checkpoint_every", "0"]
+    flags += ["--Gsteps", "1", "--Dsteps", "1", "--num_samples", "2"]  # short iterations
     command = [sys.executable, str(SCRIPT), "--input_name", "x.png", "y.png", *flags, "--niter", "30", "--jobs", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     models = [workspace.model(name) for name in ("x", "y")]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not all(list(model.glob("checkpoint*.pth")) for model in models) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import main_train
-from SinGAN.parallel.archives import land, pack, unpack
-from SinGAN.parallel.ray_cluster import Lines, files_named, run_main, sending
+from SinGAN.parallel.archives import pack, put_in_place, unpack
+from SinGAN.parallel.ray_cluster import local_files
+from SinGAN.parallel.worker import Lines, run_command, run_on_worker, send_regularly
 from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 SCRIPT = Path(main_train.__file__)
@@ -56,13 +57,13 @@ def test_results_land_whole_and_leave_other_pictures_alone(tmp_path: Path) -> No
         (far / "TrainedModels" / "x" / folder / "manifest.json").write_text(folder)
     (far / "TrainedModels" / "x" / ".m.12.tmp").mkdir()
     (far / "TrainedModels" / "x" / ".m.12.tmp" / "half").write_text("")
-    land(pack(far, [far]), out)
+    put_in_place(pack(far, [far]), out)
     assert [path.name for path in (out / "RandomSamples" / "x").rglob("*.png")] == ["new.png"]
     assert (out / "RandomSamples" / "y").exists()
     models = out / "TrainedModels" / "x"
     assert sorted(path.name for path in models.iterdir()) == [".m.new", "m"]
     (far / "TrainedModels" / "x" / ".m.new" / "manifest.json").unlink()
-    land(pack(far, [far]), out)
+    put_in_place(pack(far, [far]), out)
     assert [path.name for path in models.iterdir()] == ["m"]
 
 
@@ -77,18 +78,14 @@ def test_lines_are_reported_whole() -> None:
 
 def test_a_run_on_a_worker_tells_its_error(tmp_path: Path) -> None:
     seen: list[str] = []
-    argv = sys.argv
-    try:
-        error = run_main("main_train", ["--input_name", "none.png", "--input_dir", str(tmp_path)], seen.append)
-    finally:
-        sys.argv = argv
+    error = run_command("train", ["--input_name", "none.png", "--input_dir", str(tmp_path)], seen.append)
     assert "none.png" in error
     assert "Traceback" not in error
 
 
 def test_what_is_made_is_sent_now_and_then(tmp_path: Path) -> None:
     sent: list[bytes] = []
-    with sending(tmp_path, 0, sent.append):
+    with send_regularly(tmp_path, 0, sent.append):
         (tmp_path / "file").write_text("x")
         deadline = time.monotonic() + 20
         while not sent and time.monotonic() < deadline:
@@ -106,7 +103,7 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
     flags = [*workspace.flags(), *SMALL, "--ray"]
     for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"], ["--vgg_weights", str(SCRIPT)]):
         line = refusal(capsys, partial(main_train.main, [*flags, *own]))
-        assert "--ray serves main_train.py, without files of weights: leave it or them (--netG, --netD, ..) out" in line
+        assert "--ray serves trainings, without files of weights: leave it or them (--netG, --netD, ..) out" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
     assert not workspace.out.exists()
@@ -140,7 +137,7 @@ def trainers() -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if b"ray::work" in (folder / "cmdline").read_bytes():
+            if f"ray::{run_on_worker.__name__}".encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -150,6 +147,7 @@ def trainers() -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds Ray's workers in /proc")
 @pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("whole_plots")
 def test_on_two_nodes_with_a_worker_killed_the_results_are_those_of_single_runs(tmp_path: Path, two_nodes: str) -> None:
     alone, many = Workspace(tmp_path / "alone"), Workspace(tmp_path / "many")
     names = [f"p{index}.png" for index in range(4)]
@@ -164,14 +162,18 @@ def test_on_two_nodes_with_a_worker_killed_the_results_are_those_of_single_runs(
         [sys.executable, str(SCRIPT), "--input_name", *names, *flags, "--ray", two_nodes],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(trainers()) < 2 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
-    time.sleep(6)  # some checkpoints have gone home
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:  # until a scale is done, so that there is something to go on from
+        lines.append(line)
+        if "scale 0 of" in line:
+            break
+    time.sleep(3)  # it has gone home
     victims = trainers()
     assert victims, process.communicate()
     os.kill(victims[0], signal.SIGKILL)
     out, err = process.communicate(timeout=400)
+    out = "".join(lines) + out
     assert process.returncode == 0, out + err
     assert "going on after iteration" in out or "going on with the next" in out
     assert many.results() == alone.results()
@@ -196,5 +198,5 @@ def test_a_cluster_of_this_machine_is_started_where_no_address_is_given(tmp_path
 
 
 def test_words_for_critics_are_no_files() -> None:
-    assert files_named(["--netD", "multiscale", "--netD=sesame", "--niter", "2"]) == []
-    assert files_named(["--netD", "D.pth", "--vgg_weights=v.pth"]) == ["D.pth", "v.pth"]
+    assert local_files(["--netD", "multiscale", "--netD=sesame", "--niter", "2"]) == []
+    assert local_files(["--netD", "D.pth", "--vgg_weights=v.pth"]) == ["D.pth", "v.pth"]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from SinGAN.pictures import images
+from SinGAN.pictures import animations, images, sheets
+from SinGAN.terminal.script import printing_notes
 
 RED, GREEN, ALPHA = (255, 0, 0), (0, 255, 0), 128
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
@@ -104,7 +105,7 @@ def test_floats_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="--input_dir"):
+    with pytest.raises(FileNotFoundError, match="`input_dir`"):
         images.read(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("hello")
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
@@ -140,17 +141,17 @@ def test_values_out_of_range_are_clamped() -> None:
 
 def test_contact_sheets_hold_every_tile_once() -> None:
     tiles = [np.full((10, 20, 3), value, np.uint8) for value in (10, 20, 30, 40, 50)]
-    sheet = images.contact_sheet(tiles)
+    sheet = sheets.contact_sheet(tiles)
     assert all((sheet == value).all(axis=2).sum() == 200 for value in (10, 20, 30, 40, 50))
     assert (sheet[0] == 255).all()
-    assert images.contact_sheet(tiles, columns=5).shape[1] > 100
-    assert images.contact_sheet([tile[:, :, :1] for tile in tiles]).shape[2] == 1
+    assert sheets.contact_sheet(tiles, columns=5).shape[1] > 100
+    assert sheets.contact_sheet([tile[:, :, :1] for tile in tiles]).shape[2] == 1
 
 
 def test_thumbnails_of_large_pictures_are_reduced() -> None:
-    assert images.thumbnail(torch.zeros(1, 3, 512, 300)).shape == (256, 150, 3)
-    assert images.thumbnail(torch.zeros(1, 3, 20, 30)).shape == (20, 30, 3)
-    assert images.thumbnail(torch.zeros(1, 3, 2, 5000)).shape == (1, 256, 3)
+    assert sheets.thumbnail(torch.zeros(1, 3, 512, 300)).shape == (256, 150, 3)
+    assert sheets.thumbnail(torch.zeros(1, 3, 20, 30)).shape == (20, 30, 3)
+    assert sheets.thumbnail(torch.zeros(1, 3, 2, 5000)).shape == (1, 256, 3)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -159,7 +160,7 @@ def test_animations_keep_their_frames_and_their_time(tmp_path: Path, suffix: str
     moving = [torch.full((1, channels, 12, 17), value) for value in (-0.9, -0.3, 0.3, 0.9)]
     for index, frame in enumerate(moving):
         frame[:, :, :, index] = 1 - frame[:, :, :, index].abs()
-    images.write_animation(tmp_path / f"a.{suffix}", moving, fps=5)
+    animations.write(tmp_path / f"a.{suffix}", moving, fps=5)
     with Image.open(tmp_path / f"a.{suffix}") as animation:
         assert animation.n_frames == 4
         assert animation.size == (17, 12)
@@ -173,7 +174,7 @@ def test_animations_keep_their_frames_and_their_time(tmp_path: Path, suffix: str
 def test_mp4_keeps_its_frames_and_its_time(tmp_path: Path) -> None:
     pytest.importorskip("imageio_ffmpeg")
     frames = [torch.full((1, 3, 33, 47), value) for value in (-0.9, -0.3, 0.3, 0.9)]
-    images.write_animation(tmp_path / "a.mp4", frames, fps=5)
+    animations.write(tmp_path / "a.mp4", frames, fps=5)
     video = imageio.v3.imread(tmp_path / "a.mp4", plugin="FFMPEG")
     assert video.shape == (4, 34, 48, 3)
     assert imageio.v3.immeta(tmp_path / "a.mp4", plugin="FFMPEG")["fps"] == 5
@@ -183,8 +184,8 @@ def test_mp4_keeps_its_frames_and_its_time(tmp_path: Path) -> None:
 def test_missing_ffmpeg_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'imageio\[ffmpeg\]'"):
-        images.check_animation_format("mp4")
-    images.check_animation_format("gif")
+        animations.check_format("mp4")
+    animations.check_format("gif")
 
 
 def test_references_get_the_pictures_size_and_channels(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_references_get_the_pictures_size_and_channels(tmp_path: Path) -> None:
 
 
 def test_frames_are_truncated() -> None:
-    assert images.to_frame(torch.full((1, 3, 1, 1), 0.999)).tolist() == [[[254, 254, 254]]]
+    assert animations.to_frame(torch.full((1, 3, 1, 1), 0.999)).tolist() == [[[254, 254, 254]]]
 
 
 def test_a_huge_picture_is_said_to_be_one_or_refused(
@@ -202,7 +203,8 @@ def test_a_huge_picture_is_said_to_be_one_or_refused(
 ) -> None:
     Image.new("1", (300, 200)).save(tmp_path / "large.png")
     monkeypatch.setattr(images, "LARGE", 50_000)
-    images.read(tmp_path / "large.png")
+    with printing_notes():
+        images.read(tmp_path / "large.png")
     assert "0 megapixels: reading it takes some GB" in capsys.readouterr().out
     Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match="decompression bomb"):

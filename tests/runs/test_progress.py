@@ -5,10 +5,13 @@ import sys
 import pytest
 import torch
 
+from SinGAN.engines.estimates import scale_costs
+from SinGAN.losses.terms import loss_names
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
-from SinGAN.runs import progress
-from SinGAN.runs.progress import Progress, duration
+from SinGAN.runs.progress import Estimate, duration, peak_memory
+from SinGAN.terminal.watchers import Terminal
 
 CPU = torch.device("cpu")
 PLAN = plan_scales(250, 188, PyramidConfig())
@@ -32,38 +35,42 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_costs_grow_with_pixels_and_filters() -> None:
-    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    costs = scale_costs(PLAN, NetConfig(), CPU)
     assert costs == sorted(costs)
     assert costs[-1] / costs[0] > 200  # measured: 19 s against 0.06 s an iteration
-    faster = progress.scale_costs(PLAN, NetConfig(), CPU, winograd=True)
+    faster = scale_costs(PLAN, NetConfig(), CPU, winograd=True)
     assert faster == sorted(faster)
     assert faster[-1] / faster[0] == pytest.approx(85, rel=0.1)  # measured: 4.2 s against 0.05 s
     assert 1 < costs[-1] / faster[-1] < 5  # of one unit
     for unfit in (NetConfig(ker_size=5), NetConfig(filters=24, min_filters=24)):
-        assert progress.scale_costs(PLAN, unfit, CPU, True) == progress.scale_costs(PLAN, unfit, CPU)
+        assert scale_costs(PLAN, unfit, CPU, True) == scale_costs(PLAN, unfit, CPU)
 
 
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
-    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    costs = scale_costs(PLAN, NetConfig(), CPU)
     clock.now = 10 * costs[0]  # a machine that takes as many seconds as the costs say
-    assert shown.remaining(0, 10) == pytest.approx(10 * sum(costs[1:]), rel=1e-6)
+    assert shown.seconds_left(0, 10) == pytest.approx(10 * sum(costs[1:]), rel=1e-6)
     clock.now = 10 * sum(costs)
-    assert shown.remaining(PLAN.stop_scale, 10) == pytest.approx(0, abs=1e-6 * clock.now)
+    assert shown.seconds_left(PLAN.stop_scale, 10) == pytest.approx(0, abs=1e-6 * clock.now)
 
 
 def test_the_estimate_leaves_out_scales_that_are_there(clock: Clock) -> None:
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(8, 10))
-    costs = progress.scale_costs(PLAN, NetConfig(), CPU)
+    shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(8, 10))
+    costs = scale_costs(PLAN, NetConfig(), CPU)
     clock.now = 100
-    assert shown.remaining(8, 10) == pytest.approx(100 * costs[9] / costs[8])
+    assert shown.seconds_left(8, 10) == pytest.approx(100 * costs[9] / costs[8])
+
+
+LOSSES = dict.fromkeys(loss_names(TrainConfig()), 0.0)
 
 
 def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
-    shown.show(0, 4, torch.zeros(7))
+    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
+    shown.iteration(estimate.at(0, 5), [LOSSES])
     clock.now = 5
-    shown.scale_done(0, torch.tensor([0, 0, 0, 0.5, -0.25, 0.125, 0]))
+    last = {**LOSSES, "D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
+    shown.scale_done(estimate.at(0, 10), last, {})
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith("scale 0 of 0..9 (34 x 26, 32 filters): 10 iterations in 5 s, D 0.500, G -0.250, rec 0.125")
@@ -74,11 +81,11 @@ def test_a_terminal_gets_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    shown = Progress(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
     clock.now = 1
-    shown.show(1, 4, torch.zeros(7))
-    shown.show(1, 9, torch.zeros(7))
-    shown.scale_done(1, torch.zeros(7))
+    shown.iteration(estimate.at(1, 5), [LOSSES])
+    shown.iteration(estimate.at(1, 10), [LOSSES])
+    shown.scale_done(estimate.at(1, 10), LOSSES, {})
     out, err = capsys.readouterr()
     assert out == ""
     assert "scale 1 of 0..9" in err
@@ -95,4 +102,4 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_peak_memory_of_this_process() -> None:
-    assert 2**26 < progress.peak_memory(CPU) < 2**36
+    assert 2**26 < peak_memory(CPU) < 2**36

@@ -9,51 +9,69 @@ from pathlib import Path
 import pytest
 import torch
 
-from SinGAN.losses.iteration import LOSSES, TrainConfig
-from SinGAN.models import NetConfig
-from SinGAN.options.model import NEUTRAL
+from SinGAN.engines.engine import EAGER
+from SinGAN.losses.terms import loss_names
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.options.model import ModelOptions, legacy_defaults
+from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
 from SinGAN.planning import plan_scales
-from SinGAN.pyramid import Pyramid, trained_scales
-from SinGAN.runs import obtain as jobs
-from SinGAN.runs import recorder as records
-from SinGAN.runs.obtain import Job
-from SinGAN.runs.progress import Progress
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.runs.events import NOBODY, Watcher
+from SinGAN.runs.loss_log import LossLog
+from SinGAN.runs.obtain import estimate, obtain
 from SinGAN.runs.recorder import Recorder
-from SinGAN.saved_models import manifest as manifests
-from SinGAN.saved_models.manifest import Manifest
-from SinGAN.training import StartWeights
+from SinGAN.runs.request import Training, TrainingRequest
+from SinGAN.runs.results import write_samples
+from SinGAN.runs.tensorboard import TensorBoard
+from SinGAN.saved_models.folder import trained_scales
+from SinGAN.saved_models.lookup import SavedModel, find_same, load
+from SinGAN.saved_models.manifest import Manifest, sha256
+from SinGAN.storage.checkpoints import ScaleState
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.storage.test_files import everything
 
+Trained = Pyramid[TrainedScale]
 CPU = torch.device("cpu")
 PLAN = plan_scales(24, 32, TINY)
+CONFIG = TrainConfig(niter=2)
+LOSSES = loss_names(CONFIG)
+STATE = ScaleState(1, torch.zeros(1), torch.zeros(1), {}, {}, {}, {})
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    images.write(tmp_path / "in" / "x.png", stripes())
-    return Manifest.of(tmp_path / "in" / "x.png", {"niter": 2, "alpha": 10.0, **NEUTRAL}, 5, PLAN, CPU, "train")
+def manifest() -> Manifest:
+    options = ModelOptions(niter=2).completed()
+    picture = sha256(b"a picture")
+    made = Manifest.of(picture="x.png", sha256=picture, options=options, seed=5, plan=PLAN, device=CPU, task=TRAIN)
+    return replace(made.with_engine("eager"), options={"niter": 2, "alpha": 10.0, **legacy_defaults()})
 
 
-def job(folder: Path, manifest: Manifest, seed_asked: bool = False) -> Job:
-    return Job(folder, manifest, seed_asked, stripes(), PLAN, TINY_NET, TrainConfig(niter=2), StartWeights)
+def request(folder: Path, manifest: Manifest, seed_matters: bool = False) -> TrainingRequest:
+    training = Training(manifest=manifest, image=stripes(), plan=PLAN, net=TINY_NET, config=CONFIG)
+    return TrainingRequest(training=training, folder=folder, seed_matters=seed_matters)
 
 
-def recorder(folder: Path, manifest: Manifest, tensorboard: bool = False) -> Recorder:
-    progress = Progress(PLAN, NetConfig(), 2, CPU, range(len(PLAN.sizes)))
-    return Recorder(folder, manifest, progress, overwrite=True, tensorboard=tensorboard)
+def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Recorder:
+    asked = request(folder, manifest)
+    log = LossLog(LOSSES, estimate(asked.training, EAGER, asked.training.scales), watcher)
+    return Recorder(asked, manifest, log, overwrite=True)
 
 
-def record(folder: Path, manifest: Manifest, pyramid: Pyramid, scales: int | None = None) -> None:
+def losses(values: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Losses by name, (7,) in the order of their columns."""
+    return dict(zip(LOSSES, values.unbind(), strict=True))
+
+
+def record(folder: Path, manifest: Manifest, pyramid: Trained, scales: int | None = None) -> None:
     """Record ``pyramid`` as if it were trained; of only some ``scales``, an interruption follows."""
     with recorder(folder, manifest) as keeper:
         for index in range(len(pyramid) if scales is None else scales):
             for iteration in range(2):
-                keeper.watch(index, iteration, torch.arange(7.0) + iteration, dict)
+                keeper.watch(index, iteration, losses(torch.arange(7.0) + iteration), lambda: STATE)
             keeper.keep(pyramid.below(index + 1), index)
         if scales is not None:
-            keeper.watch(scales, 0, torch.zeros(7), dict)
+            keeper.watch(scales, 0, losses(torch.zeros(7)), lambda: STATE)
             raise KeyboardInterrupt
 
 
@@ -78,7 +96,8 @@ def test_a_damaged_manifest_is_named(manifest: Manifest, tmp_path: Path) -> None
         Manifest.read(tmp_path)
 
 
-def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("whole_plots")
+def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", manifest, pyramid)
     top = ["NoiseAmp.pth", "Zs.pth", "manifest.json", "reals.pth"]
     scale = ["netG.pth", "netD.pth", "z_opt.pth", "losses.csv", "losses.png"]
@@ -87,12 +106,13 @@ def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Pyra
     assert everything(tmp_path / "m") == sorted(
         [*top, *places, *(f"{place}/{name}" for place in places for name in scale)]
     )
-    found, loaded = manifests.load(tmp_path / "m", CPU)
+    found, loaded = load(tmp_path / "m", CPU)
     assert found == manifest
     assert len(loaded) == len(pyramid)
 
 
-def test_losses_and_snapshots(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("whole_plots")
+def test_losses_and_snapshots(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", manifest, pyramid)
     with (tmp_path / "m" / "1" / "losses.csv").open() as file:
         rows = list(csv.reader(file))
@@ -106,35 +126,35 @@ def test_losses_and_snapshots(manifest: Manifest, pyramid: Pyramid, tmp_path: Pa
     assert torch.allclose(rebuilt, below.generate(below.z_rec()).clamp(-1, 1), atol=1.01 / 255)
 
 
-def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "out" / "m", manifest, pyramid, scales=2)
     assert trained_scales(tmp_path / "out" / "m") == 2
     assert not (tmp_path / "out" / "m" / "2").exists()
     with pytest.raises(ValueError, match=r"incomplete, 2 of \d scales"):
-        manifests.load(tmp_path / "out" / "m", CPU)
-    assert job(tmp_path / "out" / "m", manifest).whole_scales() == 2
+        load(tmp_path / "out" / "m", CPU)
+    assert find_same(tmp_path / "out" / "m", manifest) == SavedModel(tmp_path / "out" / "m", manifest, 2)
 
 
 def test_an_unfinished_training_goes_on_with_the_next_scale(
-    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+    manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "m", manifest, pyramid, scales=2)
     before = (tmp_path / "m" / "1" / "netG.pth").read_bytes()
-    asked = job(tmp_path / "m", replace(manifest, seed=99))
-    trained = jobs.obtain(asked)
+    asked = request(tmp_path / "m", replace(manifest, seed=99))
+    trained = obtain(asked)
     assert asked.is_done()
     assert len(trained) == len(PLAN.sizes)
     assert (tmp_path / "m" / "1" / "netG.pth").read_bytes() == before
     assert Manifest.read(tmp_path / "m").seed == manifest.seed
-    again = jobs.obtain(asked)
+    again = obtain(asked)
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
 def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
-        pyramid = jobs.obtain(job(folder, replace(manifest, seed=seed)))
+        pyramid = obtain(request(folder, replace(manifest, seed=seed)))
         return pyramid.generate(pyramid.z_rec())
 
     whole = trained(manifest.seed, tmp_path / "whole")
@@ -144,18 +164,18 @@ def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, 
     assert torch.equal(trained(99, manifest_of_killed), whole)
 
 
-def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
-    record(tmp_path / "m", replace(manifest, task="animation"), pyramid)
+def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
+    record(tmp_path / "m", replace(manifest, task="animation", noise_border=True), pyramid)
     with pytest.raises(ValueError, match="trained for animation, not for train"):
-        manifests.load(tmp_path / "m", CPU)
+        load(tmp_path / "m", CPU)
     with pytest.raises(ValueError, match="trained for animation there, train asked"):
-        job(tmp_path / "m", manifest).whole_scales()
-    _, loaded = manifests.load(tmp_path / "m", CPU, "animation")
+        request(tmp_path / "m", manifest).saved()
+    _, loaded = load(tmp_path / "m", CPU, ANIMATION)
     assert loaded.noise_border
 
 
 def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
-    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+    manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "out" / "deep" / "m", manifest, pyramid, scales=0)
@@ -163,7 +183,7 @@ def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
 
 
 def test_a_scale_that_could_not_be_written_whole_is_removed(
-    manifest: Manifest, pyramid: Pyramid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Manifest, pyramid: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = images.write
 
@@ -179,7 +199,7 @@ def test_a_scale_that_could_not_be_written_whole_is_removed(
     assert not (tmp_path / "m" / "1").exists()
 
 
-def test_an_older_model_stays_until_the_new_one_is_whole(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+def test_an_older_model_stays_until_the_new_one_is_whole(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", manifest, pyramid)
     newer = replace(manifest, seed=6)
     with pytest.raises(KeyboardInterrupt):
@@ -187,36 +207,36 @@ def test_an_older_model_stays_until_the_new_one_is_whole(manifest: Manifest, pyr
     assert Manifest.read(tmp_path / "m").seed == 5
     record(tmp_path / "m", newer, pyramid)
     assert Manifest.read(tmp_path / "m").seed == 6
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "m"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
 
 
 def test_the_same_training_is_recognised_and_another_one_named(
-    manifest: Manifest, pyramid: Pyramid, tmp_path: Path
+    manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     folder = tmp_path / "m"
-    assert not job(folder, manifest).is_done()
+    assert not request(folder, manifest).is_done()
     record(folder, manifest, pyramid)
-    assert job(folder, manifest, seed_asked=True).is_done()
+    assert request(folder, manifest, seed_matters=True).is_done()
     other_seed = replace(manifest, seed=9)
-    assert job(folder, other_seed).is_done()
-    with pytest.raises(ValueError, match="--manualSeed 5 there, 9 asked"):
-        job(folder, other_seed, seed_asked=True).is_done()
-    with pytest.raises(ValueError, match=r"--niter 2 there, 4 asked; --alpha 10 there, 1 asked"):
-        job(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
+    assert request(folder, other_seed).is_done()
+    with pytest.raises(ValueError, match="`seed` 5 there, 9 asked"):
+        request(folder, other_seed, seed_matters=True).is_done()
+    with pytest.raises(ValueError, match=r"`niter` 2 there, 4 asked; `alpha` 10 there, 1 asked"):
+        request(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
     with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
-        job(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
+        request(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"main_train\.py first"):
-        manifests.load(tmp_path / "none", CPU)
+    with pytest.raises(FileNotFoundError, match="train it first"):
+        load(tmp_path / "none", CPU)
 
 
-def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path) -> None:
+def test_tensorboard_events(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with recorder(tmp_path / "m", manifest, tensorboard=True) as keeper:
+    with recorder(tmp_path / "m", manifest, TensorBoard(tmp_path / "m" / "tensorboard")) as keeper:
         for iteration in range(3):
-            keeper.watch(0, iteration, torch.arange(7.0) * iteration, dict)
+            keeper.watch(0, iteration, losses(torch.arange(7.0) * iteration), lambda: STATE)
         keeper.keep(pyramid.below(1), 0)
     events = accumulator.EventAccumulator(str(tmp_path / "m" / "tensorboard"))
     events.Reload()
@@ -228,12 +248,12 @@ def test_tensorboard_events(manifest: Manifest, pyramid: Pyramid, tmp_path: Path
 def test_missing_tensorboard_is_said(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
-        recorder(tmp_path / "m", manifest, tensorboard=True)
+        obtain(request(tmp_path / "m", manifest), tensorboard=True)
     assert not (tmp_path / "m").exists()
 
 
 def test_samples_are_written_with_their_sheet(tmp_path: Path) -> None:
-    records.write_samples(tmp_path / "s", [stripes(), -stripes()])
+    write_samples(tmp_path / "s", [stripes(), -stripes()])
     assert everything(tmp_path / "s") == ["0.png", "1.png", "grid.png"]
     assert images.read(tmp_path / "s" / "grid.png").shape[3] > 32
 
@@ -241,5 +261,5 @@ def test_samples_are_written_with_their_sheet(tmp_path: Path) -> None:
 def test_the_manifest_is_plain_json(manifest: Manifest, tmp_path: Path) -> None:
     manifest.write(tmp_path)
     values = json.loads((tmp_path / "manifest.json").read_text())
-    assert values["options"] == {"niter": 2, "alpha": 10.0, **NEUTRAL}
+    assert values["options"] == {"niter": 2, "alpha": 10.0, **legacy_defaults()}
     assert values["seed"] == 5

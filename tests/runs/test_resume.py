@@ -6,8 +6,8 @@ import random
 import resource
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ import main_train
 import paint2image
 import SR
 from SinGAN.pictures import images
-from SinGAN.pyramid import trained_scales
-from SinGAN.runs import recorder as records
+from SinGAN.runs.recorder import Recorder
+from SinGAN.saved_models.folder import trained_scales
 from SinGAN.storage import checkpoints, files
 from tests.conftest import stripes
 from tests.workspace import SIZES, Capture, Workspace, refusal
@@ -55,16 +55,16 @@ class CutError(Exception):
 @contextlib.contextmanager
 def cut_after(iterations: int) -> Iterator[None]:
     """Stop the training within after so many iterations, whatever the scale."""
-    watch, seen = records.Recorder.watch, [0]
+    watch, seen = Recorder.watch, [0]
 
-    def counting(self: records.Recorder, *call: object) -> None:
+    def counting(self: Recorder, *call: object) -> None:
         seen[0] += 1
         if seen[0] > iterations:
             raise CutError
         watch(self, *call)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records.Recorder, "watch", counting)
+        patch.setattr(Recorder, "watch", counting)
         yield
 
 
@@ -274,30 +274,25 @@ def forked(work: Callable[[], object]) -> int:
     return child
 
 
-def ended(child: int) -> int | None:
-    """The exit status of ``child``, None while it runs; minus the signal that killed it."""
-    found, status = os.waitpid(child, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if found else None
-
-
 def killed_until_it_ends(workspace: Workspace, kills: int, seed: int, whole: float) -> int:
     """Train ``workspace``'s picture, killed up to ``kills`` times at random moments; returns the kills.
 
-    ``whole`` is how many seconds a training takes that is left alone: each attempt gets a part of it.
+    ``whole`` is how many seconds of a processor a training takes that is left alone: each attempt gets a part
+    of it. The clock on the wall would make the moments depend on what else runs.
     """
     moments, done = random.Random(seed), 0
+
+    def attempt(seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills at once; 0 is none
+        train(workspace)
+
     while True:
-        child = forked(lambda: train(workspace))
-        deadline = time.monotonic() + (moments.uniform(0.01, 0.3) * whole if done < kills else 120)
-        while (status := ended(child)) is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        if status is not None:
-            assert status == 0
+        seconds = moments.uniform(0.01, 0.3) * whole if done < kills else 0
+        _, status = os.waitpid(forked(partial(attempt, seconds)), 0)
+        if status == 0:
             return done
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGPROF
         done += 1
-        assert done <= kills, "it does not end"
 
 
 def rest(workspace: Workspace) -> list[str]:
@@ -307,10 +302,10 @@ def rest(workspace: Workspace) -> list[str]:
 
 @pytest.fixture(scope="module")
 def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Seconds of a training that is left alone, in a process of its own."""
-    workspace, start = Workspace(tmp_path_factory.mktemp("timed")), time.monotonic()
-    os.waitpid(forked(lambda: train(workspace)), 0)
-    return time.monotonic() - start
+    """Seconds of a processor for a training that is left alone, in a process of its own."""
+    workspace = Workspace(tmp_path_factory.mktemp("timed"))
+    _, _, used = os.wait4(forked(lambda: train(workspace)), 0)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("seed", range(2))

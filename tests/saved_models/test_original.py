@@ -19,8 +19,9 @@ import paint2image
 import random_samples
 import SR
 from SinGAN.pictures import images
-from SinGAN.pyramid import Pyramid
-from SinGAN.saved_models.manifest import Manifest, load
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.manifest import Manifest
 from tests.workspace import SIZES, SMALL, Capture, Workspace, refusal
 
 CPU = torch.device("cpu")
@@ -153,7 +154,7 @@ values = st.recursive(
 )
 
 
-def tolerant(folder: Path) -> Pyramid | None:
+def tolerant(folder: Path) -> Pyramid[TrainedScale] | None:
     """The model in ``folder``, or None after an error that scripts turn into one line; no other may come."""
     try:
         return load(folder, CPU)[1]

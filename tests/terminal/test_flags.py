@@ -1,5 +1,6 @@
 """Flags: defaults of the spec, ranges, devices, and one line for what is wrong."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,29 +8,27 @@ import torch
 
 import config
 from SinGAN.engines import engine as engines
-from SinGAN.losses.iteration import TrainConfig
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig
 from SinGAN.runs.run import Run
-from SinGAN.terminal.script import script
+from SinGAN.terminal.script import printing_notes, script
 
 NAME = ["--input_name", "x.png", "--not_cuda"]
 
 
 def parse(*flags: str) -> Run:
-    run, _ = config.parse(config.parser("test", ["train"]), [*NAME, *flags], "main_train.py")
-    return run
+    return config.parse(config.parser("test", ["train"]), [*NAME, *flags]).run
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
     """The one line that the flags get, which must come with exit status 2."""
 
-    @script
-    def main(argv: object = None) -> None:
-        parse(*flags)
+    def main(argv: Sequence[str]) -> None:
+        parse(*argv)
 
     with pytest.raises(SystemExit) as stop:
-        main()
+        script(main)(flags)
     assert stop.value.code == 2
     err: str = capsys.readouterr().err
     assert err.count("\n") == 1
@@ -63,7 +62,7 @@ def test_every_flag_arrives() -> None:
     assert run.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=True)
     assert (run.seed, run.fresh_rng().initial_seed(), run.overwrite) == (3, 3, True)
     assert run.picture == Path("in/x.png")
-    assert run.options["nc_z"] == 1
+    assert run.options.nc_z == 1
     assert "niter" in run.given
     assert "device" not in run.given
 
@@ -77,13 +76,13 @@ def test_flags_given_by_hand_are_known_even_at_their_default() -> None:
 
 
 def test_the_next_command_can_name_a_picture_with_a_dash() -> None:
-    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"], "main_train.py")
-    assert run.model_flags() == "--input_name=-x.png"
+    run = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"]).run
+    assert run.naming_flags() == "--input_name=-x.png"
 
 
 def test_the_next_command_names_the_model() -> None:
     run = parse("--alpha", "2", "--niter", "5", "--out", "my folder")
-    assert run.model_flags() == "--input_name x.png --alpha 2.0 --out 'my folder'"
+    assert run.naming_flags() == "--input_name x.png --alpha 2.0 --out 'my folder'"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_the_next_command_names_the_model() -> None:
         ("--alpha inf", "--alpha: must be at least 0"),
         ("--alpha -1", "--alpha"),
         ("--lr_g 0", "--lr_g: must be above 0, not 0"),
-        ("--beta1 1", "--beta1: must be below 1"),
+        ("--beta1 1", "--beta1: must be at least 0 and below 1, not 1"),
         ("--ker_size 4", "--ker_size: must be odd, not 4"),
         ("--num_layer 1", "--num_layer: must be at least 2"),
         ("--stride 2", "--stride"),
@@ -122,8 +121,8 @@ def test_bad_flags_get_one_line(capsys: pytest.CaptureFixture[str], flags: str, 
 
 
 def choose(*flags: str) -> torch.device:
-    run, _ = config.parse(config.parser("test", ["train"]), ["--input_name", "x.png", *flags], "main_train.py")
-    return run.device
+    with printing_notes():
+        return config.parse(config.parser("test", ["train"]), ["--input_name", "x.png", *flags]).device
 
 
 def test_without_cuda_the_cpu_is_chosen_with_a_line(

@@ -49,5 +49,5 @@ def test_the_scales_below_the_finest_are_sketches(count: int) -> None:
 
 
 def test_more_sketches_than_scales_are_refused() -> None:
-    with pytest.raises(ValueError, match="--sketch_scales 9 is above 4, the number of scales below the finest"):
+    with pytest.raises(ValueError, match="`sketch_scales` 9 is above 4, the number of scales below the finest"):
         plan_scales(48, 64, PyramidConfig(max_size=64, sketch_scales=9))

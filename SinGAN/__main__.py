@@ -1,0 +1,59 @@
+"""The command `singan`: a table of commands, each the same code as the script of its task."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__" and not __package__:  # started by its path: the package's folder must not hide other modules
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from SinGAN import __version__
+from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+
+COMMANDS = {
+    "train": ("SinGAN.commands.train", "main", "train a model on one picture, then draw samples"),
+    "sample": ("SinGAN.commands.sample", "main", "draw random samples, at any size"),
+    "harmonize": ("SinGAN.commands.retouch", "main_harmonize", "fit a pasted object into the picture"),
+    "edit": ("SinGAN.commands.retouch", "main_edit", "make a crude edit seamless"),
+    "paint": ("SinGAN.commands.paint", "main", "turn a paint into a picture"),
+    "super-resolve": ("SinGAN.commands.super_resolve", "main", "enlarge a picture"),
+    "animate": ("SinGAN.commands.animate", "main", "animate a picture"),
+    "evaluate": ("SIFID.evaluate", "main", "measure a model's samples, or sets of pictures"),
+    "sifid": ("SIFID.sifid_score", "main", "SIFID between pictures"),
+    "study": ("SinGAN.studies.command", "main", "train under several settings, and compare"),
+    "export": ("SinGAN.commands.export", "main", "write a model as one TorchScript or ONNX file"),
+}
+"""For each command its module, the function in it, and what it does."""
+
+
+def usage() -> str:
+    """All commands."""
+    lines = [f"  {name:14} {words}" for name, (_, _, words) in COMMANDS.items()]
+    return "\n".join(["usage: singan <command> [flags]; singan <command> -h tells a command's flags", "", *lines])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that ``argv`` names, with the rest of it."""
+    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+    elif name == "--version":
+        print(__version__)
+    elif name not in COMMANDS:
+        with running_as("singan"):
+            fail(f"no command {name}: there are {', '.join(COMMANDS)}")
+    else:
+        module, function, _ = COMMANDS[name]
+        with running_as(f"singan {name}"):
+            getattr(importlib.import_module(module), function)(rest)
+
+
+def script() -> None:
+    """The entry point of the installed command."""
+    quiet_interrupts()
+    main()
+
+
+if __name__ == "__main__":
+    script()

@@ -1,0 +1,82 @@
+"""Enlarge a picture, with detail from a SinGAN that is trained on it."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from SinGAN import manipulate
+from SinGAN.commands.command import Command
+from SinGAN.options.applications import SuperResolutionOptions
+from SinGAN.options.tasks import SUPER_RESOLUTION
+from SinGAN.pictures import images, similarity
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.runs.obtain import obtain
+from SinGAN.runs.results import write_results
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+from SinGAN.terminal.watchers import watcher
+
+MANY_SCALES = 30  # factors near 1 enlarge in one small step, and so ask for as small steps between the scales
+
+
+def super_resolve(run: Run, options: SuperResolutionOptions) -> None:
+    """Write the picture enlarged; print how near it is to the true one, where that is known."""
+    _, step = manipulate.enlargement_steps(options.sr_factor)
+    run = run.with_scale_factor(1 / step)
+    owner = run.of_picture(options.model_name or run.input_name)
+    owner = owner.with_options_of(owner.model)
+    image = images.read(run.picture, owner.net.channels, opaque=True).to(run.device)
+    small = manipulate.reduce(image, owner.pyramid.max_size)
+    truth = read_truth(options.ground_truth, small, options.sr_factor)
+    pyramid = model_of(owner, named=options.model_name is not None)
+    if options.model_name is None:
+        small = pyramid.scales[-1].real
+    if small.shape != image.shape:
+        print(f"{run.picture} is reduced to {small.shape[-2]} x {small.shape[-1]} first: raise --max_size to keep it")
+    result = manipulate.super_resolve(pyramid, small, options.sr_factor, run.fresh_rng())
+    lines = [] if truth is None else compare(result, manipulate.bicubic(small, options.sr_factor), truth)
+    place = layout.super_resolution(run.out, run.name, options.sr_factor)
+    write_results(place.parent, small, {place.stem: result})
+    print(f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}", sep="\n")
+
+
+def model_of(run: Run, named: bool) -> Pyramid[TrainedScale]:
+    """The model, trained where there is none; one that is ``named`` serves without its picture."""
+    if named and run.model.exists() and not run.overwrite:
+        return run.load(SUPER_RESOLUTION)[1]
+    request = run.request(run.model, SUPER_RESOLUTION)
+    if len(request.training.plan.sizes) > MANY_SCALES:
+        print(f"note: this trains {len(request.training.plan.sizes)} scales; --scale_factor 0.75 would train fewer")
+    if run.overwrite or not request.is_done():
+        print("*** Train SinGAN for SR ***")
+    return obtain(request, overwrite=run.overwrite, watcher=watcher())
+
+
+def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None:
+    """The picture at ``path``, if there is one; it must show what ``small`` (1, C, H, W), enlarged, shows."""
+    if path is None:
+        return None
+    truth = images.read(path, small.shape[1], opaque=True)
+    size = int(factor * small.shape[-2]), int(factor * small.shape[-1])
+    similarity.check_sizes(size, (truth.shape[-2], truth.shape[-1]))
+    return truth
+
+
+def compare(result: Tensor, bicubic: Tensor, truth: Tensor) -> list[str]:
+    """A line each for the enlarged picture and its bicubic rival, against the true one."""
+    scores = {"SinGAN": similarity.compare(result, truth), "bicubic": similarity.compare(bicubic, truth)}
+    return [
+        f"{name:8} PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}, RMSE {score.rmse:.2f} levels"
+        for name, score in scores.items()
+    ]
+
+
+main = Command(
+    "super-resolve",
+    __doc__ or "",
+    SuperResolutionOptions,
+    super_resolve,
+    modes=("SR",),
+    task=SUPER_RESOLUTION,
+    input_name="coffee_LR.png",
+)

@@ -1,0 +1,43 @@
+"""Train a SinGAN on one picture, then draw random samples from it."""
+
+import time
+
+import torch
+
+from SinGAN import manipulate
+from SinGAN.commands.command import Command
+from SinGAN.options.applications import TrainOptions
+from SinGAN.runs.obtain import obtain
+from SinGAN.runs.progress import duration, peak_memory
+from SinGAN.runs.results import write_samples
+from SinGAN.runs.run import Run
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.storage import layout
+from SinGAN.terminal.watchers import command_line, watcher
+
+
+def train(run: Run, options: TrainOptions) -> None:
+    """Train the model that ``run`` names where it is not there, and draw samples where there are none."""
+    request = run.request(run.model)
+    model = None if run.overwrite else request.saved()
+    is_there = model is not None and model.is_whole
+    if is_there:
+        print(f"trained model already exist: {request.folder}")
+    elif model is not None and model.scales:
+        print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
+    samples = layout.random_samples(run.out, run.name, start_scale=0)
+    if not (is_there and (samples / "grid.png").exists()):
+        started = time.monotonic()
+        pyramid = obtain(request, overwrite=run.overwrite, watcher=watcher(), tensorboard=options.tensorboard)
+        seed = Manifest.read(request.folder).seed  # of a training that went on: the one that it began with
+        rng = torch.Generator(run.device).manual_seed(seed)
+        write_samples(samples, manipulate.sample(pyramid, rng, options.num_samples))
+        took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
+        if not is_there:
+            print(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {request.folder}")
+        print(f"{options.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
+    sampler = command_line("sample", "random_samples.py")
+    print(f"try next: {sampler} --mode random_samples --gen_start_scale 1 {run.naming_flags()}")
+
+
+main = Command("train", __doc__ or "", TrainOptions, train, modes=("train",))

@@ -1,0 +1,39 @@
+"""The arguments of a loss as a flat sequence: dictionaries, dataclasses and tuples taken apart, and put together."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+def parts(value: object) -> Iterator[object]:
+    """The nets, tensors and plain values in ``value``, in order; before those of a container, its kind and size."""
+    children = _children(value)
+    if children is None:
+        yield value
+        return
+    yield type(value), len(children)
+    for name, child in children.items():
+        yield name
+        yield from parts(child)
+
+
+def with_parts(value: Any, replaced: Callable[[Any], Any]) -> Any:
+    """``value`` with ``replaced(part)`` in the place of each net, tensor and plain value, in the order of ``parts``."""
+    children = _children(value)
+    if children is None:
+        return replaced(value)
+    rebuilt = {name: with_parts(child, replaced) for name, child in children.items()}
+    if isinstance(value, tuple):
+        return tuple(rebuilt.values())
+    return rebuilt if isinstance(value, dict) else type(value)(**rebuilt)
+
+
+def _children(value: object) -> dict[Any, Any] | None:
+    """The content of a container by name or index; None for anything else."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, tuple):
+        return dict(enumerate(value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return None

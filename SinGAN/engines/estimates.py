@@ -1,0 +1,72 @@
+"""Estimates for a scale: the bytes that its training needs, the time it takes, and whether compiling pays."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from SinGAN.engines.winograd import MULTIPLE
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import NetConfig
+from SinGAN.planning import Plan, Size
+
+VALUES_KEPT = 7  # by an eager iteration at its peak, for each filter of each block and each pixel
+VGG_VALUES = 270  # by a VGG, for each pixel
+SHARE = 0.7  # of a machine's memory that they may take
+LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
+COMPILING = 60.0  # seconds that the programs of a scale take to compile on two cores
+SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
+OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
+"""The cost of an iteration beside its arithmetic, in multiplications of one generator pass."""
+WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
+
+
+@dataclass(frozen=True)
+class ScaleSetting:
+    """A scale that is to be trained."""
+
+    net: NetConfig
+    size: Size
+    device: torch.device
+    training: TrainConfig
+
+
+def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False) -> int:
+    """About how many bytes of activations an eager fp32 iteration with nets of ``net`` keeps."""
+    streams, (height, width) = 2 if net.conditional else 1, size
+    return 4 * height * width * (VALUES_KEPT * streams * sum(net.block_filters()) + VGG_VALUES * uses_vgg)
+
+
+def memory_of(device: torch.device) -> int:
+    """The bytes of memory that ``device`` has in all, so that one machine always decides alike; 0: unknown."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if not hasattr(os, "sysconf"):
+        return 0  # Python's own library can't tell on Windows
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    allowed = LIMIT.read_text().strip() if LIMIT.is_file() else "max"
+    return min(whole, int(allowed)) if allowed.isdigit() else whole
+
+
+def worth_compiling(setting: ScaleSetting) -> bool:
+    """Whether compiling the programs of a scale takes less time than they save.
+
+    The decision depends on the setting, not on a clock, so that one machine always decides alike.
+    """
+    training = setting.training
+    steps = training.niter * (training.Gsteps + training.Dsteps) / 6
+    return SAVED * bytes_needed(setting.net, setting.size) * steps > COMPILING
+
+
+def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
+    """The relative time that an iteration of each scale takes, from its pixels and filters.
+
+    With convolutions by Winograd's method it is proportional to the number of activations, not of multiplications.
+    """
+    nets = [net.at(index) for index in range(len(plan.sizes))]
+    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
+    each = [WINOGRAD * sum(config.block_filters()) if fits else config.weights_per_pixel() for config in nets]
+    return [
+        pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""SinGAN from Python: a model as an object, pictures as arrays or files."""

@@ -1,0 +1,241 @@
+"""A trained model as an object: every application as a method, on arrays as well as files."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from SinGAN import manipulate
+from SinGAN.engines.engine import EngineSettings
+from SinGAN.library.bar import Bar
+from SinGAN.manipulate import Retouched
+from SinGAN.options.model import ModelOptions
+from SinGAN.pictures import arrays, masks
+from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.images import Levels
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.runs.events import NOBODY
+from SinGAN.runs.obtain import train_in_memory
+from SinGAN.runs.request import Retraining, Training
+from SinGAN.saved_models.folder import save_pyramid
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.storage.files import whole_folder
+
+Pictures = Levels  # (count, H, W, C)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A SinGAN that is trained on one picture.
+
+    Methods give 8-bit pictures, (count, H, W, C); equal ``seed``s give equal ones, and without a
+    ``seed`` they differ each time. A ``start_scale`` counts from 0, the coarsest: the coarser it is,
+    the freer the result. ``reference``, ``mask`` and ``picture`` are files or arrays, see
+    ``SinGAN.pictures.arrays``.
+    """
+
+    pyramid: Pyramid[TrainedScale]
+    manifest: Manifest
+
+    def __len__(self) -> int:
+        """The number of scales."""
+        return len(self.pyramid)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return (
+            f"<SinGAN model of {self.manifest.picture or 'a picture'}: {len(self)} scales, {height} x {width} pixels>"
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the finest scale, in pixels."""
+        return self.pyramid.scales[-1].size
+
+    @property
+    def picture(self) -> Levels:
+        """The training picture at the finest scale, (H, W, C)."""
+        return arrays.from_image(self._real)
+
+    @property
+    def _real(self) -> Tensor:
+        return self.pyramid.scales[-1].real
+
+    def _rng(self, seed: int | None) -> torch.Generator:
+        chosen = random.SystemRandom().randrange(2**31) if seed is None else seed
+        return torch.Generator(self._real.device).manual_seed(chosen)
+
+    def sample(
+        self,
+        count: int = 1,
+        *,
+        start_scale: int = 0,
+        scale_h: float = 1.0,
+        scale_v: float = 1.0,
+        seed: int | None = None,
+    ) -> Pictures:
+        """Random samples, ``scale_v`` times as high and ``scale_h`` times as wide as the training picture.
+
+        Scales below ``start_scale`` keep the training picture's noise.
+
+        Raises:
+            ValueError: the model lacks ``start_scale``, or the size leaves no pixel.
+        """
+        if count < 1:
+            raise ValueError(f"`count` must be at least 1, not {count}")
+        samples = manipulate.sample(self.pyramid, self._rng(seed), count, start_scale, (scale_v, scale_h))
+        return arrays.from_images(torch.cat(list(samples)))
+
+    def reconstruct(self) -> Levels:
+        """The training picture (H, W, C) as the model makes it from its own noise."""
+        return arrays.from_image(self.pyramid.generate(self.pyramid.z_rec()))
+
+    def harmonize(
+        self,
+        reference: Picture,
+        mask: Picture | None = None,
+        *,
+        start_scale: int,
+        count: int = 1,
+        seed: int | None = None,
+    ) -> Pictures:
+        """An object pasted into the training picture, made to look as if it belonged there (paper, Sect. 4).
+
+        Arguments:
+            reference: the training picture with the object pasted in.
+            mask: white where the object is. None: a file's own mask (``<name>_mask`` beside it), or else
+                where the reference differs from the training picture.
+            start_scale: where the reference is put in, 1 to the finest.
+            count: how many.
+            seed: of the random numbers.
+
+        Raises:
+            ValueError: the scale is out of range, or the mask marks nothing, everything or too much.
+        """
+        result = self._retouched(reference, mask, start_scale, count, seed, masks.HARMONIZATION_RADIUS)
+        return arrays.from_images(result.blended[start_scale])
+
+    def edit(
+        self,
+        reference: Picture,
+        mask: Picture | None = None,
+        *,
+        start_scale: int,
+        count: int = 1,
+        blend: bool = True,
+        seed: int | None = None,
+    ) -> Pictures:
+        """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
+
+        With ``blend`` the training picture is kept outside the mask.
+        """
+        result = self._retouched(reference, mask, start_scale, count, seed, masks.EDITING_RADIUS)
+        return arrays.from_images((result.blended if blend else result.generated)[start_scale])
+
+    def _retouched(
+        self, reference: Picture, mask: Picture | None, start_scale: int, count: int, seed: int | None, radius: int
+    ) -> Retouched:
+        scales = manipulate.injection_scales(self.pyramid, [start_scale])
+        image = arrays.to_image_like(reference, self._real, name="reference")
+        if mask is not None:
+            marks = masks.checked(masks.marked(arrays.to_image_like(mask, self._real, 3, "mask")), "`mask`")
+        elif arrays.is_file(reference):
+            marks, _ = masks.marks_of(Path(str(reference)), image, self._real)
+        else:
+            marks = masks.checked_difference(
+                image, self._real, "`reference`", "give a `mask`, white where it is to change"
+            )
+        soft = masks.soft_mask(marks, radius).to(self._real.device)
+        return manipulate.retouch(self.pyramid, image, soft, scales, self._rng(seed), count)
+
+    def paint(
+        self,
+        strokes: Picture,
+        *,
+        start_scale: int,
+        count: int = 1,
+        quantize: bool = False,
+        seed: int | None = None,
+        progress: bool = True,
+    ) -> Pictures:
+        """A paint, a few strokes of flat colour, turned into pictures like the training picture (paper, Sect. 4).
+
+        Arguments:
+            strokes: the paint.
+            start_scale: where it is put in, 1 to the finest.
+            count: how many.
+            quantize: reduce it to the picture's five main colours, and train that scale anew on such
+                images, which takes as long as that scale of the model took.
+            seed: of the random numbers, and of that training.
+            progress: show a bar for it.
+
+        Raises:
+            ValueError: the scale is out of range.
+        """
+        (scale,) = manipulate.injection_scales(self.pyramid, [start_scale])
+        image, rng = arrays.to_image_like(strokes, self._real, name="strokes"), self._rng(seed)
+        if not quantize:
+            return arrays.from_images(manipulate.inject(self.pyramid, image, scale, rng, count))
+        palette = manipulate.palette_of(self.pyramid.scales[scale].real)
+        put_in = manipulate.quantised_paint(self.pyramid, image, scale, palette)
+        options = self.manifest.model_options(ModelOptions().completed())
+        asked = Retraining(self.pyramid, scale, palette)
+        training = Training.of_one_scale(self.manifest, options, asked, seed=rng.initial_seed())
+        retrained, _ = train_in_memory(training, EngineSettings(), Bar() if progress else NOBODY)
+        return arrays.from_images(manipulate.run_from(retrained, put_in, scale, rng, count))
+
+    def super_resolve(self, picture: Picture | None = None, *, factor: float = 4.0, seed: int | None = None) -> Levels:
+        """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
+
+        A model that was trained for it, ``SinGAN.train(picture, task="SR", sr_factor=factor)``, does it best.
+
+        Raises:
+            ValueError: ``factor`` is not above 1.
+        """
+        if not factor > 1:
+            raise ValueError(f"`factor` must be above 1, not {factor:g}")
+        channels = self._real.shape[1]
+        image = self._real if picture is None else arrays.to_image(picture, channels, opaque=True).to(self._real.device)
+        return arrays.from_image(manipulate.super_resolve(self.pyramid, image, factor, self._rng(seed)))
+
+    def animate(
+        self,
+        frames: int = 100,
+        *,
+        start_scale: int = 0,
+        alpha: float = 0.1,
+        beta: float = 0.9,
+        seed: int | None = None,
+    ) -> Pictures:
+        """Frames of a random walk through the noise about the training picture (paper, supplementary).
+
+        A model that was trained for it, ``SinGAN.train(picture, task="animation")``, also moves at its borders.
+
+        Arguments:
+            frames: how many.
+            start_scale: the first scale that moves.
+            alpha: pull to the training picture, 0 to 1.
+            beta: smoothness, 0 to 1.
+            seed: of the random numbers.
+
+        Raises:
+            ValueError: the model lacks ``start_scale``, or its randomness is not noise.
+        """
+        manipulate.check_walk(self.pyramid.scales[0].generator.config)
+        walk = manipulate.animate(self.pyramid, self._rng(seed), frames, start_scale, alpha, beta)
+        return arrays.from_images(torch.cat(list(walk)))
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model as ``folder``, as ``main_train.py`` keeps models; ``SinGAN.load`` reads it.
+
+        Raises:
+            FileExistsError: the folder holds something, and ``overwrite`` is not set.
+        """
+        place = Path(folder)
+        if not overwrite and place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise FileExistsError(f"{place} is not empty: name another folder, or set `overwrite`")
+        with whole_folder(place) as draft:
+            self.manifest.write(draft)
+            save_pyramid(self.pyramid, draft)

@@ -1,0 +1,111 @@
+"""Training and loading from Python."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from SinGAN import manipulate
+from SinGAN.engines.engine import EngineSettings, choose_device
+from SinGAN.library.bar import Bar
+from SinGAN.library.model import Model
+from SinGAN.options.model import ModelOptions
+from SinGAN.options.option import options_of
+from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TASKS, TRAIN
+from SinGAN.pictures import arrays
+from SinGAN.pictures.arrays import Picture
+from SinGAN.runs.events import Watcher
+from SinGAN.runs.obtain import train_in_memory
+from SinGAN.runs.request import Source, Training
+from SinGAN.saved_models.lookup import load as load_model
+from SinGAN.saved_models.manifest import sha256
+
+
+def train(
+    picture: Picture,
+    *,
+    task: str = "train",
+    sr_factor: float = 4.0,
+    seed: int | None = None,
+    device: str | torch.device | None = None,
+    engine: EngineSettings = EngineSettings(),
+    vgg_weights: str | Path | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model of ``picture``; shows a progress bar, and writes nothing: ``Model.save`` keeps the model.
+
+    Arguments:
+        picture: a file, or an array (H, W, 3), (H, W, 4) or (H, W) of 8 or 16 bits or of floats in 0..1.
+        task: what for: "train" (all but the next two), "SR" or "animation", whose defaults differ.
+        sr_factor: with "SR", the enlargement that it shall do.
+        seed: of the random numbers; one seed gives the same model on the same machine. None: a new one.
+        device: "cpu", "cuda" or "cuda:<n>". None: CUDA where there is one.
+        engine: what runs the iterations, in which precision.
+        vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
+        watcher: is told how far the training is, in place of the progress bar.
+        options: the options below, by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the picture or an option can't be used; the message names it and the remedy.
+    """
+    purposes = {known.name: known for known in (TRAIN, SUPER_RESOLUTION, ANIMATION)}
+    if task not in purposes:
+        raise ValueError(f"`task` must be one of {', '.join(purposes)}, not {task}")
+    if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
+        options["scale_factor"] = 1 / manipulate.enlargement_steps(_above_one(sr_factor))[1]
+    asked = ModelOptions.for_task(TASKS[task], options)
+    chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
+    engine.check(chosen)
+    image = arrays.to_image(picture, asked.nc_im).to(chosen)
+    training = Training.of(
+        _source(picture, image),
+        asked,
+        TASKS[task],
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        vgg_weights=None if vgg_weights is None else Path(vgg_weights),
+    )
+    return Model(*train_in_memory(training, engine, Bar() if watcher is None else watcher))
+
+
+def _listed_options() -> str:
+    """The options of a model, a line each."""
+    return "\n".join(
+        f"    {name} [{entry.unset if entry.default is None else entry.default}]: {entry.help}"
+        for name, entry in options_of(ModelOptions).items()
+    )
+
+
+train.__doc__ = f"{train.__doc__}\n    The options of a model, their defaults in brackets:\n{_listed_options()}\n"
+
+
+def _above_one(factor: float) -> float:
+    if not factor > 1:
+        raise ValueError(f"`sr_factor` must be above 1, not {factor:g}")
+    return factor
+
+
+def _source(picture: Picture, image: torch.Tensor) -> Source:
+    """The source for the manifest: ``picture``, whose tensor is ``image``."""
+    if arrays.is_file(picture):
+        path = Path(str(picture))
+        return Source(path.name, sha256(path.read_bytes()), image)
+    return Source("an array", sha256(arrays.from_images(image).tobytes()), image)
+
+
+def load(folder: str | Path, *, device: str | torch.device | None = None) -> Model:
+    """The model in ``folder``, which ``Model.save``, ``main_train.py`` or the authors' code wrote.
+
+    Arguments:
+        folder: of the model, as Output/TrainedModels/lake/scale_factor=0.750000,alpha=10.
+        device: "cpu", "cuda" or "cuda:<n>". None: CUDA where there is one.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is incomplete or damaged.
+    """
+    chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
+    manifest, pyramid = load_model(Path(folder), chosen, task=None)
+    return Model(pyramid, manifest)

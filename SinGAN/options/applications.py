@@ -1,0 +1,94 @@
+"""The options of each application."""
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import Any
+
+from SinGAN.options.option import HUGE, option
+
+COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+ALL = "all"  # stands for every scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The extras that a training leaves beside its model."""
+
+    num_samples: int = option(50, "random samples drawn at the end", **COUNT)
+    tensorboard: bool = option(False, "write losses and images as TensorBoard events")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Random samples."""
+
+    gen_start_scale: int = option(0, "first scale with fresh noise", group="samples", least=0)
+    scale_h: float = option(1.5, "width, in training images", group="samples", above=0)
+    scale_v: float = option(1.0, "height, in training images", group="samples", above=0)
+    num_samples: int = option(50, "how many to draw", group="samples", **COUNT)
+
+
+def injection_scales(task: str) -> Any:
+    """The scales at which a reference is put in; ``task`` names the flag."""
+    words = "scales to put it in at, 1 to the finest; several, or: all"
+    return option(MISSING, words, group="reference", least=1, every=ALL, flag=f"{task}_start_scale")
+
+
+def reference_folder(name: str) -> Any:
+    """The folder of the references of a task."""
+    return option(Path("Input") / name, "its folder", group="reference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonizationOptions:
+    """A reference that is put into the pyramid: an object pasted into the picture."""
+
+    ref_name: str = option(MISSING, "file name of the reference", group="reference")
+    ref_dir: Path = reference_folder("Harmonization")
+    start_scales: tuple[int | None, ...] = injection_scales("harmonization")
+    num_samples: int = option(1, "pictures for each scale", group="reference", **COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditingOptions(HarmonizationOptions):
+    """The same for an edit of the picture."""
+
+    ref_dir: Path = reference_folder("Editing")
+    start_scales: tuple[int | None, ...] = injection_scales("editing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintOptions(HarmonizationOptions):
+    """The same for a paint."""
+
+    ref_dir: Path = reference_folder("Paint")
+    start_scales: tuple[int | None, ...] = injection_scales("paint")
+    quantization_flag: bool = option(
+        False, "reduce paint and picture to 5 colours, and retrain the injection scale on them",
+        group="reference", bare=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperResolutionOptions:
+    """Enlargement."""
+
+    sr_factor: float = option(4.0, "enlargement", group="super resolution", above=1)
+    ground_truth: Path | None = option(
+        None, "the true large picture: prints PSNR, SSIM and RMSE against it", group="super resolution"
+    )
+    model_name: str | None = option(
+        None, "use the model of this picture instead", unset="input_name", group="super resolution"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimationOptions:
+    """Animations; of several values each combination is made."""
+
+    alpha_animation: tuple[float, ...] = option((0.1,), "pull to the picture", group="animation", least=0, most=1)
+    beta_animation: tuple[float, ...] = option((0.8, 0.85, 0.9, 0.95), "smoothness", group="animation", least=0, most=1)
+    animation_start_scale: tuple[int, ...] = option((0, 1, 2), "first scale that moves", group="animation", least=0)
+    num_frames: int = option(100, "frames of each", group="animation", **COUNT)
+    fps: float = option(10.0, "frames per second", group="animation", least=0.1, most=100)
+    format: str = option("gif", "kind of file", group="animation", choices=("gif", "mp4", "webp"))

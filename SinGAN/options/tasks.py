@@ -1,0 +1,30 @@
+"""The tasks that a model is trained for, and what each changes in its training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
+
+
+@dataclass(frozen=True)
+class Task:
+    """A purpose of a training; the options' other defaults are in ``Option.in_tasks``."""
+
+    name: str  # in manifests
+    planner: str = "standard"  # of PLANNERS
+    noise_border: bool = False  # the noise covers the margin, too
+
+    def plan(self, height: int, width: int, config: PyramidConfig) -> Plan:
+        """The scales of a picture of ``height`` x ``width`` pixels; a ValueError where there is no valid pyramid."""
+        return PLANNERS[self.planner](height, width, config)
+
+
+PLANNERS: dict[str, Callable[[int, int, PyramidConfig], Plan]] = {
+    "standard": plan_scales,
+    "super_resolution": plan_super_resolution_scales,
+}
+TRAIN = Task("train")
+SUPER_RESOLUTION = Task("SR", planner="super_resolution")
+ANIMATION = Task("animation", noise_border=True)
+PAINT = Task("paint")  # one scale of a trained model, retrained
+TASKS = {task.name: task for task in (TRAIN, SUPER_RESOLUTION, ANIMATION, PAINT)}

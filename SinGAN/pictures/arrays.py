@@ -1,0 +1,89 @@
+"""Pictures that a notebook holds, as arrays or PIL images: checked, and converted to and from tensors."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from SinGAN.imresize import imresize_to
+from SinGAN.pictures import images
+from SinGAN.pictures.images import Levels
+
+Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image
+"""A file's path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits or floats in 0..1."""
+
+
+def is_file(picture: Picture) -> bool:
+    """Whether ``picture`` is the path of a file."""
+    return isinstance(picture, str | os.PathLike)
+
+
+def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque: bool = False) -> Tensor:
+    """``picture`` as (1, channels, H, W) in [-1, 1], of 8-bit levels.
+
+    Arguments:
+        picture: a file or an array.
+        channels: 1: colours become grey. 3: grey becomes RGB, alpha is dropped. 4: alpha is kept.
+        name: the argument's name, for messages.
+        opaque: with 4 channels, fill in an alpha that is lacking.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no picture, or of values, a type or a shape that no picture has.
+    """
+    if is_file(picture):
+        return images.read(Path(os.fspath(picture)), channels, opaque)  # type: ignore[arg-type]
+    levels = images.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
+    if channels == 4 and levels.shape[2] != 4 and not opaque:
+        raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
+    return images.to_tensor(images.with_channels(levels, channels))
+
+
+def to_image_like(picture: Picture, real: Tensor, channels: int | None = None, name: str = "picture") -> Tensor:
+    """``picture`` with the size, device and (if ``channels`` is None) channels of ``real`` (1, C, H, W)."""
+    image = to_image(picture, channels or real.shape[1], name, opaque=True).to(real.device)
+    size = real.shape[-2], real.shape[-1]
+    return image if image.shape[-2:] == size else imresize_to(image, size)
+
+
+def to_levels(array: Any, name: str = "picture") -> Levels:
+    """The 8-bit levels (H, W, C) of an ``array``: 16 bits are rounded, floats in 0..1 become 0..255.
+
+    Raises:
+        ValueError: its type, range or shape is not a picture's.
+    """
+    values = np.asarray(array)
+    if values.ndim == 2:
+        values = values[:, :, None]
+    if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4) or 0 in values.shape:
+        raise ValueError(
+            f"`{name}` has the shape {np.shape(array)}: a picture is an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+        )
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.uint16:
+        return np.rint(values / 257).astype(np.uint8)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * 255
+    if np.issubdtype(values.dtype, np.floating):
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+            raise ValueError(
+                f"`{name}` has floats from {values.min():g} to {values.max():g}: they must be in 0..1; "
+                "divide levels of 0..255 by 255, or convert them to uint8"
+            )
+        return np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+    raise ValueError(f"`{name}` has values of type {values.dtype}: use uint8, uint16, or floats in 0..1")
+
+
+def from_image(image: Tensor) -> Levels:
+    """The 8-bit levels (H, W, C) of ``image`` (1, C, H, W) in [-1, 1], rounded."""
+    return images.to_levels(image)
+
+
+def from_images(batch: Tensor) -> npt.NDArray[np.uint8]:
+    """The 8-bit levels (B, H, W, C) of ``batch`` (B, C, H, W) in [-1, 1], rounded."""
+    return np.stack([images.to_levels(image) for image in batch.split(1)])

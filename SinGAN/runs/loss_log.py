@@ -1,0 +1,66 @@
+"""The losses of a training: read from the device now and then, and told to a watcher."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from SinGAN.pyramid import Pyramid, Scale
+from SinGAN.runs.events import Losses, Watcher
+from SinGAN.runs.progress import Estimate
+
+READ_EVERY = 0.5  # seconds
+
+
+class LossLog:
+    """Collects the losses of one scale after the other."""
+
+    def __init__(
+        self, names: Sequence[str], estimate: Estimate, watcher: Watcher, curves: Sequence[Tensor] = ()
+    ) -> None:
+        """``curves``: rows (n,) of the first scale's earlier iterations, on the CPU."""
+        self.names, self.estimate, self.watcher = names, estimate, watcher
+        self.pending: list[Mapping[str, Tensor]] = []  # losses of iterations, still on the device
+        self.rows = list(curves)
+        self.last_read = time.monotonic()
+
+    def add(self, scale: int, losses: Mapping[str, Tensor]) -> None:
+        """Take the losses of one iteration of ``scale``."""
+        self.pending.append(losses)
+        if time.monotonic() - self.last_read > READ_EVERY:
+            self.read(scale)
+
+    def read(self, scale: int) -> None:
+        """Bring the pending losses to the CPU, and tell the watcher."""
+        self.last_read = time.monotonic()
+        if self.pending:
+            stacked = [torch.stack([losses[name] for name in self.names]) for losses in self.pending]
+            rows = list(torch.stack(stacked).cpu())
+            self.rows += rows
+            self.pending = []
+            self.watcher.iteration(self.estimate.at(scale, len(self.rows)), [self._named(row) for row in rows])
+
+    def _named(self, row: Tensor) -> Losses:
+        return dict(zip(self.names, row.tolist(), strict=True))
+
+    def curves(self) -> Tensor:
+        """The losses of the scale so far, (iterations, n) on the CPU."""
+        return torch.stack(self.rows)
+
+    def end_scale(self, scale: int, pictures: Mapping[str, Tensor]) -> None:
+        """Tell that ``scale`` is done, with its ``pictures``, and begin with the next one."""
+        self.watcher.scale_done(self.estimate.at(scale, self.estimate.niter), self._named(self.rows[-1]), pictures)
+        self.estimate.next_scale()
+        self.rows = []
+
+
+def snapshots(pyramid: Pyramid[Scale], scale: int, seed: int) -> dict[str, Tensor]:
+    """Pictures of ``scale`` by file name: the real one, a sample and the reconstruction, (1, C, H, W)."""
+    coarser, real = pyramid.below(scale + 1), pyramid.scales[scale].real
+    rng = torch.Generator(real.device).manual_seed(seed)
+    return {
+        "real_scale": real,
+        "fake_sample": coarser.generate(coarser.draw(rng)),
+        "G(z_opt)": coarser.generate(coarser.z_rec()),
+    }

@@ -1,0 +1,45 @@
+"""A training's losses and snapshots as TensorBoard events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from SinGAN.pictures import images
+from SinGAN.runs.events import Losses, Progress
+
+
+class TensorBoard:
+    """A watcher that writes events into ``folder``, which is made with the first one."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises a ValueError where the package tensorboard is lacking."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ValueError("`tensorboard` needs the package tensorboard: pip install tensorboard") from error
+        self.open: Callable[[], Any] = lambda: SummaryWriter(folder)
+        self.writer: Any = None
+
+    def note(self, text: str) -> None:
+        """Notes are for people."""
+
+    def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
+        """Write the losses, a curve for each name and scale."""
+        self.writer = self.writer or self.open()
+        for iteration, row in enumerate(losses, progress.iterations - len(losses)):
+            for name, value in row.items():
+                self.writer.add_scalar(f"scale_{progress.scale}/{name}", value, iteration)
+
+    def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
+        """Write the snapshots."""
+        self.writer = self.writer or self.open()
+        for name, image in pictures.items():
+            levels = images.to_levels(image)
+            self.writer.add_image(f"scale_{progress.scale}/{name}", levels, dataformats="HWC")
+
+    def close(self) -> None:
+        """Close the file of events."""
+        if self.writer:
+            self.writer.close()

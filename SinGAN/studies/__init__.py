@@ -1,0 +1,1 @@
+"""Studies: several trainings of one picture under several settings, measured and compared."""

@@ -1,0 +1,57 @@
+"""A command line turned into runs: the pictures that it names, their device and their seed."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from SinGAN.engines.engine import EngineSettings, choose_device
+from SinGAN.options.model import ModelOptions
+from SinGAN.options.run import RunOptions
+from SinGAN.parallel.jobs import pictures
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+from SinGAN.storage.files import keep_inside
+from SinGAN.terminal.flags import Flags, Parser, values_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The runs that a command line asks for, and all its flags."""
+
+    runs: tuple[Run, ...]  # one for each picture
+    args: Flags  # all flags
+    device: torch.device
+
+    @property
+    def run(self) -> Run:
+        """The first one."""
+        return self.runs[0]
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether the device was left to the program."""
+        return self.args.device is None and not self.args.not_cuda
+
+
+def parse(parser: Parser, argv: Sequence[str]) -> Asked:
+    """The runs that ``argv`` asks for.
+
+    Raises:
+        ValueError: flags contradict each other, or name what this machine lacks.
+        SystemExit: of status 2, after one line on stderr, for an unknown flag or a bad value.
+    """
+    args, given = parser.parse_given(argv)
+    settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed()
+    names = pictures(settings.input_name, settings.input_dir)
+    if hasattr(args, "ref_name"):
+        layout.stem(args.ref_name, "ref_name")
+        keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
+    device = choose_device(settings.device, settings.not_cuda)
+    EngineSettings(settings.engine, settings.precision, settings.recompute, settings.winograd).check(device)
+    seed = random.SystemRandom().randrange(2**31) if settings.manualSeed is None else settings.manualSeed
+    runs = tuple(Run(name, device, seed, options, settings, given) for name in names)
+    for run in runs:
+        layout.stem(run.input_name)
+    return Asked(runs, args, device)

@@ -1,0 +1,58 @@
+"""A command for several pictures at once: by processes of this machine, or on a Ray cluster."""
+
+from collections.abc import Sequence
+
+import torch
+
+from SinGAN.parallel.jobs import Job, slots
+from SinGAN.parallel.local import LocalRunner
+from SinGAN.parallel.ray_cluster import RayRunner
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+from SinGAN.terminal.display import run_all
+from SinGAN.terminal.flags import Flags
+from SinGAN.terminal.parse import Asked
+from SinGAN.terminal.watchers import watched
+
+OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
+"""Flags that the processes are not given as they stand."""
+
+
+def run_several(asked: Asked, command: str, argv: Sequence[str]) -> int:
+    """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status."""
+    settings, flags = asked.run.settings, without(OURS, argv)
+    jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
+    at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
+    if not settings.ray:
+        places = slots(asked.run.device, at_once, settings.jobs_per_gpu, threads)
+        return run_all(jobs, LocalRunner(places, watched()))
+    for run in asked.runs:
+        run.check_links()
+    cluster = RayRunner(
+        address=settings.ray,
+        threads=max(1, threads // at_once),
+        per_gpu=settings.jobs_per_gpu,
+        use_gpus=asked.run.device.type == "cuda" or asked.anywhere,
+        every=settings.checkpoint_every,
+        out=settings.out,
+        environment=watched(),
+    )
+    return run_all(jobs, cluster)
+
+
+def job_of(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job:
+    """The job of one picture; ``flags`` are all but the picture and the device."""
+    studies = layout.study(run.out, run.name, "")
+    folder = {"train": run.model, "study": studies}.get(command, run.model.parent)
+    return Job(run.picture, command, flags, folder)
+
+
+def without(flags: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
+    """``argv`` without ``flags`` and their values."""
+    kept, dropping = [], False
+    for word in argv:
+        if word.startswith("--"):
+            dropping = word.split("=")[0] in flags
+        if not dropping:
+            kept.append(word)
+    return tuple(kept)

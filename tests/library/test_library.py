@@ -1,0 +1,210 @@
+"""SinGAN from Python: five lines do the job, on arrays as well as files."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import SinGAN
+from SinGAN.library.model import Model
+from SinGAN.pictures import images
+from SinGAN.runs.events import Losses, Progress
+from tests.conftest import stripes
+from tests.workspace import SMALL, Capture, Workspace
+
+TINY: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "max_size": 24, "niter": 2}
+
+
+class Listener:
+    """Keeps what a training tells."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.shares: list[float] = []
+        self.scales: list[tuple[int, set[str]]] = []
+        self.closed = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
+        self.shares.append(progress.share)
+        assert {"D_total", "G_total"} <= losses[-1].keys()
+
+    def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, torch.Tensor]) -> None:
+        self.scales.append((progress.scale, set(pictures)))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(scope="module")
+def levels() -> images.Levels:
+    return images.to_levels(stripes(20, 28))
+
+
+@pytest.fixture(scope="module")
+def model(levels: images.Levels) -> Model:
+    return SinGAN.train(levels, seed=1, device="cpu", watcher=Listener(), **TINY)
+
+
+def test_importing_it_is_light() -> None:
+    program = (
+        "import sys, SinGAN; assert 'torch' not in sys.modules; print(SinGAN.train.__name__, 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "train True\n"
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        SinGAN.trian  # noqa: B018
+    assert {"Model", "load", "train"} <= set(dir(SinGAN))
+
+
+def test_help_lists_every_option() -> None:
+    assert "    max_size [250]: longer side of the finest scale" in str(SinGAN.train.__doc__)
+    assert "    lambda_grad [0.1 with wgan-gp, else 0]: weight" in str(SinGAN.train.__doc__)
+
+
+def test_a_file_gives_the_model_that_the_script_trains(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.train()
+    script = SinGAN.load(workspace.model(), device="cpu")
+    ours = SinGAN.train(workspace.inputs / "x.png", seed=1, device="cpu", watcher=Listener(), **TINY)
+    assert np.array_equal(ours.reconstruct(), script.reconstruct())
+    assert np.array_equal(ours.sample(2, seed=4), script.sample(2, seed=4))
+    assert dict(ours.manifest.options) == dict(script.manifest.options)
+    assert ours.manifest.sha256 == script.manifest.sha256
+    wide = ours.sample(1, start_scale=1, scale_h=1.5, scale_v=1.0, seed=6)
+    flags = ["--manualSeed", "6", "--num_samples", "1", "--gen_start_scale", "1", "--scale_h", "1.5"]
+    workspace.sample(*flags, mode="random_samples_arbitrary_sizes")
+    (file,) = workspace.out.glob("RandomSamples_ArbitrerySizes/x/*/0.png")
+    assert np.array_equal(np.asarray(Image.open(file)), wide[0])
+
+
+def test_a_watcher_is_told_and_nothing_is_written(
+    levels: images.Levels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    listener = Listener()
+    trained = SinGAN.train(levels, seed=1, device="cpu", watcher=listener, **TINY)
+    assert [scale for scale, _ in listener.scales] == list(range(len(trained)))
+    assert listener.scales[0][1] == {"real_scale", "fake_sample", "G(z_opt)"}
+    assert listener.shares == sorted(listener.shares)
+    assert listener.shares[-1] == pytest.approx(1)
+    assert listener.closed == 1
+    assert not list(tmp_path.iterdir())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_watcher_there_is_a_bar(levels: images.Levels, capsys: Capture) -> None:
+    SinGAN.train(levels, seed=1, device="cpu", **TINY)
+    out, err = capsys.readouterr()
+    assert "scale 2 of 2" in err
+    assert out == ""
+
+
+def test_samples_are_8_bit_pictures_of_the_size_asked(model: Model) -> None:
+    height, width = model.size
+    pictures = model.sample(4, start_scale=0, scale_h=2)
+    assert pictures.shape == (4, height, 2 * width, 3)
+    assert pictures.dtype == np.uint8
+    assert np.array_equal(model.sample(2, seed=3), model.sample(4, seed=3)[:2])
+    assert not np.array_equal(model.sample(1), model.sample(1))
+    assert model.reconstruct().shape == model.picture.shape == (height, width, 3)
+    assert repr(model) == f"<SinGAN model of an array: 3 scales, {height} x {width} pixels>"
+
+
+def test_a_saved_model_is_the_same(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "lake"
+    model.save(folder)
+    again = SinGAN.load(folder, device="cpu")
+    assert again.manifest == model.manifest
+    assert np.array_equal(again.sample(2, seed=1), model.sample(2, seed=1))
+    with pytest.raises(FileExistsError, match="is not empty: name another folder, or set `overwrite`"):
+        model.save(folder)
+    model.save(folder, overwrite=True)
+    assert [path.name for path in folder.parent.iterdir()] == ["lake"]
+
+
+def test_a_reference_and_its_mask_are_arrays_or_files(model: Model, tmp_path: Path) -> None:
+    pasted = model.picture.copy()
+    pasted[6:12, 4:10] = 255 - pasted[6:12, 4:10]
+    mask = np.zeros(pasted.shape[:2], bool)
+    mask[6:12, 4:10] = True
+    Image.fromarray(pasted).save(tmp_path / "ref.png")
+    Image.fromarray(mask).save(tmp_path / "ref_mask.png")
+    of_arrays = model.harmonize(pasted, mask, start_scale=1, count=2, seed=5)
+    assert of_arrays.shape == (2, *model.picture.shape)
+    assert np.array_equal(of_arrays, model.harmonize(tmp_path / "ref.png", start_scale=1, count=2, seed=5))
+    assert np.array_equal(of_arrays, model.harmonize(pasted / 255, mask.astype(float), start_scale=1, count=2, seed=5))
+    assert model.harmonize(pasted, start_scale=1).shape == (1, *model.picture.shape)  # where it differs
+    whole = model.edit(pasted, mask, start_scale=1, count=2, blend=False, seed=5)
+    assert not np.array_equal(whole, of_arrays)
+    assert np.array_equal(of_arrays[0, -1, -1], model.picture[-1, -1])  # far from the mask
+    assert model.edit(pasted, mask, start_scale=1).shape == (1, *model.picture.shape)
+
+
+def test_paint_enlargement_and_animation(model: Model) -> None:
+    height, width = model.size
+    strokes = np.full((30, 40, 3), 200, np.uint8)
+    strokes[10:20] = (20, 40, 90)
+    assert model.paint(strokes, start_scale=1, count=2).shape == (2, height, width, 3)
+    painted = model.paint(strokes, start_scale=1, quantize=True, seed=2, progress=False)
+    assert np.array_equal(painted, model.paint(strokes, start_scale=1, quantize=True, seed=2, progress=False))
+    assert model.super_resolve(factor=2).shape == (2 * height, 2 * width, 3)
+    assert model.super_resolve(strokes, factor=1.5).shape == (45, 60, 3)
+    frames = model.animate(5, start_scale=1, seed=1)
+    assert frames.shape == (5, height, width, 3)
+
+
+def test_models_for_super_resolution_and_animation(levels: images.Levels) -> None:
+    sizes = {name: value for name, value in TINY.items() if name != "min_size"}
+    enlarging = SinGAN.train(levels, task="SR", sr_factor=2, seed=1, device="cpu", watcher=Listener(), **TINY)
+    assert enlarging.manifest.options["alpha"] == 100
+    assert enlarging.manifest.options["scale_factor"] == pytest.approx(2 ** (-1 / 3))
+    moving = SinGAN.train(levels, task="animation", seed=1, device="cpu", watcher=Listener(), **sizes, min_size=13)
+    assert moving.pyramid.noise_border
+    assert moving.animate(3).shape[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda model, levels: SinGAN.train(levels, max_size=0), "`max_size` must be at least 1"),
+        (lambda model, levels: SinGAN.train(levels, nite=3), "unknown option `nite`: do you mean `niter`?"),
+        (lambda model, levels: SinGAN.train(levels, niter="3"), "`niter` must be a whole number, not '3'"),
+        (lambda model, levels: SinGAN.train(levels, nfc=True), "`nfc` must be a whole number, not True"),
+        (lambda model, levels: SinGAN.train(levels, task="paint"), "`task` must be one of train, SR, animation"),
+        (lambda model, levels: SinGAN.train(levels, min_size=300), "`min_size` 300 is above `max_size` 250"),
+        (lambda model, levels: SinGAN.train(levels, task="SR", sr_factor=1), "`sr_factor` must be above 1, not 1"),
+        (lambda model, levels: model.sample(0), "`count` must be at least 1"),
+        (lambda model, levels: model.sample(start_scale=7), "`start_scale` must be 0 to 2"),
+        (lambda model, levels: model.sample(scale_h=0.001), "`scale_v` 1 and `scale_h` 0.001 leave no pixel"),
+        (lambda model, levels: model.harmonize(levels, start_scale=0), "must be 1 to 2 for this model, not 0"),
+        (lambda model, levels: model.harmonize(model.picture, start_scale=1), "give a `mask`"),
+        (lambda model, levels: model.edit(levels, levels[:, :, 0] * 0, start_scale=1), "`mask` marks no pixel"),
+        (lambda model, levels: model.paint([[1]], start_scale=1), "`strokes` has values of type int64"),
+        (lambda model, levels: model.super_resolve(factor=1), "`factor` must be above 1"),
+    ],
+)
+def test_errors_speak_of_arguments(model: Model, levels: images.Levels, call: Any, words: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        call(model, levels)
+    assert words in str(error.value)
+    assert "--" not in str(error.value)
+
+
+def test_a_folder_that_the_script_left_unfinished_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.train()
+    (workspace.model() / "2" / "netG.pth").unlink()
+    with pytest.raises(ValueError, match="is incomplete, 2 of 3 scales"):
+        SinGAN.load(workspace.model())
+    with pytest.raises(FileNotFoundError, match="no trained model in"):
+        SinGAN.load(tmp_path / "nowhere")
+    assert "--niter" in SMALL  # the same sizes as TINY's

@@ -1,0 +1,88 @@
+"""The terms of a loss: one more row is reported and trained, whatever runs the iterations."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from torch import Tensor
+
+from SinGAN.engines import cuda_graph
+from SinGAN.engines.compiled import Compiled, has_compiler
+from SinGAN.engines.cuda_graph import Captured
+from SinGAN.engines.engine import Engine
+from SinGAN.losses import terms
+from SinGAN.losses.terms import CRITIC_LOSSES, Target, Term, loss_names
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.planning import plan_scales
+from SinGAN.training import train
+from tests.conftest import TINY, TINY_NET, stripes
+
+Patch = pytest.MonkeyPatch
+PLAIN = ("G_adversarial", "reconstruction", "G_total")
+
+
+def brightness(image: Tensor, target: Target) -> Tensor:
+    """A loss that pulls an image to white."""
+    return (image - target.real.new_ones(())).square().mean()
+
+
+def repeated(work: Callable[[], Tensor], rng: torch.Generator) -> Callable[[], Tensor]:
+    """In place of a CUDA graph: the work itself."""
+    return work
+
+
+ENGINES = {
+    "eager": Engine(),
+    "recompute": Engine(recompute="always"),
+    "cudagraph": Engine("cudagraph", prepare=Captured),
+    "compiled": Engine("compiled", programs=Compiled()),
+}
+NEEDS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["eager", "recompute", "cudagraph", pytest.param("compiled", marks=[pytest.mark.slow, NEEDS_COMPILER])],
+)
+@pytest.mark.parametrize("place", ["terms_on_fake", "terms_on_rebuilt"])
+def test_another_row_is_reported_and_trains(name: str, place: str, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(cuda_graph, "side_stream", lambda device: None)
+    monkeypatch.setattr(cuda_graph, "aside", lambda work, stream, device: work())
+    monkeypatch.setattr(cuda_graph, "capture", repeated)
+    rows = getattr(terms, place)
+    config, means, seen = TrainConfig(niter=20, lr_g=0.01), [], list[Mapping[str, Tensor]]()
+    for weight in (0.0, 50.0):
+        term = Term("brightness", weight, brightness)
+        monkeypatch.setattr(terms, place, lambda config, term=term: (*rows(config), term))
+        pyramids = train(
+            stripes(),
+            plan_scales(24, 32, TINY),
+            TINY_NET,
+            config,
+            torch.Generator().manual_seed(1),
+            watch=lambda scale, iteration, losses, state: seen.append(losses),
+            engine=ENGINES[name],
+        )
+        pyramid = next(pyramids)
+        means.append(float(pyramid.generate(pyramid.z_rec()).mean()))
+    assert loss_names(config) == (*CRITIC_LOSSES, *PLAIN, "brightness")
+    assert all(tuple(losses) == loss_names(config) for losses in seen)
+    assert float(seen[0]["brightness"]) == 0 < float(seen[-1]["brightness"])
+    assert means[1] > means[0] + 0.1
+    last = seen[-1]
+    summands = last["G_adversarial"] + last["reconstruction"] + last["brightness"]
+    torch.testing.assert_close(last["G_total"], summands, rtol=1e-5, atol=1e-5)
+
+
+def test_the_columns_keep_their_order() -> None:
+    config = TrainConfig(texture_weight=1.0, perceptual_weight=1.0)
+    critics = ("D_real", "D_fake", "gradient_penalty", "D_total")
+    assert loss_names(TrainConfig()) == (*critics, *PLAIN)
+    assert loss_names(config) == (*critics, *PLAIN, "texture", "perceptual")
+
+
+def test_a_loss_that_compares_activations_needs_a_vgg() -> None:
+    target = Target(stripes(), stripes(), 1.0)
+    (term,) = terms.terms_on_fake(TrainConfig(texture_weight=1.0))
+    with pytest.raises(ValueError, match="need a VGG"):
+        term.value(stripes(), target)

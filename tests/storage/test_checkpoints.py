@@ -1,0 +1,70 @@
+"""Checkpoints: what comes back is what was kept, from this version and from older ones."""
+
+from pathlib import Path
+
+import torch
+
+from SinGAN.storage import checkpoints
+from SinGAN.storage.checkpoints import Checkpoint, ScaleState
+
+CPU = torch.device("cpu")
+NAMES = ("D_total", "G_total")
+STATE = ScaleState(
+    iterations=3,
+    z_rec=torch.ones(1, 3, 4, 4),
+    rng=torch.Generator().manual_seed(2).get_state(),
+    generator={"w": torch.zeros(2)},
+    critic={"w": torch.ones(2)},
+    generator_optimizer={"state": {}, "param_groups": []},
+    critic_optimizer={"state": {}, "param_groups": []},
+)
+
+
+def kept(scale: int = 1, base: torch.Tensor | None = None) -> Checkpoint:
+    return Checkpoint(scale, STATE, NAMES, torch.arange(6.0).reshape(3, 2), base)
+
+
+def silent(text: str) -> None:
+    raise AssertionError(text)
+
+
+def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, kept(base=torch.full((2,), 7.0)))
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, silent)
+    assert found is not None
+    assert (found.scale, found.losses, found.state.iterations) == (1, NAMES, 3)
+    assert torch.equal(found.curves, kept().curves)
+    assert found.base is not None
+    assert found.base.tolist() == [7, 7]
+    assert torch.equal(found.state.rng, STATE.rng)
+    assert torch.equal(found.state.critic["w"], torch.ones(2))
+    assert checkpoints.find(tmp_path, 2, CPU, NAMES, silent) is None
+
+
+def test_the_one_before_stays_until_both_go(tmp_path: Path) -> None:
+    for scale in (0, 1, 2):
+        checkpoints.save(tmp_path, kept(scale))
+    assert [path.name for path in checkpoints.existing(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
+    assert checkpoints.find(tmp_path, 1, CPU, NAMES, silent) is not None
+    assert checkpoints.find(tmp_path, 0, CPU, NAMES, silent) is None
+    checkpoints.remove(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_of_before_the_names_of_losses_serve(tmp_path: Path) -> None:
+    checkpoints.save(tmp_path, kept())
+    values = torch.load(tmp_path / checkpoints.NEWEST)
+    del values["losses"]
+    torch.save(values, tmp_path / checkpoints.NEWEST)
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, silent)
+    assert found is not None
+    assert found.losses == NAMES
+
+
+def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
+    lines: list[str] = []
+    checkpoints.save(tmp_path, kept())
+    assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), lines.append) is None
+    assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), lines.append) is None
+    assert len(lines) == 2
+    assert all("is no checkpoint of a training: going on from what was kept before it" in line for line in lines)
