@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from SinGAN.pictures import images
 from SinGAN.storage import pretrained as weights
-from SinGAN.storage.tensors import load_weights
 
 METRICS = ("isc", "fid", "kid")
 KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer
@@ -36,9 +35,8 @@ def lpips_diversity(samples: Tensor) -> float:
     if len(samples) < 2:
         raise ValueError("the distance between samples needs two of them")
     lpips = _module("sample_similarity_lpips").SampleSimilarityLPIPS
-    for url in lpips_urls():
-        weights.read(weights.fetch(url))  # checked here; torch-fidelity finds them in the cache
-    measure = lpips("lpips-vgg16").to(samples.device)
+    with weights.clean_cache([weights.fetch(url) for url in lpips_urls()]):
+        measure = lpips("lpips-vgg16").to(samples.device)  # torch-fidelity finds its weights in the cache
     levels = ((samples + 1) / 2 * 255).round().to(torch.uint8)
     neighbours = levels.roll(-1, dims=0)
     pairs = zip(levels.split(1), neighbours.split(1), strict=True)
@@ -65,38 +63,28 @@ def set_metrics(
     fewest = min(len(fake), len(real)) if set(metrics) & {"fid", "kid"} else len(fake)
     if fewest < 2:
         raise ValueError(f"{', '.join(metrics)} need sets of at least 2 pictures, and one has {fewest}")
-    source = checked_weights(extractor.URL_INCEPTION_V3, file)
-    try:
-        values: dict[str, float] = calculate(
-            input1=Pictures(fake),
-            input2=Pictures(real),
-            cuda=device.type == "cuda",
-            batch_size=BATCH if len({images.size(file) for file in (*real, *fake)}) == 1 else 1,
-            feature_extractor_weights_path=str(source),
-            isc_splits=min(ISC_SPLITS, len(fake)),
-            kid_subset_size=min(KID_SUBSET, fewest),
-            save_cpu_ram=True,  # reads pictures in this process: an unreadable one is one line
-            cache=False,
-            verbose=False,
-            **{metric: metric in metrics for metric in METRICS},
-        )
-    except RuntimeError as error:
-        if "state_dict" not in str(error):
-            raise
-        raise ValueError(f"{source} does not hold torch-fidelity's Inception weights: {str(error)[:200]} ..") from error
+    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file, "weights")
+    with weights.clean_copies([source]) as (copy,):
+        try:
+            values: dict[str, float] = calculate(
+                input1=Pictures(fake),
+                input2=Pictures(real),
+                cuda=device.type == "cuda",
+                batch_size=BATCH if len({images.size(file) for file in (*real, *fake)}) == 1 else 1,
+                feature_extractor_weights_path=str(copy),
+                isc_splits=min(ISC_SPLITS, len(fake)),
+                kid_subset_size=min(KID_SUBSET, fewest),
+                save_cpu_ram=True,  # reads pictures in this process: an unreadable one is one line
+                cache=False,
+                verbose=False,
+                **{metric: metric in metrics for metric in METRICS},
+            )
+        except RuntimeError as error:
+            if "state_dict" not in str(error):
+                raise
+            why = str(error)[:200]
+            raise ValueError(f"{source} does not hold torch-fidelity's Inception weights: {why} ..") from error
     return values
-
-
-def checked_weights(url: str, file: Path | None) -> Path:
-    """The path of the Inception weights, ``file`` or the download from ``url``: torch-fidelity can read it safely.
-
-    Raises:
-        ValueError: the file is damaged, or could run code when torch-fidelity reads it.
-        FileNotFoundError: there is no such file, or the download failed.
-    """
-    source = weights.fetch(url) if file is None else weights.existing(file, "weights")
-    load_weights(source)  # torch-fidelity's own reading could run code
-    return source
 
 
 def _module(name: str) -> Any:

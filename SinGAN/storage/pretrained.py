@@ -1,8 +1,11 @@
 """Files of pretrained weights: named by the user, or downloaded once into torch's cache."""
 
 import logging
+import os
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.storage.files import fresh_parents
-from SinGAN.storage.tensors import load_weights
+from SinGAN.storage.tensors import load_weights, save
 
 LOG = logging.getLogger(__name__)
 HASH = re.compile(r"-([0-9a-f]{8,})\.")  # the start of a file's SHA-256, in its name
@@ -61,6 +64,45 @@ def read(path: Path) -> dict[str, Tensor]:
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
     except Exception as error:  # damaged bytes make numpy raise nearly anything
         raise ValueError(f"{path} is damaged or no npz file of weights ({error})") from error
+
+
+@contextmanager
+def clean_copies(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Copies of weights ``files`` for a library to read, in a folder that goes when the block ends.
+
+    They are written from the tensors that ``read`` finds. A file that is two formats at once can be
+    harmless to one reader and run code in another: what is checked here is what the library gets.
+
+    Raises:
+        ValueError: a file is damaged or holds something else.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(folder) / str(index) / file.name for index, file in enumerate(files)]
+        for copy, file in zip(copies, files, strict=True):
+            save(copy, read(file))
+        yield copies
+
+
+@contextmanager
+def clean_cache(files: Sequence[Path]) -> Iterator[None]:
+    """A cache of torch's that holds clean copies of ``files``, its own downloads, and nothing else, for the block.
+
+    Raises:
+        ValueError: a file is damaged, or the cache's place was set with ``torch.hub.set_dir``.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        before = os.environ.get("TORCH_HOME")
+        os.environ["TORCH_HOME"] = home
+        try:
+            cache = Path(torch.hub.get_dir())
+            if not cache.is_relative_to(home):
+                raise ValueError("the cache's place was set with torch.hub.set_dir: set TORCH_HOME instead")
+            for file in files:
+                save(cache / "checkpoints" / file.name, read(file))
+            yield
+        finally:
+            os.environ.pop("TORCH_HOME")
+            os.environ.update({} if before is None else {"TORCH_HOME": before})
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

@@ -1,8 +1,12 @@
 """The measures of a model: on known answers, by the script on a tiny model, and torch-fidelity's on sets."""
 
 import importlib
+import io
 import json
 import math
+import os
+import pickle
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -307,3 +311,52 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(importlib.import_module("sys").modules, "torch_fidelity.metrics", None)
     with pytest.raises(ValueError, match="pip install torch-fidelity"):
         fidelity.set_metrics([], [], ["fid"], None, torch.device("cpu"))
+
+
+class Runs:
+    """Pickled code: makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+def two_formats(file: Path, mark: Path) -> None:
+    """Write a file that torch reads as empty weights with ``weights_only``, and as pickled code, in a tar, without."""
+    magic, protocol = 0x1950A86A20F9469CFC6C, 1001
+    values: list[object] = [magic, protocol, {}, {}, []]
+    head = b"".join(pickle.dumps(value, protocol=2) for value in values)
+    body, buffer = pickle.dumps(Runs(mark), protocol=2), io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        archive.addfile(tarfile.TarInfo(head.decode("latin-1")), io.BytesIO())
+        entry = tarfile.TarInfo("storages")
+        entry.size = len(body)
+        archive.addfile(entry, io.BytesIO(body))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(buffer.getvalue())
+
+
+def test_weights_that_are_two_formats_run_no_code(tmp_path: Path, capsys: Capture) -> None:
+    evil, mark, real = tmp_path / "evil.pth", tmp_path / "ran", put(tmp_path / "r", a_png=REAL, b_png=REAL)
+    two_formats(evil, mark)
+    assert weights.read(evil) == {}  # harmless to our reader
+    with pytest.raises(Exception, match=r".*"):
+        torch.load(evil, weights_only=False)
+    assert mark.exists()  # and not to another one
+    mark.rmdir()
+    line = refusal(capsys, lambda: compare(real, real, tmp_path / "out", "--weights", str(evil)))
+    assert "torch-fidelity's Inception" in line
+    assert not mark.exists()
+
+
+def test_lpips_weights_that_are_two_formats_run_no_code(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    for url in fidelity.lpips_urls():
+        two_formats(weights.cached(url), mark)
+    before = os.environ.get("TORCH_HOME")
+    with pytest.raises(RuntimeError, match="state_dict"):
+        fidelity.lpips_diversity(REAL.repeat(2, 1, 1, 1))
+    assert not mark.exists()
+    assert os.environ.get("TORCH_HOME") == before
