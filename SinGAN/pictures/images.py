@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from skimage.color import rgb2gray
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import regular, whole_file
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 
 LOG = logging.getLogger(__name__)
 ORIENTATION = ExifTags.Base.Orientation
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, as EPS, start programs
 LARGE = 50_000_000  # pixels
 
 
@@ -29,7 +30,7 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
     Of several frames or pages the first is read.
 
     Arguments:
-        path: a file of any kind that Pillow reads.
+        path: a file of one of ``FORMATS``, whatever its name.
         channels: 1: colours become grey. 3: grey becomes RGB, alpha is dropped. 4: alpha is kept.
         opaque: with 4 channels, fill in an alpha that is lacking.
 
@@ -44,8 +45,8 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
             if picture.width * picture.height > LARGE:
                 LOG.info(f"{path} has {picture.width * picture.height / 1e6:.0f} megapixels: reading it takes some GB")
             levels = decode(ImageOps.exif_transpose(picture))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} can't be read as a picture: {error}") from error
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
     if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
     return to_tensor(with_channels(levels, channels))
@@ -61,16 +62,26 @@ def size(path: Path) -> tuple[int, int]:
         with _opened(path) as picture:
             width, height = picture.size
             turned = picture.getexif().get(ORIENTATION, 1) >= 5
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} can't be read as a picture: {error}") from error
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
     return (width, height) if turned else (height, width)
+
+
+UNREADABLE = OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    """The error that names ``path``, which Pillow could not read for ``error``."""
+    unknown = isinstance(error, UnidentifiedImageError)
+    why = "it is none of PNG, JPEG, WebP, TIFF, BMP and GIF" if unknown else error
+    return ValueError(f"{path} can't be read as a picture: {why}")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about files that are odd, but can be read
-        with Image.open(path) as picture:
+        with Image.open(regular(path), formats=FORMATS) as picture:
             yield picture
 
 

@@ -16,7 +16,7 @@ from SinGAN.options.model import ModelOptions, defaults, legacy_defaults, option
 from SinGAN.options.tasks import TASKS, TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import regular, whole_file
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 FILE = "manifest.json"
@@ -88,7 +88,7 @@ class Manifest:
         Raises:
             ValueError: it is missing or not what ``write`` writes.
         """
-        path = folder / FILE
+        path = regular(folder / FILE)
         if original.is_original(folder):
             return cls._of_authors(folder)
         try:

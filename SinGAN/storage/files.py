@@ -91,6 +91,17 @@ def replace_folder(new: Path, old: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def regular(path: Path) -> Path:
+    """``path``, which is to be read: a pipe or a device in its place, which could keep a reader waiting, is refused.
+
+    Raises:
+        ValueError: it is neither a regular file nor missing.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no regular file: put one there")
+    return path
+
+
 def keep_inside(root: Path, paths: Iterable[Path]) -> None:
     """Raise a ValueError where one of ``paths``, below ``root``, is a link that leads out of it."""
     for path in paths:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import regular, whole_file
 
 
 def save(path: Path, value: object) -> None:
@@ -28,9 +28,9 @@ def load(path: Path, device: torch.device) -> Any:
     """The tensors and plain values in ``path``, on ``device``; loading can't run code.
 
     Raises:
-        ValueError: ``path`` is damaged or holds something else.
+        ValueError: ``path`` is no regular file, is damaged, or holds something else.
     """
-    content = io.BytesIO(path.read_bytes())
+    content = io.BytesIO(regular(path).read_bytes())
     try:
         return torch.load(content, map_location=device, weights_only=True)
     except Exception as error:  # damaged bytes make torch raise nearly anything

@@ -1,6 +1,7 @@
 """Pictures in and out: every kind of file, and what is said of those that can't be read."""
 
 import gc
+import os
 from pathlib import Path
 
 import imageio.v3
@@ -215,3 +216,36 @@ def test_a_huge_picture_is_said_to_be_one_or_refused(
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="can't be read as a picture"):
         images.read(tmp_path / "cut.png")
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n(ran) (w) file closefile showpage\n%%EOF\n"
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.eps", "x.jpg"])
+def test_a_picture_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """PostScript, whatever its name, would be given to Ghostscript."""
+
+    def started(*command: object, **more: object) -> None:
+        raise AssertionError(command)
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    (tmp_path / name).write_bytes(EPS)
+    for read in (images.read, images.size):
+        with pytest.raises(ValueError, match="it is none of PNG, JPEG, WebP, TIFF, BMP and GIF"):
+            read(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    """Reading one would wait for ever."""
+    os.mkfifo(tmp_path / "x.png")
+    for read in (images.read, images.size):
+        with pytest.raises(ValueError, match=r"x\.png is no regular file"):
+            read(tmp_path / "x.png")
+
+
+def test_pictures_of_phones_are_read(tmp_path: Path) -> None:
+    """Several JPEGs in one file."""
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "x.jpg", format="MPO", save_all=True, append_images=frames[1:])
+    assert images.read(tmp_path / "x.jpg").shape == (1, 3, 6, 8)

@@ -1,9 +1,13 @@
 """Files and folders are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.storage import files, tensors
 from SinGAN.storage.files import files_into, replace_folder, whole_file, whole_folder
 
 
@@ -74,3 +78,20 @@ def test_replacing_nothing_renames(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     replace_folder(tmp_path / "new", tmp_path / "place")
     assert everything(tmp_path) == ["place"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for name in ("file", "link", "missing"):
+        assert files.regular(tmp_path / name) == tmp_path / name
+    for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
+        with pytest.raises(ValueError, match="is no regular file: put one there"):
+            files.regular(path)
+    with pytest.raises(ValueError, match="is no regular file"):
+        tensors.load(tmp_path / "pipe", torch.device("cpu"))
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(ValueError, match="is no regular file"):
+        Manifest.read(tmp_path)
