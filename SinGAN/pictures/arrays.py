@@ -35,8 +35,8 @@ def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque:
         FileNotFoundError: there is no such file.
         ValueError: it is no picture, or of values, a type or a shape that no picture has.
     """
-    if is_file(picture):
-        return images.read(Path(os.fspath(picture)), channels, opaque)  # type: ignore[arg-type]
+    if isinstance(picture, str | os.PathLike):
+        return images.read(Path(picture), channels, opaque)
     levels = images.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
