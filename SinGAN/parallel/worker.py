@@ -81,8 +81,9 @@ def run_on_worker(job: Job, picture: bytes, before: bytes, store: Any, limits: L
         (inputs / job.picture.name).write_bytes(picture)
         unpack(ray.get(store.latest.remote(job)) or before, out)
         flags = [*job.flags, f"--input_name={job.picture.name}", f"--input_dir={inputs}", f"--out={out}"]
+        home = str(job.folder.parents[2])  # the caller's folder of results, which the printed lines are to name
         with send_regularly(out, limits.every, lambda archive: store.keep.remote(job, archive)):
-            error = run_command(job.command, flags, lambda line: store.report.remote(job, line))
+            error = run_command(job.command, flags, lambda line: store.report.remote(job, line.replace(str(out), home)))
         return error, time.monotonic() - start, pack(out, [out])
 
 

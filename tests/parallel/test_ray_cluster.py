@@ -192,6 +192,7 @@ def test_a_cluster_of_this_machine_is_started_where_no_address_is_given(tmp_path
     assert done.returncode == 1, done.stdout + done.stderr
     rows = [line.split()[:2] for line in done.stdout.splitlines()[-2:]]
     assert rows == [["x.png", "done"], ["bad.png", "failed"]]
+    assert f"--out {workspace.out}" in done.stdout  # not the worker's own folder
     assert (workspace.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()
     assert (workspace.model() / "manifest.json").exists()
     assert not (workspace.out / "TrainedModels" / "bad").exists()
