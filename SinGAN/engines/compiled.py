@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from SinGAN.engines import program_cache
 from SinGAN.engines.arguments import parts, with_parts
 from SinGAN.engines.winograd import conv2d, convolving
 from SinGAN.losses.iteration import BoundLoss, eagerly
@@ -21,6 +22,7 @@ from SinGAN.losses.iteration import BoundLoss, eagerly
 Program = Callable[..., list[Any]]
 """From tensors, those of nets first, to the value of a loss and its gradients (None where there is none)."""
 
+LOG = logging.getLogger(__name__)
 NEEDED = "a C++ compiler (as g++) and the headers of Python"
 FAILURES = RuntimeError, OSError, ImportError, AttributeError, TypeError
 """The errors of compiling: Dynamo's and Inductor's, a full disk, a private part of PyTorch that changed."""
@@ -85,7 +87,7 @@ class Compiled:
             if not self.optional:
                 raise ValueError(f"{line}: `engine` eager does without") from error
             if None not in self.programs.values():  # the first one
-                logging.getLogger(__name__).warning("%s: going on without, more slowly", line)
+                LOG.warning(f"{line}: going on without, more slowly")
             return None
 
     def tensors_of(self, net: nn.Module) -> "NetTensors":
@@ -154,15 +156,26 @@ def compiled(bound: BoundLoss) -> Program:
     return compile_graph(differentiated, examples, {torch.ops.aten.native_batch_norm.default: batch_norm})
 
 
+@functools.cache
+def _sweep_once() -> None:
+    program_cache.sweep()
+
+
 def compile_graph(function: Callable[..., Any], examples: list[Tensor], replacements: dict[Any, Any]) -> Program:
     """``function`` of tensors like ``examples``, compiled; ``replacements`` are functions by the operator."""
     from torch._inductor import standalone_compile  # not above: it takes two seconds
 
+    _sweep_once()
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     traced = make_fx(function, replacements, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
     with torch.no_grad():
-        program: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")
-    return program
+        while True:
+            try:
+                program: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")
+                return program
+            except FAILURES as error:
+                if not program_cache.removed(error):
+                    raise
 
 
 def named_tensors(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -182,7 +182,7 @@ class EngineSettings:
             raise ValueError(f"`engine` compiled needs {NEEDED}: install them, or leave it out")
         fast = self.winograd != "never" and on_cpu_in_fp32 and winograd.library() is not None
         if self.winograd == "always" and not fast:
-            raise ValueError("`winograd` always needs a C++ compiler with OpenMP, as g++: install it, or leave it out")
+            raise ValueError(f"`winograd` always needs {winograd.lacking()}, or leave it out")
         where_it_pays = self.engine == "auto" and on_cpu_in_fp32 and self.recompute != "always" and has_compiler()
         programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
         name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine

@@ -1,82 +1,46 @@
 """3 x 3 convolutions on the CPU by Winograd's method, in a quarter of the multiplications (Lavin and Gray 2016).
 
-Those from or to a few channels (colours, scores) are products of matrices. ``winograd.cpp`` is
-compiled when it is first needed. Derivatives are such convolutions again, so that they can be taken of
-any order.
+Those from or to a few channels (colours, scores) are products of matrices. Derivatives are such
+convolutions again, so that they can be taken of any order.
 """
 
 import ctypes
 import functools
-import hashlib
-import os
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from SinGAN.engines import native_code
 from SinGAN.models import Conv2d, Convolve
-from SinGAN.storage.files import whole_file
 
-NATIVE = Path(__file__).parent / "native"
-SOURCES = [NATIVE / name for name in ("winograd.cpp", "winograd.h", "few_channels.h", "vectors.h")]
 MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
 FEW = 4
-VECTORS = {
-    "AVX512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
-    "AVX2": ["-mavx2", "-mfma"],
-}
 LAST = torch.channels_last
 POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
-def compiler() -> str | None:
-    """The C++ compiler: the one named by CXX, else g++."""
-    return shutil.which(os.environ.get("CXX", "g++"))
-
-
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled code, from torch's folder of extensions where it is there; None where it can't be had."""
-    cxx, options = compiler(), [*VECTORS.get(torch.backends.cpu.get_cpu_capability(), []), "-O3", "-fopenmp"]
-    if cxx is None:
-        return None
+    """The compiled code; None where it can't be had, see ``lacking``."""
     try:
-        version = subprocess.run([cxx, "--version"], capture_output=True, check=True).stdout
-        parts = [version, *(source.read_bytes() for source in SOURCES), *map(str.encode, options)]
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-        file = extensions() / f"singan_winograd_{digest}.so"
-        if not file.exists():
-            compile_into(file, cxx, options)
-        code = ctypes.CDLL(str(file))
-    except (OSError, subprocess.CalledProcessError):
+        code = native_code.load()
+    except native_code.LackingError:
         return None
     code.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
     code.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
     return code
 
 
-def compile_into(file: Path, cxx: str, options: list[str]) -> None:
-    """Compile the sources with the compiler ``cxx`` into the shared library ``file``."""
-    with whole_file(file) as draft:
-        half = draft.with_suffix(".o")
-        try:
-            command = [cxx, "-std=c++17", "-fPIC", *options, "-c", str(SOURCES[0]), "-o", str(half)]
-            subprocess.run(command, capture_output=True, check=True)
-            # not linked with OpenMP: it shall share the threads of PyTorch's
-            subprocess.run([cxx, "-shared", str(half), "-o", str(draft)], capture_output=True, check=True)
-        finally:
-            half.unlink(missing_ok=True)
-
-
-def extensions() -> Path:
-    """The folder of compiled extensions: torch's."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("TORCH_EXTENSIONS_DIR") or cache / "torch_extensions")
+def lacking() -> str:
+    """What is needed for the compiled code, and is not there."""
+    try:
+        native_code.load()
+    except native_code.LackingError as error:
+        return str(error)
+    return ""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:

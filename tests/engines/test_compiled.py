@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.engines import engine as engines
+from SinGAN.engines import program_cache
 from SinGAN.engines.compiled import Compiled, compiles, has_compiler
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
@@ -107,6 +110,46 @@ def test_a_program_that_can_not_be_compiled(
     assert torch.equal(torch.stack(losses), torch.stack(eager_losses))
     (line,) = caplog.messages
     assert line.endswith("(No space left on device): going on without, more slowly")
+
+
+PROGRAM = """
+import torch
+from SinGAN.engines.compiled import compile_graph
+print(compile_graph(lambda x: [2 * x.sin().relu()], [torch.zeros(64)], {})(torch.ones(64))[0][0].item())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+@pytest.mark.parametrize(("size", "age"), [(0, 0), (0, 100), (5000, 100)])
+def test_a_damaged_program_is_compiled_again(size: int, age: int, tmp_path: Any) -> None:
+    """As a killed process leaves it; in processes of their own: PyTorch remembers what it loaded."""
+    for attempt in range(2):
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stdout[:6]) == (0, "1.6829"), done.stderr
+        assert ("it is compiled again" in done.stderr) is (attempt == 1)
+        for library in tmp_path.glob("*/*.so"):
+            assert attempt == 0 or age == 0 or program_cache.is_whole(library)
+            os.truncate(library, size)
+            os.utime(library, (time.time() - age,) * 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the format of Linux's libraries")
+def test_libraries_that_are_cut_off_are_known(tmp_path: Path, monkeypatch: Patch) -> None:
+    (tmp_path / "ab").mkdir()
+    library = tmp_path / "ab" / "x.so"
+    header = b"\x7fELF\x02\x01".ljust(40, b"\0") + (100).to_bytes(8, "little") + bytes(10) + b"\x40\0\x02\0\0\0"
+    content = header.ljust(100 + 2 * 64, b"x")
+    for length, whole in ((len(content), True), (len(content) - 1, False), (70, False), (50, False), (0, False)):
+        library.write_bytes(content[:length])
+        assert program_cache.is_whole(library) is whole
+    monkeypatch.setattr(program_cache, "folder", lambda: tmp_path)
+    program_cache.sweep()
+    assert library.exists(), "it may still be written"
+    os.utime(library, (0, 0))
+    program_cache.sweep()
+    assert not library.exists()
 
 
 @pytest.mark.slow

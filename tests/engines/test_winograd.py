@@ -1,6 +1,7 @@
 """Winograd's convolutions: PyTorch's values and derivatives, and where they are used."""
 
 import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
 from SinGAN.engines import engine as engines
-from SinGAN.engines import winograd
+from SinGAN.engines import native_code
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import LAST, conv2d, convolve, convolving, library, weight_gradient
@@ -26,6 +27,7 @@ from SinGAN.losses.terms import weighted_penalty
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Conv2d, Convolve, Discriminator, NetConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.storage.hashes import sha256
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from tests.conftest import stripes
 from tests.engines.test_recompute import nets_of
@@ -281,12 +283,26 @@ def test_it_is_compiled_once(fresh: Path) -> None:
 
 def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert library() is not None
-    copies = [Path(shutil.copy(source, tmp_path)) for source in winograd.SOURCES]
+    copies = [Path(shutil.copy(source, tmp_path)) for source in native_code.SOURCES]
     copies[-1].write_text(copies[-1].read_text() + "\n")
-    monkeypatch.setattr(winograd, "SOURCES", copies)
+    monkeypatch.setattr(native_code, "SOURCES", copies)
     library.cache_clear()
     assert library() is not None
     assert len(list(fresh.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:5000], lambda content: content[::-1]])
+def test_damaged_code_is_compiled_again(fresh: Path, damage: Callable[[bytes], bytes]) -> None:
+    assert library() is not None
+    (file,) = fresh.iterdir()
+    whole = file.read_bytes()
+    file.unlink()  # the file that is loaded must not change
+    file.write_bytes(damage(whole))
+    library.cache_clear()
+    assert library() is not None
+    (again,) = fresh.iterdir()
+    assert again.stem.endswith(sha256(again.read_bytes())[:16])
+    assert EngineSettings(winograd="always").choose(CPU).winograd
 
 
 @pytest.mark.parametrize("kind", ["missing", "broken", "folder"])
@@ -300,7 +316,12 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
         monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
     assert EngineSettings("eager").choose(CPU).described() == "eager, fp32"
     assert not fresh.is_dir() or not any(fresh.iterdir())
-    with pytest.raises(ValueError, match="`winograd` always needs a C\\+\\+ compiler"):
+    cause = {
+        "missing": "a C++ compiler with OpenMP, as g++: install it, or leave it out",
+        "broken": f"a C++ compiler with OpenMP, as g++: install it ({tmp_path / 'c++'} failed), or leave it out",
+        "folder": f"its compiled code, in {fresh}: that fails",
+    }[kind]
+    with pytest.raises(ValueError, match=re.escape(f"`winograd` always needs {cause}")):
         EngineSettings(winograd="always").choose(CPU)
 
 
@@ -327,6 +348,6 @@ def test_always_is_for_fp32_on_the_cpu(tmp_path: Path, capsys: Capture) -> None:
 
 def test_the_compiler_is_that_of_cxx(monkeypatch: Patch) -> None:
     monkeypatch.delenv("CXX", raising=False)
-    assert winograd.compiler() == shutil.which("g++")
+    assert native_code.compiler() == shutil.which("g++")
     monkeypatch.setenv("CXX", "sh")
-    assert winograd.compiler() == shutil.which("sh")
+    assert native_code.compiler() == shutil.which("sh")
