@@ -4,6 +4,7 @@ python -m SinGAN.export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=
 """
 
 import importlib.util
+import io
 import json
 import sys
 import warnings
@@ -111,11 +112,13 @@ def shapes(pyramid: Pyramid[TrainedScale], count: int = 1) -> list[list[int]]:
 
 def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     """Write ``pyramid`` as TorchScript, to be called as ``torch.jit.load(file)(noise)``."""
-    with warnings.catch_warnings(), whole_file(file) as draft:
+    content = io.BytesIO()  # in memory first: where the disk is full, torch ends the process
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # it is what was asked for
-        torch.jit.script(Exported(pyramid).eval()).save(
-            str(draft), _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))}
-        )
+        script = torch.jit.script(Exported(pyramid).eval())
+        torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
+    with whole_file(file) as draft:
+        draft.write_bytes(content.getvalue())
 
 
 def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
@@ -139,8 +142,9 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     )
     assert program is not None
     program.model.metadata_props["noise_shapes"] = json.dumps(shapes(pyramid))
+    content = program.model_proto.SerializeToString()
     with whole_file(file) as draft:
-        program.save(str(draft))
+        draft.write_bytes(content)
 
 
 def check(pyramid: Pyramid[TrainedScale]) -> None:

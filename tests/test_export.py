@@ -1,6 +1,10 @@
 """Models as one file: what it makes is what the pyramid makes, at every size."""
 
 import json
+import os
+import resource
+import signal
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +110,29 @@ def test_the_command(tmp_path: Path, capsys: Capture) -> None:
     other = tmp_path / "elsewhere.pt"
     main([str(workspace.model()), "--to", "torchscript", "--file", str(other)])
     assert other.exists()
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """In a child: no file can be larger than 2,000 bytes there."""
+    workspace, told = Workspace(tmp_path), tmp_path / "told"
+    workspace.train()
+    before = workspace.results()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with told.open("w", buffering=1) as sys.stderr:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+                main([str(workspace.model()), "--to", "torchscript"])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    assert told.read_text().endswith("File too large\n")
+    assert told.read_text().count("\n") == 1
+    assert workspace.results() == before
 
 
 def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:

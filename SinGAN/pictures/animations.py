@@ -1,6 +1,7 @@
 """Animations as files: GIF, WebP or MP4."""
 
 import importlib.util
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -42,4 +43,6 @@ def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
         first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
         kind = {".gif": "GIF", ".webp": "WebP"}[path.suffix]
         disposal = {"disposal": 2} if kind == "GIF" and levels[0].shape[2] == 4 else {}  # no older frame shows through
-        first.save(draft, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0, **disposal)
+        content = io.BytesIO()
+        first.save(content, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0, **disposal)
+        draft.write_bytes(content.getvalue())
