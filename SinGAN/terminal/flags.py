@@ -26,6 +26,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         fail(f"{message} (all flags: {self.prog} -h)")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does it, but for a value that it would drop."""
+        for word in args or ():
+            if word.startswith("-") and word.endswith("=--"):
+                self.error(f"argument {word[:-3]}: -- is no value (a file of that name is ./--)")
+        return super().parse_known_args(args, namespace)
+
     def parse_given(self, argv: Sequence[str]) -> tuple[Flags, frozenset[str]]:
         """The flags of ``argv``, and the names of those that stand in it."""
         defaults = {action.dest: action.default for action in self._actions if action.default is not argparse.SUPPRESS}

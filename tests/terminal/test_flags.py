@@ -120,6 +120,11 @@ def test_bad_flags_get_one_line(capsys: pytest.CaptureFixture[str], flags: str, 
     assert words in refusal(capsys, *flags.split())
 
 
+@pytest.mark.parametrize("flag", ["--out", "--input_name", "--niter", "--netD"])
+def test_two_dashes_are_no_value(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"argument {flag}: -- is no value" in refusal(capsys, f"{flag}=--")
+
+
 def choose(*flags: str) -> torch.device:
     with printing_notes():
         return config.parse(config.parser("test", ["train"]), ["--input_name", "x.png", *flags]).device
