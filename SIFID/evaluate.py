@@ -33,7 +33,8 @@ from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.storage import pretrained as weights
-from SinGAN.storage.files import whole_file, whole_folder
+from SinGAN.storage.files import keep_inside, whole_file
+from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import parser, values_of
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.several import run_several
@@ -174,13 +175,14 @@ def write(folder: Path, report: dict[str, object], real: Tensor, samples: dict[i
 
 def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) -> None:
     """Measure one set of pictures against another."""
+    file = layout.set_metrics(out)
+    keep_inside(out, [file.parent, file])
     if options.path2fake is None or (options.path2real is None and options.metrics != ("isc",)):
         raise ValueError("two sets are compared: name both `path2real` and `path2fake`")
     real = [] if options.path2real is None else pairs.pictures(options.path2real, options.images_suffix)
     fake = pairs.pictures(options.path2fake, options.images_suffix)
     values = fidelity.set_metrics(real, fake, options.metrics, options.weights, device)
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
-    file = layout.set_metrics(out)
     with whole_file(file) as draft:
         draft.write_text(as_text(report), encoding="utf-8")
     print(*(f"{name}: {value:.6g}" for name, value in values.items()), sep="\n")

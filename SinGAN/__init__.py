@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from SinGAN.library.model import Model
     from SinGAN.library.train import load, train
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["EngineSettings", "Model", "__version__", "load", "train"]
 
 _HOMES = {

@@ -162,7 +162,7 @@ def train_scale(
     with precision_of(engine, rng.device):
         target = make_target(pyramid, real, z_rec, config, edit, vgg)
     if resume is not None:
-        z_rec, done = restore(resume, nets, rng)
+        done = restore(resume, nets, rng, z_rec)
     coarser = convolving_by(pyramid, engine.convolve)
     size = (real.shape[-2], real.shape[-1])
     differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
@@ -190,17 +190,14 @@ def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) 
     return ScaleState(iterations=done, z_rec=z_rec, rng=rng.get_state(), **states)
 
 
-def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator) -> tuple[Tensor, int]:
-    """Put ``state`` into ``nets`` and ``rng``; returns the reconstruction noise and the iterations done.
-
-    Raises:
-        ValueError: it does not fit them.
-    """
+def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
+    """Put ``state`` into the others; returns the iterations done. A ``state`` that does not fit is a ValueError."""
     try:
         nets.load({name: getattr(state, name) for name in nets.parts()})
         rng.set_state(state.rng.cpu())
-        return state.z_rec, int(state.iterations)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        z_rec.copy_(state.z_rec.reshape(z_rec.shape))
+        return state.iterations
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error
 
 

@@ -1,6 +1,7 @@
 """One user's folders, and the scripts run in them."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,15 @@ class Workspace:
 
     def model(self, name: str = "x") -> Path:
         return self.out / "TrainedModels" / name / MODEL
+
+    def changed_manifest(self, **values: object) -> Path:
+        """Turn the model into one of version 0.2, which has no hashes, with other ``values`` in its manifest."""
+        path = self.model() / "manifest.json"
+        content = json.loads(path.read_text())
+        content = {**content, "versions": {**content["versions"], "SinGAN": "0.2.0"}, **values}
+        del content["checksum"]
+        path.write_text(json.dumps(content))
+        return path
 
     def results(self) -> dict[str, str]:
         """Every file under the output folder, with what is in it."""

@@ -3,7 +3,7 @@
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
 from SinGAN.options.applications import SampleOptions
-from SinGAN.runs.results import write_samples
+from SinGAN.runs.results import has_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 
@@ -24,7 +24,7 @@ def sample(run: Run, options: SampleOptions) -> None:
         what += f" at size: scale_h={options.scale_h:f}, scale_v={options.scale_v:f}"
 
     _, pyramid = run.load()
-    if (folder / "grid.png").exists() and not run.overwrite:
+    if has_samples(folder) and not run.overwrite:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
         return
     samples = manipulate.sample(pyramid, run.fresh_rng(), options.num_samples, start, enlargement)

@@ -9,7 +9,7 @@ from SinGAN.commands.command import Command
 from SinGAN.options.applications import TrainOptions
 from SinGAN.runs.obtain import obtain
 from SinGAN.runs.progress import duration, peak_memory
-from SinGAN.runs.results import write_samples
+from SinGAN.runs.results import has_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import layout
@@ -26,7 +26,7 @@ def train(run: Run, options: TrainOptions) -> None:
     elif model is not None and model.scales:
         print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
     samples = layout.random_samples(run.out, run.name, start_scale=0)
-    if not (is_there and (samples / "grid.png").exists()):
+    if not (is_there and has_samples(samples)):
         started = time.monotonic()
         pyramid = obtain(request, overwrite=run.overwrite, watcher=watcher(), tensorboard=options.tensorboard)
         seed = Manifest.read(request.folder).seed  # of a training that went on: the one that it began with

@@ -21,7 +21,7 @@ from SinGAN.runs.obtain import train_in_memory
 from SinGAN.runs.request import Retraining, Training
 from SinGAN.saved_models.folder import save_pyramid
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.files import whole_folder
+from SinGAN.storage.recovery import whole_folder
 
 Pictures = Levels  # (count, H, W, C)
 

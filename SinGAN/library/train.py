@@ -19,7 +19,7 @@ from SinGAN.runs.events import Watcher
 from SinGAN.runs.obtain import train_in_memory
 from SinGAN.runs.request import Source, Training
 from SinGAN.saved_models.lookup import load as load_model
-from SinGAN.saved_models.manifest import sha256
+from SinGAN.storage.hashes import sha256
 
 
 def train(

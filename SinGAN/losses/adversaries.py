@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator
@@ -38,8 +39,14 @@ class Adversaries:
                 group["capturable"] = on_gpu
 
     def load(self, states: Mapping[str, Any]) -> None:
-        """Take on ``states``, the state dicts of ``parts`` by name, from this device or another one."""
+        """Take on ``states``, the state dicts of ``parts`` by name, from this device or another one.
+
+        Raises:
+            ValueError: an optimizer's state is not that of such nets; as other errors of PyTorch's, for nets' states.
+        """
         for name, part in self.parts().items():
+            if isinstance(part, torch.optim.Optimizer):
+                _check_state(part, states[name])
             part.load_state_dict(states[name])
         self._allow_capture()
 
@@ -52,3 +59,15 @@ class Adversaries:
         for optimizer in (self.generator_optimizer, self.critic_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] *= gamma
+
+
+def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless ``state`` has the settings, and moments of the shapes, that ``optimizer`` needs."""
+    (group,), (other,) = optimizer.param_groups, state["param_groups"]
+    if group.keys() != other.keys() or any(type(value) is not type(other[name]) for name, value in group.items()):
+        raise ValueError("an optimizer has other settings")
+    parameters = [parameter for one in optimizer.param_groups for parameter in one["params"]]
+    for index, moments in state["state"].items():
+        shapes = {tuple(parameters[index].shape), ()}
+        if not all(isinstance(value, Tensor) and tuple(value.shape) in shapes for value in moments.values()):
+            raise ValueError("an optimizer has the state of another net")

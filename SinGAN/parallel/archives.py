@@ -2,14 +2,14 @@
 
 import contextlib
 import io
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from SinGAN.storage.files import locked, whole_folder
+from SinGAN.storage.files import discard, folder_draft, replace_folder
 from SinGAN.storage.layout import work_folder
+from SinGAN.storage.recovery import locked
 
 TRANSIENT = {".lock", ".tmp", ".old"}  # suffixes of files and folders that only a running process needs
 
@@ -52,12 +52,13 @@ def put_in_place(archive: bytes, out: Path) -> None:
         unpack(archive, Path(temporary))
         for folder in sorted(Path(temporary).glob("*/*/*")):
             place = out / folder.relative_to(temporary)
-            with locked(place), whole_folder(place) as draft:
+            with locked(place), folder_draft(place) as draft:
                 for path in folder.rglob("*"):
                     if path.is_file():
                         target = draft / path.relative_to(folder)
                         target.parent.mkdir(parents=True, exist_ok=True)
                         target.write_bytes(path.read_bytes())
-            unfinished = work_folder(place, overwrite=True)
-            if unfinished != place and not folder.with_name(unfinished.name).exists():  # it is finished now
-                shutil.rmtree(unfinished, ignore_errors=True)
+                replace_folder(draft, place)
+                unfinished = work_folder(place)
+                if not folder.with_name(unfinished.name).exists():  # it is finished now
+                    discard(unfinished)

@@ -94,7 +94,7 @@ class RayRunner:
 
         def start(job: Job, picture: bytes) -> Any:
             samples = layout.random_samples(self.out, job.picture.stem, 0)
-            before = pack(self.out, [job.folder, work_folder(job.folder, overwrite=True), samples])
+            before = pack(self.out, [job.folder, work_folder(job.folder), samples])
             return remote.remote(job, picture, before, store, limits)
 
         return start

@@ -1,6 +1,5 @@
 """Models on demand: read from their folder where they are whole, else trained, from where a training stopped."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,14 @@ from SinGAN.runs.progress import Estimate
 from SinGAN.runs.recorder import Recorder
 from SinGAN.runs.request import Training, TrainingRequest
 from SinGAN.runs.tensorboard import TensorBoard
-from SinGAN.saved_models.folder import load_pyramid, save_pyramid
-from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.folder import forget_scales, load_pyramid, save_pyramid
+from SinGAN.saved_models.lookup import SavedModel, load
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, ScaleState
-from SinGAN.storage.files import locked, recover
+from SinGAN.storage.files import discard, replace_folder
 from SinGAN.storage.layout import work_folder
+from SinGAN.storage.recovery import locked, recover, settle
 
 
 def obtain(
@@ -41,6 +41,7 @@ def obtain(
     Raises:
         ValueError: another process trains it, the folder holds another model, or what lies there is damaged.
     """
+    settle(request.folder)
     if not overwrite and request.is_done():
         checkpoints.remove(request.folder)  # of a process that died when its last scale was whole
         _, pyramid = load(request.folder, request.training.device, TASKS[request.training.manifest.task])
@@ -103,6 +104,8 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
     begun = _begin(request, overwrite, watcher)
     pyramid, manifest, checkpoint = begun.pyramid, begun.manifest, begun.checkpoint
     if not begun.scales:
+        if begun.work != request.folder:  # cut off when all but this was done
+            replace_folder(begun.work, request.folder)
         return pyramid
     engine = request.engine.choose(request.training.device)
     if not (begun.work / FILE).exists():
@@ -117,7 +120,7 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
     expected = estimate(request.training, engine, begun.scales, resume.iterations if resume else 0)
     rows = () if checkpoint is None else tuple(checkpoint.curves)
     log = LossLog(loss_names(request.training.config), expected, watcher, rows)
-    with Recorder(request, manifest, log, overwrite) as recorder:
+    with Recorder(request, begun.work, manifest, log) as recorder:
         rng = torch.Generator(request.training.device).manual_seed(manifest.seed)
         for scale, pyramid in request.training.run(begun.pyramid, engine, rng, resume, recorder.watch):
             recorder.keep(pyramid, scale)
@@ -125,45 +128,45 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
 
 
 def _begin(request: TrainingRequest, overwrite: bool, watcher: Watcher) -> Begun:
-    """The training as its folder holds it; what a process that died left is set right.
+    """The training as its folder holds it; an overwriting that was interrupted goes on, where the same is asked for.
 
-    An overwriting that was interrupted goes on, where the same is asked for.
+    One retrained scale makes a whole model, of which the base's part is as good as the base: it is
+    always put into place as a whole.
     """
-    recover(request.folder)
-    work = work_folder(request.folder, overwrite)
+    retraining = request.training.retraining is not None
+    work = work_folder(request.folder) if retraining or (overwrite and request.folder.exists()) else request.folder
     recover(work)
     try:
         model = request.saved(work)
     except ValueError:
         if work == request.folder:
             raise
-        shutil.rmtree(work)
+        discard(work)
         model = None
     manifest = request.training.manifest
     if model is not None and (work / FILE).exists():  # else it is a model of the authors' code
         manifest = model.manifest
-    pyramid, scales = _kept(request.training, work, model.scales if model else 0)
+    pyramid, scales = _kept(request.training, work, model)
     if not scales:
         checkpoints.remove(work)
         return Begun(work, manifest, pyramid, scales, None)
-    names = loss_names(request.training.config)
-    checkpoint = checkpoints.find(work, scales[0], request.training.device, names, watcher.note)
+    checkpoint = checkpoints.find(
+        work, scales[0], request.training.device, loss_names(request.training.config), manifest.digest(), watcher.note
+    )
     if checkpoint is not None and not request.training.fits(checkpoint.base):
         checkpoint = None  # of a model that is no more
     return Begun(work, manifest, pyramid, scales, checkpoint)
 
 
-def _kept(training: Training, work: Path, whole: int) -> tuple[Pyramid[TrainedScale], Sequence[int]]:
-    """The pyramid that is trained already, and the scales that are to be trained.
-
-    The ``whole`` scales in ``work`` are read; what else lies there of scales goes.
-    """
-    if training.retraining is not None:
-        return training.nothing_yet(), training.scales
-    for index in training.scales[whole:]:
-        shutil.rmtree(work / str(index), ignore_errors=True)
-    if not whole:
-        return training.nothing_yet(), training.scales
-    pyramid = load_pyramid(work, training.device, training.plan.factor, training.config.noise_border, training.net)
-    save_pyramid(pyramid, work)  # the lists, now without the scales that went
-    return pyramid, training.scales[whole:]
+def _kept(training: Training, work: Path, model: SavedModel | None) -> tuple[Pyramid[TrainedScale], Sequence[int]]:
+    """The pyramid that is trained already, and the scales that are to be trained; of others what lies there goes."""
+    if model is not None and model.scales and (model.is_whole or training.retraining is None):
+        factor, border, sealed = training.plan.factor, training.config.noise_border, model.manifest.is_sealed
+        pyramid = load_pyramid(work, training.device, factor, border, training.net, sealed=sealed)
+        if training.fits(pyramid.scales[0].z_rec):
+            for index in training.scales[model.scales :]:
+                discard(work / str(index))
+            save_pyramid(pyramid, work, sealed=sealed)  # the lists, now without the scales that went
+            return pyramid, training.scales[model.scales :]
+    forget_scales(work)
+    return training.nothing_yet(), training.scales

@@ -1,8 +1,8 @@
 """Keeps a training as files while it runs: checkpoints, loss curves, snapshots and whole scales."""
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 
 from torch import Tensor
@@ -16,20 +16,19 @@ from SinGAN.saved_models.folder import save_pyramid, trained_scales
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, ScaleState
-from SinGAN.storage.files import remove_if_empty, replace_folder
-from SinGAN.storage.layout import work_folder
+from SinGAN.storage.files import discard, remove_if_empty, replace_folder
 
 
 class Recorder:
     """Keeps one training: enter it, give ``watch`` to the trainer, and ``keep`` each pyramid.
 
-    It works in ``work_folder(folder, overwrite)``, which takes ``folder``'s place at the end. Where the
-    block fails, whole scales and the checkpoint stay; all else goes.
+    It works in a folder ``work``, which takes the place of the request's at the end. Where the block
+    fails, whole scales and the checkpoint stay; all else goes.
     """
 
-    def __init__(self, request: TrainingRequest, manifest: Manifest, log: LossLog, overwrite: bool = False) -> None:
-        """``manifest`` is that of the training in the folder."""
-        self.folder, self.work = request.folder, work_folder(request.folder, overwrite)
+    def __init__(self, request: TrainingRequest, work: Path, manifest: Manifest, log: LossLog) -> None:
+        """``manifest`` is that of the training in ``work``."""
+        self.folder, self.work = request.folder, work
         self.manifest, self.log = manifest, log
         self.base = request.training.base_noise()
         self.checkpoint_every = request.checkpoint_every  # seconds
@@ -57,19 +56,20 @@ class Recorder:
 
     def _tidy(self) -> None:
         """Remove what is neither a whole scale nor a checkpoint, and folders that then hold nothing."""
-        scales = trained_scales(self.work)
+        scales = trained_scales(self.work, sealed=self.manifest.is_sealed)
         if scales == 0 and not any(checkpoints.existing(self.work)):
-            shutil.rmtree(self.work, ignore_errors=True)
+            discard(self.work)
             remove_if_empty(self.new_folders[1:])
         else:
-            shutil.rmtree(self.work / str(scales), ignore_errors=True)
+            discard(self.work / str(scales))
 
     def watch(self, scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
         """Take the ``losses`` of one iteration; now and then keep the state."""
         self.log.add(scale, losses)
         if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
             self.log.read(scale)
-            checkpoint = Checkpoint(scale, state(), tuple(self.log.names), self.log.curves(), self.base)
+            names, curves = tuple(self.log.names), self.log.curves()
+            checkpoint = Checkpoint(scale, state(), names, curves, self.base, self.manifest.digest())
             checkpoints.save(self.work, checkpoint)
             self.last_checkpoint = time.monotonic()
 

@@ -89,7 +89,7 @@ class Training:
         sizes = tuple(scale.size for scale in asked.base.scales)
         last = len(sizes) - 1
         return cls(
-            manifest=replace(base, options=options.as_dict(), task=PAINT.name, seed=seed),
+            manifest=base.changed(options=options.as_dict(), task=PAINT.name, seed=seed),
             image=asked.base.scales[-1].real,
             plan=Plan(num_scales=last, stop_scale=last, scale1=1.0, factor=asked.base.factor, sizes=sizes),
             net=options.net,

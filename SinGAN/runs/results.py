@@ -10,7 +10,8 @@ from torch import Tensor
 
 from SinGAN.losses.terms import CRITIC_LOSSES
 from SinGAN.pictures import images, sheets
-from SinGAN.storage.files import files_into, whole_file, whole_folder
+from SinGAN.storage.files import files_into, whole_file
+from SinGAN.storage.recovery import settle, whole_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,12 @@ def _plot(curves: Mapping[str, Sequence[float]]) -> "Figure":
         axes.grid(alpha=0.3)
     generator.set_xlabel("iteration")
     return figure
+
+
+def has_samples(folder: Path) -> bool:
+    """Whether ``write_samples`` has written ``folder``; what a process that died left of it is set right."""
+    settle(folder)
+    return (folder / "grid.png").exists()
 
 
 def write_samples(folder: Path, samples: Iterable[Tensor]) -> None:

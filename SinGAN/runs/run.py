@@ -1,6 +1,5 @@
 """One picture's run: where it lies, where its results go, its options, and the models that they name."""
 
-import glob
 import itertools
 import logging
 import shlex
@@ -20,10 +19,11 @@ from SinGAN.pictures import images
 from SinGAN.planning import PyramidConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.request import Retraining, Source, Training, TrainingRequest
-from SinGAN.saved_models.lookup import load
-from SinGAN.saved_models.manifest import Manifest, sha256
+from SinGAN.saved_models.lookup import find, load
+from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
+from SinGAN.storage.hashes import sha256
 
 LOG = logging.getLogger(__name__)
 NAMING = ("input_name", "scale_factor", "alpha", "out")  # options that name a model to another command
@@ -86,10 +86,12 @@ class Run:
         return layout.trained(self.out, self.name, self.options.scale_factor, self.options.alpha)
 
     def check_links(self) -> None:
-        """Raise a ValueError where a link leads the picture or its results out of their folders."""
+        """Raise a ValueError where a link leads the picture or its results out of their folders.
+
+        The folders themselves may be links.
+        """
         keep_inside(self.picture.parent, [self.picture])
-        name = glob.escape(self.name)
-        keep_inside(self.out, (path for depth in ("", "/*", "/*/*") for path in self.out.glob(f"*/{name}{depth}")))
+        keep_inside(self.out, layout.places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""
@@ -107,12 +109,13 @@ class Run:
 
     def with_options_of(self, folder: Path) -> "Run":
         """The run with the options of the model in ``folder``, if there is one, but for those given by hand."""
-        if self.overwrite or not folder.exists():
+        model = None if self.overwrite else find(folder)
+        if model is None:
             return self
         by_hand = {
             entry.name: getattr(self.options, entry.name) for entry in fields(ModelOptions) if entry.name in self.given
         }
-        return replace(self, options=replace(Manifest.read(folder).model_options(self.options), **by_hand))
+        return replace(self, options=replace(model.manifest.model_options(self.options), **by_hand))
 
     def naming_flags(self) -> str:
         """The flags that name this model to another command, quoted for a shell."""

@@ -1,33 +1,50 @@
 """A pyramid as a folder, named and laid out as the authors' code does: written scale by scale, read whole."""
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from SinGAN.models import NetConfig
+from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.tensors import load_list, load_weights, save
+from SinGAN.storage.files import discard, entries, regular, whole_file
+from SinGAN.storage.hashes import digest, sha256
+from SinGAN.storage.tensors import load_list, load_weights, reading, save
 from SinGAN.variants.build import build_critic, build_generator
 
+NETS = "netG.pth", "netD.pth"
+LISTS = "Zs.pth", "reals.pth", "NoiseAmp.pth"  # of the model, the one that is written last first
+HASHES = "hashes.json"  # of a scale: of its files, and of its entries in the lists
 
-def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path) -> None:
-    """Write into ``folder`` the scales that it lacks, then the lists: a scale counts once it is in them."""
+
+def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True) -> None:
+    """Write into ``folder`` the scales that it lacks, then the lists: a scale counts once it is in them.
+
+    Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
+    """
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
-        if not all((place / name).exists() for name in ("netG.pth", "netD.pth")):
+        if not sealed or not all((place / name).exists() for name in (*NETS, HASHES)):
             save(place / "netG.pth", scale.generator.state_dict())
             save(place / "z_opt.pth", scale.z_rec)
             save(place / "netD.pth", scale.discriminator.state_dict())
+            _write_hashes(place, _entries(scale.real, scale.z_rec, torch.tensor(scale.noise_amp)))
     save(folder / "NoiseAmp.pth", [torch.tensor(scale.noise_amp) for scale in pyramid.scales])
     save(folder / "reals.pth", [scale.real for scale in pyramid.scales])
     save(folder / "Zs.pth", pyramid.z_rec())
 
 
 def load_pyramid(
-    folder: Path, device: torch.device, factor: float, noise_border: bool = False, like: NetConfig = NetConfig()
+    folder: Path,
+    device: torch.device,
+    factor: float,
+    noise_border: bool = False,
+    like: NetConfig = NetConfig(),
+    *,
+    sealed: bool = True,
 ) -> Pyramid[TrainedScale]:
     """The pyramid of the whole scales in ``folder``, on ``device``; nothing in ``folder`` can run code.
 
@@ -37,21 +54,23 @@ def load_pyramid(
         factor: adjusted ratio of neighbouring scales.
         noise_border: whether the noise covers the margin, too.
         like: the nets' options that their weights don't tell.
+        sealed: whether each scale has hashes, see ``Manifest``.
 
     Raises:
-        ValueError: a file is no checkpoint or does not fit the others, or no scale is whole.
+        ValueError: a file is damaged, no checkpoint or does not fit the others, or no scale is whole.
     """
     reals, z_rec = (load_list(folder / name, device, 4) for name in ("reals.pth", "Zs.pth"))
     amps = load_list(folder / "NoiseAmp.pth", device, 0)
-    whole = trained_scales(folder)
+    whole = trained_scales(folder, sealed=sealed)
+    for name, entries_there in (("reals.pth", reals), ("NoiseAmp.pth", amps)):
+        if len(entries_there) < whole:
+            raise ValueError(f"{folder / name} is damaged: it holds {len(entries_there)} of {whole} scales")
     scales = []
     for index, (real, z, amp) in enumerate(zip(reals[:whole], z_rec, amps, strict=False)):
         place = folder / str(index)
-        weights = load_weights(place / "netG.pth")
-        generator = build_generator(NetConfig.of(weights, replace(like, conditional=like.conditional and index > 0)))
-        discriminator = build_critic(generator.config)
-        _fill(generator, weights, place / "netG.pth")
-        _fill(discriminator, load_weights(place / "netD.pth"), place / "netD.pth")
+        if sealed:
+            _check_hashes(place, _entries(real, z, amp))
+        generator, discriminator = _read_nets(place, replace(like, conditional=like.conditional and index > 0))
         _check_fit(generator.config, real, z, folder, index)
         scales.append(TrainedScale.of(generator.to(device), discriminator.to(device), real, z, float(amp)))
     if not scales:
@@ -59,12 +78,77 @@ def load_pyramid(
     return Pyramid(tuple(scales), factor, scales[0].generator.config.margin, noise_border)
 
 
-def trained_scales(folder: Path) -> int:
-    """The number of whole scales in ``folder``: in the list that is written last, and with both nets."""
+def trained_scales(folder: Path, *, sealed: bool = True) -> int:
+    """The number of whole scales in ``folder``: in the list that is written last, and with all that a scale has."""
     last = folder / "Zs.pth"
     listed = len(load_list(last, torch.device("cpu"), 4)) if last.exists() else 0
-    nets = (folder / str(index) / "netG.pth" for index in range(listed))
-    return sum(itertools.takewhile(bool, (net.exists() and net.with_name("netD.pth").exists() for net in nets)))
+    needed = (*NETS, HASHES) if sealed else NETS
+    whole = (all((folder / str(index) / name).exists() for name in needed) for index in range(listed))
+    return sum(itertools.takewhile(bool, whole))
+
+
+def forget_scales(folder: Path) -> None:
+    """Remove all scales from ``folder``, the list that makes them count first."""
+    for name in LISTS:
+        (folder / name).unlink(missing_ok=True)
+    for place in entries(folder):
+        if place.name.isdecimal():
+            discard(place)
+
+
+def _entries(real: Tensor, z_rec: Tensor, noise_amp: Tensor) -> dict[str, str]:
+    """The digests of a scale's entries in the lists, by the lists' names."""
+    return {name: digest(value.float()) for name, value in zip(LISTS, (z_rec, real, noise_amp), strict=True)}
+
+
+def _write_hashes(place: Path, listed: dict[str, str]) -> None:
+    """Write the hashes of a scale's files in ``place`` and of its entries ``listed`` in the lists."""
+    files = {name: sha256((place / name).read_bytes()) for name in (*NETS, "z_opt.pth")}
+    with whole_file(place / HASHES) as draft:
+        draft.write_text(json.dumps({**files, **listed}, indent=1) + "\n")
+
+
+def _check_hashes(place: Path, listed: dict[str, str]) -> None:
+    """Raise a ValueError where a file in ``place``, or an entry ``listed``, is not what was written with the scale."""
+    file = place / HASHES
+    with reading(file):
+        hashes = dict(json.loads(regular(file).read_text()))
+    if hashes.keys() != {*NETS, "z_opt.pth", *listed}:
+        raise ValueError(f"{file} is damaged: it does not name the files of a scale")
+    actual = {name: sha256(regular(place / name).read_bytes()) for name in hashes if name not in listed}
+    for name, value in {**actual, **listed}.items():
+        if value != hashes[name]:
+            path = place.parent / name if name in listed else place / name
+            raise ValueError(f"{path} is damaged: it is not what was written with scale {place.name} ({file})")
+
+
+def _read_nets(place: Path, like: NetConfig) -> tuple[Generator, Discriminator]:
+    """The nets in ``place``; nothing as large as they claim to be is made before their weights are known to be so."""
+    weights, critic_weights = (load_weights(place / name) for name in NETS)
+    with reading(place / "netG.pth"):
+        config = NetConfig.of(weights, like)
+        with torch.device("meta"):
+            nets = build_generator(config), build_critic(config)
+    for net, state, name in zip(nets, (weights, critic_weights), NETS, strict=True):
+        _check_weights(net, state, place / name)
+    generator, discriminator = build_generator(config), build_critic(config)
+    generator.load_state_dict(weights)
+    discriminator.load_state_dict(critic_weights)
+    return generator, discriminator
+
+
+def _check_weights(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Raise a ValueError unless ``state``, read from ``path``, has the names and shapes of the weights of ``net``."""
+    wanted = net.state_dict()
+    if differing := sorted(wanted.keys() ^ state.keys()):
+        raise ValueError(f"{path} does not fit the other files: {differing[0]} is in one of them only")
+    for name, value in wanted.items():
+        if value.shape != state[name].shape:
+            raise ValueError(
+                f"{path} does not fit the other files: {name} is {tuple(state[name].shape)}, not {tuple(value.shape)}"
+            )
+        if value.is_floating_point() != state[name].is_floating_point():
+            raise ValueError(f"{path} does not fit the other files: {name} holds {state[name].dtype}")
 
 
 def _check_fit(net: NetConfig, real: Tensor, z: Tensor, folder: Path, index: int) -> None:
@@ -76,10 +160,3 @@ def _check_fit(net: NetConfig, real: Tensor, z: Tensor, folder: Path, index: int
             f"{folder}: scale {index} does not fit its net: image {tuple(real.shape)}, noise {tuple(z.shape)}, "
             f"{net.channels} channels"
         )
-
-
-def _fill(net: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit the other files: {error}") from error

@@ -9,6 +9,8 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import load_pyramid, trained_scales
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
+from SinGAN.storage.files import entries, keep_inside, links_in
+from SinGAN.storage.recovery import settle
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ def find(folder: Path) -> SavedModel | None:
     """The model in ``folder``; None where there is no folder, or nothing in it.
 
     Raises:
-        ValueError: its manifest or its lists are damaged.
+        ValueError: its manifest or its lists are damaged, or a link leads out of it.
     """
-    if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
+    if all(path.name.startswith(".") for path in entries(folder)):
         return None
-    return SavedModel(folder, Manifest.read(folder), trained_scales(folder))
+    keep_inside(folder, links_in(folder))
+    manifest = Manifest.read(folder)
+    return SavedModel(folder, manifest, trained_scales(folder, sealed=manifest.is_sealed))
 
 
 def find_same(folder: Path, asked: Manifest, seed_matters: bool = False) -> SavedModel | None:
@@ -73,12 +77,13 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
         FileNotFoundError: there is none.
         ValueError: it is incomplete or damaged, or trained for another task.
     """
-    if not folder.is_dir():
+    settle(folder)
+    model = find(folder)
+    if model is None:
         raise FileNotFoundError(f"no trained model in {folder}: train it first")
-    manifest = Manifest.read(folder)
+    manifest = model.manifest
     if task is not None and manifest.task not in (task.name, UNKNOWN):
         raise ValueError(f"the model in {folder} is trained for {manifest.task}, not for {task.name}: name another one")
-    model = SavedModel(folder, manifest, trained_scales(folder))
     if not model.is_whole:
         raise ValueError(
             f"the model in {folder} is incomplete, {model.scales} of {model.planned} scales: "
@@ -89,4 +94,4 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     noise_border = manifest.noise_border or bool(task and task.noise_border)
-    return manifest, load_pyramid(folder, device, manifest.factor, noise_border, like)
+    return manifest, load_pyramid(folder, device, manifest.factor, noise_border, like, sealed=manifest.is_sealed)

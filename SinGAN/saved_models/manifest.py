@@ -1,21 +1,21 @@
 """The manifest of a trained model, ``manifest.json`` in its folder: all that the model was made from."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 
 import SinGAN
 from SinGAN.models import NetConfig
-from SinGAN.options.model import ModelOptions, defaults, legacy_defaults, options_not_in_weights, with_legacy_defaults
-from SinGAN.options.tasks import TASKS, TRAIN, Task
+from SinGAN.options.model import ModelOptions, defaults, legacy_defaults, options_not_in_weights
+from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
+from SinGAN.saved_models.validation import checked, checksum_of
 from SinGAN.storage.files import regular, whole_file
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
@@ -39,6 +39,7 @@ class Manifest:
     noise_border: bool  # whether the noise covers the margin, too
     planner: str  # of the scales, by its name in tasks.PLANNERS
     kind: str = "singan"  # of model
+    checksum: str | None = field(default="", compare=False)  # of the rest, in its file; None: of an older version
 
     @classmethod
     def of(
@@ -74,12 +75,30 @@ class Manifest:
 
     def with_engine(self, description: str) -> "Manifest":
         """The manifest with the ``description`` of the engine that runs the training."""
-        return replace(self, versions={**self.versions, "engine": description})
+        return self.changed(versions={**self.versions, "engine": description})
+
+    def changed(self, **values: Any) -> "Manifest":
+        """The manifest of another model, with other ``values`` of some fields."""
+        return replace(self, checksum="", **values)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether each file of the model has a hash; in models of older versions none has."""
+        return self.checksum is not None
+
+    def digest(self) -> str | None:
+        """The SHA-256 that tells this training from others; None where an older version began it."""
+        return checksum_of(asdict(self)) if self.checksum == "" else self.checksum
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``."""
+        content = asdict(self)
+        if self.is_sealed:
+            content["checksum"] = self.digest()
+        else:
+            del content["checksum"]
         with whole_file(folder / FILE) as draft:
-            draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -92,11 +111,12 @@ class Manifest:
         if original.is_original(folder):
             return cls._of_authors(folder)
         try:
-            return cls(**_checked(json.loads(path.read_text(encoding="utf-8"))))
+            return cls(**checked(json.loads(path.read_text(encoding="utf-8")), get_type_hints(cls)))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no {FILE}: train again with `overwrite`") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged ({error!r}): train again with `overwrite`") from error
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path} is damaged ({reason:.200}): train again with `overwrite`") from error
 
     @classmethod
     def _of_authors(cls, folder: Path) -> "Manifest":
@@ -114,6 +134,7 @@ class Manifest:
             threads=0,
             noise_border=folder.name.endswith("_noise_padding"),
             planner=UNKNOWN,
+            checksum=None,
         )
 
     @property
@@ -167,37 +188,6 @@ class Manifest:
 
     def _named_sizes(self) -> str:
         return ", ".join(f"{height} x {width}" for height, width in self.sizes)
-
-
-def sha256(content: bytes) -> str:
-    """The SHA-256 of ``content``, in hexadecimal digits: it tells a picture from all others."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _checked(values: Any) -> dict[str, Any]:
-    """The fields of a manifest among ``values``, completed where they are of an older version.
-
-    Raises:
-        KeyError: a field is missing.
-        TypeError: a field has another type.
-        ValueError: a field is out of range.
-    """
-    task = TASKS.get(values["task"], TRAIN)
-    values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
-    kinds = get_type_hints(Manifest)
-    result = {field.name: values[field.name] for field in fields(Manifest)}
-    for name, value in result.items():
-        kind = get_origin(kinds[name]) or kinds[name]
-        kind = (int, float) if kind is float else kind
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"{name} is {value!r}")
-    if not all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in result["sizes"]):
-        raise ValueError(f"sizes are {result['sizes']!r}")
-    if result["kind"] != "singan":
-        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
-    if not 0 < result["factor"] <= 1 or result["seed"] < 0:
-        raise ValueError(f"factor is {result['factor']!r}, seed {result['seed']!r}")
-    return {**result, "options": with_legacy_defaults(result["options"])}
 
 
 def _as_text(value: object) -> str:

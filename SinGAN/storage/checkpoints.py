@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
 from SinGAN.storage import tensors
 from SinGAN.storage.files import whole_file
+from SinGAN.storage.hashes import digest
 
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint_before.pth"
 
@@ -36,6 +37,7 @@ class Checkpoint:
     losses: tuple[str, ...]  # the names of the columns of ``curves``
     curves: Tensor  # (iterations, n), on the CPU
     base: Tensor | None = None  # where a single scale is retrained: z* of the model that it belongs to
+    training: str | None = None  # the digest of its manifest; None where an older version began it
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
@@ -49,7 +51,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def find(
-    folder: Path, scale: int, device: torch.device, losses: Sequence[str], note: Callable[[str], object]
+    folder: Path,
+    scale: int,
+    device: torch.device,
+    losses: Sequence[str],
+    training: str | None,
+    note: Callable[[str], object],
 ) -> Checkpoint | None:
     """The newest undamaged checkpoint of ``scale`` in ``folder``; None where there is none.
 
@@ -58,11 +65,12 @@ def find(
         scale: its index.
         device: where the tensors are put.
         losses: the names of the losses that the training reports; a checkpoint with other names is not used.
+        training: the digest of the training's manifest, which a checkpoint must have; None: of an older version.
         note: called with a line about each file that is damaged or no checkpoint.
     """
     for path in existing(folder):
         try:
-            checkpoint = _from_dict(tensors.load(path, device), path, tuple(losses))
+            checkpoint = _from_dict(_proven(tensors.load(path, device), path, training), path, tuple(losses))
         except ValueError as error:
             note(f"{error}: going on from what was kept before it")
             continue
@@ -83,21 +91,35 @@ def remove(folder: Path) -> None:
 
 
 def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The content of the file of ``checkpoint``."""
+    """The content of the file of ``checkpoint``, and the digest of it all."""
     state = {field.name: getattr(checkpoint.state, field.name) for field in fields(ScaleState)}
     others = {"scale": checkpoint.scale, "curves": checkpoint.curves, "losses": list(checkpoint.losses)}
-    return {**state, **others, **({} if checkpoint.base is None else {"base": checkpoint.base})}
+    optional = {"base": checkpoint.base, "training": checkpoint.training}
+    content = {**state, **others, **{name: value for name, value in optional.items() if value is not None}}
+    return {**content, "sha256": digest(content)}
 
 
-def _from_dict(values: object, path: Path, losses: tuple[str, ...]) -> Checkpoint:
-    """The checkpoint that ``values``, read from ``path``, hold; a ValueError where they hold none."""
-    content = values if isinstance(values, dict) else {}
-    try:
+def _proven(values: object, path: Path, training: str | None) -> dict[str, Any]:
+    """The content of a checkpoint's file, which must be as it was written, and belong to ``training``."""
+    content = dict(values) if isinstance(values, dict) else {}
+    written = content.pop("sha256", None)
+    if written is None and training is None:
+        return content
+    if written != digest(content):
+        raise ValueError(f"{path} is damaged: its content is not what was written")
+    if content.get("training") != training:
+        raise ValueError(f"{path} belongs to another training")
+    return content
+
+
+def _from_dict(content: dict[str, Any], path: Path, losses: tuple[str, ...]) -> Checkpoint:
+    """The checkpoint that ``content``, read from ``path``, holds; a ValueError where it holds none."""
+    names = content.get("losses", list(losses))  # older versions kept no names
+    kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(ScaleState).items()}
+    kinds |= {"scale": int, "curves": Tensor, "base": Tensor | None}
+    whole = all(isinstance(content.get(name), kind) for name, kind in kinds.items())
+    if whole and names == list(losses) and content["curves"].shape == (content["iterations"], len(losses)):
         state = ScaleState(**{field.name: content[field.name] for field in fields(ScaleState)})
-        names = tuple(content.get("losses", losses))  # older versions kept no names
-        whole = isinstance(content["scale"], int) and content["curves"].shape == (state.iterations, len(losses))
-        if whole and names == losses:
-            return Checkpoint(content["scale"], state, names, content["curves"].cpu(), content.get("base"))
-    except (KeyError, AttributeError, TypeError):
-        pass
+        base, training = content.get("base"), content.get("training")
+        return Checkpoint(content["scale"], state, losses, content["curves"].cpu(), base, training)
     raise ValueError(f"{path} is no checkpoint of a training")

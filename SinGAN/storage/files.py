@@ -1,44 +1,59 @@
-"""Files and folders that are written whole or not at all: beside their place, then renamed into it."""
+"""Files and folders that are written whole or not at all: as a draft beside their place, then renamed into it.
 
+A draft is called ``.<name>.<random>.tmp``, and its process holds it, see ``locks``. A folder whose
+place another one takes is called ``.<name>.<random>.old`` meanwhile. What a process that died
+leaves of these goes with the next writing to that place, see ``recovery``.
+"""
+
+import errno
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from SinGAN.storage.locks import holding, is_abandoned, tell_once
+
+DRAFT, ASIDE = ".tmp", ".old"
+DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # before 0.3 with a process's number
+WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What a file system reports that can't tell when a file has reached the disk."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A draft beside ``path``, to be written in the block; it becomes ``path`` when the block ends well."""
+    """A draft beside ``path``, an empty file to be filled in the block; it becomes ``path`` when the block ends well.
+
+    It is to be written in place: a program that would put another file there writes to memory first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
         yield draft
-        with draft.open("rb+") as written:  # on the disk before the renaming: a power cut leaves the old or the new
-            os.fsync(written.fileno())
+        _sync(draft)  # before the renaming: a power cut leaves the old or the new
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder``, to be filled in the block; it takes ``folder``'s place when the block ends well.
+def folder_draft(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder``, to be filled and renamed in the block; what is left of it then goes.
 
-    What ``folder`` held before stays until then, and stays for good where the block fails; parents
-    that were made for it are then removed again.
+    Parents are made where they are missing; where the block fails, those go, too.
+
+    Raises:
+        FileExistsError: ``folder`` is a file.
     """
-    with _draft_of(folder) as draft:
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is in the way: a folder is to be made there")
+    with fresh_parents(folder), _draft(folder, Path.mkdir) as draft:
         yield draft
-        replace_folder(draft, folder)
 
 
 @contextmanager
 def files_into(folder: Path) -> Iterator[Path]:
     """A new folder beside ``folder``, filled in the block; its files move into ``folder`` when the block ends well."""
-    with _draft_of(folder) as draft:
+    with folder_draft(folder) as draft:
         yield draft
         folder.mkdir(exist_ok=True)
         for file in draft.iterdir():
@@ -46,17 +61,35 @@ def files_into(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _draft_of(folder: Path) -> Iterator[Path]:
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is in the way: a folder is to be made there")
-    with fresh_parents(folder):
-        clear_drafts(folder.parent, f".{folder.name}.")
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
+    """A draft of ``path``, made by ``create``, held for the block and then removed; those of dead processes go, too."""
+    clear_drafts(path.parent)
+    while True:
+        draft = beside(path, DRAFT)
         try:
-            draft.mkdir()
-            yield draft
+            create(draft)
+            with holding(draft) as ours:
+                if ours:
+                    yield draft
+                    return
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            remove(draft)
+
+
+def beside(path: Path, kind: str) -> Path:
+    """A new name beside ``path`` for its draft (``DRAFT``), or for the folder that it replaces (``ASIDE``)."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{kind}")
+
+
+def _sync(file: Path) -> None:
+    """Wait until ``file`` is on the disk, where the file system can tell."""
+    with file.open("rb+") as written:
+        try:
+            os.fsync(written.fileno())
+        except OSError as error:
+            if error.errno not in WITHOUT_SYNC:
+                raise
+            tell_once("the file system of the results can't tell when a file is on the disk: a power cut may lose some")
 
 
 @contextmanager
@@ -82,13 +115,41 @@ def remove_if_empty(folders: list[Path]) -> None:
 
 def replace_folder(new: Path, old: Path) -> None:
     """Put the folder ``new`` in the place of ``old``, which is removed only afterwards."""
-    if not old.exists():
-        new.rename(old)
-        return
-    aside = old.with_name(f".{old.name}.{os.getpid()}.old")
-    old.rename(aside)
+    aside = beside(old, ASIDE)
+    if old.exists():
+        old.rename(aside)
     new.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
+    if aside.exists():
+        discard(aside)
+
+
+def discard(folder: Path) -> None:
+    """Remove ``folder`` in one step, as others see it: it becomes a draft, which goes with all that it holds."""
+    with suppress(FileNotFoundError):
+        remove(folder.rename(beside(folder, DRAFT)))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove the drafts in ``folder`` that no process holds."""
+    for path in entries(folder):
+        if DRAFT_NAME.fullmatch(path.name) and is_abandoned(path):
+            remove(path)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What ``folder`` holds; nothing where it is missing or no folder."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def regular(path: Path) -> Path:
@@ -103,68 +164,21 @@ def regular(path: Path) -> Path:
 
 
 def keep_inside(root: Path, paths: Iterable[Path]) -> None:
-    """Raise a ValueError where one of ``paths``, below ``root``, is a link that leads out of it."""
+    """Raise a ValueError where one of ``paths``, below ``root``, is a link that leads out of it, or in circles."""
+    real = _resolved(root)
     for path in paths:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not _resolved(path).is_relative_to(real):
             raise ValueError(f"{path} leads out of {root}: put what it links to there, or remove the link")
 
 
-def recover(folder: Path) -> None:
-    """Finish a replacement of ``folder`` that was cut off, and remove the drafts of processes that died.
-
-    To be called by one process at a time, see ``locked``.
-    """
-    neighbours = list(folder.parent.iterdir()) if folder.parent.is_dir() else []
-    for path in neighbours:
-        if not (path.name.startswith(f".{folder.name}.") and path.suffix == ".old"):
-            continue
-        if folder.exists():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.rename(folder)
-    for place in (folder, *folder.glob("*/")):
-        clear_drafts(place)
-
-
-def clear_drafts(folder: Path, start: str = ".") -> None:
-    """Remove the drafts in ``folder`` whose processes died, and whose names begin with ``start``."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        parts = path.name.split(".")
-        if path.name.startswith(start) and parts[-1] == "tmp" and parts[-2].isdecimal() and _is_dead(int(parts[-2])):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
-
-def _is_dead(process: int) -> bool:
-    if os.name != "posix":  # elsewhere there is no harmless way to ask
-        return False
+def _resolved(path: Path) -> Path:
+    """``path`` without links."""
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:  # another user's
-        return False
-    return False
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # it depends on Python's version
+        raise ValueError(f"{path} is a link that leads in circles: remove it") from error
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock on ``folder``, which need not exist; it dies with this process.
-
-    Raises:
-        ValueError: another process holds it.
-    """
-    path = folder.with_name(f".{folder.name}.lock")
-    with fresh_parents(path):
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise ValueError(f"another process is training {folder}: wait for its end, or use another `out`") from error
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            lock.release()
+def links_in(folder: Path) -> Iterator[Path]:
+    """The links in ``folder``, on all levels."""
+    return (path for path in folder.rglob("*") if path.is_symlink())

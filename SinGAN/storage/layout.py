@@ -1,6 +1,10 @@
 """Where every result goes: the folder names, as pure functions of plain values."""
 
+import glob
+from collections.abc import Iterator
 from pathlib import Path
+
+from SinGAN.storage.files import links_in
 
 
 def stem(file_name: str, option: str = "input_name") -> str:
@@ -86,6 +90,32 @@ def study(out: Path, name: str, title: str) -> Path:
     return out / "Studies" / name / title
 
 
-def work_folder(folder: Path, overwrite: bool) -> Path:
-    """The folder that a training writes: ``folder``, or one beside it where ``overwrite`` replaces an older model."""
-    return folder.with_name(f".{folder.name}.new") if overwrite and folder.exists() else folder
+def work_folder(folder: Path) -> Path:
+    """The folder beside ``folder`` in which a training works that is to take its place."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+KINDS = (
+    "TrainedModels",
+    "RandomSamples",
+    "RandomSamples_ArbitrerySizes",
+    "Harmonization",
+    "Editing",
+    "Paint2image",
+    "SR",
+    "Animation",
+    "Evaluation",
+    "Studies",
+)
+"""The folders of results in the output folder."""
+
+
+def places(out: Path, name: str) -> Iterator[Path]:
+    """All in ``out`` that results of the picture ``name`` are written to or read from, and that could be a link."""
+    escaped = glob.escape(name)
+    yield from (out / kind for kind in KINDS)
+    for place in (*out.glob(f"*/{escaped}"), *out.glob("SR/*"), *out.glob(f"SR/*/{escaped}_HR.png")):
+        yield place
+        if place.parent.name != "SR":
+            yield from links_in(place)
+    yield set_metrics(out)

@@ -1,13 +1,20 @@
 """Tensors in files: written whole, read without running code, and checked before they are used."""
 
 import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from SinGAN.storage.files import regular, whole_file
+
+DEEPEST = 20  # how deep the parts of a file are nested at most
+EXPANDED = 64  # times the file's size: tensors may be expanded
 
 
 def save(path: Path, value: object) -> None:
@@ -30,12 +37,64 @@ def load(path: Path, device: torch.device) -> Any:
     Raises:
         ValueError: ``path`` is no regular file, is damaged, or holds something else.
     """
-    content = io.BytesIO(regular(path).read_bytes())
+    content = regular(path).read_bytes()
+    with reading(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about unusual kinds of tensors, which are refused below
+        _check_archive(content)
+        value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        _check(value, len(content))
+        return value if device.type == "cpu" else _moved(value, device)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in the block, which looks at the content of ``path``, is a ValueError that names it."""
     try:
-        return torch.load(content, map_location=device, weights_only=True)
+        yield
+    except MemoryError:
+        raise
     except Exception as error:  # damaged bytes make torch raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is damaged or no checkpoint ({reason})") from error
+        raise ValueError(f"{path} is damaged or no checkpoint ({reason:.300})") from error
+
+
+def _check_archive(content: bytes) -> None:
+    """Raise an error unless ``content``, where it is torch's kind of zip file, is as it was written.
+
+    torch itself does not look at the checksums. What files of torch before 1.6 hold is not known to be whole.
+    """
+    if not content.startswith(b"PK"):
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > len(content):
+            raise ValueError("it claims to hold more than it does")
+        if (name := archive.testzip()) is not None:
+            raise ValueError(f"its part {name} is not what was written")
+
+
+def _check(value: object, size: int, depth: int = 0) -> None:
+    """Raise a ValueError where a part of ``value``, read from a file of ``size`` bytes, is no plain dense tensor."""
+    if isinstance(value, dict | list | tuple):
+        if depth > DEEPEST:
+            raise ValueError("its parts are nested too deep")
+        for part in (*value.keys(), *value.values()) if isinstance(value, dict) else value:
+            _check(part, size, depth + 1)
+    elif isinstance(value, Tensor):
+        plain = type(value) in (Tensor, nn.Parameter) and value.layout is torch.strided and not value.is_nested
+        if not plain or value.device.type != "cpu" or value.is_quantized:
+            raise ValueError("it holds a tensor of an unusual kind")
+        if value.numel() * value.element_size() > EXPANDED * size:
+            raise ValueError(f"it holds a tensor of {tuple(value.shape)}, more than fits into it")
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """``value`` with its tensors on ``device``."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return type(value)((key, _moved(part, device)) for key, part in value.items())
+    return type(value)(_moved(part, device) for part in value) if isinstance(value, list | tuple) else value
 
 
 def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
@@ -47,7 +106,8 @@ def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
     entries = load(path, device)
     tensors = []
     for entry in entries if isinstance(entries, list | tuple) else [None]:
-        tensor = torch.tensor(float(entry)) if isinstance(entry, int | float) else entry
+        with reading(path):
+            tensor = torch.tensor(float(entry)) if isinstance(entry, int | float) else entry
         if not isinstance(tensor, Tensor) or tensor.ndim != dims or not tensor.is_floating_point():
             raise ValueError(f"{path} does not hold a list of tensors of {dims} dimensions")
         if not bool(torch.isfinite(tensor).all()):
@@ -63,6 +123,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         ValueError: ``path`` holds something else.
     """
     state = load(path, torch.device("cpu"))
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} does not hold the weights of a net")
     return dict(state)

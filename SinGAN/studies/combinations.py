@@ -18,8 +18,8 @@ from SinGAN.pictures import images
 from SinGAN.planning import Plan, plan_scales
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.lookup import find
-from SinGAN.saved_models.manifest import sha256
 from SinGAN.storage import layout
+from SinGAN.storage.hashes import sha256
 from SinGAN.training import train
 
 Varied = dict[str, list[str]]

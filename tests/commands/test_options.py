@@ -278,10 +278,14 @@ def test_weights_to_start_from_fit_their_critic(workspace: Workspace, capsys: Ca
 def test_a_wrong_option_in_a_manifest_is_one_line(workspace: Workspace, capsys: Capture) -> None:
     workspace.train()
     path = workspace.model() / "manifest.json"
-    values = json.loads(path.read_text())
+    whole, options = path.read_text(), json.loads(path.read_text())["options"]
     for wrong in ("much", -1):
-        path.write_text(json.dumps({**values, "options": {**values["options"], "dropout": wrong}}))
+        workspace.changed_manifest(options={**options, "dropout": wrong})
         assert "wrong option in manifest.json" in refusal(capsys, lambda: workspace.sample("--gen_start_scale", "0"))
+        path.write_text(whole)
+    path.write_text(whole.replace('"alpha": 10', '"alpha": 11'))
+    line = refusal(capsys, lambda: workspace.sample("--gen_start_scale", "0"))
+    assert f"{path} is damaged (ValueError: its content is not what was written): train again with --overwrite" in line
 
 
 def test_vgg_may_lie_elsewhere_later(workspace: Workspace, vgg_file: Path, tmp_path: Path) -> None:

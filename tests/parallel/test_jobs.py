@@ -150,18 +150,19 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
 def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     (workspace.inputs / "bad.png").write_bytes(b"no picture")
-    assert together(workspace, ["bad.png", "x.png"]) == 1
+    workspace.draw("y.png")
+    assert together(workspace, ["x.png", "bad.png", "y.png"]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("bad.png: ")
     assert err.count("\n") == 1
     rows = out[out.rindex("picture ") :].splitlines()
-    assert [row.split()[1] for row in rows[1:]] == ["failed", "done"]
-    assert "bad.png" in rows[1]
-    assert "can't be read as a picture" in rows[1]
+    assert [row.split()[1] for row in rows[1:]] == ["done", "failed", "done"]
+    assert "bad.png" in rows[2]
+    assert "can't be read as a picture" in rows[2]
     assert not (workspace.out / "TrainedModels" / "bad").exists()
     before = {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
     workspace.draw("bad.png")
-    assert together(workspace, ["bad.png", "x.png"]) == 0
+    assert together(workspace, ["x.png", "bad.png", "y.png"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
     assert workspace.model("bad").exists()
     assert "x.png: trained model already exist" in capsys.readouterr().out

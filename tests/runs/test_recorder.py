@@ -26,8 +26,10 @@ from SinGAN.runs.results import write_samples
 from SinGAN.runs.tensorboard import TensorBoard
 from SinGAN.saved_models.folder import trained_scales
 from SinGAN.saved_models.lookup import SavedModel, find_same, load
-from SinGAN.saved_models.manifest import Manifest, sha256
+from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.hashes import sha256
+from SinGAN.storage.layout import work_folder
 from tests.conftest import TINY, TINY_NET, stripes
 from tests.storage.test_files import everything
 
@@ -55,7 +57,7 @@ def request(folder: Path, manifest: Manifest, seed_matters: bool = False) -> Tra
 def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Recorder:
     asked = request(folder, manifest)
     log = LossLog(LOSSES, estimate(asked.training, EAGER, asked.training.scales), watcher)
-    return Recorder(asked, manifest, log, overwrite=True)
+    return Recorder(asked, work_folder(folder) if folder.exists() else folder, manifest, log)
 
 
 def losses(values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -100,7 +102,7 @@ def test_a_damaged_manifest_is_named(manifest: Manifest, tmp_path: Path) -> None
 def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", manifest, pyramid)
     top = ["NoiseAmp.pth", "Zs.pth", "manifest.json", "reals.pth"]
-    scale = ["netG.pth", "netD.pth", "z_opt.pth", "losses.csv", "losses.png"]
+    scale = ["netG.pth", "netD.pth", "z_opt.pth", "hashes.json", "losses.csv", "losses.png"]
     scale += ["real_scale.png", "fake_sample.png", "G(z_opt).png"]
     places = [str(index) for index in range(len(pyramid))]
     assert everything(tmp_path / "m") == sorted(

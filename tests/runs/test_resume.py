@@ -17,11 +17,10 @@ import animation
 import main_train
 import paint2image
 import SR
-from SinGAN.pictures import images
 from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.folder import trained_scales
-from SinGAN.storage import checkpoints, files
-from tests.conftest import stripes
+from SinGAN.storage import checkpoints, recovery
+from SinGAN.storage.hashes import digest
 from tests.workspace import SIZES, Capture, Workspace, refusal
 
 FLAGS = ["--not_cuda", *SIZES, "--niter", "6", "--manualSeed", "1", "--checkpoint_every", "0"]
@@ -101,7 +100,6 @@ def test_a_folder_without_anything_is_begun(workspace: Workspace, unbroken: Work
     workspace.model().mkdir(parents=True)
     (workspace.model() / ".manifest.json.1.tmp").write_text("{")
     train(workspace)
-    (workspace.model() / ".manifest.json.1.tmp").unlink()  # process 1 lives
     assert bits(workspace) == bits(unbroken)
 
 
@@ -150,7 +148,7 @@ def test_what_is_no_checkpoint_of_this_scale_is_not_used(
     torch.save({"scale": 0, "iterations": 3, "curves": torch.zeros(3, 7)}, workspace.model() / checkpoints.NEWEST)
     torch.save({"scale": 1, "iterations": 3, "curves": torch.zeros(2, 7)}, workspace.model() / checkpoints.BEFORE)
     train(workspace)
-    assert "is no checkpoint of a training" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("its content is not what was written") == 2
     assert bits(workspace) == bits(unbroken)
 
 
@@ -159,8 +157,10 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(workspace: Workspace, capsys
         train(workspace)
     path = workspace.model() / checkpoints.NEWEST
     state = torch.load(path)
-    for name, value in (("generator", {}), ("rng", torch.zeros(3)), ("critic_optimizer", 7)):
-        torch.save({**state, name: value}, path)
+    del state["sha256"]
+    for name, value in (("generator", {}), ("rng", torch.zeros(3)), ("critic_optimizer", {})):
+        changed = {**state, name: value}
+        torch.save({**changed, "sha256": digest(changed)}, path)
         assert "does not fit the training" in refusal(capsys, lambda: train(workspace))
 
 
@@ -320,7 +320,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 22))
+@pytest.mark.parametrize("seed", range(2, 52))
 def test_many_more_kills(seed: int, workspace: Workspace, unbroken: Workspace, duration: float) -> None:
     killed_until_it_ends(workspace, 20, seed, duration)
     assert bits(workspace) == bits(unbroken)
@@ -345,7 +345,7 @@ def test_a_second_process_in_the_same_folder_stops(workspace: Workspace, capsys:
     held, release = os.pipe(), os.pipe()
 
     def hold() -> None:
-        with files.locked(workspace.model()):
+        with recovery.locked(workspace.model()):
             os.write(held[1], b"x")
             os.read(release[0], 1)
 
@@ -356,25 +356,3 @@ def test_a_second_process_in_the_same_folder_stops(workspace: Workspace, capsys:
     os.waitpid(child, 0)
     train(workspace)  # the lock died with its process
     assert not rest(workspace)
-
-
-def test_a_replacement_cut_off_in_the_middle_is_finished(tmp_path: Path) -> None:
-    folder = tmp_path / "m"
-    for name in (".m.77.old", ".m.new", ".mm.79.old"):
-        images.write(tmp_path / name / "x.png", stripes())
-    files.recover(folder)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".m.new", ".mm.79.old", "m"]
-    files.recover(tmp_path / "nowhere" / "m")
-
-
-def test_drafts_of_dead_processes_go(tmp_path: Path) -> None:
-    child = forked(lambda: None)
-    os.waitpid(child, 0)
-    folder = tmp_path / "s"
-    images.write(folder / "1" / f".netG.pth.{child}.tmp", stripes())
-    for process in (child, os.getpid()):
-        images.write(tmp_path / f".s.{process}.tmp" / "x.png", stripes())
-    files.recover(folder)
-    assert not any((folder / "1").iterdir())
-    files.clear_drafts(tmp_path, ".s.")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".s.{os.getpid()}.tmp", "s"]

@@ -43,7 +43,7 @@ def test_damaged_files_are_named(pyramid: Pyramid[TrainedScale], tmp_path: Path)
         load_pyramid(tmp_path, torch.device("cpu"), pyramid.factor)
     torch.save([1, 2], tmp_path / "0" / "netG.pth")
     with pytest.raises(ValueError, match="does not hold the weights"):
-        load_pyramid(tmp_path, torch.device("cpu"), pyramid.factor)
+        load_pyramid(tmp_path, torch.device("cpu"), pyramid.factor, sealed=False)
 
 
 def test_weights_of_another_shape_are_named(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
@@ -51,4 +51,4 @@ def test_weights_of_another_shape_are_named(pyramid: Pyramid[TrainedScale], tmp_
     critic = tmp_path / "0" / "netD.pth"
     torch.save({**torch.load(critic), "tail.weight": torch.zeros(1, 9, 3, 3)}, critic)
     with pytest.raises(ValueError, match=r"0/netD\.pth does not fit"):
-        load_pyramid(tmp_path, torch.device("cpu"), pyramid.factor)
+        load_pyramid(tmp_path, torch.device("cpu"), pyramid.factor, sealed=False)

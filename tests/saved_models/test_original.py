@@ -18,6 +18,7 @@ import main_train
 import paint2image
 import random_samples
 import SR
+from SinGAN import __main__ as singan
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.lookup import load
@@ -222,6 +223,40 @@ def test_names_cannot_leave_their_folders(ours: Workspace, capsys: Capture) -> N
         more = ["--not_cuda", *SIZES, "--input_dir", str(ours.inputs), "--input_name", name]
         assert "--input_name" in refusal(capsys, partial(main_train.main, more))
     assert ours.results() == before
+
+
+@pytest.mark.parametrize("level", ["TrainedModels", "TrainedModels/x", "RandomSamples", "RandomSamples/x", "SR"])
+def test_a_link_on_any_level_is_refused_before_anything_is_written(level: str, tmp_path: Path, capsys: Capture) -> None:
+    workspace, outside = Workspace(tmp_path), tmp_path / "outside"
+    outside.mkdir()
+    link = workspace.out / level
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    before = sorted(tmp_path.rglob("*"))
+    for call in (workspace.train, workspace.sample):
+        assert f"{link} leads out of {workspace.out}: put what it links to there" in refusal(capsys, call)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("place", ["0", "0/netG.pth", "manifest.json", "Zs.pth"])
+def test_a_link_in_a_model_may_not_lead_out_of_it(place: str, tmp_path: Path, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.train()
+    (workspace.model() / place).rename(tmp_path / "outside")
+    (workspace.model() / place).symlink_to(tmp_path / "outside")
+    for call in (workspace.sample, partial(singan.main, ["export", str(workspace.model()), "--to", "torchscript"])):
+        assert f"{workspace.model() / place} leads out of" in refusal(capsys, call)
+    with pytest.raises(ValueError, match="leads out of"):
+        load(workspace.model(), CPU)
+
+
+def test_links_in_circles_are_one_line(tmp_path: Path, capsys: Capture) -> None:
+    workspace = Workspace(tmp_path)
+    for path in (workspace.out, workspace.inputs / "y.png"):
+        path.symlink_to(path)
+    assert f"{workspace.out} is a link that leads in circles" in refusal(capsys, workspace.train)
+    workspace.out.unlink()
+    assert "y.png is a link that leads in circles" in refusal(capsys, partial(workspace.train, name="y.png"))
 
 
 def test_links_cannot_lead_out(ours: Workspace, tmp_path: Path, capsys: Capture) -> None:

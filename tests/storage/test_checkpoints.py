@@ -30,7 +30,7 @@ def silent(text: str) -> None:
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, kept(base=torch.full((2,), 7.0)))
-    found = checkpoints.find(tmp_path, 1, CPU, NAMES, silent)
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent)
     assert found is not None
     assert (found.scale, found.losses, found.state.iterations) == (1, NAMES, 3)
     assert torch.equal(found.curves, kept().curves)
@@ -38,15 +38,15 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     assert found.base.tolist() == [7, 7]
     assert torch.equal(found.state.rng, STATE.rng)
     assert torch.equal(found.state.critic["w"], torch.ones(2))
-    assert checkpoints.find(tmp_path, 2, CPU, NAMES, silent) is None
+    assert checkpoints.find(tmp_path, 2, CPU, NAMES, None, silent) is None
 
 
 def test_the_one_before_stays_until_both_go(tmp_path: Path) -> None:
     for scale in (0, 1, 2):
         checkpoints.save(tmp_path, kept(scale))
     assert [path.name for path in checkpoints.existing(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
-    assert checkpoints.find(tmp_path, 1, CPU, NAMES, silent) is not None
-    assert checkpoints.find(tmp_path, 0, CPU, NAMES, silent) is None
+    assert checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent) is not None
+    assert checkpoints.find(tmp_path, 0, CPU, NAMES, None, silent) is None
     checkpoints.remove(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -54,9 +54,9 @@ def test_the_one_before_stays_until_both_go(tmp_path: Path) -> None:
 def test_files_of_before_the_names_of_losses_serve(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, kept())
     values = torch.load(tmp_path / checkpoints.NEWEST)
-    del values["losses"]
+    del values["losses"], values["sha256"]
     torch.save(values, tmp_path / checkpoints.NEWEST)
-    found = checkpoints.find(tmp_path, 1, CPU, NAMES, silent)
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent)
     assert found is not None
     assert found.losses == NAMES
 
@@ -64,7 +64,7 @@ def test_files_of_before_the_names_of_losses_serve(tmp_path: Path) -> None:
 def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
     lines: list[str] = []
     checkpoints.save(tmp_path, kept())
-    assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), lines.append) is None
-    assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), lines.append) is None
+    assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), None, lines.append) is None
+    assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), None, lines.append) is None
     assert len(lines) == 2
     assert all("is no checkpoint of a training: going on from what was kept before it" in line for line in lines)

@@ -8,7 +8,8 @@ import torch
 
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import files, tensors
-from SinGAN.storage.files import files_into, replace_folder, whole_file, whole_folder
+from SinGAN.storage.files import files_into, replace_folder, whole_file
+from SinGAN.storage.recovery import whole_folder
 
 
 def everything(folder: Path) -> list[str]:

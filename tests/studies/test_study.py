@@ -80,12 +80,9 @@ def test_no_residual_holds_in_every_later_use(
 
 def test_a_model_of_before_these_options_is_kept(workspace: Workspace, capsys: Capture) -> None:
     workspace.train()
-    path = workspace.model() / "manifest.json"
-    values = json.loads(path.read_text())
-    for option in legacy_defaults():
-        del values["options"][option]
-    values["options"]["netD"] = None
-    path.write_text(json.dumps(values))
+    options = json.loads((workspace.model() / "manifest.json").read_text())["options"]
+    older = {name: value for name, value in options.items() if name not in legacy_defaults()}
+    workspace.changed_manifest(options={**older, "netD": None})
     workspace.train()
     assert "already exist" in capsys.readouterr().out
 

@@ -1,0 +1,78 @@
+"""The content of a manifest's file is not trusted before its types, ranges and checksum were looked at."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any, get_origin
+
+from SinGAN.options.model import with_legacy_defaults
+from SinGAN.options.tasks import TASKS, TRAIN
+from SinGAN.storage.hashes import sha256
+
+SEALED_SINCE = 0, 3  # the version from which on each file of a model has a hash
+SIDE, SCALES = 2**17, 2**10  # more pixels and scales than any model has
+
+
+def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a manifest among ``values``, completed where they are of an older version.
+
+    Arguments:
+        values: what the file holds.
+        kinds: the types of the fields, by name.
+
+    Raises:
+        KeyError: a field is missing.
+        TypeError: a field has another type.
+        ValueError: a field is out of range.
+    """
+    task = TASKS.get(values["task"], TRAIN)
+    checksum = _proven(values)
+    values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
+    result = {name: values[name] for name in kinds if name != "checksum"}
+    for name, value in result.items():
+        kind = get_origin(kinds[name]) or kinds[name]
+        kind = (int, float) if kind is float else kind
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{name} is {value!r}")
+    if result["kind"] != "singan":
+        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
+    if not 0 <= result["seed"] < 2**63:
+        raise ValueError(f"seed is {result['seed']!r}")
+    _check_sizes(result["sizes"], result["factor"])
+    return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
+
+
+def _proven(values: Any) -> str | None:
+    """The checksum among ``values``, which is that of the rest; None in a manifest of a version that wrote none.
+
+    Raises:
+        KeyError, TypeError: the version is missing, or has another type.
+        ValueError: something was changed since it was written.
+    """
+    rest = {name: value for name, value in values.items() if name != "checksum"}
+    version = tuple(int(part) for part in rest["versions"]["SinGAN"].split(".")[:2])
+    if "checksum" not in values and version < SEALED_SINCE:
+        return None
+    if values.get("checksum") != checksum_of(rest):
+        raise ValueError("its content is not what was written")
+    return str(values["checksum"])
+
+
+def checksum_of(values: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest's ``values``, all but the checksum among them."""
+    rest = {name: value for name, value in values.items() if name != "checksum"}
+    return sha256(json.dumps(rest, sort_keys=True).encode())
+
+
+def _check_sizes(sizes: list[Any], factor: float) -> None:
+    """Raise a ValueError unless ``sizes`` are those of scales with about the ratio ``factor``."""
+    whole = all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
+    if not whole or not 1 <= len(sizes) <= SCALES or not all(1 <= side <= SIDE for size in sizes for side in size):
+        raise ValueError(f"sizes are {sizes!r:.80}")
+    near = all(
+        abs(coarse - factor * fine) < 2
+        for small, large in itertools.pairwise(sizes)
+        for coarse, fine in zip(small, large, strict=True)
+    )
+    if not (0 < factor <= 1 and near) or factor * min(sizes[-1]) < 0.5:
+        raise ValueError(f"factor is {factor!r}")
