@@ -120,13 +120,16 @@ def replace_folder(new: Path, old: Path) -> None:
         old.rename(aside)
     new.rename(old)
     if aside.exists():
-        discard(aside)
+        discard(aside, old)
 
 
-def discard(folder: Path) -> None:
-    """Remove ``folder`` in one step, as others see it: it becomes a draft, which goes with all that it holds."""
+def discard(folder: Path, place: Path | None = None) -> None:
+    """Remove ``folder`` in one step, as others see it: it becomes a draft, which goes with all that it holds.
+
+    Of a folder that stands aside ``place`` is where it stood: whoever uses that finds what is left of the draft.
+    """
     with suppress(FileNotFoundError):
-        remove(folder.rename(beside(folder, DRAFT)))
+        remove(folder.rename(beside(place or folder, DRAFT)))
 
 
 def remove(path: Path) -> None:

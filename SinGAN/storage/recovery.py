@@ -59,7 +59,7 @@ def recover(folder: Path) -> None:
         if not (path.name.startswith(f".{folder.name}.") and path.suffix == ASIDE):
             continue
         if folder.exists():
-            discard(path)
+            discard(path, folder)
         else:
             path.rename(folder)
     for place in (folder.parent, folder, *folder.glob("*/")):
