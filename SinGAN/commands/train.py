@@ -9,7 +9,7 @@ from SinGAN.commands.command import Command
 from SinGAN.options.applications import TrainOptions
 from SinGAN.runs.obtain import obtain
 from SinGAN.runs.progress import duration, peak_memory
-from SinGAN.runs.results import has_samples, write_samples
+from SinGAN.runs.results import count_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import layout
@@ -26,12 +26,12 @@ def train(run: Run, options: TrainOptions) -> None:
     elif model is not None and model.scales:
         print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
     samples = layout.random_samples(run.out, run.name, start_scale=0)
-    if not (is_there and has_samples(samples)):
+    if not (is_there and count_samples(samples) >= options.num_samples):
         started = time.monotonic()
         pyramid = obtain(request, overwrite=run.overwrite, watcher=watcher(), tensorboard=options.tensorboard)
         seed = Manifest.read(request.folder).seed  # of a training that went on: the one that it began with
         rng = torch.Generator(run.device).manual_seed(seed)
-        write_samples(samples, manipulate.sample(pyramid, rng, options.num_samples))
+        write_samples(samples, manipulate.sample(pyramid, rng, options.num_samples), pyramid.scales[-1].real)
         took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
         if not is_there:
             print(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {request.folder}")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from SinGAN.imresize import to_levels as truncated_levels
+from SinGAN.pictures.decoding import without_hidden_colours
 from SinGAN.pictures.images import Levels, with_channels
 from SinGAN.storage.files import fresh_parents, whole_file
+
+LOG = logging.getLogger(__name__)
 
 
 def to_frame(image: Tensor) -> Levels:
@@ -30,19 +34,49 @@ def check_format(suffix: str) -> None:
 
 
 def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    """Write ``frames``, each (1, C, H, W) in [-1, 1], as endless GIF or WebP, or as MP4: as ``path`` ends."""
+    """Write ``frames``, each (1, C, H, W) in [-1, 1], as endless GIF or WebP, or as MP4: as ``path`` ends.
+
+    A GIF's pixels are opaque or not there; video has no alpha, so that there white shows through. A
+    GIF's frames last whole hundredths of a second, at least two: others are played at other speeds.
+    """
     levels = [to_frame(frame) for frame in frames]
     with fresh_parents(path), whole_file(path) as draft:
         if path.suffix == ".mp4":
             height, width = levels[0].shape[:2]
             to_even = ((0, height % 2), (0, width % 2), (0, 0))  # the codec takes even sizes only
-            video = np.stack([np.pad(with_channels(frame, 3), to_even, "edge") for frame in levels])
+            video = np.stack([np.pad(with_channels(on_white(frame), 3), to_even, "edge") for frame in levels])
             codec: dict[str, Any] = {"fps": fps, "macro_block_size": 1, "output_params": ["-f", "mp4"]}
             imageio.v3.imwrite(draft, video, plugin="FFMPEG", extension=".mp4", **codec)
             return
+        kind, duration = {".gif": "GIF", ".webp": "WebP"}[path.suffix], 1000 / fps
+        disposal = {}
+        if kind == "GIF":
+            duration = gif_duration(fps)
+            if levels[0].shape[2] == 4:
+                levels, disposal = [cut_out(frame) for frame in levels], {"disposal": 2}  # no older frame shows through
         first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
-        kind = {".gif": "GIF", ".webp": "WebP"}[path.suffix]
-        disposal = {"disposal": 2} if kind == "GIF" and levels[0].shape[2] == 4 else {}  # no older frame shows through
         content = io.BytesIO()
-        first.save(content, format=kind, save_all=True, append_images=rest, duration=1000 / fps, loop=0, **disposal)
+        first.save(content, format=kind, save_all=True, append_images=rest, duration=duration, loop=0, **disposal)
         draft.write_bytes(content.getvalue())
+
+
+def gif_duration(fps: float) -> int:
+    """The milliseconds that a frame of a GIF lasts, at ``fps`` frames a second or as near to that as it can be."""
+    hundredths = max(2, round(100 / fps))
+    if abs(100 / hundredths - fps) > 0.005 * fps:
+        LOG.info(f"a GIF can't have {fps:g} frames a second: it has {100 / hundredths:.3g} (`format` webp or mp4 can)")
+    return 10 * hundredths
+
+
+def cut_out(frame: Levels) -> Levels:
+    """``frame`` (H, W, 4) with pixels that are opaque or not there."""
+    solid = np.where(frame[:, :, 3:] < 128, 0, 255).astype(np.uint8)
+    return without_hidden_colours(np.concatenate([frame[:, :, :3], solid], axis=2))
+
+
+def on_white(frame: Levels) -> Levels:
+    """``frame`` (H, W, C) without alpha: where it had one, white shows through."""
+    if frame.shape[2] != 4:
+        return frame
+    share = frame[:, :, 3:].astype(np.float64) / 255
+    return np.rint(frame[:, :, :3] * share + 255 * (1 - share)).astype(np.uint8)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
-from SinGAN.pictures import images
+from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
 
 Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image
@@ -37,7 +37,7 @@ def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque:
     """
     if isinstance(picture, str | os.PathLike):
         return images.read(Path(picture), channels, opaque)
-    levels = images.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
+    levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
     return images.to_tensor(images.with_channels(levels, channels))

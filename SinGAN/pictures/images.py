@@ -1,5 +1,8 @@
 """Picture files: the only place that reads or writes them."""
 
+import importlib
+import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -7,21 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from skimage.color import rgb2gray
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
+from SinGAN.pictures import decoding
+from SinGAN.pictures.decoding import Levels as Levels
 from SinGAN.storage.files import regular, whole_file
 
-Levels = npt.NDArray[np.uint8]  # (H, W, C)
-
 LOG = logging.getLogger(__name__)
-ORIENTATION = ExifTags.Base.Orientation
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, as EPS, start programs
-LARGE = 50_000_000  # pixels
+HEIC = b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"
+STRETCHED = 0.04  # share of the width from which it is told that a picture is stretched
 
 
 def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
@@ -42,10 +44,12 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
         raise FileNotFoundError(f"no picture {path}: put it there, or name its folder (`input_dir`, `ref_dir`)")
     try:
         with _opened(path) as picture:
-            if picture.width * picture.height > LARGE:
-                LOG.info(f"{path} has {picture.width * picture.height / 1e6:.0f} megapixels: reading it takes some GB")
-            levels = decode(ImageOps.exif_transpose(picture))
-    except UNREADABLE as error:
+            if decoding.step_of(picture.size) > 1:
+                LOG.info(f"{path}, {picture.width} x {picture.height} pixels, is reduced while it is read")
+            levels = decoding.levels_of(picture)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything
         raise _unreadable(path, error) from error
     if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
@@ -53,59 +57,79 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Height and width of the picture at ``path``, upright; only its header is read.
+    """Height and width of the picture that ``read`` makes of ``path``; only its header is read.
 
     Raises:
         ValueError: it is no picture.
     """
     try:
         with _opened(path) as picture:
-            width, height = picture.size
-            turned = picture.getexif().get(ORIENTATION, 1) >= 5
-    except UNREADABLE as error:
+            return decoding.size_of(picture)
+    except Exception as error:
         raise _unreadable(path, error) from error
-    return (width, height) if turned else (height, width)
-
-
-UNREADABLE = OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
     """The error that names ``path``, which Pillow could not read for ``error``."""
-    unknown = isinstance(error, UnidentifiedImageError)
-    why = "it is none of PNG, JPEG, WebP, TIFF, BMP and GIF" if unknown else error
-    return ValueError(f"{path} can't be read as a picture: {why}")
+    why = str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        why = "it is none of PNG, JPEG, WebP, TIFF, BMP and GIF"
+        if _is_heic(path):
+            why = "it is a HEIC photo: pip install pillow-heif, or save it as JPEG"
+    return ValueError(f"{path} can't be read as a picture: {why:.300}")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about files that are odd, but can be read
-        with Image.open(regular(path), formats=FORMATS) as picture:
+        with _open(regular(path)) as picture:
             yield picture
+
+
+def _open(path: Path) -> Image.Image:
+    """The picture at ``path``, as Pillow opens it; a HEIC photo where pillow-heif is there."""
+    try:
+        return Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        if not _is_heic(path) or importlib.util.find_spec("pillow_heif") is None:
+            raise
+        importlib.import_module("pillow_heif").register_heif_opener()
+        return Image.open(path, formats=(*FORMATS, "HEIF"))
+    except ValueError as error:
+        if "MAX_TEXT" not in str(error):
+            raise
+        return Image.open(io.BytesIO(without_text(path.read_bytes())), formats=FORMATS)
+
+
+def _is_heic(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:12] in HEIC
+
+
+def without_text(png: bytes) -> bytes:
+    """The content of a PNG file without its texts, which may be longer than Pillow reads."""
+    parts, place = [png[:8]], 8
+    while place + 8 <= len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
+            parts.append(png[place:end])
+        place = end
+    return b"".join(parts)
 
 
 def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
     """The picture at ``path`` with the size and device of ``real``, and ``channels``, or as many as ``real`` has."""
     image = read(path, channels or real.shape[1], opaque=True).to(real.device)
     size = real.shape[-2], real.shape[-1]
+    unstretched = size[0] * image.shape[-1] / image.shape[-2]  # its width at that height
+    if abs(unstretched - size[1]) > max(2, STRETCHED * size[1]):
+        LOG.info(
+            f"{path}, {image.shape[-1]} x {image.shape[-2]} pixels, has another shape than the training picture: "
+            f"it is stretched to {size[1]} x {size[0]}"
+        )
     return image if image.shape[-2:] == size else imresize_to(image, size)
-
-
-def decode(picture: Image.Image) -> Levels:
-    """The 8-bit levels (H, W, 1 to 4) of ``picture``: grey or RGB, with alpha where it has one."""
-    if picture.mode == "F":
-        raise ValueError("its values are floats of unknown range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):
-        wide = np.asarray(picture)
-        if wide.min() < 0 or wide.max() > 65535:
-            raise ValueError("its values have more than 16 bits; save it with 8 or 16 bits")
-        return np.rint(wide / 257).astype(np.uint8)[:, :, None]
-    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
-    if picture.has_transparency_data:
-        mode += "A"
-    levels = np.asarray(picture.convert(mode))
-    return levels if levels.ndim == 3 else levels[:, :, None]
 
 
 def with_channels(levels: Levels, channels: int) -> Levels:
@@ -117,7 +141,9 @@ def with_channels(levels: Levels, channels: int) -> Levels:
         colour = np.repeat(colour, 3, axis=2)
     if channels == 3:
         return colour
-    return np.concatenate([colour, np.full_like(colour[:, :, :1], 255) if alpha is None else alpha], axis=2)
+    if alpha is None:
+        return np.concatenate([colour, np.full_like(colour[:, :, :1], 255)], axis=2)
+    return decoding.without_hidden_colours(np.concatenate([colour, alpha], axis=2))
 
 
 def to_tensor(levels: Levels) -> Tensor:

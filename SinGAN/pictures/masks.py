@@ -54,7 +54,9 @@ def checked(marks: Marks, name: str) -> Marks:
     if not marks.any():
         raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
     if marks.all():
-        raise ValueError(f"the mask {name} marks every pixel: draw what to keep in black")
+        raise ValueError(
+            f"the mask {name} marks every pixel: draw what to keep in black (what is transparent counts by its colour)"
+        )
     return marks
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from skimage.transform import resize
 from skimage.util import montage
 from torch import Tensor
@@ -11,18 +13,53 @@ from torch import Tensor
 from SinGAN.pictures.images import Levels, to_levels
 
 SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
-SHEET_TILE = 256  # longest side of a picture in a contact sheet, in pixels
+LEAST, MOST = 160, 256  # longer side of a picture in a contact sheet, in pixels
+STRIP = 18  # height in pixels of the strip with a label above it
 
 
-def thumbnail(image: Tensor) -> Levels:
-    """The levels of ``image``, reduced where its longer side exceeds ``SHEET_TILE``."""
+def tile(image: Tensor, label: str = "") -> Levels:
+    """The levels of ``image`` for a contact sheet, with a ``label`` above it if there is one.
+
+    Its longer side is ``MOST`` pixels at most. A small image is enlarged by a whole number, pixel by
+    pixel, to ``LEAST`` or more: what one sees is what it is.
+    """
     levels = to_levels(image)
-    ratio = SHEET_TILE / max(levels.shape[:2])
-    if ratio >= 1:
-        return levels
-    size = (max(1, round(levels.shape[0] * ratio)), max(1, round(levels.shape[1] * ratio)))
-    reduced = resize(levels, (*size, levels.shape[2]), anti_aliasing=True, preserve_range=True)
-    return np.asarray(np.rint(reduced), dtype=np.uint8)
+    longer = max(levels.shape[:2])
+    if longer > MOST:
+        ratio = MOST / longer
+        size = (max(1, round(levels.shape[0] * ratio)), max(1, round(levels.shape[1] * ratio)))
+        reduced = resize(levels, (*size, levels.shape[2]), anti_aliasing=True, preserve_range=True)
+        levels = np.asarray(np.rint(reduced), dtype=np.uint8)
+    times = min(math.ceil(LEAST / longer), MOST // longer) if longer < LEAST else 1
+    levels = levels.repeat(times, axis=0).repeat(times, axis=1)
+    return np.concatenate([strip(label, levels.shape[1], levels.shape[2]), levels]) if label else levels
+
+
+def original(image: Tensor, like: Tensor) -> Levels:
+    """The tile of the training picture ``image`` (1, C, h, w) beside samples as large as ``like`` (1, C, H, W).
+
+    It is reduced or enlarged as a whole, on white, not stretched.
+    """
+    height, width = like.shape[-2:]
+    ratio = min(height / image.shape[-2], width / image.shape[-1])
+    size = max(1, round(ratio * image.shape[-2])), max(1, round(ratio * image.shape[-1]))
+    inner = image if size == image.shape[-2:] else F.interpolate(image, size, mode="nearest")
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=1.0), "original")
+
+
+def strip(label: str, width: int, channels: int) -> Levels:
+    """A white strip (STRIP, width, channels) with ``label`` in black, as large as fits."""
+    paper = Image.new("L", (width, STRIP), 255)
+    text = next(
+        (size for size in range(13, 6, -1) if ImageFont.load_default(size).getlength(label) <= width - 2),
+        6,
+    )
+    ImageDraw.Draw(paper).text((width / 2, STRIP / 2), label, fill=0, font=ImageFont.load_default(text), anchor="mm")
+    levels = np.asarray(paper)[:, :, None].repeat(channels, axis=2)
+    if channels == 4:
+        levels[:, :, 3] = 255
+    return levels
 
 
 def contact_sheet(tiles: Sequence[Levels], columns: int | None = None) -> Levels:
@@ -35,7 +72,7 @@ def contact_sheet(tiles: Sequence[Levels], columns: int | None = None) -> Levels
         np.stack(tiles),
         fill=fill,
         grid_shape=(rows, columns),
-        padding_width=2,
+        padding_width=4,
         channel_axis=-1,
         rescale_intensity=False,
     )

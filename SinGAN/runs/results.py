@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,23 +55,32 @@ def _plot(curves: Mapping[str, Sequence[float]]) -> "Figure":
     return figure
 
 
-def has_samples(folder: Path) -> bool:
-    """Whether ``write_samples`` has written ``folder``; what a process that died left of it is set right."""
+def count_samples(folder: Path) -> int:
+    """The number of samples that ``write_samples`` has written; what a process that died left is set right."""
     settle(folder)
-    return (folder / "grid.png").exists()
+    if not (folder / "grid.png").exists():
+        return 0
+    return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def write_samples(folder: Path, samples: Iterable[Tensor]) -> None:
-    """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png`` of the first ones, as ``folder``.
+def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
+    """The first ``count`` samples in ``folder``, each (1, channels, H, W)."""
+    return (images.read(folder / f"{index}.png", channels) for index in range(count))
+
+
+def write_samples(folder: Path, samples: Iterable[Tensor], real: Tensor) -> None:
+    """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
     The folder appears when all are there, and takes an older one's place only then.
     """
-    tiles = []
+    tiles: list[images.Levels] = []
     with whole_folder(folder) as draft:
         for index, image in enumerate(samples):
             images.write(draft / f"{index}.png", image)
+            if index == 0:
+                tiles.append(sheets.original(real, image))
             if index < sheets.SHEET_SAMPLES:
-                tiles.append(sheets.thumbnail(image))
+                tiles.append(sheets.tile(image, str(index)))
         images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
 
 
@@ -94,5 +104,12 @@ def write_results(
         for name, image in {**pictures, **(extras or {})}.items():
             images.write(draft / f"{name}.png", image)
         if len(pictures) > 1:
-            tiles = [sheets.thumbnail(image) for image in (reference, *pictures.values())]
-            images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
+            tiles = [(reference, "reference"), *((image, words(name)) for name, image in pictures.items())]
+            sheet = sheets.contact_sheet([sheets.tile(image, label) for image, label in tiles])
+            images.write_levels(draft / "grid.png", sheet)
+
+
+def words(name: str) -> str:
+    """The label of a picture that ``by_scale`` names: start_scale=2_masked_1 becomes scale 2, masked, 1."""
+    scale, *rest = name.removeprefix("start_scale=").split("_")
+    return ", ".join([f"scale {scale}" if scale != name else name, *rest])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,39 @@ def test_an_interrupted_animation_training_goes_on(
     capsys.readouterr()
     animate(workspace, "--animation_start_scale", "0")
     assert "scale 0 of" not in capsys.readouterr().out
+
+
+def test_samples_that_are_missing_are_drawn(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    draws: dict[str, Callable[..., None]] = {
+        "gen_start_scale=1": partial(workspace.sample, "--gen_start_scale", "1"),
+        "gen_start_scale=0": workspace.train,
+    }
+    for folder, draw in draws.items():
+        place = workspace.out / "RandomSamples" / "x" / folder
+        draw("--num_samples", "3", "--manualSeed", "1")
+        few = {path.name: path.read_bytes() for path in place.glob("?.png")}
+        draw("--num_samples", "5", "--manualSeed", "1")
+        more = {path.name: path.read_bytes() for path in place.glob("?.png")}
+        assert sorted(more) == [f"{index}.png" for index in range(5)]
+        assert {name: more[name] for name in few} == few
+        shutil.rmtree(place)
+        draw("--num_samples", "5", "--manualSeed", "1")
+        assert {path.name: path.read_bytes() for path in place.glob("?.png")} == more
+        capsys.readouterr()
+        draw("--num_samples", "4", "--manualSeed", "1")
+        assert "already exist" in capsys.readouterr().out
+
+
+def test_another_shape_is_told(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    workspace.draw("tall.png", 28, 20)
+    for name, told in (("x.png", False), ("tall.png", True)):
+        capsys.readouterr()
+        flags = ["--ref_dir", str(workspace.inputs), "--ref_name", name, "--paint_start_scale", "1"]
+        paint2image.main([*workspace.flags(), "--not_cuda", *flags])
+        line = "has another shape than the training picture: it is stretched to 24 x 18"
+        assert (line in capsys.readouterr().out) is told
 
 
 def test_a_manifest_without_an_option_is_named(workspace: Workspace, capsys: Capture) -> None:

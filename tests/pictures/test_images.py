@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from SinGAN.pictures import animations, images, sheets
+from SinGAN.pictures import animations, decoding, images, sheets
 from SinGAN.terminal.script import printing_notes
 
 RED, GREEN, ALPHA = (255, 0, 0), (0, 255, 0), 128
@@ -149,10 +149,30 @@ def test_contact_sheets_hold_every_tile_once() -> None:
     assert sheets.contact_sheet([tile[:, :, :1] for tile in tiles]).shape[2] == 1
 
 
-def test_thumbnails_of_large_pictures_are_reduced() -> None:
-    assert sheets.thumbnail(torch.zeros(1, 3, 512, 300)).shape == (256, 150, 3)
-    assert sheets.thumbnail(torch.zeros(1, 3, 20, 30)).shape == (20, 30, 3)
-    assert sheets.thumbnail(torch.zeros(1, 3, 2, 5000)).shape == (1, 256, 3)
+def test_tiles_are_large_enough_to_judge_and_say_what_they_are() -> None:
+    assert sheets.tile(torch.zeros(1, 3, 512, 300)).shape == (256, 150, 3)
+    assert sheets.tile(torch.zeros(1, 3, 2, 5000)).shape == (1, 256, 3)
+    assert sheets.tile(torch.zeros(1, 3, 200, 100)).shape == (200, 100, 3)
+    small = torch.rand(1, 3, 20, 30) * 2 - 1
+    enlarged = sheets.tile(small)
+    assert enlarged.shape == (120, 180, 3)
+    assert np.array_equal(enlarged[::6, ::6], images.to_levels(small))
+    for channels in (1, 3, 4):
+        told = sheets.tile(small[:, :1].repeat(1, channels, 1, 1), "scale 2, masked")
+        assert told.shape == (120 + sheets.STRIP, 180, channels)
+        assert told[: sheets.STRIP, :, 0].min() < 100, "no label"
+        assert told[: sheets.STRIP, :, 0].max() == 255
+    narrow = sheets.strip("a label that is far too long for its tile", 60, 1)
+    assert narrow.shape == (sheets.STRIP, 60, 1)
+
+
+def test_the_original_is_not_stretched() -> None:
+    tile = sheets.original(torch.full((1, 3, 10, 20), -1.0), torch.zeros(1, 3, 10, 40))
+    inner = tile[sheets.STRIP :]
+    assert inner.shape == (40, 160, 3)
+    black = (inner == 0).all(axis=2)
+    assert black[:, 40:120].all()
+    assert black.sum() == 40 * 80
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -203,15 +223,16 @@ def test_a_huge_picture_is_said_to_be_one_or_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("1", (300, 200)).save(tmp_path / "large.png")
-    monkeypatch.setattr(images, "LARGE", 50_000)
-    with printing_notes():
+    with monkeypatch.context() as patch, printing_notes():
+        patch.setattr(decoding, "LARGE", 50_000)
+        patch.setattr(decoding, "ENOUGH", 20_000)
         images.read(tmp_path / "large.png")
-    assert "0 megapixels: reading it takes some GB" in capsys.readouterr().out
+    assert "300 x 200 pixels, is reduced while it is read" in capsys.readouterr().out
     Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
     with pytest.raises(ValueError, match="decompression bomb"):
         images.read(tmp_path / "bomb.png")
     Image.new("1", (9_500, 9_500)).save(tmp_path / "big.png")  # Pillow warns from 89 megapixels on
-    assert images.size(tmp_path / "big.png") == (9_500, 9_500)
+    assert images.size(tmp_path / "big.png") == (2_375, 2_375)
     content = bytearray((tmp_path / "big.png").read_bytes())
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="can't be read as a picture"):

@@ -255,7 +255,7 @@ def test_missing_tensorboard_is_said(manifest: Manifest, tmp_path: Path, monkeyp
 
 
 def test_samples_are_written_with_their_sheet(tmp_path: Path) -> None:
-    write_samples(tmp_path / "s", [stripes(), -stripes()])
+    write_samples(tmp_path / "s", [stripes(), -stripes()], stripes())
     assert everything(tmp_path / "s") == ["0.png", "1.png", "grid.png"]
     assert images.read(tmp_path / "s" / "grid.png").shape[3] > 32
 

@@ -1,0 +1,161 @@
+"""From what Pillow opens to 8-bit levels: upright, in sRGB, and as a viewer shows it, or refused.
+
+Odd metadata never decides over a good picture: what can't be read of it is left out.
+"""
+
+import io
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageCms
+from scipy import ndimage
+
+Levels = npt.NDArray[np.uint8]  # (H, W, C)
+
+LOG = logging.getLogger(__name__)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By the orientation of a photo, what turns it upright."""
+BITS, PHOTOMETRIC, PLANES, SAMPLES = 258, 262, 284, 339  # tags of TIFF
+WHITE_IS_ZERO, SEPARATE, SIGNED = 0, 2, 2
+DARK = 16  # a wide picture that uses less than this part of its range is told of
+LARGE = 50_000_000  # pixels: a picture with more is reduced while it is read,
+ENOUGH = 12_500_000  # to no more than so many
+
+
+def size_of(picture: Image.Image) -> tuple[int, int]:
+    """Height and width of the levels that ``levels_of`` makes of an opened ``picture``."""
+    width, height = reduced(picture.size)
+    if picture.format == "TIFF":
+        picture.load()
+        width, height = reduced(picture.size)
+    return (width, height) if orientation(picture) >= 5 else (height, width)
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation of ``picture``, 1 to 8; 1 where it can't be read."""
+    try:
+        found = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow raises nearly anything for odd tags
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def levels_of(picture: Image.Image) -> Levels:
+    """The levels (H, W, 1 to 4) of an opened ``picture``: upright, and reduced where it is very large.
+
+    Raises:
+        ValueError: it holds values of a kind whose meaning is unknown.
+        Exception: whatever Pillow raises for damaged files.
+    """
+    picture.draft(None, reduced(picture.size))  # a JPEG is decoded at 1/2, 1/4 or 1/8
+    picture.load()
+    turn = orientation(picture)  # only now: Pillow turns some TIFF files itself
+    levels = decode(picture)
+    if turn not in TURNS:
+        return levels
+    channels = np.moveaxis(levels, 2, 0)
+    return np.stack([np.asarray(Image.fromarray(channel).transpose(TURNS[turn])) for channel in channels], axis=2)
+
+
+def decode(picture: Image.Image) -> Levels:
+    """The 8-bit levels (H, W, 1 to 4) of ``picture``: grey or RGB, with alpha where it has one.
+
+    Raises:
+        ValueError: it holds values of a kind whose meaning is unknown.
+    """
+    _check_kind(picture)
+    if picture.mode.startswith("I"):
+        return _narrowed(picture)[:, :, None]
+    grey = picture.mode in ("1", "L", "LA", "La")
+    if picture.has_transparency_data:
+        picture = picture.convert("LA" if grey else "RGBA")
+    if (step := step_of(picture.size)) > 1:
+        picture = picture.convert({"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)).reduce(step)
+    colours = np.asarray(picture.convert("L") if grey else _in_srgb(picture))
+    levels = colours[:, :, None] if colours.ndim == 2 else colours
+    if picture.mode not in ("LA", "RGBA"):
+        return levels
+    return np.concatenate([levels, np.asarray(picture.getchannel("A"))[:, :, None]], axis=2)
+
+
+def _tags(picture: Image.Image) -> Mapping[int, Any]:
+    """The tags of a TIFF; none for other files."""
+    return getattr(picture, "tag_v2", {})
+
+
+def _check_kind(picture: Image.Image) -> None:
+    """Raise a ValueError for values that Pillow would misread."""
+    tags = _tags(picture)
+    if picture.mode == "F":
+        raise ValueError("its values are floats of unknown range; save it with 8 or 16 bits")
+    if SIGNED in np.atleast_1d(tags.get(SAMPLES, 1)) and max(np.atleast_1d(tags.get(BITS, 8))) < 32:
+        raise ValueError("its values are signed; save it with 8 or 16 bits without a sign")
+    if tags.get(PLANES, 1) == SEPARATE and max(np.atleast_1d(tags.get(BITS, 8))) > 8:
+        raise ValueError("its colours lie in planes of 16 bits; save it with 8 bits, or as PNG")
+
+
+def _narrowed(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """The levels (H, W) of a grey ``picture`` of 16 or 32 bits: the range is that of 8 or 16 bits, which it fits."""
+    wide, tags = np.asarray(picture).astype(np.int64), _tags(picture)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ValueError("its values have more than 16 bits; save it with 8 or 16 bits")
+    if max(np.atleast_1d(tags.get(BITS, 16))) > 16 and wide.max() <= 255:
+        return wide.astype(np.uint8)
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        wide = 65535 - wide
+    if 0 < wide.max() < 65536 // DARK:
+        LOG.info(
+            f"the picture uses values up to {wide.max()} of 65535 only, and so is nearly black: "
+            "stretch them to the whole range first, if it should be bright"
+        )
+    return np.rint(wide / 257).astype(np.uint8)
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The colours of ``picture`` in sRGB, from its embedded profile where that is another one and can be used."""
+    profile = picture.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "srgb" not in ImageCms.getProfileDescription(source).lower():
+                colours = picture if picture.mode == "CMYK" else picture.convert("RGB")
+                converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+                if converted is not None:
+                    return converted
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile, or one of other colours
+            LOG.info("its colour profile can't be used: its colours are taken for sRGB")
+    return picture.convert("RGB")
+
+
+def step_of(size: tuple[int, int]) -> int:
+    """The whole number by which both sides of a picture of ``size`` are divided while it is read."""
+    pixels, step = size[0] * size[1], 1
+    while pixels > LARGE and pixels / step**2 > ENOUGH:
+        step *= 2
+    return step
+
+
+def reduced(size: tuple[int, int]) -> tuple[int, int]:
+    """The size to which a picture of ``size`` is reduced while it is read."""
+    step = step_of(size)
+    return -(-size[0] // step), -(-size[1] // step)
+
+
+def without_hidden_colours(levels: Levels) -> Levels:
+    """``levels`` (H, W, 4) with the nearest visible colour where alpha is 0: hidden ones must not bleed into edges."""
+    hidden = levels[:, :, 3] == 0
+    if not hidden.any() or hidden.all():
+        return levels
+    rows, columns = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    return np.concatenate([levels[rows, columns, :3], levels[:, :, 3:]], axis=2)
