@@ -1,5 +1,11 @@
 """Train a SinGAN on one picture, then draw random samples from it."""
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
 from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":

@@ -1,5 +1,11 @@
 """Turn a paint, a few strokes of flat colour, into a picture like the training picture."""
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
 from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":

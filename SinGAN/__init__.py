@@ -10,7 +10,11 @@ This module stays light, so that a script's Ctrl-C is quiet from the start: PyTo
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.version_info < (3, 10):  # noqa: UP036  # one line, where pip did not look
+    raise SystemExit(f"SinGAN needs Python 3.10 or newer, not {sys.version.split()[0]} ({sys.executable})")
 
 if TYPE_CHECKING:
     from SinGAN.engines.engine import EngineSettings

@@ -24,8 +24,8 @@ Program = Callable[..., list[Any]]
 
 LOG = logging.getLogger(__name__)
 NEEDED = "a C++ compiler (as g++) and the headers of Python"
-FAILURES = RuntimeError, OSError, ImportError, AttributeError, TypeError
-"""The errors of compiling: Dynamo's and Inductor's, a full disk, a private part of PyTorch that changed."""
+FAILURES = RuntimeError, OSError, ImportError, AttributeError, TypeError, KeyError
+"""The errors of compiling: Dynamo's and Inductor's, a full disk, a nameless user, a private part that changed."""
 
 
 def has_compiler() -> bool:

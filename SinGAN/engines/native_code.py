@@ -85,9 +85,14 @@ def compiled(cxx: str, options: Sequence[str]) -> bytes:
 
 
 def extensions() -> Path:
-    """The folder of compiled extensions: torch's."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("TORCH_EXTENSIONS_DIR") or cache / "torch_extensions")
+    """The folder of compiled extensions: torch's; a temporary one where the user has no folder, as in containers."""
+    if named := os.environ.get("TORCH_EXTENSIONS_DIR"):
+        return Path(named)
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        cache = Path(tempfile.gettempdir()) / f"cache_{os.getuid()}"
+    return cache / "torch_extensions"
 
 
 def _first_line(output: bytes | None) -> str:

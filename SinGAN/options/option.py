@@ -56,6 +56,8 @@ class Option:
             return text == "True"
         if self.kind is torch.device:
             return as_device(text)
+        if self.kind is Path:
+            return self.check(_expanded(text), text)
         try:
             value = self.kind(text)
         except ValueError:
@@ -104,6 +106,14 @@ class Option:
         named = [f"{words} {bound:g}" for words, bound in parts.items() if math.isfinite(bound)]
         hidden = "" if value > self.most else f"at most {HUGE:g}"  # of no interest but where it is passed
         return " and ".join(part for part in named if part != hidden)
+
+
+def _expanded(text: str) -> Path:
+    """The path ``text``, with the user's folder for a ``~``, which shells leave in ``--out=~/x``."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"must be a path, not {text}: there is no such user's folder") from error
 
 
 def as_device(text: str) -> torch.device:

@@ -70,7 +70,8 @@ class LocalRunner:
 
     def _start(self, job: Job, slot: Slot) -> "subprocess.Popen[str] | None":
         """The process of ``job``; None where the runner is stopped."""
-        changes = {"OMP_NUM_THREADS": str(slot.threads), "PYTHONUNBUFFERED": "1", **self.environment}
+        changes = {"OMP_NUM_THREADS": str(slot.threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        changes |= self.environment
         with self.lock:
             if self.stopped:
                 return None
@@ -78,7 +79,7 @@ class LocalRunner:
                 [sys.executable, str(PROGRAM), *job.arguments(slot)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 env={**os.environ, **changes},
                 start_new_session=True,  # Ctrl-C reaches it through us, once

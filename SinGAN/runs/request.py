@@ -158,6 +158,12 @@ class Training:
     def notes(self, engine: Engine, scales: Sequence[int]) -> list[str]:
         """Lines on what the user may wonder at when ``scales`` are trained: less speed, or a late start."""
         lines = []
+        (height, width), (finest, wide) = self.image.shape[2:], self.plan.sizes[-1]
+        if (height, width) != (finest, wide) and self.retraining is None:
+            lines.append(
+                f"the picture is reduced from {width} x {height} to {wide} x {finest} pixels "
+                f"(`max_size` {self.manifest.options['max_size']})"
+            )
         settings = {
             scale: ScaleSetting(self.net.at(scale), self.plan.sizes[scale], self.device, self.config)
             for scale in scales

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.locks import holding, is_abandoned, tell_once
 
 DRAFT, ASIDE = ".tmp", ".old"
 DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # before 0.3 with a process's number
+SHORT = 100  # bytes: longer names are replaced by their hash in those of drafts and locks
 WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What a file system reports that can't tell when a file has reached the disk."""
 
@@ -78,7 +80,13 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
 
 def beside(path: Path, kind: str) -> Path:
     """A new name beside ``path`` for its draft (``DRAFT``), or for the folder that it replaces (``ASIDE``)."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{kind}")
+    return path.with_name(f"{mark(path)}{secrets.token_hex(8)}{kind}")
+
+
+def mark(path: Path) -> str:
+    """The start of the names of what lies beside ``path`` for its sake: short, however long its own name is."""
+    name = path.name if len(os.fsencode(path.name)) <= SHORT else sha256(os.fsencode(path.name))[:32]
+    return f".{name}."
 
 
 def _sync(file: Path) -> None:

@@ -1,10 +1,13 @@
 """Where every result goes: the folder names, as pure functions of plain values."""
 
 import glob
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from SinGAN.storage.files import links_in
+from SinGAN.storage.files import links_in, mark
+
+LONGEST = 240  # bytes of a picture's name: file systems take 255, results add some
 
 
 def stem(file_name: str, option: str = "input_name") -> str:
@@ -18,8 +21,11 @@ def stem(file_name: str, option: str = "input_name") -> str:
             f"`{option}` {file_name!r} holds a folder: name the folder with `{option.replace('_name', '_dir')}`"
         )
     name = Path(file_name).stem
-    if name in ("", ".", "..") or not file_name.isprintable():
+    unwritable = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in file_name)
+    if name in ("", ".", "..") or unwritable:
         raise ValueError(f"`{option}` {file_name!r} is no file name")
+    if len(name.encode()) > LONGEST:
+        raise ValueError(f"`{option}` {file_name!r} is longer than {LONGEST} bytes: give the file a shorter name")
     return name
 
 
@@ -92,7 +98,7 @@ def study(out: Path, name: str, title: str) -> Path:
 
 def work_folder(folder: Path) -> Path:
     """The folder beside ``folder`` in which a training works that is to take its place."""
-    return folder.with_name(f".{folder.name}.new")
+    return folder.with_name(f"{mark(folder)}new")
 
 
 KINDS = (

@@ -5,7 +5,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from SinGAN.storage import locks
-from SinGAN.storage.files import ASIDE, clear_drafts, discard, entries, folder_draft, fresh_parents, replace_folder
+from SinGAN.storage.files import (
+    ASIDE,
+    clear_drafts,
+    discard,
+    entries,
+    folder_draft,
+    fresh_parents,
+    mark,
+    replace_folder,
+)
 
 PATIENCE = 30.0  # seconds that a writer of results waits for another one
 
@@ -45,7 +54,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def settle(folder: Path) -> None:
     """Set right what dead processes left of ``folder``, which is to be used; what a living one does is left alone."""
-    if any(path.name.startswith(f".{folder.name}.") for path in entries(folder.parent)):
+    if any(path.name.startswith(mark(folder)) for path in entries(folder.parent)):
         with suppress(OSError, ValueError), locked(folder):  # not ours, or in use
             pass
 
@@ -56,7 +65,7 @@ def recover(folder: Path) -> None:
     To be called by one process at a time, see ``locked``.
     """
     for path in entries(folder.parent):
-        if not (path.name.startswith(f".{folder.name}.") and path.suffix == ASIDE):
+        if not (path.name.startswith(mark(folder)) and path.suffix == ASIDE):
             continue
         if folder.exists():
             discard(path, folder)
@@ -67,4 +76,4 @@ def recover(folder: Path) -> None:
 
 
 def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.lock")
+    return folder.with_name(f"{mark(folder)}lock")

@@ -4,6 +4,8 @@ This module stays light: it is imported before all others, so that Ctrl-C is one
 """
 
 import functools
+import importlib.util
+import io
 import logging
 import os
 import re
@@ -25,11 +27,20 @@ _program: ContextVar[str] = ContextVar("program", default="")
 
 
 def quiet_interrupts() -> None:
-    """Make Ctrl-C one line while a script's other imports run, which take seconds.
+    """Make Ctrl-C one line while a script's other imports run, which take seconds; prepare for odd surroundings.
 
     Not through an exception: some libraries catch it when they are imported. ``script`` takes over.
+    Plots go to files, whatever a notebook's MPLBACKEND says. Closed streams are replaced, and what a
+    terminal can't show of a name is escaped: neither may end a training.
     """
     signal.signal(signal.SIGINT, _leave_at_once)
+    os.environ["MPLBACKEND"] = "Agg"
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if importlib.util.find_spec("torch") is None:
+        fail(f"{sys.executable} has no PyTorch: install what requirements.txt names, or run with a Python that has it")
 
 
 def _leave_at_once(number: int, frame: FrameType | None) -> None:

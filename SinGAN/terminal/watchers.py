@@ -1,8 +1,11 @@
 """A training as a person sees it on a terminal: a bar and an estimate; elsewhere a line for each scale."""
 
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from torch import Tensor
@@ -28,7 +31,17 @@ def watched() -> dict[str, str]:
 def command_line(command: str, script: str) -> str:
     """The words that start ``command`` as this process was started: as a script, or as the installed program."""
     started = os.environ.get(REPORTS, program())
-    return f"singan {command}" if started.startswith("singan") else f"python {script}"
+    return f"singan {command}" if started.startswith("singan") else f"{interpreter()} {script}"
+
+
+def interpreter() -> str:
+    """The words that start the Python that runs: its path, where ``python`` would start another one."""
+    running = Path(sys.executable)
+    found = shutil.which("python")
+    if found and Path(found).parent.resolve() == running.parent.resolve():
+        return "python"
+    inside = running.is_relative_to(Path.cwd())
+    return shlex.quote(str(running.relative_to(Path.cwd()) if inside else running))
 
 
 def brief(losses: Losses) -> str:

@@ -9,7 +9,7 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.runs.events import Message, Progress, Watcher, Watchers
 from SinGAN.runs.progress import Estimate
-from SinGAN.terminal.watchers import REPORTS, ParentProcess, Terminal, command_line, watcher
+from SinGAN.terminal.watchers import REPORTS, ParentProcess, Terminal, command_line, interpreter, watcher
 from tests.workspace import Capture
 
 PLAN = plan_scales(60, 80, PyramidConfig(max_size=80))
@@ -63,7 +63,10 @@ def test_several_watchers_hear_the_same(capsys: Capture, progress: Progress) -> 
 
 def test_who_watches_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(watcher(), Terminal)
-    for started, sampler in (("main_train.py", "python random_samples.py"), ("singan train", "singan sample")):
+    for started, sampler in (
+        ("main_train.py", f"{interpreter()} random_samples.py"),
+        ("singan train", "singan sample"),
+    ):
         monkeypatch.setenv(REPORTS, started)
         assert isinstance(watcher(), ParentProcess)
         assert command_line("sample", "random_samples.py") == sampler

@@ -26,6 +26,11 @@ def test_folders_are_the_authors() -> None:
         ("my photo.v2.tiff", "my photo.v2"),
         ("é日本.webp", "é日本"),
         ("plain", "plain"),
+        ("Screenshot 2024 at 9.41\u202fAM.png", "Screenshot 2024 at 9.41\u202fAM"),
+        ("a\u00a0b\u3000c.png", "a\u00a0b\u3000c"),
+        ("\u0645\u06cc\u200c\u0634.png", "\u0645\u06cc\u200c\u0634"),
+        ("\U0001f468\u200d\U0001f469.png", "\U0001f468\u200d\U0001f469"),
+        ("山" * 80 + ".png", "山" * 80),
     ],
 )
 def test_names_lose_their_extension_of_any_length(name: str, stem: str) -> None:
@@ -33,7 +38,23 @@ def test_names_lose_their_extension_of_any_length(name: str, stem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..png", "...png", "../a.png", "/etc/a.png", "a/b.png", "a\\b.png", "..", ".", "", "a\nb.png", "a\0.png"]
+    "name",
+    [
+        "..png",
+        "...png",
+        "../a.png",
+        "/etc/a.png",
+        "a/b.png",
+        "a\\b.png",
+        "..",
+        ".",
+        "",
+        "a\nb.png",
+        "a\0.png",
+        "a\ud800.png",
+        "a\u2028b.png",
+        "a" * 241 + ".png",
+    ],
 )
 def test_names_can_not_lead_out_of_the_folders(name: str) -> None:
     with pytest.raises(ValueError, match="`input_name`"):
