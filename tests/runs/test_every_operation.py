@@ -252,7 +252,7 @@ def check(name: str, operation: int, prepared: Prepared, end: Callable[[], None]
     shutil.rmtree(workspace.inputs.parent)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "study"])  # whose trainings are slow processes
 def test_killed_at_some_operations(name: str, prepared: Prepared) -> None:
     *_, operations = prepared(name)
     assert operations > SAMPLE

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import config
 from SinGAN.engines import native_code
 from SinGAN.terminal import watchers
 from tests.workspace import SMALL, Workspace
@@ -48,11 +49,19 @@ def test_python_may_leave_out_the_scripts_folder() -> None:
     assert done.stdout.startswith(b"usage: main_train.py")
 
 
-def test_closed_streams_do_not_end_a_script(tmp_path: Path) -> None:
+CLOSED = "import os, sys; os.close(1); os.close(2); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def test_closed_streams_do_not_change_the_status(tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "main_train.py"), *Workspace(tmp_path).flags("none.png"), *TRAIN]
+    assert subprocess.run([sys.executable, "-c", CLOSED, *words], check=False).returncode == 2
+
+
+@pytest.mark.slow
+def test_closed_streams_do_not_end_a_training(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     words = [sys.executable, str(ROOT / "main_train.py"), *workspace.flags(), *TRAIN]
-    program = "import os, sys; os.close(1); os.close(2); os.execv(sys.argv[1], sys.argv[1:])"
-    assert subprocess.run([sys.executable, "-c", program, *words], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", CLOSED, *words], check=False).returncode == 0
     assert (workspace.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()
 
 
@@ -102,7 +111,7 @@ def test_the_next_command_names_the_python_that_runs(monkeypatch: pytest.MonkeyP
 
 def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    workspace = Workspace(tmp_path)
-    done = start(["--input_name", "x.png", "--input_dir=~/in", "--out=~/out", *TRAIN])
-    assert done.returncode == 0, done.stderr
-    assert workspace.model().exists()
+    asked = config.parse(config.parser("test", ["train"]), ["--input_name=x.png", "--not_cuda", "--out=~/out"])
+    assert asked.run.out == tmp_path / "out"
+    with pytest.raises(SystemExit):
+        config.parse(config.parser("test", ["train"]), ["--input_name=x.png", "--out=~nobody.at.all/out"])
