@@ -5,7 +5,7 @@ import itertools
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
 from SinGAN.options.applications import SampleOptions
-from SinGAN.runs.results import count_samples, read_samples, write_samples
+from SinGAN.runs.results import are_older, count_samples, read_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 
@@ -29,6 +29,9 @@ def sample(run: Run, options: SampleOptions) -> None:
     there = 0 if run.overwrite else count_samples(folder)
     if there >= options.num_samples:
         print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
+        return
+    if there and are_older(folder, run.model):
+        print(f"{what}: there are {there} of an older model: {folder} (--overwrite draws new ones)")
         return
     samples = manipulate.sample(pyramid, run.fresh_rng(), options.num_samples, start, enlargement)
     real = pyramid.scales[-1].real

@@ -63,6 +63,11 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
+def are_older(folder: Path, model: Path) -> bool:
+    """Whether the samples in ``folder`` were drawn before the ``model``, a folder, was trained: from another one."""
+    return (folder / "grid.png").stat().st_mtime_ns < (model / "Zs.pth").stat().st_mtime_ns
+
+
 def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
     """The first ``count`` samples in ``folder``, each (1, channels, H, W)."""
     return (images.read(folder / f"{index}.png", channels) for index in range(count))

@@ -382,6 +382,18 @@ def test_samples_that_are_missing_are_drawn(workspace: Workspace, capsys: Captur
         assert "already exist" in capsys.readouterr().out
 
 
+def test_samples_of_two_models_are_never_mixed(workspace: Workspace, capsys: Capture) -> None:
+    workspace.train()
+    workspace.sample("--gen_start_scale", "1", "--num_samples", "2")
+    workspace.train("--manualSeed", "7", "--overwrite")
+    before = workspace.results()
+    workspace.sample("--gen_start_scale", "1", "--num_samples", "4")
+    assert "there are 2 of an older model" in capsys.readouterr().out
+    assert workspace.results() == before
+    workspace.sample("--gen_start_scale", "1", "--num_samples", "4", "--overwrite")
+    assert len(list((workspace.out / "RandomSamples" / "x" / "gen_start_scale=1").glob("?.png"))) == 4
+
+
 def test_another_shape_is_told(workspace: Workspace, capsys: Capture) -> None:
     workspace.train()
     workspace.draw("tall.png", 28, 20)
