@@ -9,7 +9,7 @@ if __name__ == "__main__":
 from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
+    quiet_interrupts("super-resolve")  # before the imports that take seconds
 
 from SinGAN.commands.super_resolve import main as main
 

@@ -9,7 +9,7 @@ if __name__ == "__main__":
 from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
+    quiet_interrupts("animate")  # before the imports that take seconds
 
 from SinGAN.commands.animate import main as main
 

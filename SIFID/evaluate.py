@@ -9,13 +9,12 @@ if __name__ == "__main__":
 from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
+    quiet_interrupts("evaluate")  # before the imports that take seconds
 
 
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,52 +23,32 @@ from tqdm import tqdm
 from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
-from SIFID.sifid_score import InceptionOptions
 from SinGAN import manipulate
 from SinGAN.engines.engine import precision_of
-from SinGAN.options.applications import ALL, COUNT
-from SinGAN.options.option import option
+from SinGAN.options.measures import EvaluationOptions
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.storage import pretrained as weights
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
-from SinGAN.terminal.flags import parser, values_of
+from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.several import run_several
 from SinGAN.terminal.table import table
 
 LOG = logging.getLogger("SIFID.evaluate")  # also where this file is run as a script
 FID_SET = 2048  # pictures; with fewer the covariance of as many features is singular
-SETS = "sets of pictures, instead of a model"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationOptions(InceptionOptions):
-    """The options of an evaluation: of a model's samples, or of one set of pictures against another."""
-
-    gen_start_scale: tuple[int | None, ...] = option(
-        (0,), "first scales with fresh noise, or: all", group="samples", least=0, every=ALL
-    )
-    num_samples: int = option(50, "samples from each", group="samples", **COUNT)
-    lpips: bool = option(False, "download the weights for LPIPS, half a GB, where they are lacking", group="samples")
-    path2real: Path | None = option(None, "folder of the real pictures", group=SETS)
-    path2fake: Path | None = option(None, "folder of the generated pictures", group=SETS)
-    images_suffix: str | None = option(
-        None, "how the names end of the files that count, as jpg", group=SETS, unset="every picture"
-    )
-    metrics: tuple[str, ...] = option(fidelity.METRICS, "what is measured", group=SETS, choices=fidelity.METRICS)
 
 
 def run(argv: Sequence[str]) -> None:
     """Measure what ``argv`` names."""
-    asked = parse(parser(__doc__, ["evaluate"], input_name="", options=EvaluationOptions), argv)
+    asked = parse(parser_of("evaluate"), argv)
     options = values_of(EvaluationOptions, asked.args)
     if options.path2real or options.path2fake:
         compare_sets(options, asked.device, asked.args.out)
     elif len(asked.runs) > 1 or asked.args.ray:
-        raise SystemExit(run_several(asked, "evaluate", argv))
+        raise SystemExit(run_several(asked, "evaluate"))
     elif asked.runs:
         asked.run.check_links()
         with precision_of(asked.run.settings.precision, asked.device):
@@ -83,7 +62,7 @@ def run(argv: Sequence[str]) -> None:
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
     manifest, pyramid = run.load()
-    starts = start_scales(options.gen_start_scale, len(pyramid))
+    starts = manipulate.start_scales(pyramid, options.gen_start_scale)
     check_size(*pyramid.scales[-1].size, options.dims)
     net, lpips = sifid_net(options.dims, options.weights), lpips_measure(options.lpips)
     net = net and net.to(run.device)
@@ -110,16 +89,6 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     print(f"numbers, heat maps and contact sheets: {folder}")
 
 
-def start_scales(asked: Sequence[int | None], scales: int) -> list[int]:
-    """The start scales ``asked`` for, sorted; None stands for all; a ValueError where the model lacks one."""
-    if None in asked:
-        return list(range(scales))
-    starts = sorted({start for start in asked if start is not None})
-    for start in starts:
-        manipulate.check_start_scale(start, scales)
-    return starts
-
-
 def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
     """The net for SIFID; None, and a note, where its weights can't be downloaded and no ``file`` was named."""
     try:
@@ -140,7 +109,7 @@ def lpips_measure(download: bool) -> Lpips | None:
     if missing and not download:
         LOG.info(f"LPIPS is left out: its weights are not there (`lpips` downloads them): {', '.join(missing)}")
         return None
-    return fidelity.lpips_diversity
+    return fidelity.lpips_diversity, fidelity.lpips_pairs
 
 
 def print_copies(evaluations: Sequence[Evaluation]) -> None:
@@ -170,7 +139,8 @@ def write(folder: Path, report: dict[str, object], real: Tensor, samples: dict[i
         (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
         for start, batch in samples.items():
             images.write_levels(draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real))
-            evaluation.deviation_plot(batch).savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
+        for start, figure in evaluation.deviation_plots(samples).items():
+            figure.savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
 
 
 def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) -> None:

@@ -1,10 +1,9 @@
 """The measures of a trained model: its samples from a start scale against the training picture."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,13 +14,13 @@ from SIFID import metrics
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
 from SinGAN import manipulate
-from SinGAN.pictures import images, sheets
+from SinGAN.pictures import images, plots, sheets
 from SinGAN.pictures.similarity import Score, compare
 from SinGAN.pyramid import Pyramid, Scale
 
 COPIES = 0.5  # part of the textured patches that are copied: from here on the samples are called near-copies
-Lpips = Callable[[Tensor], float]
-"""The diversity of samples (B, 3, H, W) as LPIPS measures it."""
+Lpips = tuple[Callable[[Tensor], float], Callable[[Tensor], float]]
+"""The diversity of samples (B, 3, H, W) as LPIPS measures it: of each to the next, and over all pairs of 20."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Evaluation:
     copy_score: float
     textured_copy_score: float
     sliced_wasserstein: list[float]  # for each octave, fine to coarse
-    lpips: float | None
+    lpips: float | None  # the mean distance of each sample to the next
+    lpips_pairs: float | None  # the mean over all pairs of the first 20
 
 
 def draw_samples(pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int) -> Tensor:
@@ -61,6 +61,8 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
     """
     samples, real = without_alpha(samples), without_alpha(real)
     distances = None if net is None else sifids(net, samples, real)
+    coloured = samples.expand(-1, 3, -1, -1)
+    perceptual = [measure(coloured) for measure in lpips] if lpips and len(samples) > 1 else [None, None]
     return Evaluation(
         start_scale=start_scale,
         sifid_mean=None if distances is None else float(np.mean(distances)),
@@ -69,7 +71,8 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         copy_score=metrics.copy_score(samples, real),
         textured_copy_score=metrics.textured_copy_score(samples, real),
         sliced_wasserstein=metrics.sliced_wasserstein(samples, real),
-        lpips=lpips(samples.expand(-1, 3, -1, -1)) if lpips and len(samples) > 1 else None,
+        lpips=perceptual[0],
+        lpips_pairs=perceptual[1],
     )
 
 
@@ -98,11 +101,18 @@ def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list
     octaves = range(len(evaluations[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
     names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)"]
-    rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS"]]
+    rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS next", "LPIPS pairs"]]
     for measures in evaluations:
         copies = [measures.copy_score, measures.textured_copy_score]
         sifid = [measures.sifid_mean, measures.sifid_std]
-        numbers = [*sifid, measures.diversity, *copies, *measures.sliced_wasserstein, measures.lpips]
+        numbers = [
+            *sifid,
+            measures.diversity,
+            *copies,
+            *measures.sliced_wasserstein,
+            measures.lpips,
+            measures.lpips_pairs,
+        ]
         rows.append([str(measures.start_scale), *map(_cell, numbers)])
     return rows
 
@@ -123,15 +133,11 @@ def deviation_levels(samples: Tensor) -> npt.NDArray[np.float64]:
     return levels
 
 
-def deviation_plot(samples: Tensor) -> Figure:
-    """A heat map of ``deviation_levels`` of ``samples`` (B, C, H, W)."""
-    levels = deviation_levels(samples)
-    height, width = levels.shape
-    with matplotlib.rc_context({"font.size": 8}):
-        figure = Figure(figsize=(5.2, 0.8 + 4.2 * min(height / width, 3)), layout="constrained")
-        axes = figure.subplots()
-        heat_map = axes.imshow(levels, cmap="magma", vmin=0)
-        axes.set_axis_off()
-        axes.set_title("standard deviation of each pixel over the samples")
-        figure.colorbar(heat_map, ax=axes, label="levels", shrink=0.8)
-    return figure
+def deviation_plots(samples: Mapping[int, Tensor]) -> dict[int, Figure]:
+    """Heat maps of ``deviation_levels``, of samples (B, C, H, W) by start scale, all on the same range of colours."""
+    levels = {start: deviation_levels(batch) for start, batch in samples.items()}
+    highest = max(float(one.max()) for one in levels.values())
+    return {
+        start: plots.heat_maps({f"standard deviation of each pixel, start scale {start}": one}, "levels", highest)
+        for start, one in levels.items()
+    }

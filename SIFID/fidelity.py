@@ -15,6 +15,7 @@ from SinGAN.storage import pretrained as weights
 METRICS = ("isc", "fid", "kid")
 KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer
 ISC_SPLITS = 10  # Salimans et al. (2016)
+PAIRED = 20  # samples whose distances are averaged over all pairs
 BATCH = 32
 
 
@@ -32,15 +33,37 @@ def lpips_diversity(samples: Tensor) -> float:
         ValueError: torch-fidelity is missing, or there are fewer than two samples.
         FileNotFoundError: the weights are not in torch's cache, and the download failed.
     """
+    _check_two(samples)
+    neighbours = samples.roll(-1, dims=0)
+    return float(_distances(samples, neighbours).mean())
+
+
+@torch.no_grad()
+def lpips_pairs(samples: Tensor) -> float:
+    """The mean LPIPS distance over all pairs of the first ``PAIRED`` of ``samples`` (B, 3, H, W).
+
+    This is what papers since 2020 report as LPIPS diversity; ``lpips_diversity`` is another number.
+
+    Raises:
+        ValueError, FileNotFoundError: as ``lpips_diversity``.
+    """
+    _check_two(samples)
+    first, second = torch.combinations(torch.arange(min(len(samples), PAIRED))).unbind(1)
+    return float(_distances(samples[first], samples[second]).mean())
+
+
+def _check_two(samples: Tensor) -> None:
     if len(samples) < 2:
         raise ValueError("the distance between samples needs two of them")
+
+
+def _distances(these: Tensor, those: Tensor) -> Tensor:
+    """The LPIPS distances (B,) of pairs of images (B, 3, H, W)."""
     lpips = _module("sample_similarity_lpips").SampleSimilarityLPIPS
     with weights.clean_cache([weights.fetch(url) for url in lpips_urls()]):
-        measure = lpips("lpips-vgg16").to(samples.device)  # torch-fidelity finds its weights in the cache
-    levels = ((samples + 1) / 2 * 255).round().to(torch.uint8)
-    neighbours = levels.roll(-1, dims=0)
-    pairs = zip(levels.split(1), neighbours.split(1), strict=True)
-    return float(torch.cat([measure(sample, neighbour).flatten() for sample, neighbour in pairs]).mean())
+        measure = lpips("lpips-vgg16").to(these.device)  # torch-fidelity finds its weights in the cache
+    levels = (((images + 1) / 2 * 255).round().to(torch.uint8).split(1) for images in (these, those))
+    return torch.cat([measure(one, other).flatten() for one, other in zip(*levels, strict=True)])
 
 
 def set_metrics(

@@ -13,13 +13,12 @@ if __name__ == "__main__":
 from SinGAN.terminal.script import quiet_interrupts, script
 
 if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
+    quiet_interrupts("sifid")  # before the imports that take seconds
 
 
 import csv
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass
 
 import numpy as np
 import torch
@@ -27,41 +26,20 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from SIFID.frechet import frechet_distance
-from SIFID.inception import LAYERS, check_size, moments_of, trained_inception
+from SIFID.inception import check_size, moments_of, trained_inception
 from SIFID.pairs import pairs
 from SinGAN.engines.engine import choose_device
-from SinGAN.options.option import as_device, option
+from SinGAN.options.measures import SifidOptions
+from SinGAN.options.option import options_of
+from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
 from SinGAN.storage.files import files_into
-from SinGAN.terminal.flags import Parser, add_options, values_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class InceptionOptions:
-    """The features that are compared, and the weights that they come from."""
-
-    dims: int = option(64, "which features: how many there are", group="Inception", choices=tuple(LAYERS))
-    weights: Path | None = option(
-        None, "file of the weights, of torch or npz", group="Inception", unset="torchvision's, downloaded once"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SifidOptions(InceptionOptions):
-    """The authors' options, and ours."""
-
-    path2real: Path = option(MISSING, "folder of the real pictures, or one picture for all")
-    path2fake: Path = option(MISSING, "folder of the generated pictures, or one")
-    gpu: str = option("", "number of the GPU to use; without it the CPU", short="c")
-    images_suffix: str | None = option(None, "how the names end of the files that count, as jpg", unset="every picture")
-    out: Path = option(Path("Output"), "folder of SIFID.npy and SIFID.csv")
+from SinGAN.terminal.flags import parser_of, values_of
 
 
 def run(argv: Sequence[str]) -> None:
     """Measure the pairs of pictures that ``argv`` names."""
-    parser = Parser(__doc__.splitlines()[0])
-    add_options(parser, SifidOptions)
-    options = values_of(SifidOptions, parser.parse_args(argv))
+    options = values_of(SifidOptions, parser_of("sifid").parse_args(argv))
     compared = pairs(options.path2real, options.path2fake, options.images_suffix)
     device = choose_device(gpu(options.gpu), not_cuda=False)
     net = trained_inception(options.dims, options.weights).to(device)
@@ -77,10 +55,12 @@ def run(argv: Sequence[str]) -> None:
 
 def gpu(number: str) -> torch.device:
     """The GPU with ``number``, or the CPU where that is empty; a ValueError for anything else."""
+    name = f"cuda:{number.strip()}" if number.strip() else "cpu"
     try:
-        return as_device(f"cuda:{number.strip()}" if number.strip() else "cpu")
+        options_of(RunOptions)["device"].check(name)
     except ValueError as error:
         raise ValueError(f"`gpu` {error}") from error
+    return torch.device(name)
 
 
 main = script(run)

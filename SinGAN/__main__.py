@@ -1,5 +1,6 @@
 """The command `singan`: a table of commands, each the same code as the script of its task."""
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -42,10 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(__version__)
     elif name not in COMMANDS:
         with running_as("singan"):
-            fail(f"no command {name}: there are {', '.join(COMMANDS)}")
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"do you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            fail(f"no command {name}: {hint}")
     else:
+        from SinGAN.terminal.flags import check  # light, unlike the command's module
+
         module, function, _ = COMMANDS[name]
         with running_as(f"singan {name}"):
+            check(name, rest)
             getattr(importlib.import_module(module), function)(rest)
 
 

@@ -10,6 +10,12 @@ import sys
 import warnings
 from pathlib import Path
 
+if __name__ == "__main__":  # before the imports that take seconds
+    from SinGAN.__main__ import main
+
+    main(["export", *sys.argv[1:]])
+    sys.exit()
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,8 +24,6 @@ from SinGAN.imresize import cubic, from_levels, to_levels
 from SinGAN.models import Conv2d, Generator
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.files import whole_file
-
-SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
 
 
 class Exported(nn.Module):
@@ -156,8 +160,3 @@ def check(pyramid: Pyramid[TrainedScale]) -> None:
 
 
 WRITERS = {"torchscript": write_torchscript, "onnx": write_onnx}
-
-if __name__ == "__main__":
-    from SinGAN.__main__ import main
-
-    main(["export", *sys.argv[1:]])

@@ -93,6 +93,13 @@ def shrink_to_injection(pyramid: Pyramid[Scale], reference: Tensor, start_scale:
     return crop(pyramid.enlarge(small), pyramid.scales[start_scale].size)
 
 
+def start_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
+    """The first scales ``asked`` for, sorted; ``None`` stands for all; a ValueError where the model lacks one."""
+    for start in asked:
+        check_start_scale(start or 0, len(pyramid))
+    return [start for start in range(len(pyramid)) if start in asked or None in asked]
+
+
 def injection_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
     """The scales ``asked`` for, sorted; ``None`` stands for all but the coarsest.
 
@@ -116,7 +123,8 @@ def check_start_scale(start_scale: int, scales: int) -> None:
 class Retouched:
     """The results of harmonization or editing, by injection scale."""
 
-    reference: Tensor  # (1, C, H, W), in [-1, 1], as the pictures below
+    real: Tensor  # the training picture, (1, C, H, W), in [-1, 1], as the pictures below
+    reference: Tensor
     mask: Tensor  # (1, 1, H, W) in 0 .. 1: what may change
     generated: dict[int, Tensor]  # by scale: (samples, C, H, W)
     blended: dict[int, Tensor]  # the same, the training picture kept outside the mask
@@ -134,7 +142,7 @@ def retouch(
     real = pyramid.scales[-1].real
     generated = {scale: inject(pyramid, reference, scale, rng, count) for scale in scales}
     blended = {scale: blend(real, pictures, mask) for scale, pictures in generated.items()}
-    return Retouched(reference, mask, generated, blended)
+    return Retouched(real, reference, mask, generated, blended)
 
 
 def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
@@ -207,7 +215,7 @@ def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float) -> I
 
 
 def check_walk(net: NetConfig) -> None:
-    """Raise a ValueError where small steps of the noise don't make small changes of the image."""
+    """Raise a ValueError where small steps of the noise are no small changes of the image."""
     if not net.adds_noise:
         raise ValueError("an animation walks through the noise, and needs `stochastic` noise: leave the others out")
 

@@ -20,8 +20,9 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
+from SinGAN.engines import ENGINES, PRECISIONS, WINOGRAD
 from SinGAN.engines.cuda_graph import WARM_UP
-from SinGAN.engines.engine import EAGER, ENGINES, PRECISIONS, WINOGRAD
+from SinGAN.engines.engine import EAGER
 
 
 class Arithmetic(TorchDispatchMode):

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
+from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
-from SinGAN.engines.engine import ENGINES, PRECISIONS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.runs.progress import duration
 

@@ -34,12 +34,4 @@ def animate(run: Run, options: AnimationOptions) -> None:
         print(place)
 
 
-main = Command(
-    "animate",
-    __doc__ or "",
-    AnimationOptions,
-    animate,
-    modes=("animation",),
-    task=ANIMATION,
-    flags={"start_scale": "animation_start_scale"},
-)
+main = Command("animate", animate, flags={"start_scale": "animation_start_scale"})

@@ -6,26 +6,30 @@ singan export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to on
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from SinGAN import export
-from SinGAN.saved_models.lookup import load
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import script
+
+SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
 
 
 def run(argv: Sequence[str]) -> None:
     """Write the file that ``argv`` asks for."""
     parser = Parser((__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path, help="folder of a trained model")
-    parser.add_argument("--to", choices=export.SUFFIXES, required=True, help="kind of file")
+    parser.add_argument("--to", choices=SUFFIXES, required=True, help="kind of file")
     parser.add_argument("--file", type=Path, help="where to write it [model.pt or model.onnx in the model's folder]")
     args = parser.parse_args(argv)
+    import torch  # only now: -h and a typo take no seconds
+
+    from SinGAN import export
+    from SinGAN.saved_models.lookup import load
+
     if not args.model.is_dir():
         raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
     _, pyramid = load(args.model, torch.device("cpu"), task=None)
     export.check(pyramid)
-    file = args.file or args.model / f"model{export.SUFFIXES[args.to]}"
+    file = args.file or args.model / f"model{SUFFIXES[args.to]}"
+    print(f"writing {file}: a large model takes a minute or two", flush=True)
     export.WRITERS[args.to](pyramid, file)
     print(
         f"{file}: noise maps of shapes {export.shapes(pyramid)} make an image of the training picture's size; "

@@ -35,8 +35,9 @@ def paint(run: Run, options: PaintOptions) -> None:
             model = obtain(request, overwrite=run.overwrite, watcher=watcher())
         generated[scale] = manipulate.run_from(model, put_in, scale, rng, options.num_samples)
     folder = layout.paint(run.out, run.name, options.ref_name, options.quantization_flag)
-    write_results(folder, strokes, by_scale(generated), extras)
+    firsts = {"original": pyramid.scales[-1].real, "reference": strokes}
+    write_results(folder, firsts, by_scale(generated), extras)
     print(f"random seed: {run.seed}\npictures from the paint: {folder}")
 
 
-main = Command("paint", __doc__ or "", PaintOptions, paint, modes=("paint2image",))
+main = Command("paint", paint)

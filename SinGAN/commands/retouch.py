@@ -45,16 +45,9 @@ def retouched(run: Run, options: HarmonizationOptions, radius: int) -> Retouched
 
 def write(folder: Path, result: Retouched, pictures: dict[str, Tensor]) -> None:
     """Write ``pictures`` by name, the reference and the mask."""
-    write_results(folder, result.reference, pictures, {"mask_dilated": result.mask * 2 - 1})
+    firsts = {"original": result.real, "reference": result.reference}
+    write_results(folder, firsts, pictures, {"mask_dilated": result.mask * 2 - 1})
 
 
-main_harmonize = Command(
-    "harmonize",
-    "Make an object pasted into the training picture look as if it belonged there.",
-    HarmonizationOptions,
-    harmonize,
-    modes=("harmonization",),
-)
-main_edit = Command(
-    "edit", "Make a crude edit of the training picture seamless.", EditingOptions, edit, modes=("editing",)
-)
+main_harmonize = Command("harmonize", harmonize)
+main_edit = Command("edit", edit)

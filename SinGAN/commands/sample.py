@@ -1,45 +1,76 @@
 """Draw random samples from a trained SinGAN, from any scale and at any size."""
 
 import itertools
+from pathlib import Path
 
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
+from SinGAN.manipulate import SAME_SIZE
 from SinGAN.options.applications import SampleOptions
+from SinGAN.options.usages import SAMPLE_MODES
+from SinGAN.planning import Size
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.results import are_older, count_samples, read_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 
-MODES = ("random_samples", "random_samples_arbitrary_sizes")
+Enlargement = tuple[float, float]  # of height and width
 
 
 def sample(run: Run, options: SampleOptions) -> None:
-    """Draw the samples that are not there yet."""
-    start = options.gen_start_scale
-    what = f"random samples for image {run.input_name}"
-    if run.settings.mode == MODES[0]:
-        enlargement = (1.0, 1.0)
-        folder = layout.random_samples(run.out, run.name, start)
-        what += f", start scale={start}"
-    else:
-        enlargement = (options.scale_v, options.scale_h)
-        folder = layout.arbitrary_sizes(run.out, run.name, *enlargement, start)
-        what += f" at size: scale_h={options.scale_h:f}, scale_v={options.scale_v:f}"
-
+    """Draw the samples that are not there yet, for each start scale and size."""
+    same_size = run.settings.mode == SAMPLE_MODES[0]
+    if same_size and options.size:
+        raise ValueError(f"`size` is for `mode` {SAMPLE_MODES[1]}, not for {SAMPLE_MODES[0]}: name that mode")
     _, pyramid = run.load()
+    starts = manipulate.start_scales(pyramid, options.gen_start_scale)
+    sizes: list[Size | None] = [as_size(text) for text in options.size] or [None]
+    for start, size in itertools.product(starts, sizes):
+        what = f"random samples for image {run.input_name}, start scale={start}"
+        if same_size:
+            enlargement, folder = SAME_SIZE, layout.random_samples(run.out, run.name, start)
+        elif size is None:
+            enlargement = options.scale_v, options.scale_h
+            folder = layout.arbitrary_sizes(run.out, run.name, *enlargement, start)
+            what += f", at size: scale_h={options.scale_h:f}, scale_v={options.scale_v:f}"
+        else:
+            (height, width), finest = size, pyramid.scales[-1].size
+            enlargement = height / finest[0], width / finest[1]
+            folder = layout.sizes(run.out, run.name, size, start)
+            what += f", at size: {width} x {height}"
+        draw(run, pyramid, start, enlargement, folder, options.num_samples, what)
+
+
+def draw(
+    run: Run,
+    pyramid: Pyramid[TrainedScale],
+    start: int,
+    enlargement: Enlargement,
+    folder: Path,
+    count: int,
+    what: str,
+) -> None:
+    """Draw those of ``count`` samples that ``folder`` lacks; ``what`` names them on the screen."""
     there = 0 if run.overwrite else count_samples(folder)
-    if there >= options.num_samples:
-        print(f"{what}, already exist: {folder} (--overwrite draws new ones)")
+    if there >= count:
+        print(f"{what} are already there: {folder} (--overwrite draws new ones)")
         return
     if there and are_older(folder, run.model):
         print(f"{what}: there are {there} of an older model: {folder} (--overwrite draws new ones)")
         return
-    samples = manipulate.sample(pyramid, run.fresh_rng(), options.num_samples, start, enlargement)
+    samples = manipulate.sample(pyramid, run.fresh_rng(), count, start, enlargement)
     real = pyramid.scales[-1].real
     kept = read_samples(folder, there, real.shape[1])
     print(f"random seed: {run.seed}")
     write_samples(folder, itertools.chain(kept, itertools.islice(samples, there, None)), real)
     more = f", {there} of them there before" if there else ""
-    print(f"{options.num_samples} {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
+    print(f"{count} {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
 
 
-main = Command("sample", __doc__ or "", SampleOptions, sample, modes=MODES, flags={"start_scale": "gen_start_scale"})
+def as_size(text: str) -> Size:
+    """Height and width in pixels of ``text``, as 400x200: width x height."""
+    width, height = text.lower().split("x")
+    return int(height), int(width)
+
+
+main = Command("sample", sample, flags={"start_scale": "gen_start_scale"})

@@ -36,7 +36,7 @@ def super_resolve(run: Run, options: SuperResolutionOptions) -> None:
     result = manipulate.super_resolve(pyramid, small, options.sr_factor, run.fresh_rng())
     lines = [] if truth is None else compare(result, manipulate.bicubic(small, options.sr_factor), truth)
     place = layout.super_resolution(run.out, run.name, options.sr_factor)
-    write_results(place.parent, small, {place.stem: result})
+    write_results(place.parent, {}, {place.stem: result})
     print(f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}", sep="\n")
 
 
@@ -71,12 +71,4 @@ def compare(result: Tensor, bicubic: Tensor, truth: Tensor) -> list[str]:
     ]
 
 
-main = Command(
-    "super-resolve",
-    __doc__ or "",
-    SuperResolutionOptions,
-    super_resolve,
-    modes=("SR",),
-    task=SUPER_RESOLUTION,
-    input_name="coffee_LR.png",
-)
+main = Command("super-resolve", super_resolve)

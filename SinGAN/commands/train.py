@@ -22,7 +22,7 @@ def train(run: Run, options: TrainOptions) -> None:
     model = None if run.overwrite else request.saved()
     is_there = model is not None and model.is_whole
     if is_there:
-        print(f"trained model already exist: {request.folder}")
+        print(f"the trained model is already there: {request.folder}")
     elif model is not None and model.scales:
         print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
     samples = layout.random_samples(run.out, run.name, start_scale=0)
@@ -40,4 +40,4 @@ def train(run: Run, options: TrainOptions) -> None:
     print(f"try next: {sampler} --mode random_samples --gen_start_scale 1 {run.naming_flags()}")
 
 
-main = Command("train", __doc__ or "", TrainOptions, train, modes=("train",))
+main = Command("train", train)

@@ -23,9 +23,6 @@ from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.iteration import Differentiate, eagerly
 from SinGAN.models import Convolve
 
-ENGINES = ("auto", "eager", "compiled", "cudagraph")
-PRECISIONS = ("auto", "fp32", "tf32", "bf16")
-RECOMPUTE = WINOGRAD = ("auto", "always", "never")
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
 Step = Callable[[], dict[str, Tensor]]
@@ -141,7 +138,7 @@ def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
 class EngineSettings:
     """The choices of a training's engine; ``auto`` leaves one to the device."""
 
-    engine: str = "auto"  # of ENGINES
+    engine: str = "auto"  # of engines.ENGINES
     precision: str = "auto"  # of PRECISIONS
     recompute: str = "auto"  # of RECOMPUTE
     winograd: str = "auto"  # of WINOGRAD

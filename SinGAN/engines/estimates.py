@@ -38,6 +38,14 @@ def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False) -> int:
     return 4 * height * width * (VALUES_KEPT * streams * sum(net.block_filters()) + VGG_VALUES * uses_vgg)
 
 
+def bytes_on_disk(plan: Plan, net: NetConfig) -> int:
+    """About how many bytes the folder of a training takes at most: nets, maps, a checkpoint and the one before it."""
+    nets = [net.at(index) for index in range(len(plan.sizes))]
+    weights = [4 * (1 + config.critics) * config.weights_per_pixel() for config in nets]
+    maps = sum(4 * net.channels * height * width for height, width in plan.sizes)
+    return sum(weights) + 5 * maps + 8 * max(weights) + 2**20
+
+
 def memory_of(device: torch.device) -> int:
     """The bytes of memory that ``device`` has in all, so that one machine always decides alike; 0: unknown."""
     if device.type == "cuda":

@@ -59,6 +59,9 @@ def iteration(
     for _ in range(config.Gsteps):
         losses |= generator_step(nets, target, draw, config, differentiate)
     nets.critic.requires_grad_(True)
+    if not config.alpha:
+        inputs = nets.generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, target.noise_amp)
+        losses[terms.MEASURED] = terms.measured_error(nets.generator, inputs, target)
     return {name: losses[name] for name in terms.loss_names(config)}
 
 

@@ -4,12 +4,13 @@ A new loss of the generator is one function of an image and the ``Target``, one 
 ``terms_on_fake`` or ``terms_on_rebuilt``, and one option in ``TrainConfig`` for its weight.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from SinGAN.functions import gradient_penalty
 from SinGAN.losses.gan import Loss
@@ -23,7 +24,9 @@ CRITIC_LOSSES = ("D_real", "D_fake", "gradient_penalty", "D_total")
 ``D_real`` and ``D_fake`` are the mean scores; with other losses than WGAN's, minus the critic's loss
 on the real image, and its loss on the fake one.
 """
+PENALTY, TEXTURE, PERCEPTUAL = "gradient_penalty", "texture", "perceptual"
 ADVERSARIAL, RECONSTRUCTION, TOTAL = "G_adversarial", "reconstruction", "G_total"
+MEASURED = "reconstruction_error"  # the squared error of a training that does not minimise it
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,20 +79,38 @@ def _vgg_target(target: Target) -> VGGTarget:
 
 def terms_on_fake(config: TrainConfig) -> tuple[Term, ...]:
     """The terms on the generator's sample, beside the adversarial loss."""
-    rows = (Term("texture", config.texture_weight, texture),)
+    rows = (Term(TEXTURE, config.texture_weight, texture),)
     return tuple(row for row in rows if row.weight)
 
 
 def terms_on_rebuilt(config: TrainConfig) -> tuple[Term, ...]:
-    """The terms on the reconstruction; the squared error is always reported, even where it has no weight."""
-    rows = (Term("perceptual", config.perceptual_weight, perceptual),)
+    """The terms on the reconstruction; the squared error is always one, even where it has no weight."""
+    rows = (Term(PERCEPTUAL, config.perceptual_weight, perceptual),)
     return Term(RECONSTRUCTION, config.alpha, reconstruction_error), *(row for row in rows if row.weight)
 
 
 def loss_names(config: TrainConfig) -> tuple[str, ...]:
-    """The names of all losses that an iteration reports, in the order of the columns of losses.csv."""
+    """The names of all losses that an iteration reports, each multiplied by its weight."""
     extra = (term.name for term in (*terms_on_fake(config), *terms_on_rebuilt(config)) if term.name != RECONSTRUCTION)
-    return (*CRITIC_LOSSES, ADVERSARIAL, RECONSTRUCTION, TOTAL, *extra)
+    measured = () if config.alpha else (MEASURED,)
+    return (*CRITIC_LOSSES, ADVERSARIAL, RECONSTRUCTION, TOTAL, *extra, *measured)
+
+
+def weights(config: TrainConfig) -> dict[str, float]:
+    """The weight of every loss that has one, by the name of the loss."""
+    terms = (*terms_on_rebuilt(config), *terms_on_fake(config))
+    return {PENALTY: config.lambda_grad, **{term.name: term.weight for term in terms}}
+
+
+def unweighted(losses: Mapping[str, float], config: TrainConfig) -> dict[str, float]:
+    """The losses of an iteration as people compare them: each without its weight; the two totals as minimised.
+
+    NaN stands for a gradient penalty that has no weight: it is not computed.
+    """
+    values = {name: value for name, value in losses.items() if name != MEASURED}
+    for name, weight in weights(config).items():
+        values[name] = values[name] / weight if weight else losses.get(MEASURED if name == RECONSTRUCTION else "", nan)
+    return values
 
 
 def critic_loss(critic: Discriminator, image: Tensor, loss: Loss) -> Tensor:
@@ -127,6 +148,19 @@ def fake_losses(
 def reconstruction_losses(generator: Generator, inputs: Inputs, target: Target, terms: tuple[Term, ...]) -> Tensor:
     """The weighted ``terms`` of the image that the generator makes of the reconstruction's noise: (n,)."""
     return torch.stack(_weighted(terms, generator(*inputs), target))
+
+
+@torch.no_grad()
+def measured_error(generator: Generator, inputs: Inputs, target: Target) -> Tensor:
+    """``reconstruction_error`` of the image that the generator makes of ``inputs``; its batch statistics stay."""
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        return reconstruction_error(generator(*inputs), target)
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def _weighted(terms: tuple[Term, ...], image: Tensor, target: Target) -> list[Tensor]:

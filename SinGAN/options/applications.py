@@ -22,28 +22,38 @@ class TrainOptions:
 class SampleOptions:
     """Random samples."""
 
-    gen_start_scale: int = option(0, "first scale with fresh noise", group="samples", least=0)
-    scale_h: float = option(1.5, "width, in training images", group="samples", above=0)
-    scale_v: float = option(1.0, "height, in training images", group="samples", above=0)
+    gen_start_scale: tuple[int | None, ...] = option(
+        (0,), "first scale with fresh noise: one, several, or: all", group="samples", least=0, every=ALL
+    )
+    scale_h: float = option(
+        1.5, "with random_samples_arbitrary_sizes: width, in training pictures", group="samples", above=0
+    )
+    scale_v: float = option(
+        1.0, "with random_samples_arbitrary_sizes: height, in training pictures", group="samples", above=0
+    )
+    size: tuple[str, ...] = option(
+        (), "in place of these: width x height in pixels, as 400x200; one or several", group="samples",
+        pattern=r"[1-9]\d{0,4}[xX][1-9]\d{0,4}", meant="width x height in pixels, as 400x200",
+    )  # fmt: skip
     num_samples: int = option(50, "how many to draw", group="samples", **COUNT)
 
 
 def injection_scales(task: str) -> Any:
     """The scales at which a reference is put in; ``task`` names the flag."""
-    words = "scales to put it in at, 1 to the finest; several, or: all"
+    words = "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all"
     return option(MISSING, words, group="reference", least=1, every=ALL, flag=f"{task}_start_scale")
 
 
 def reference_folder(name: str) -> Any:
     """The folder of the references of a task."""
-    return option(Path("Input") / name, "its folder", group="reference")
+    return option(Path("Input") / name, "folder of references", group="reference")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HarmonizationOptions:
     """A reference that is put into the pyramid: an object pasted into the picture."""
 
-    ref_name: str = option(MISSING, "file name of the reference", group="reference")
+    ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")
     ref_dir: Path = reference_folder("Harmonization")
     start_scales: tuple[int | None, ...] = injection_scales("harmonization")
     num_samples: int = option(1, "pictures for each scale", group="reference", **COUNT)

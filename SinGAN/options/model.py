@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.train_config import TrainConfig
-from SinGAN.models import NetConfig
+from SinGAN.losses import GAN_NAMES
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
-from SinGAN.planning import PyramidConfig
+
+if TYPE_CHECKING:
+    from SinGAN.losses.train_config import TrainConfig
+    from SinGAN.models import NetConfig
+    from SinGAN.planning import PyramidConfig
 
 CRITICS = {"patch": (1, False), "multiscale": (3, False), "sesame": (1, True)}
 """For each word of netD: how many critics, and whether they see the previous scale's image; else it is a file."""
@@ -33,7 +35,7 @@ class ModelOptions:
     ker_size: int = option(3, "width of the convolutions, odd", odd=True, **COUNT, **NET)
     num_layer: int = option(5, "convolutions in each net", least=2, **NET)
     no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
-    stride: int = option(1, "of the convolutions; only 1 works", choices=(1,), **NET)
+    stride: int = option(1, "stride of the convolutions; only 1 works", choices=(1,), **NET)
     padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
     netG: str | None = option(None, "generator weights to start from, where the authors start from fresh ones", **NET)
     netD: str = option(
@@ -48,28 +50,36 @@ class ModelOptions:
         None, "deviation with stochastic weights, of each filter's RMS", unset="0.1", above=0, before=0.0, **NET
     )
     scale_factor: float = option(0.75, "ratio of neighbouring scales, roughly", above=0, below=1, **PYRAMID)
-    noise_amp: float = option(0.1, "noise for each unit of a scale's error", least=0, **PYRAMID)
-    min_size: int = option(
-        25, "shorter side of the coarsest scale", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
+    noise_amp: float = option(
+        0.1, "amplitude of the noise for each unit of the coarser scales' error", least=0, **PYRAMID
     )
-    max_size: int = option(250, "longer side of the finest scale", **COUNT, **PYRAMID)
+    min_size: int = option(
+        25, "shorter side of the coarsest scale, in pixels", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
+    )
+    max_size: int = option(
+        250, "longer side of the finest scale, in pixels; larger pictures are reduced", **COUNT, **PYRAMID
+    )
     sketch_scales: int = option(
-        0, "scales below the finest that learn a sketch", least=0, most=HUGE, before=0, **PYRAMID
+        0, "so many scales below the finest learn a sketch of the picture", least=0, most=HUGE, before=0, **PYRAMID
     )
     niter: int = option(2000, "iterations per scale", **COUNT, **TRAINING)
-    gamma: float = option(0.1, "factor of the learning rates at 80 % of niter", least=0, **TRAINING)
+    gamma: float = option(0.1, "factor of both learning rates after 80 % of the iterations", least=0, **TRAINING)
     lr_g: float = option(0.0005, "learning rate of the generator", above=0, **TRAINING)
     lr_d: float = option(0.0005, "learning rate of the critic", above=0, **TRAINING)
     beta1: float = option(0.5, "Adam's first beta", least=0, below=1, **TRAINING)
     Gsteps: int = option(3, "generator steps per iteration", **COUNT, **TRAINING)
     Dsteps: int = option(3, "critic steps per iteration", **COUNT, **TRAINING)
-    gan_mode: str = option("wgan-gp", "adversarial loss", choices=tuple(GAN_MODES), before="wgan-gp", **TRAINING)
+    gan_mode: str = option("wgan-gp", "adversarial loss", choices=GAN_NAMES, before="wgan-gp", **TRAINING)
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
     )
     alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
-    texture_weight: float = option(0.0, "weight of the samples' Gram distance", least=0, before=0.0, **TRAINING)
-    perceptual_weight: float = option(0.0, "weight of the rebuilt VGG features", least=0, before=0.0, **TRAINING)
+    texture_weight: float = option(
+        0.0, "weight of the texture loss: samples' Gram matrices", least=0, before=0.0, **TRAINING
+    )
+    perceptual_weight: float = option(
+        0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
+    )
     z_rec: str = option(
         "fixed", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
         choices=("fixed", "redrawn"), **TRAINING,
@@ -135,8 +145,10 @@ class ModelOptions:
         return asdict(self)
 
     @property
-    def net(self) -> NetConfig:
+    def net(self) -> "NetConfig":
         """The nets at the coarsest scale."""
+        from SinGAN.models import NetConfig  # this module stays light: -h and a typo take no seconds
+
         return NetConfig(
             channels=self.nc_im,
             filters=self.nfc,
@@ -147,8 +159,10 @@ class ModelOptions:
         )
 
     @property
-    def pyramid(self) -> PyramidConfig:
+    def pyramid(self) -> "PyramidConfig":
         """The config of the pyramid."""
+        from SinGAN.planning import PyramidConfig
+
         return PyramidConfig(
             min_size=self.min_size,
             max_size=self.max_size,
@@ -157,8 +171,11 @@ class ModelOptions:
         )
 
     @property
-    def training(self) -> TrainConfig:
+    def training(self) -> "TrainConfig":
         """The config of each scale's training."""
+        from SinGAN.losses.gan import GAN_MODES
+        from SinGAN.losses.train_config import TrainConfig
+
         shared = {entry.name for entry in fields(TrainConfig)} & {entry.name for entry in fields(self)}
         return TrainConfig(
             redraw_z_rec=self.z_rec == "redrawn",

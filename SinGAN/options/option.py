@@ -2,14 +2,13 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
-
-import torch
 
 HUGE = 10**9  # more of anything counted is a slip of the finger
 ALWAYS = object()  # marks options that manifests of every version hold
@@ -32,6 +31,9 @@ class Option:
     below: float = math.inf
     odd: bool = False
     choices: tuple[Any, ...] = ()
+    pattern: str = ""  # a regular expression that a text must match as a whole
+    meant: str = ""  # in words
+    repeated: bool = False  # takes one value each time that its flag stands there: a tuple
     or_file: bool = False  # besides ``choices``, the path of a file
     every: str = ""  # the word that stands for all values; it is None in code
     unset: str = ""  # what holds where there is no value, for the help
@@ -54,8 +56,6 @@ class Option:
             if text not in ("True", "False"):
                 raise ValueError(f"must be True or False, not {text}")
             return text == "True"
-        if self.kind is torch.device:
-            return as_device(text)
         if self.kind is Path:
             return self.check(_expanded(text), text)
         try:
@@ -82,6 +82,8 @@ class Option:
             value = float(value)
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
             raise ValueError(f"must be {KINDS.get(self.kind, self.kind.__name__)}, not {value!r}")
+        if self.pattern and not re.fullmatch(self.pattern, str(value), re.ASCII):
+            raise ValueError(f"must be {self.meant}, not {value}")
         if self.choices and value not in self.choices:
             self._check_file(value, files)
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -114,17 +116,6 @@ def _expanded(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise ValueError(f"must be a path, not {text}: there is no such user's folder") from error
-
-
-def as_device(text: str) -> torch.device:
-    """The device called ``text``; a ValueError where it is neither the CPU nor a GPU."""
-    try:
-        device = torch.device(text)
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type != "cuda" and device != torch.device("cpu"):
-        raise ValueError(f"must be cpu, cuda or cuda:<n>, not {text}")
-    return device
 
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path"}

@@ -4,9 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from SinGAN.engines.engine import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
+from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
 from SinGAN.options.option import HUGE, option
 
 RAY_HERE = "local"  # the address of a cluster that is started on this machine, for one command
@@ -19,30 +17,38 @@ class RunOptions:
     """The places of a run's files, its machine, and whether old results go."""
 
     input_name: tuple[str, ...] = option(
-        MISSING, "file of the training picture; several, or patterns as '*.png', are a run each"
+        MISSING,
+        "the training picture: a path, or a name in --input_dir; several, or patterns as '*.png', are a run each",
     )
-    input_dir: Path = option(Path("Input/Images"), "its folder")
+    input_dir: Path = option(Path("Input/Images"), "folder of training pictures")
     out: Path = option(Path("Output"), "folder of all results")
     mode: str = option(MISSING, "the task")
     not_cuda: bool = option(False, "run on the CPU")
-    device: torch.device | None = option(None, "cpu, cuda or cuda:<n>", unset="CUDA where there is one")
+    device: str | None = option(
+        None, "cpu, cuda or cuda:<n>", unset="CUDA where there is one",
+        pattern=r"cpu|cuda(:\d{1,2})?", meant="cpu, cuda or cuda:<n>",
+    )  # fmt: skip
     manualSeed: int | None = option(None, "random seed", unset="a new one each time", least=0, most=2**63 - 1)
     jobs: int = option(1, "of several pictures, how many run at once", **COUNT)
-    jobs_per_gpu: int = option(1, "of these, how many on one GPU", **COUNT)
+    jobs_per_gpu: int = option(1, "how many pictures train at once on one GPU", **COUNT)
     ray: str | None = option(
         None, "train on the Ray cluster at this address; without one, on a cluster of this machine", bare=RAY_HERE
     )
-    overwrite: bool = option(False, "make anew what exists; the old goes when the new is whole")
-    engine: str = option("auto", "what runs iterations: see the README", choices=ENGINES, **TRAINING)
+    overwrite: bool = option(False, "make anew what exists")
+    engine: str = option("auto", "what runs the iterations: see the README, What it costs", choices=ENGINES, **TRAINING)
     precision: str = option(
         "auto", "of the convolutions; auto: tf32 on a GPU, else fp32", choices=PRECISIONS, **TRAINING
     )
     recompute: str = option(
-        "auto", "compute activations again, in place of keeping them; auto: where memory is short",
+        "auto", "need half the memory and more time; auto: where memory is short",
         choices=RECOMPUTE, **TRAINING,
     )  # fmt: skip
-    winograd: str = option("auto", "fast convolutions on the CPU; auto: where g++ is", choices=WINOGRAD, **TRAINING)
-    checkpoint_every: float = option(60.0, "seconds from one checkpoint to the next", least=0, **TRAINING)
+    winograd: str = option(
+        "auto", "fast convolutions on the CPU; auto: where there is g++", choices=WINOGRAD, **TRAINING
+    )
+    checkpoint_every: float = option(
+        60.0, "seconds between two checkpoints, from which an interrupted training goes on", least=0, **TRAINING
+    )
     vgg_weights: Path | None = option(
         None, "VGG16 weights for texture and perceptual loss", unset="torchvision's, downloaded once", **TRAINING
     )

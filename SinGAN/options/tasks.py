@@ -1,9 +1,12 @@
 """The tasks that a model is trained for, and what each changes in its training."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from SinGAN.planning import Plan, PyramidConfig, plan_scales, plan_super_resolution_scales
+if TYPE_CHECKING:
+    from SinGAN.planning import Plan, PyramidConfig
+
+PLANNERS = ("standard", "super_resolution")
 
 
 @dataclass(frozen=True)
@@ -14,15 +17,14 @@ class Task:
     planner: str = "standard"  # of PLANNERS
     noise_border: bool = False  # the noise covers the margin, too
 
-    def plan(self, height: int, width: int, config: PyramidConfig) -> Plan:
+    def plan(self, height: int, width: int, config: "PyramidConfig") -> "Plan":
         """The scales of a picture of ``height`` x ``width`` pixels; a ValueError where there is no valid pyramid."""
-        return PLANNERS[self.planner](height, width, config)
+        from SinGAN.planning import plan_scales, plan_super_resolution_scales
+
+        planner = plan_scales if self.planner == "standard" else plan_super_resolution_scales
+        return planner(height, width, config)
 
 
-PLANNERS: dict[str, Callable[[int, int, PyramidConfig], Plan]] = {
-    "standard": plan_scales,
-    "super_resolution": plan_super_resolution_scales,
-}
 TRAIN = Task("train")
 SUPER_RESOLUTION = Task("SR", planner="super_resolution")
 ANIMATION = Task("animation", noise_border=True)

@@ -58,28 +58,28 @@ class Display(Protocol):
         """Receive the outcome of a job."""
 
 
-def pictures(names: Sequence[str], folder: Path) -> list[str]:
-    """The names of the files in ``folder`` that ``names`` stand for: file names, patterns, or paths into ``folder``.
+def pictures(names: Sequence[str], folder: Path) -> list[Path]:
+    """The files that ``names`` stand for: of file names and patterns, those in ``folder``; of paths, those there.
 
     Raises:
-        ValueError: a pattern matches nothing, a name leads out of ``folder``, or two have one stem.
+        ValueError: a pattern matches nothing, a name is no file's, or two have one stem.
     """
-    files: dict[str, None] = {}
+    files: dict[Path, None] = {}
     for name in names:
-        path = Path(name)
-        if path.parent != Path() and path.parent.resolve() == folder.resolve():
-            path = Path(path.name)  # what a shell makes of Input/Images/*.png
-        if not (folder / path).exists() and any(mark in name for mark in "*?["):
-            layout.stem(str(path))
-            matches = sorted(file.name for file in folder.glob(path.name) if file.is_file() and file.name[0] != ".")
+        path = Path(name).expanduser() if name.startswith("~/") else Path(name)
+        layout.stem(path.name)
+        named = path.parent == Path() and ((folder / path).exists() or not path.exists())  # else it lies here
+        place = folder if named or path.parent.resolve() == folder.resolve() else path.parent
+        if not (place / path.name).exists() and any(mark in path.name for mark in "*?["):
+            matches = sorted(file for file in place.glob(path.name) if file.is_file() and file.name[0] != ".")
             if not matches:
-                raise ValueError(f"`input_name` {name} meets no file in {folder}: `input_dir` names another folder")
+                raise ValueError(f"`input_name` {name} meets no file in {place}: `input_dir` names another folder")
             files.update(dict.fromkeys(matches))
         else:
-            files[str(path)] = None
-    stems: dict[str, str] = {}
+            files[place / path.name] = None
+    stems: dict[str, Path] = {}
     for picture in files:
-        other = stems.setdefault(layout.stem(picture), picture)
+        other = stems.setdefault(layout.stem(picture.name), picture)
         if other != picture:
             raise ValueError(f"{other} and {picture} would share their results: rename one, or leave it out")
     return list(files)

@@ -18,7 +18,7 @@ from torch import Tensor
 from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding
 from SinGAN.pictures.decoding import Levels as Levels
-from SinGAN.storage.files import regular, whole_file
+from SinGAN.storage.files import nearest, regular, whole_file
 
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, as EPS, start programs
@@ -41,7 +41,8 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
         ValueError: it is no picture, is damaged, or lacks the alpha that 4 channels need.
     """
     if not path.exists():
-        raise FileNotFoundError(f"no picture {path}: put it there, or name its folder (`input_dir`, `ref_dir`)")
+        hint = nearest(path) or ": put it there, or name its folder (`input_dir`, `ref_dir`)"
+        raise FileNotFoundError(f"no picture {path}{hint}")
     try:
         with _opened(path) as picture:
             if decoding.step_of(picture.size) > 1:

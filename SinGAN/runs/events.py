@@ -27,7 +27,7 @@ class Progress:
     def title(self) -> str:
         """The scale in words."""
         height, width = self.size
-        return f"scale {self.scale} of 0..{self.last_scale} ({height} x {width}, {self.filters} filters)"
+        return f"scale {self.scale} of 0..{self.last_scale} ({width} x {height})"
 
 
 Losses = Mapping[str, float]

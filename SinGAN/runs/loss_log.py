@@ -1,4 +1,4 @@
-"""The losses of a training: read from the device now and then, and told to a watcher."""
+"""The losses of a training: read from the device now and then, and told to a watcher, without their weights."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from SinGAN.losses.terms import loss_names, unweighted
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, Scale
 from SinGAN.runs.events import Losses, Watcher
 from SinGAN.runs.progress import Estimate
@@ -17,10 +19,11 @@ class LossLog:
     """Collects the losses of one scale after the other."""
 
     def __init__(
-        self, names: Sequence[str], estimate: Estimate, watcher: Watcher, curves: Sequence[Tensor] = ()
+        self, config: TrainConfig, estimate: Estimate, watcher: Watcher, curves: Sequence[Tensor] = ()
     ) -> None:
         """``curves``: rows (n,) of the first scale's earlier iterations, on the CPU."""
-        self.names, self.estimate, self.watcher = names, estimate, watcher
+        self.config, self.estimate, self.watcher = config, estimate, watcher
+        self.names = loss_names(config)
         self.pending: list[Mapping[str, Tensor]] = []  # losses of iterations, still on the device
         self.rows = list(curves)
         self.last_read = time.monotonic()
@@ -42,11 +45,15 @@ class LossLog:
             self.watcher.iteration(self.estimate.at(scale, len(self.rows)), [self._named(row) for row in rows])
 
     def _named(self, row: Tensor) -> Losses:
-        return dict(zip(self.names, row.tolist(), strict=True))
+        return unweighted(dict(zip(self.names, row.tolist(), strict=True)), self.config)
 
     def curves(self) -> Tensor:
-        """The losses of the scale so far, (iterations, n) on the CPU."""
+        """The losses of the scale so far as they are minimised, (iterations, n) on the CPU."""
         return torch.stack(self.rows)
+
+    def shown(self) -> list[Losses]:
+        """The losses of the scale so far without their weights."""
+        return [self._named(row) for row in self.rows]
 
     def end_scale(self, scale: int, pictures: Mapping[str, Tensor]) -> None:
         """Tell that ``scale`` is done, with its ``pictures``, and begin with the next one."""

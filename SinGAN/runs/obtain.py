@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.engines.engine import Engine, EngineSettings
+from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses.terms import loss_names
 from SinGAN.options.tasks import TASKS
 from SinGAN.pyramid import Pyramid, TrainedScale
@@ -22,7 +23,7 @@ from SinGAN.saved_models.lookup import SavedModel, load
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, ScaleState
-from SinGAN.storage.files import discard, replace_folder
+from SinGAN.storage.files import check_room, discard, replace_folder
 from SinGAN.storage.layout import work_folder
 from SinGAN.storage.recovery import locked, recover, settle
 
@@ -59,7 +60,7 @@ def train_in_memory(
     engine, manifest = settings.choose(training.device), training.manifest
     for line in training.notes(engine, training.scales):
         watcher.note(line)
-    log = LossLog(loss_names(training.config), estimate(training, engine, training.scales), watcher)
+    log = LossLog(training.config, estimate(training, engine, training.scales), watcher)
 
     def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
         log.add(scale, losses)
@@ -83,6 +84,7 @@ def estimate(training: Training, engine: Engine, scales: Sequence[int], done: in
         niter=training.config.niter,
         device=training.device,
         scales=scales,
+        every=training.scales,
         skipped=done,
         winograd=engine.winograd,
     )
@@ -107,6 +109,7 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
         if begun.work != request.folder:  # cut off when all but this was done
             replace_folder(begun.work, request.folder)
         return pyramid
+    check_room(request.folder, bytes_on_disk(request.training.plan, request.training.net))
     engine = request.engine.choose(request.training.device)
     if not (begun.work / FILE).exists():
         manifest = manifest.with_engine(engine.described())
@@ -119,7 +122,7 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
         watcher = Watchers((watcher, TensorBoard(begun.work / "tensorboard")))
     expected = estimate(request.training, engine, begun.scales, resume.iterations if resume else 0)
     rows = () if checkpoint is None else tuple(checkpoint.curves)
-    log = LossLog(loss_names(request.training.config), expected, watcher, rows)
+    log = LossLog(request.training.config, expected, watcher, rows)
     with Recorder(request, begun.work, manifest, log) as recorder:
         rng = torch.Generator(request.training.device).manual_seed(manifest.seed)
         for scale, pyramid in request.training.run(begun.pyramid, engine, rng, resume, recorder.watch):

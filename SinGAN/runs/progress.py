@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from SinGAN.engines.estimates import scale_costs
 from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
 from SinGAN.runs.events import Progress
+
+RECENT = 60.0  # seconds whose speed tells how long the rest takes: a machine's load changes, and a laptop sleeps
 
 
 @dataclass
@@ -22,12 +25,14 @@ class Estimate:
     niter: int
     device: torch.device
     scales: Sequence[int]  # those to be trained
+    every: Sequence[int] = ()  # these, and those that an earlier run has trained; none: only these
     skipped: int = 0  # iterations of the first of them that were done in an earlier run
     winograd: bool = False  # whether convolutions are Winograd's
 
     def __post_init__(self) -> None:
         self.start = self.scale_start = time.monotonic()
         self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
+        self.seen = deque([(self.start, self.left(self.scales[0], self.skipped))])  # moments, and what was left then
 
     def at(self, scale: int, iterations: int) -> Progress:
         """The progress of the run when ``iterations`` of ``scale`` are done."""
@@ -48,15 +53,19 @@ class Estimate:
         self.scale_start = time.monotonic()
 
     def seconds_left(self, scale: int, iterations: int) -> float:
-        """Estimated seconds to the end of the run, when ``iterations`` of ``scale`` are done."""
-        before, left = self.left(self.scales[0], self.skipped), self.left(scale, iterations)
-        return (time.monotonic() - self.start) * left / max(before - left, 1e-9)
+        """Estimated seconds to the end of the run, at the speed of the last minute or so."""
+        now, left = time.monotonic(), self.left(scale, iterations)
+        self.seen.append((now, left))
+        while len(self.seen) > 2 and self.seen[1][0] <= now - RECENT:
+            self.seen.popleft()
+        then, before = self.seen[0]
+        return (now - then) * left / max(before - left, 1e-9)
 
     def left(self, scale: int, iterations: int) -> float:
-        """The share of the work on ``scales`` that is left when ``iterations`` of ``scale`` are done."""
+        """The share of all the work that is left when ``iterations`` of ``scale`` are done."""
         later = sum(self.costs[index] for index in self.scales if index > scale)
         rest_of_scale = self.costs[scale] * (1 - iterations / self.niter)
-        return (later + rest_of_scale) / sum(self.costs[index] for index in self.scales)
+        return (later + rest_of_scale) / sum(self.costs[index] for index in self.every or self.scales)
 
 
 def duration(seconds: float) -> str:

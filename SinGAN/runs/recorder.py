@@ -11,7 +11,7 @@ from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.loss_log import LossLog, snapshots
 from SinGAN.runs.request import TrainingRequest
-from SinGAN.runs.results import write_curves
+from SinGAN.runs.results import write_all_curves, write_curves
 from SinGAN.saved_models.folder import save_pyramid, trained_scales
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
@@ -31,6 +31,7 @@ class Recorder:
         self.folder, self.work = request.folder, work
         self.manifest, self.log = manifest, log
         self.base = request.training.base_noise()
+        self.finest = request.training.plan.stop_scale if self.base is None else None  # else one scale is retrained
         self.checkpoint_every = request.checkpoint_every  # seconds
         self.last_checkpoint = time.monotonic()
 
@@ -68,8 +69,9 @@ class Recorder:
         self.log.add(scale, losses)
         if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
             self.log.read(scale)
-            names, curves = tuple(self.log.names), self.log.curves()
-            checkpoint = Checkpoint(scale, state(), names, curves, self.base, self.manifest.digest())
+            checkpoint = Checkpoint(
+                scale, state(), self.log.names, self.log.curves(), self.base, self.manifest.digest()
+            )
             checkpoints.save(self.work, checkpoint)
             self.last_checkpoint = time.monotonic()
 
@@ -77,7 +79,9 @@ class Recorder:
         """Write ``scale``, just trained: curves and snapshots first, then the nets and lists that make it count."""
         place = self.work / str(scale)
         self.log.read(scale)
-        write_curves(place, self.log.names, self.log.curves())
+        write_curves(place, self.log.shown(), self.log.config)
+        if scale == self.finest:
+            write_all_curves(self.work, scale + 1)
         pictures = snapshots(pyramid, scale, self.manifest.seed)
         for name, image in pictures.items():
             images.write(place / f"{name}.png", image)

@@ -1,5 +1,6 @@
 """A training that is asked for: what is trained, and the folder where its model is kept."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,7 @@ class Training:
             ValueError: the picture has no valid pyramid.
         """
         image, device = source.image, source.image.device
+        check_size(image.shape[2], image.shape[3], options)
         plan = task.plan(image.shape[2], image.shape[3], options.pyramid)
         manifest = Manifest.of(
             picture=source.name, sha256=source.sha256, options=options, seed=seed, plan=plan, device=device, task=task
@@ -184,6 +186,24 @@ class Training:
                 "they begin after a minute or less of compilation (`engine` eager does without)"
             )
         return lines
+
+
+def check_size(height: int, width: int, options: ModelOptions) -> None:
+    """Raise a ValueError, with what works, where a picture is smaller than what the nets see at once: a sprite."""
+    net, shorter = options.net, min(height, width)
+    if shorter >= net.receptive_field:
+        return
+    advice = f"enlarge it {math.ceil(options.min_size / shorter)} times first, pixel by pixel"
+    smaller = [replace(net, num_layer=count) for count in range(2, net.num_layer)]
+    fitting = [one for one in smaller if one.receptive_field <= 0.7 * shorter]  # with room for a second scale
+    if fitting:
+        advice += (
+            f", or use smaller nets: `num_layer` {fitting[-1].num_layer}, `min_size` {fitting[-1].receptive_field}"
+        )
+    raise ValueError(
+        f"the picture is {height} x {width} (height x width), and the nets see {net.receptive_field} pixels at once: "
+        + advice
+    )
 
 
 def start_weights(options: ModelOptions, vgg_weights: Path | None) -> StartWeights:

@@ -3,56 +3,79 @@
 import csv
 import io
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from SinGAN.losses.terms import CRITIC_LOSSES
+from SinGAN.losses.terms import ADVERSARIAL, CRITIC_LOSSES, RECONSTRUCTION, TOTAL, weights
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pictures import images, sheets
+from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
 from SinGAN.storage.recovery import settle, whole_folder
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Columns = dict[str, list[float]]
 
 
-def write_curves(folder: Path, names: Sequence[str], curves: Tensor) -> None:
-    """Write ``losses.csv``, a row for each iteration, and their plot ``losses.png`` into ``folder``.
+def write_curves(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> None:
+    """Write ``losses.csv`` and their plot ``losses.png`` into ``folder``.
 
     Arguments:
         folder: of the scale.
-        names: of the losses.
-        curves: (iterations, len(names)), on the CPU.
+        rows: the losses of every iteration, without their weights.
+        config: of the training; its weights stand in columns of their own.
     """
-    import matplotlib  # half a second that only trainings need
+    from SinGAN.pictures import plots  # half a second that only trainings need
 
-    rows = curves.tolist()
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["iteration", *names])
-    writer.writerows([index, *(f"{value:.6g}" for value in row)] for index, row in enumerate(rows))
+    beside = {f"weight of {name}": weight for name, weight in weights(config).items()}
+    writer.writerow(["iteration", *rows[0], *beside])
+    shown = [f"{weight:g}" for weight in beside.values()]
+    writer.writerows([index, *(f"{value:.6g}" for value in row.values()), *shown] for index, row in enumerate(rows))
     with whole_file(folder / "losses.csv") as draft:
         draft.write_text(table.getvalue())
-    with whole_file(folder / "losses.png") as draft, matplotlib.rc_context({"font.size": 8}):
-        _plot(dict(zip(names, zip(*rows, strict=True), strict=True))).savefig(draft, format="png", dpi=100)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    rest = [name for name in columns if name not in (*CRITIC_LOSSES, RECONSTRUCTION)]
+    panels = [
+        plots.Panel("critic", {name: columns[name] for name in CRITIC_LOSSES}),
+        plots.Panel("generator", {name: columns[name] for name in rest}),
+        plots.Panel(f"squared error of the reconstruction (weight {config.alpha:g})",
+                    {RECONSTRUCTION: columns[RECONSTRUCTION]}, is_log=True),
+    ]  # fmt: skip
+    with whole_file(folder / "losses.png") as draft:
+        plots.curves(panels, "iteration").savefig(draft, format="png", dpi=100)
 
 
-def _plot(curves: Mapping[str, Sequence[float]]) -> "Figure":
-    from matplotlib.figure import Figure
+def read_losses(file: Path) -> Columns:
+    """The columns of a ``losses.csv`` by name; those of older versions hold the losses with their weights."""
+    with file.open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    critic, generator = figure.subplots(2, 1, sharex=True)
-    for name, values in curves.items():
-        axes = critic if name in CRITIC_LOSSES else generator
-        axes.plot(values, label=name, linewidth=0.8)
-    for axes, title in ((critic, "critic"), (generator, "generator")):
-        axes.set_title(title)
-        axes.legend(loc="upper right")
-        axes.grid(alpha=0.3)
-    generator.set_xlabel("iteration")
-    return figure
+
+def write_all_curves(folder: Path, scales: int) -> None:
+    """Write ``losses.png`` into the model's ``folder``: the curves of all its ``scales``, one after the other."""
+    from SinGAN.pictures import plots
+
+    files = [folder / str(scale) / "losses.csv" for scale in range(scales)]
+    tables = [read_losses(file) for file in files if file.exists()]
+    if len(tables) < scales:  # of a model that the authors' code began
+        return
+    starts = itertools.accumulate((len(table[TOTAL]) for table in tables[:-1]), initial=0)
+    panels = [
+        plots.Panel(title, {name: [*itertools.chain(*(table.get(name, [math.nan]) for table in tables))]}, is_log)
+        for title, name, is_log in (
+            ("critic: what it minimises", CRITIC_LOSSES[-1], False),
+            ("generator: adversarial loss", ADVERSARIAL, False),
+            ("generator: squared error of the reconstruction", RECONSTRUCTION, True),
+        )
+    ]
+    marks = {start: f"scale {scale}" if scale == 0 else str(scale) for scale, start in enumerate(starts)}
+    with whole_file(folder / "losses.png") as draft:
+        plots.curves(panels, "iteration, over all scales", marks, smooth=True).savefig(draft, format="png", dpi=110)
 
 
 def count_samples(folder: Path) -> int:
@@ -99,18 +122,21 @@ def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tens
 
 
 def write_results(
-    folder: Path, reference: Tensor, pictures: Mapping[str, Tensor], extras: Mapping[str, Tensor] | None = None
+    folder: Path,
+    firsts: Mapping[str, Tensor],
+    pictures: Mapping[str, Tensor],
+    extras: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png`` into ``folder``.
 
-    Of several pictures there is a contact sheet ``grid.png``, the ``reference`` first.
+    Of several pictures there is a contact sheet ``grid.png``, with ``firsts`` first: the original, the reference.
     """
     with files_into(folder) as draft:
         for name, image in {**pictures, **(extras or {})}.items():
             images.write(draft / f"{name}.png", image)
         if len(pictures) > 1:
-            tiles = [(reference, "reference"), *((image, words(name)) for name, image in pictures.items())]
-            sheet = sheets.contact_sheet([sheets.tile(image, label) for image, label in tiles])
+            tiles = {**firsts, **{words(name): image for name, image in pictures.items()}}
+            sheet = sheets.contact_sheet([sheets.tile(image, label) for label, image in tiles.items()])
             images.write_levels(draft / "grid.png", sheet)
 
 

@@ -9,7 +9,7 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import load_pyramid, trained_scales
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
-from SinGAN.storage.files import entries, keep_inside, links_in
+from SinGAN.storage.files import entries, keep_inside, links_in, nearest
 from SinGAN.storage.recovery import settle
 
 
@@ -80,7 +80,7 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
     settle(folder)
     model = find(folder)
     if model is None:
-        raise FileNotFoundError(f"no trained model in {folder}: train it first")
+        raise FileNotFoundError(f"no trained model in {folder}{_others(folder)}")
     manifest = model.manifest
     if task is not None and manifest.task not in (task.name, UNKNOWN):
         raise ValueError(f"the model in {folder} is trained for {manifest.task}, not for {task.name}: name another one")
@@ -95,3 +95,11 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
         raise ValueError(f"{folder}: {error}") from error
     noise_border = manifest.noise_border or bool(task and task.noise_border)
     return manifest, load_pyramid(folder, device, manifest.factor, noise_border, like, sealed=manifest.is_sealed)
+
+
+def _others(folder: Path) -> str:
+    """Words on what to do where there is no model in ``folder``: train it, or name another one."""
+    settings = sorted(place.name for place in folder.parent.glob("scale_factor=*,alpha=*") if find(place) is not None)
+    if settings:
+        return f": of this picture there are {'; '.join(settings)} (`scale_factor` and `alpha` name a model)"
+    return ": train it first" if folder.parent.exists() else nearest(folder.parent) or ": train it first"

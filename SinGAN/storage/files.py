@@ -5,11 +5,13 @@ place another one takes is called ``.<name>.<random>.old`` meanwhile. What a pro
 leaves of these goes with the next writing to that place, see ``recovery``.
 """
 
+import difflib
 import errno
 import os
 import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -161,6 +163,34 @@ def entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise a ValueError where the disk of ``folder``, which need not be there yet, has not ``needed`` bytes free."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise ValueError(
+            f"{folder} needs about {needed / 2**20:.0f} MB, and its disk has {free / 2**20:.0f} MB free: "
+            "free some, or name another `out`"
+        )
+
+
+def nearest(path: Path) -> str:
+    """Words on the name in the folder of ``path`` that it may be meant to be; "" where none is like it.
+
+    File systems tell letters apart that look the same, and cases; people leave extensions out.
+    """
+    named = {entry.name: _plain(entry.name) for entry in entries(path.parent) if entry.name[0] != "."}
+    wanted = _plain(path.name)
+    same = [name for name, plain in named.items() if wanted in (plain, Path(plain).stem)]
+    same += [name for name, plain in named.items() if Path(wanted).stem == Path(plain).stem]
+    near = same or [name for name in named if difflib.get_close_matches(wanted, [named[name]], cutoff=0.8)]
+    return f": do you mean {near[0]}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def regular(path: Path) -> Path:

@@ -56,6 +56,12 @@ def arbitrary_sizes(out: Path, name: str, scale_v: float, scale_h: float, start_
     return out / "RandomSamples_ArbitrerySizes" / name / (size + start)  # the authors' spelling
 
 
+def sizes(out: Path, name: str, size: tuple[int, int], start_scale: int) -> Path:
+    """The folder of random samples of ``size``, height and width in pixels."""
+    start = f"_gen_start_scale={start_scale}" if start_scale else ""
+    return out / "RandomSamples_ArbitrerySizes" / name / f"size={size[1]}x{size[0]}{start}"
+
+
 def harmonization(out: Path, name: str, reference: str) -> Path:
     """The folder of harmonized pictures of the reference with the file name ``reference``."""
     return out / "Harmonization" / name / f"{Path(reference).stem}_out"

@@ -1,8 +1,9 @@
 """The trainings of a study: every combination of the values that are varied, its costs, and whether it is done."""
 
 import itertools
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
-from SinGAN.losses.gan import GAN_MODES
-from SinGAN.options.model import CRITICS, STOCHASTIC, ModelOptions
+from SinGAN.options.measures import Varied
+from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import options_of
 from SinGAN.pictures import images
 from SinGAN.planning import Plan, plan_scales
@@ -22,25 +23,9 @@ from SinGAN.storage import layout
 from SinGAN.storage.hashes import sha256
 from SinGAN.training import train
 
-Varied = dict[str, list[str]]
-STUDIES: dict[str, Varied] = {
-    "layers": {"num_layer": ["4", "5", "6"]},
-    "scale_factor": {"scale_factor": ["0.4", "0.55", "0.75", "0.85"]},
-    "alpha": {"alpha": ["0", "0.1", "1", "10", "100"]},
-    "niter": {"niter": []},
-    "residual": {"no_residual": ["False", "True"]},
-    "texture": {"texture_weight": ["0", "0.1", "1", "10", "100"]},
-    "sizes": {"min_size": ["12", "18", "25", "35"], "max_size": []},
-    "gan_mode": {"gan_mode": list(GAN_MODES)},
-    "critic": {"netD": list(CRITICS)},
-    "stochastic": {"stochastic": list(STOCHASTIC)},
-    "sketch": {"sketch_scales": ["0", "1", "2", "3"]},
-    "z_rec": {"z_rec": ["fixed", "redrawn"]},
-}
-"""The studies that have a name. Where values are missing, they are fractions of the run's own value."""
-
 ONE_AT_A_TIME = ("sizes",)  # studies whose trainings differ in one option only from the run
 PASSED_ON = ("vgg_weights", "engine", "precision", "recompute", "winograd", "checkpoint_every")
+LONGEST = 120  # bytes of a folder's name: file systems take 255, and the paths in it must have room, too
 TRIALS = 3  # iterations that ``speed`` measures
 
 
@@ -48,16 +33,17 @@ TRIALS = 3  # iterations that ``speed`` measures
 class Combination:
     """One training of a study."""
 
-    varied: dict[str, str]
+    varied: dict[str, str]  # of several values that plan the same scales, all: 0.25/0.5
     seed: int
     out: Path  # the output folder of its training
     flags: tuple[str, ...]  # of the training's command, except the picture's
     options: ModelOptions
+    plan: Plan
 
     @property
     def label(self) -> str:
         """The name of the training on the screen."""
-        return self.out.name
+        return ",".join(f"{name}={value}" for name, value in {**self.varied, "seed": str(self.seed)}.items())
 
     def model(self, name: str) -> Path:
         """The folder of the model, of the picture ``name``."""
@@ -72,76 +58,109 @@ class Combination:
         same = manifest.sha256 == sha256(run.picture.read_bytes()) and manifest.seed == self.seed
         return same and not manifest.differences(self.options.as_dict())
 
-    def plan(self, run: Run) -> Plan:
-        """The scales of the run's picture; a ValueError where the options allow none."""
-        return plan_scales(*images.size(run.picture), self.options.pyramid)
-
     def cost(self, run: Run, winograd: bool) -> float:
         """The relative time of the training; ``winograd``: with convolutions by Winograd's method."""
-        costs = scale_costs(self.plan(run), self.options.net, run.device, winograd)
-        return float(self.options.niter * sum(costs))
+        return float(self.options.niter * sum(scale_costs(self.plan, self.options.net, run.device, winograd)))
 
-
-def variations(study: str | None, vary: list[tuple[str, list[str]]], niter: int, max_size: int) -> Varied:
-    """The options to vary, with their values as text.
-
-    Arguments:
-        study: the name of a ready-made study, if one is asked for.
-        vary: options and values that the user names.
-        niter: the run's own, of which a study may take fractions.
-        max_size: likewise.
-
-    Raises:
-        ValueError: an option is named twice, or none is.
-    """
-    ready_made = STUDIES.get(study or "", {})
-    names = [name for name, _ in vary] + list(ready_made)
-    if len(set(names)) < len(names):
-        raise ValueError(f"`vary` and `study` name a flag twice: {', '.join(names)}")
-    varied = {**ready_made, **dict(vary)}
-    if not varied:
-        raise ValueError(f"nothing to study: name flags with `vary`, or one of `study` {', '.join(STUDIES)}")
-    if study == "niter":
-        varied["niter"] = list(dict.fromkeys(str(max(1, niter // part)) for part in (8, 4, 2, 1)))
-    if study == "sizes":
-        varied["max_size"] = list(dict.fromkeys(str(max(1, max_size * part // 4)) for part in (3, 4)))
-    return varied
+    def training(self) -> tuple[object, ...]:
+        """What decides the training: two combinations that are equal in it give the same model."""
+        plan = self.plan
+        scales = plan.scale1, plan.factor, plan.sizes, plan.sketch_scales
+        return self.seed, scales, replace(self.options, scale_factor=0.5, min_size=1, max_size=1, sketch_scales=0)
 
 
 def combine(
-    run: Run, varied: Varied, folder: Path, *, seeds: int, num_samples: int, one_at_a_time: bool
-) -> list[Combination]:
-    """Every combination of the values of ``varied``, each trained ``seeds`` times, below ``folder``.
+    run: Run, varied: Varied, *, seeds: int, num_samples: int, study: str | None
+) -> tuple[list[Combination], list[str]]:
+    """Every combination of the values of ``varied``, each trained ``seeds`` times, and lines on what was left out.
+
+    Combinations whose values plan the same scales are one: they would give the same model.
 
     Arguments:
         run: the run whose other options hold for all trainings.
         varied: option names and their values, as text.
-        folder: of the study.
         seeds: number of trainings of each combination.
         num_samples: number of samples of each training.
-        one_at_a_time: leave out combinations in which more than one option differs from the run's.
+        study: the name of a ready-made study; what the picture does not allow of its values is left out.
 
     Raises:
-        ValueError: a value is out of range, or two contradict each other.
+        ValueError: a value is out of range, two contradict each other, or the picture does not allow one.
     """
-    shared = [
-        flag for name, value in shared_options(run).items() if name not in varied for flag in as_flag(name, str(value))
-    ]
-    first = run.seed if "manualSeed" in run.given else 1
-    combinations = []
+    size, first = images.size(run.picture), run.seed if "manualSeed" in run.given else 1
+    combinations, lines = [], []
     for values in itertools.product(*varied.values()):
         chosen = dict(zip(varied, values, strict=True))
-        if one_at_a_time and sum(value != str(getattr(run.options, name)) for name, value in chosen.items()) > 1:
+        others = sum(value != str(getattr(run.options, name)) for name, value in chosen.items())
+        if study in ONE_AT_A_TIME and others > 1:
             continue
-        flags = [*shared, *(flag for name, value in chosen.items() for flag in as_flag(name, value))]
         options = with_values(run, chosen)
+        try:
+            plan = plan_scales(*size, options.pyramid)
+        except ValueError as error:
+            if study is None:
+                raise
+            shown = " ".join(f"`{name}` {value}" for name, value in chosen.items())
+            lines.append(f"{shown} is left out: {str(error).partition(': ')[0]}")
+            continue
         for seed in range(first, first + seeds):
-            names = {**chosen, "seed": str(seed)} if seeds > 1 or "manualSeed" in run.given else chosen
-            out = folder / ",".join(f"{name}={value}" for name, value in names.items())
-            rest = [f"--out={out}", f"--manualSeed={seed}", f"--num_samples={num_samples}"]
-            rest += ["--overwrite"] if run.overwrite else []
-            combinations.append(Combination(chosen, seed, out, (*flags, *rest), options))
-    return combinations
+            out = layout.study(run.out, run.name, "trainings") / setting(options, seed)
+            flags = flags_of(run, chosen, out, seed, num_samples)
+            combinations.append(Combination(chosen, seed, out, flags, options, plan))
+    if not combinations:
+        raise ValueError(f"the picture allows no training of the study: {'; '.join(lines)}")
+    return merged(run, combinations, lines), lines
+
+
+def merged(run: Run, combinations: Sequence[Combination], lines: list[str]) -> list[Combination]:
+    """``combinations``, those that give the same model as one; adds to ``lines`` which they are."""
+    groups: dict[tuple[object, ...], list[Combination]] = {}
+    for combination in combinations:
+        groups.setdefault(combination.training(), []).append(combination)
+    result = []
+    for group in groups.values():
+        one = next((member for member in group if len(group) > 1 and member.is_trained(run)), group[0])
+        values = {name: "/".join(dict.fromkeys(member.varied[name] for member in group)) for name in one.varied}
+        if len(group) > 1:
+            scales = len(one.plan.sizes)
+            equal = "; ".join(
+                f"`{name}` {value.replace('/', ' and ')}" for name, value in values.items() if "/" in value
+            )
+            lines.append(
+                f"{equal} give the picture the same {scales} scales (factor {one.plan.factor:.3g}): trained once"
+            )
+        result.append(replace(one, varied=values))
+    return result
+
+
+def setting(options: ModelOptions, seed: int) -> str:
+    """The name of the folder of a training: its ``seed``, and all ``options`` that differ from their defaults."""
+    return short(",".join([*(f"{name}={value}" for name, value in changed(options).items()), f"seed={seed}"]))
+
+
+def changed(options: ModelOptions) -> dict[str, str]:
+    """The ``options`` that differ from their defaults, as text."""
+    default = ModelOptions().completed().as_dict()
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in options.as_dict().items()
+        if value != default[name]
+    }
+
+
+def short(name: str) -> str:
+    """``name`` as a folder's; where it is long or holds a path, cut off and with a part of its hash."""
+    if len(name.encode()) <= LONGEST and "/" not in name and "\\" not in name:
+        return name
+    plain = re.sub(r"[^\w=,.+-]", "_", name)
+    return f"{plain[: LONGEST // 2]},{sha256(name.encode())[:12]}"
+
+
+def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samples: int) -> tuple[str, ...]:
+    """The flags of the training that has the ``chosen`` values, in the output folder ``out``."""
+    shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
+    flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(name, value)]
+    overwrite = ["--overwrite"] if run.overwrite else []
+    return *flags, f"--out={out}", f"--manualSeed={seed}", f"--num_samples={num_samples}", *overwrite
 
 
 def shared_options(run: Run) -> dict[str, object]:

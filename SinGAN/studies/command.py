@@ -1,7 +1,6 @@
 """Train a picture under several settings, measure each, and show them side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,101 +8,107 @@ from torch import nn
 
 from SIFID import evaluation
 from SIFID.evaluate import sifid_net
-from SIFID.sifid_score import InceptionOptions
+from SIFID.inception import check_size
 from SinGAN import manipulate
 from SinGAN.engines.engine import precision_of
-from SinGAN.options.applications import COUNT
-from SinGAN.options.model import CRITICS, ModelOptions
-from SinGAN.options.option import option, options_of
+from SinGAN.engines.estimates import bytes_on_disk
+from SinGAN.losses import perceptual
+from SinGAN.options.measures import STUDIES, StudyOptions, Varied
+from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.runs.progress import duration
+from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.lookup import load
 from SinGAN.storage import layout
-from SinGAN.storage.files import files_into
+from SinGAN.storage.files import check_room, files_into
 from SinGAN.studies import comparison
-from SinGAN.studies.combinations import ONE_AT_A_TIME, STUDIES, Combination, combine, speed, variations
+from SinGAN.studies.combinations import Combination, changed, combine, short, speed
 from SinGAN.studies.comparison import MeasuredTraining
+from SinGAN.studies.variations import variations
 from SinGAN.terminal.display import run_all
-from SinGAN.terminal.flags import BadFlag, parser, values_of
-from SinGAN.terminal.parse import Asked, parse
-from SinGAN.terminal.script import script
+from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.parse import parse
+from SinGAN.terminal.script import script, with_flags
 from SinGAN.terminal.several import run_several
 from SinGAN.terminal.watchers import watched
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyOptions(InceptionOptions):
-    """The options of a study."""
-
-    study: str | None = option(None, "a ready-made study", group="study", choices=tuple(STUDIES))
-    seeds: int = option(1, "trainings of each combination", group="study", **COUNT)
-    num_samples: int = option(20, "samples of each training", group="study", **COUNT)
-    gen_start_scale: int = option(0, "their first scale with fresh noise", group="study", least=0)
-    dry_run: bool = option(False, "only say how many trainings, and about how long", group="study")
-
-
 def run(argv: Sequence[str]) -> None:
     """Run the study that ``argv`` asks for."""
-    flags = parser(__doc__, ["study"], options=StudyOptions)
-    words = "a flag, and its values"
-    flags.add_argument("--vary", action="append", type=variation, default=[], metavar="FLAG=A,B,..", help=words)
-    asked = parse(flags, argv)
+    asked = parse(parser_of("study"), argv)
     if len(asked.runs) > 1 or asked.run.settings.ray:
-        raise SystemExit(run_several(asked, "study", argv))
+        raise SystemExit(run_several(asked, "study"))
     asked.run.check_links()
     with precision_of(asked.run.settings.precision, asked.device):
-        compare_trainings(asked, values_of(StudyOptions, asked.args))
+        compare_trainings(asked.run, values_of(StudyOptions, asked.args))
 
 
-def compare_trainings(asked: Asked, options: StudyOptions) -> None:
+def compare_trainings(run: Run, options: StudyOptions) -> None:
     """Train what the study lacks, measure all its trainings, and write tables and figures."""
-    run = asked.run
-    folder, combinations = plan_study(run, options, asked.args.vary)
+    varied = variations(run, options.study, options.vary)
+    combinations, lines = combine(
+        run, varied, seeds=options.seeds, num_samples=options.num_samples, study=options.study
+    )
+    for combination in combinations:
+        manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
+    folder = layout.study(run.out, run.name, title(run, options, varied))
+    for line in lines:
+        print(with_flags(line))
     remaining = [combination for combination in combinations if run.overwrite or not combination.is_trained(run)]
     if options.dry_run:
         expected = duration(seconds(run, remaining))
         print(f"{len(combinations)} trainings, {len(remaining)} of them to be done, about {expected}: {folder}")
         return
     net = sifid_net(options.dims, options.weights)
+    check_needs(run, options, combinations, remaining, has_sifid=net is not None)
     status = train_all(run, remaining)
     net = net and net.to(run.device)
     trained = [measure(combination, run, options, net) for combination in combinations if combination.is_trained(run)]
-    if not trained:
-        raise ValueError("no training of the study succeeded: see the lines above")
-    write(folder, trained)
-    print(comparison.as_markdown(trained), f"figures and tables: {folder}", sep="")
+    if trained:
+        write(folder, trained)
+        print(comparison.as_markdown(trained), f"figures and tables: {folder}", sep="")
     if status:
         raise SystemExit(status)
 
 
-def plan_study(run: Run, options: StudyOptions, vary: list[tuple[str, list[str]]]) -> tuple[Path, list[Combination]]:
-    """The folder and the trainings of the study; a ValueError where one of them can't be."""
-    varied = variations(options.study, vary, run.training.niter, run.pyramid.max_size)
-    folder = layout.study(run.out, run.name, options.study or "_".join(varied))
-    combinations = combine(
-        run, varied, folder,
-        seeds=options.seeds, num_samples=options.num_samples, one_at_a_time=options.study in ONE_AT_A_TIME,
-    )  # fmt: skip
-    for combination in combinations:
-        manipulate.check_start_scale(options.gen_start_scale, len(combination.plan(run).sizes))
-    return folder, combinations
+def title(run: Run, options: StudyOptions, varied: Varied) -> str:
+    """The name of the study's folder: all that it varies, and the settings that shape it."""
+    named = [
+        f"{name}={','.join(values)}"
+        for name, values in varied.items()
+        if name not in STUDIES.get(options.study or "", {})
+    ]
+    shared = {name: value for name, value in changed(run.options).items() if name not in varied}
+    own = {name: getattr(options, name) for name in ("gen_start_scale", "num_samples", "seeds", "dims")}
+    defaults = {name: entry.default for name, entry in options_of(StudyOptions).items()}
+    shared |= {name: str(value) for name, value in own.items() if value != defaults[name]}
+    if "manualSeed" in run.given:
+        shared["manualSeed"] = str(run.seed)
+    parts = [
+        *([options.study] if options.study else []),
+        *named,
+        *(f"{name}={value}" for name, value in shared.items()),
+    ]
+    return short("+".join(parts))
 
 
-def variation(text: str) -> tuple[str, list[str]]:
-    """An option of the model and its values, from the ``text`` of a flag: NAME=A,B,..; BadFlag where it is none."""
-    name, _, listed = text.partition("=")
-    values = listed.split(",")
-    if name not in options_of(ModelOptions) or name == "netG" or not all(values):
-        raise BadFlag(f"must be a flag of the model and its values, as alpha=0,1,10, not {text}")
-    if name == "netD" and not CRITICS.keys() >= set(values):
-        raise BadFlag(f"must have values of {', '.join(CRITICS)}, not {listed}")
-    if len(set(values)) < len(values):
-        raise BadFlag(f"names a value twice: {text}")
-    if any((value in ("True", "False")) != (name == "no_residual") for value in values):
-        raise BadFlag(f"must have values of --{name}, not {listed}")
-    return name, values
+def check_needs(
+    run: Run,
+    options: StudyOptions,
+    combinations: Sequence[Combination],
+    remaining: Sequence[Combination],
+    has_sifid: bool,
+) -> None:
+    """Raise an error where a training, or its measures, will lack something: it must not be found out hours later."""
+    if has_sifid:
+        for combination in combinations:
+            check_size(*combination.plan.sizes[-1], options.dims)
+    if any(combination.options.training.uses_vgg for combination in remaining):
+        perceptual.trained(run.settings.vgg_weights)
+    needed = sum(bytes_on_disk(combination.plan, combination.options.net) for combination in remaining)
+    check_room(layout.study(run.out, run.name, ""), needed)
 
 
 def seconds(run: Run, remaining: Sequence[Combination]) -> float:
@@ -140,11 +145,12 @@ def measure(combination: Combination, run: Run, options: StudyOptions, net: nn.M
         varied=combination.varied,
         seed=combination.seed,
         scales=len(pyramid),
+        factor=pyramid.factor,
         samples=samples,
         real=real,
         evaluation=evaluation.evaluate(samples, real, start, net, None),
         reconstruction=evaluation.reconstruction(pyramid),
-        losses=comparison.read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv"),
+        losses=read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv"),
     )
 
 

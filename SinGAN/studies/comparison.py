@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -13,11 +12,18 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from SIFID.evaluation import Evaluation, deviation_levels
-from SinGAN.pictures import images
+from SinGAN.pictures import images, plots
+from SinGAN.pictures.plots import Panel
 from SinGAN.pictures.similarity import Score
+from SinGAN.runs.results import Columns
 
 SHOWN = 5  # samples of each training in the grid
-COLUMNS = ("scales", "SIFID", "diversity", "copied", "textured copied", "SWD", "reconstruction RMSE", "contrast")
+MARKS = "osD^vP*X"
+COLUMNS = (
+    "scales", "factor", "SIFID", "diversity", "copied", "textured copied", "SWD", "reconstruction RMSE",
+    "contrast",
+)  # fmt: skip
+"""Of the tables; ``factor`` is the ratio of neighbouring scales, adjusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +33,12 @@ class MeasuredTraining:
     varied: dict[str, str]  # the flags that differ, without the seed
     seed: int
     scales: int
+    factor: float  # the adjusted ratio of neighbouring scales
     samples: Tensor  # (B, C, H, W)
     real: Tensor  # (1, C, H, W)
     evaluation: Evaluation
     reconstruction: Score
-    losses: list[dict[str, float]]  # of the finest scale, a row for each iteration
+    losses: Columns  # of the finest scale
 
     @property
     def label(self) -> str:
@@ -42,6 +49,7 @@ class MeasuredTraining:
         """The values of ``COLUMNS``; nan for one that was not measured."""
         return [
             self.scales,
+            self.factor,
             float("nan") if self.evaluation.sifid_mean is None else self.evaluation.sifid_mean,
             self.evaluation.diversity,
             self.evaluation.copy_score,
@@ -50,12 +58,6 @@ class MeasuredTraining:
             self.reconstruction.rmse,
             float(self.samples.std() / self.real.std()),
         ]
-
-
-def read_losses(file: Path) -> list[dict[str, float]]:
-    """The rows of a ``losses.csv``."""
-    with file.open(newline="") as table:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(table)]
 
 
 def groups(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraining]]:
@@ -108,6 +110,7 @@ def figures(trained: Sequence[MeasuredTraining]) -> dict[str, Figure]:
 def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure with a row for each combination's first seed: its name, the real picture, samples."""
     firsts = first_seeds(trained)
+    planned = len({(training.scales, training.factor) for training in firsts}) > 1
     height, width = firsts[0].real.shape[-2:]
     columns = 1 + min(SHOWN, *(len(training.samples) for training in firsts))
     size = (1.6 * columns + 1.4, (1.6 * min(height / width, 3) + 0.08) * len(firsts) + 0.3)
@@ -118,65 +121,57 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
             levels = images.to_levels(image)
             axes.imshow(levels.squeeze(), cmap="gray" if levels.shape[-1] == 1 else None, vmin=0, vmax=255)
             _bare(axes)
-        row[0].set_ylabel(training.label.replace(", ", "\n"), rotation=0, ha="right", va="center")
+        lines = training.label.replace(", ", "\n")
+        if planned:
+            lines += f"\n{training.scales} scales,\nfactor {training.factor:.2f}"
+        row[0].set_ylabel(lines, rotation=0, ha="right", va="center")
     cells[0][0].set_title("the picture")
     cells[0][1].set_title("samples", loc="left")
     return figure
 
 
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
-    """A figure of the finest scale's losses, smoothed: a panel for each loss, a curve for each combination."""
-    names = ("D_total", "G_adversarial", "reconstruction")
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    for axes, name in zip(figure.subplots(len(names), 1, sharex=True), names, strict=True):
-        for label, group in groups(trained).items():
-            values = np.array([row[name] for row in group[0].losses])
-            window = max(1, len(values) // 50)
-            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            axes.plot(np.arange(len(smooth)) + window / 2, smooth, label=label, linewidth=0.9)
-        axes.set_title(f"{'alpha x ' if name == 'reconstruction' else ''}{name}, finest scale")
-        axes.grid(alpha=0.3)
-        if name == "reconstruction":
-            axes.set_yscale("symlog", linthresh=1e-3)
-            axes.set_xlabel("iteration")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=7)
-    return figure
+    """A figure of the finest scale's losses without their weights: a panel for each, a curve for each combination."""
+    panels = [
+        Panel(f"{title}, finest scale", {label: group[0].losses[name] for label, group in groups(trained).items()}, log)
+        for title, name, log in (
+            ("critic: what it minimises", "D_total", False),
+            ("generator: adversarial loss", "G_adversarial", False),
+            ("generator: squared error of the reconstruction", "reconstruction", True),
+        )
+    ]
+    return plots.curves(panels, "iteration", smooth=True)
 
 
 def variation_maps(trained: Sequence[MeasuredTraining]) -> Figure:
     """Heat maps of each pixel's standard deviation over the samples, in levels: one for each combination."""
     firsts = first_seeds(trained)
-    maps = [deviation_levels(training.samples) for training in firsts]
-    columns = min(4, len(maps))
-    rows = -(-len(maps) // columns)
-    height, width = maps[0].shape
-    figure = Figure(figsize=(2.2 * columns + 0.8, (2.2 * min(height / width, 3) + 0.3) * rows), layout="constrained")
-    cells = figure.subplots(rows, columns, squeeze=False)
-    for axes in cells.flat:
-        axes.set_axis_off()
-    for axes, training, levels in zip(cells.flat, firsts, maps, strict=False):
-        heat_map = axes.imshow(levels, cmap="magma", vmin=0, vmax=max(float(other.max()) for other in maps))
-        axes.set_title(training.label)
-    figure.colorbar(heat_map, ax=cells, label="levels", shrink=0.8)
-    return figure
+    return plots.heat_maps({training.label: deviation_levels(training.samples) for training in firsts}, "levels")
 
 
 def scatter(trained: Sequence[MeasuredTraining]) -> Figure:
-    """A scatter plot of SIFID, or else the patch distance, against diversity: a point for each training."""
-    figure = Figure(figsize=(5, 4), layout="constrained")
+    """A scatter plot of SIFID, or else the patch distance, against diversity: a mark for each training.
+
+    Marks are hollow, of several shapes, and the first ones larger: equal ones don't hide each other.
+    """
+    figure = Figure(figsize=(6.5, 4), layout="constrained")
     axes = figure.subplots()
     has_sifid = all(training.evaluation.sifid_mean is not None for training in trained)
     column = COLUMNS.index("SIFID" if has_sifid else "SWD")
-    for label, group in groups(trained).items():
-        diversities = [training.evaluation.diversity for training in group]
-        axes.scatter(diversities, [training.numbers()[column] for training in group], label=label, s=22)
+    named = groups(trained)
+    for index, (label, group) in enumerate(named.items()):
+        axes.scatter(
+            [training.evaluation.diversity for training in group],
+            [training.numbers()[column] for training in group],
+            label=label, s=30 + 25 * (len(named) - 1 - index), marker=MARKS[index % len(MARKS)],
+            facecolors="none", edgecolors=f"C{index}", linewidths=1.4,
+        )  # fmt: skip
     if all(training.numbers()[column] > 0 for training in trained):
-        axes.set_yscale("log")
+        plots.log_axis(axes, "y")
     axes.set_xlabel("diversity of the samples (more is more varied)")
     axes.set_ylabel(f"{'SIFID' if has_sifid else 'sliced Wasserstein distance'} (less is more alike)")
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=7)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
 
 

@@ -35,7 +35,7 @@ class TerminalDisplay:
     def ended(self, outcome: Outcome) -> None:
         with self.lock:
             self._advance(outcome.job, 1.0)
-            if outcome.error:
+            if outcome.error and not self.bar.disable:  # elsewhere its own line was shown
                 tqdm.write(f"{outcome.job.name}: {outcome.error}", file=sys.stderr)
 
     def _advance(self, job: Job, share: float) -> None:
@@ -58,9 +58,10 @@ def run_all(jobs: Sequence[Job], runner: Runner) -> int:
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> list[str]:
-    """A line for each job: picture, state, time and the model's folder."""
-    rows = [("picture", "state", "time", "model")]
+    """A line for each job: picture, state, time and the model's folder; of several jobs of one picture no folder."""
+    of_one = any(outcome.job.label for outcome in outcomes)
+    rows = [("training", "state", "time", "") if of_one else ("picture", "state", "time", "model")]
     for outcome in outcomes:
-        state = "failed" if outcome.error else "done"
-        rows.append((outcome.job.name, state, duration(outcome.seconds), outcome.error or str(outcome.job.folder)))
+        state, place = "failed" if outcome.error else "done", "" if outcome.job.label else str(outcome.job.folder)
+        rows.append((outcome.job.name, state, duration(outcome.seconds), outcome.error or place))
     return table(rows)

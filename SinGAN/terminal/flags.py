@@ -1,20 +1,35 @@
-"""Flags made from options: the parser of every command."""
+"""Flags made from options: the parser of every command.
+
+This module stays light: a script's -h, or a typo, is answered before PyTorch is imported.
+"""
 
 import argparse
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any, NoReturn, TypeVar
 
+from SinGAN.options.measures import SifidOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import Option, options_of
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
+from SinGAN.options.usages import USAGES
 from SinGAN.terminal.script import fail, program
 
 Kind = TypeVar("Kind")
 Flags = argparse.Namespace
 GROUPS = ("run", "networks", "pyramid", "training")  # headings of the help that all commands share, in this order
 BadFlag = argparse.ArgumentTypeError  # what a converter of a flag raises
+NAMING = ("scale_factor", "alpha", "nc_im")  # of the model's options, those that count where nothing is trained
+NEEDLESS = ("jobs_per_gpu", "ray")  # of the run's options, likewise those that don't
+KNOWN_AS = {
+    "seed": "manualSeed", "image": "input_name", "input": "input_name", "picture": "input_name", "epochs": "niter",
+    "iterations": "niter", "iters": "niter", "output": "out", "gpu": "device", "cpu": "not_cuda", "n": "num_samples",
+    "samples": "num_samples", "start_scale": "gen_start_scale", "lr": "lr_g", "force": "overwrite",
+    "reference": "ref_name",
+}  # fmt: skip
+"""What people who come from other programs call a flag."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,19 +42,60 @@ class Parser(argparse.ArgumentParser):
         fail(f"{message} (all flags: {self.prog} -h)")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does it, but for a value that it would drop."""
-        for word in args or ():
+        """As argparse does it, but for a value that it would drop, and with a hint for a flag that is unknown."""
+        self._check(args or ())
+        return super().parse_known_args(args, namespace)
+
+    def _check(self, words: Sequence[str]) -> None:
+        for word in words:
             if word.startswith("-") and word.endswith("=--"):
                 self.error(f"argument {word[:-3]}: -- is no value (a file of that name is ./--)")
-        return super().parse_known_args(args, namespace)
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and len(flag) > 2 and flag not in self._option_string_actions:
+                self.error(f"unrecognized arguments: {flag}{self._nearest(flag)}")
+
+    def _nearest(self, flag: str) -> str:
+        """Words on the flag that ``flag`` may be meant to be."""
+        name = flag.strip("-").replace("-", "_").lower()
+        known = {entry.strip("-").lower(): entry for entry in self._option_string_actions}
+        near = known.get(KNOWN_AS.get(name, name).lower())
+        near = near or next((known[one] for one in difflib.get_close_matches(name, known, n=1)), None)
+        return f": do you mean {near}?" if near else ""
 
     def parse_given(self, argv: Sequence[str]) -> tuple[Flags, frozenset[str]]:
         """The flags of ``argv``, and the names of those that stand in it."""
         defaults = {action.dest: action.default for action in self._actions if action.default is not argparse.SUPPRESS}
         for action in self._actions:
             action.default = argparse.SUPPRESS
-        given = vars(self.parse_args(argv))
+        given = vars(self.parse_args(self.with_named_pictures(argv)))
         return Flags(**{**defaults, **given}), frozenset(given)
+
+    def with_named_pictures(self, argv: Sequence[str]) -> list[str]:
+        """``argv`` with the words that belong to no flag as pictures: photo.jpg is --input_name photo.jpg."""
+        self._check(argv)
+        words = list(argv)
+        alone = [place for place in self._alone(words) if words[place]]
+        if not alone or "--input_name" not in self._option_string_actions:
+            return words
+        pictures = [words[place] for place in alone]
+        if any(word.partition("=")[0] == "--input_name" for word in words):
+            self.error(
+                f"unrecognized arguments: {' '.join(pictures)} beside --input_name: name all pictures in one way"
+            )
+        return [*(word for place, word in enumerate(words) if place not in alone), "--input_name", *pictures]
+
+    def _alone(self, words: list[str]) -> Iterator[int]:
+        """The places of the ``words`` that are neither flags nor values of flags."""
+        free = 0  # values that the flag before takes still: infinitely many of several
+        for place, word in enumerate(words):
+            action = self._option_string_actions.get(word.partition("=")[0])
+            if action is not None and word.startswith("-"):
+                takes = 0 if action.nargs == 0 else len(words) if action.nargs == "+" else 1
+                free = 0 if "=" in word else takes
+            elif free:
+                free -= 1
+            elif not word.startswith("-"):
+                yield place
 
 
 def parser(
@@ -48,8 +104,9 @@ def parser(
     input_name: str | None = None,
     task: Task = TRAIN,
     options: type | None = None,
+    trains: bool = True,
 ) -> Parser:
-    """The flags that all commands share, and those of ``options``, a dataclass of options.
+    """The flags that all commands share, and those of ``options``, a dataclass of options, which come first.
 
     Arguments:
         description: what the command does.
@@ -57,19 +114,46 @@ def parser(
         input_name: the picture where none is named. None: one must be named; "": none is needed.
         task: whose defaults hold.
         options: the command's own.
+        trains: whether the options of trainings count; else the help leaves them out.
     """
     result = Parser(description)
-    for title in GROUPS:
-        result.add_argument_group(title)
     changes: dict[str, dict[str, Any]] = {"mode": {"choices": modes, "default": modes[0], "required": len(modes) > 1}}
     if input_name is not None:
         shown = f"{options_of(RunOptions)['input_name'].help} [{input_name}]".removesuffix(" []")
         changes["input_name"] = {"default": [input_name] if input_name else [], "required": False, "help": shown}
-    add_options(result, RunOptions, changes)
-    add_options(result, ModelOptions, {}, task)
+    own = vars(options).get("__annotations__", {}) if options else {}  # these come before those that are inherited
+    titles = [entry.group for name, entry in options_of(options).items() if name in own] if options else []
+    for title in dict.fromkeys((*titles, *GROUPS)):
+        result.add_argument_group(title)
     if options is not None:
         add_options(result, options, {})
+    hidden: dict[str, dict[str, Any]] = {}
+    if not trains:
+        names = {name for name in options_of(ModelOptions) if name not in NAMING} | set(NEEDLESS)
+        names |= {name for name, entry in options_of(RunOptions).items() if entry.group == "training"}
+        hidden = {name: {"help": argparse.SUPPRESS} for name in names}
+        result.epilog = (
+            "The flags of main_train.py that shape a model are taken, too, and have no effect: the model keeps its own."
+        )
+    add_options(result, RunOptions, {**hidden, **changes})
+    add_options(result, ModelOptions, hidden, task)
     return result
+
+
+def parser_of(command: str) -> Parser:
+    """The parser of ``command``, by its name in ``USAGES``; or of "sifid"."""
+    if command == "sifid":
+        result = Parser("SIFID: how far generated pictures are from real ones in the statistics of Inception features.")
+        add_options(result, SifidOptions)
+        return result
+    usage = USAGES[command]
+    return parser(usage.description, usage.modes, usage.input_name, usage.task, usage.options, usage.trains)
+
+
+def check(command: str, argv: Sequence[str]) -> None:
+    """Leave with the help, or with one line, where ``argv`` asks for it or has a bad flag; nothing slow is imported."""
+    if command in USAGES or command == "sifid":
+        parser_of(command).parse_given(argv)
 
 
 def add_options(
@@ -88,12 +172,14 @@ def _argument(entry: Option, task: Task) -> dict[str, Any]:
     """The arguments of argparse for the flag of an option."""
     default = entry.in_tasks.get(task.name, entry.default)
     if entry.kind is bool and entry.bare is None:
-        return {"dest": entry.name, "action": "store_true", "help": _escaped(entry.help)}
+        return {"dest": entry.name, "action": "store_true", "default": False, "help": _escaped(entry.help)}
     result: dict[str, Any] = {"dest": entry.name, "type": _converter(entry), "help": _help(entry, default)}
     result |= {"required": True} if default is MISSING else {"default": default}
     if entry.choices and not entry.or_file:
         result["choices"] = entry.choices
-    if entry.several:
+    if entry.repeated:
+        result |= {"action": "append"}
+    elif entry.several:
         result["nargs"] = "+"
     if entry.bare is not None:
         result |= {"nargs": "?", "const": entry.bare}

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,6 +22,7 @@ class Asked:
 
     runs: tuple[Run, ...]  # one for each picture
     args: Flags  # all flags
+    argv: tuple[str, ...]  # as they were given, each picture behind --input_name
     device: torch.device
 
     @property
@@ -42,16 +43,17 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
         ValueError: flags contradict each other, or name what this machine lacks.
         SystemExit: of status 2, after one line on stderr, for an unknown flag or a bad value.
     """
+    argv = parser.with_named_pictures(argv)
     args, given = parser.parse_given(argv)
     settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed()
-    names = pictures(settings.input_name, settings.input_dir)
+    files = pictures(settings.input_name, settings.input_dir)
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "ref_name")
         keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
-    device = choose_device(settings.device, settings.not_cuda)
+    device = choose_device(None if settings.device is None else torch.device(settings.device), settings.not_cuda)
     EngineSettings(settings.engine, settings.precision, settings.recompute, settings.winograd).check(device)
     seed = random.SystemRandom().randrange(2**31) if settings.manualSeed is None else settings.manualSeed
-    runs = tuple(Run(name, device, seed, options, settings, given) for name in names)
-    for run in runs:
-        layout.stem(run.input_name)
-    return Asked(runs, args, device)
+    runs = tuple(
+        Run(file.name, device, seed, options, replace(settings, input_dir=file.parent), given) for file in files
+    )
+    return Asked(runs, args, tuple(argv), device)

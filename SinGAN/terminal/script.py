@@ -20,14 +20,17 @@ from typing import NoReturn, Protocol
 
 Main = Callable[[Sequence[str]], None]
 OUT_OF_MEMORY = "out of memory: lower `max_size`, `scale_h` or `scale_v`, or use another `device`"
+INTERRUPTED = "{}: interrupted\n"
 FLAGS = {"seed": "manualSeed"}  # options that have another name on the command line
 OPTION = re.compile(r"`(\w+)`")  # how the package's messages name an option
 
 _program: ContextVar[str] = ContextVar("program", default="")
 
 
-def quiet_interrupts() -> None:
+def quiet_interrupts(command: str = "") -> None:
     """Make Ctrl-C one line while a script's other imports run, which take seconds; prepare for odd surroundings.
+
+    Where the flags ask for help, or are wrong for the ``command`` that the script starts, that is said at once.
 
     Not through an exception: some libraries catch it when they are imported. ``script`` takes over.
     Plots go to files, whatever a notebook's MPLBACKEND says. Closed streams are replaced, and what a
@@ -41,10 +44,14 @@ def quiet_interrupts() -> None:
             stream.reconfigure(errors="backslashreplace")
     if importlib.util.find_spec("torch") is None:
         fail(f"{sys.executable} has no PyTorch: install what requirements.txt names, or run with a Python that has it")
+    if command:
+        from SinGAN.terminal.flags import check  # light
+
+        check(command, sys.argv[1:])
 
 
 def _leave_at_once(number: int, frame: FrameType | None) -> None:
-    sys.stderr.write(_line("interrupted"))
+    sys.stderr.write(INTERRUPTED.format(program()))
     sys.stderr.flush()
     os._exit(130)
 
@@ -71,7 +78,8 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
 
 
 def _line(message: str) -> str:
-    return f"{program()}: error: {' '.join(message.split())}\n"
+    plain = re.sub(r"\s+", " ", message.strip(), flags=re.ASCII)  # odd spaces of file names stay
+    return f"{program()}: error: {plain}\n"
 
 
 def fail(message: str, status: int = 2) -> NoReturn:
@@ -129,7 +137,8 @@ def script(main: Main, **flags: str) -> Script:
             with printing_notes(names):
                 main(sys.argv[1:] if argv is None else argv)
         except KeyboardInterrupt:
-            fail("interrupted", 130)
+            sys.stderr.write(INTERRUPTED.format(program()))
+            raise SystemExit(130) from None
         except ValueError as error:
             fail(with_flags(str(error), names))
         except OSError as error:

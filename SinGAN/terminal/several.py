@@ -18,9 +18,9 @@ OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "
 """Flags that the processes are not given as they stand."""
 
 
-def run_several(asked: Asked, command: str, argv: Sequence[str]) -> int:
+def run_several(asked: Asked, command: str) -> int:
     """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status."""
-    settings, flags = asked.run.settings, without(OURS, argv)
+    settings, flags = asked.run.settings, without(OURS, asked.argv)
     jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
     at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
     if not settings.ray:

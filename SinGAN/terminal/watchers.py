@@ -1,9 +1,10 @@
-"""A training as a person sees it on a terminal: a bar and an estimate; elsewhere a line for each scale."""
+"""A training as a person sees it on a terminal: a bar and an estimate; elsewhere lines."""
 
 import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -15,6 +16,9 @@ from SinGAN.runs.events import Losses, Message, Progress, Watcher
 from SinGAN.runs.progress import duration
 from SinGAN.terminal.script import program, with_flags
 
+EVERY = 60.0  # seconds from one line to the next, where there is no bar
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # what stands last is cut off first
+BAR_WIDTH = 40  # of the bar and its numbers
 REPORTS = "SINGAN_REPORTS"  # in the environment of a process that another one watches: that one's name
 
 
@@ -46,30 +50,61 @@ def interpreter() -> str:
 
 def brief(losses: Losses) -> str:
     """The losses that tell most."""
-    return f"D {losses['D_total']:.3f}, G {losses['G_adversarial']:.3f}, rec {losses['reconstruction']:.3f}"
+    return f"D {losses['D_total']:.3f}, G {losses['G_adversarial']:.3f}, rec {losses['reconstruction']:.4f}"
 
 
 def summary(progress: Progress, losses: Losses) -> str:
     """A line on a scale that is done."""
-    took, left = duration(progress.seconds), duration(progress.seconds_left)
-    return f"{progress.title()}: {progress.niter} iterations in {took}, {brief(losses)}, run: {left} left"
+    took = duration(progress.seconds)
+    return f"{left(progress)}, {progress.title()} done: {progress.niter} iterations in {took}, {brief(losses)}"
+
+
+def state(progress: Progress, losses: Losses) -> str:
+    """A line on a scale that is being trained."""
+    return f"{left(progress)}, {progress.title()}: {progress.iterations} of {progress.niter}, {brief(losses)}"
+
+
+def left(progress: Progress) -> str:
+    """The time that is left, in words; it stands first, where a narrow terminal does not cut it off."""
+    return f"{duration(progress.seconds_left)} left"
+
+
+class Now:
+    """Tells when it is time for a line again: a person who looks at a pipe or a log must see that it lives."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        due = now - self.last >= EVERY
+        if due:
+            self.last = now
+        return due
 
 
 class Terminal:
-    """A bar on a terminal, lines elsewhere."""
+    """A bar on a terminal; elsewhere a line for each scale, and each minute."""
 
     def __init__(self) -> None:
         self.bar: tqdm[NoReturn] | None = None
+        self.now = Now()
 
     def note(self, text: str) -> None:
         print(with_flags(text), flush=True)
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         if not sys.stderr.isatty():
+            if self.now():
+                print(state(progress, losses[-1]), flush=True)
             return
+        title, values = f"{left(progress)}, {progress.title()}", brief(losses[-1])
+        has_room = shutil.get_terminal_size().columns >= len(title) + len(values) + BAR_WIDTH
         if self.bar is None:
-            self.bar = tqdm(total=progress.niter, desc=progress.title(), unit="it", dynamic_ncols=True)
-        self.bar.set_postfix_str(f"{brief(losses[-1])}, run: {duration(progress.seconds_left)} left")
+            first = progress.iterations - len(losses)  # those of an earlier run tell nothing about the speed
+            self.bar = tqdm(total=progress.niter, initial=first, desc=title, bar_format=BAR, dynamic_ncols=True)
+        self.bar.set_description_str(title, refresh=False)
+        self.bar.set_postfix_str(values if has_room else "", refresh=False)
         self.bar.update(progress.iterations - self.bar.n)
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
@@ -77,6 +112,7 @@ class Terminal:
             self.close()
         else:
             print(summary(progress, losses), flush=True)
+            self.now = Now()
 
     def close(self) -> None:
         if self.bar is not None:
@@ -87,11 +123,15 @@ class Terminal:
 class ParentProcess:
     """Sends every event as a line of JSON to the process that reads this one's output."""
 
+    def __init__(self) -> None:
+        self.now = Now()
+
     def note(self, text: str) -> None:
         self._send(Message("note", text=with_flags(text)))
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
-        self._send(Message("iteration", share=progress.share))
+        text = state(progress, losses[-1]) if self.now() else ""
+        self._send(Message("iteration", share=progress.share, text=text))
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
         self._send(Message("scale_done", share=progress.share, text=summary(progress, losses)))

@@ -379,7 +379,7 @@ def test_samples_that_are_missing_are_drawn(workspace: Workspace, capsys: Captur
         assert {path.name: path.read_bytes() for path in place.glob("?.png")} == more
         capsys.readouterr()
         draw("--num_samples", "4", "--manualSeed", "1")
-        assert "already exist" in capsys.readouterr().out
+        assert "already there" in capsys.readouterr().out
 
 
 def test_samples_of_two_models_are_never_mixed(workspace: Workspace, capsys: Capture) -> None:

@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import main_train
+import random_samples
 from SinGAN.pictures import images
 from tests.runs.test_resume import forked
 from tests.storage.test_files import everything
-from tests.workspace import SMALL, Capture, Workspace, refusal
+from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -68,7 +71,7 @@ def test_one_seed_gives_the_same_files(workspace: Workspace) -> None:
 def test_an_existing_model_is_kept(workspace: Workspace, capsys: Capture) -> None:
     before = workspace.results()
     workspace.train()
-    assert "trained model already exist" in capsys.readouterr().out
+    assert "the trained model is already there" in capsys.readouterr().out
     assert workspace.results() == before
 
 
@@ -110,7 +113,7 @@ def test_existing_samples_are_kept_unless_overwritten(workspace: Workspace, caps
     before = workspace.results()
     capsys.readouterr()
     workspace.sample("--gen_start_scale", "1", "--manualSeed", "2")
-    assert "random samples for image x.png, start scale=1, already exist" in capsys.readouterr().out
+    assert "random samples for image x.png, start scale=1 are already there" in capsys.readouterr().out
     assert workspace.results() == before
     workspace.sample("--gen_start_scale", "1", "--manualSeed", "2", "--overwrite")
     assert workspace.results() != before
@@ -132,7 +135,7 @@ def test_arbitrary_sizes(workspace: Workspace, capsys: Capture, start: str, suff
     folder = workspace.out / "RandomSamples_ArbitrerySizes" / "x" / f"scale_v=0.500000_scale_h=2.000000{suffix}"
     assert images.read(folder / "2.png").shape == (1, 3, 9, 48)
     workspace.sample(*arguments, mode="random_samples_arbitrary_sizes")
-    assert "at size: scale_h=2.000000, scale_v=0.500000, already exist" in capsys.readouterr().out
+    assert "at size: scale_h=2.000000, scale_v=0.500000 are already there" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("trained")
@@ -222,8 +225,8 @@ def spoil(workspace: Workspace, kind: str) -> str:
         ("truncated", "can't be read as a picture"),
         ("text", "can't be read as a picture"),
         ("folder", "can't be read as a picture"),
-        ("pixel", "shorter side is below --min_size 12"),
-        ("thin", "shorter side is below --min_size 12"),
+        ("pixel", "nets see 11 pixels at once"),
+        ("thin", "nets see 11 pixels at once"),
     ],
 )
 def test_pictures_that_can_not_be_trained_on(workspace: Workspace, capsys: Capture, kind: str, words: str) -> None:
@@ -286,13 +289,13 @@ def test_ctrl_c_leaves_whole_scales(workspace: Workspace) -> None:
     command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "50"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    while not process.stdout.readline().startswith("scale 0"):
+    while ", scale 0 of" not in process.stdout.readline():
         assert process.poll() is None
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "main_train.py: error: interrupted\n"
+    assert err == "main_train.py: interrupted\n"
     scales = sorted(path.name for path in workspace.model().iterdir() if path.is_dir())
     assert scales
     assert all((workspace.model() / scale / "netG.pth").exists() for scale in scales)
@@ -307,7 +310,7 @@ def test_ctrl_c_while_the_imports_run(workspace: Workspace, delay: float) -> Non
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "main_train.py: error: interrupted\n")
+    assert (process.returncode, err) == (130, "main_train.py: interrupted\n")
     assert not workspace.out.exists()
 
 
@@ -333,3 +336,108 @@ def test_the_shipped_pictures_can_be_read() -> None:
     assert [picture.name for picture in pictures] == ["coffee_LR.png", "galaxies.png", "rocket.png"]
     for picture in pictures:
         assert max(images.read(picture).shape[2:]) == (90 if "LR" in picture.name else 250)
+
+
+def test_the_advice_for_a_sprite_works(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("x.png", 8, 8)
+    flags = [*workspace.flags(), "--not_cuda", "--nfc", "4", "--min_nfc", "4", "--niter", "2", "--num_samples", "2"]
+    line = refusal(capsys, lambda: main_train.main(flags))
+    assert "enlarge it 4 times first, pixel by pixel, or use smaller nets: --num_layer 2, --min_size 5" in line
+    main_train.main([*flags, "--num_layer", "2", "--min_size", "5"])
+    Image.open(workspace.inputs / "x.png").resize((32, 32), Image.Resampling.NEAREST).save(workspace.inputs / "y.png")
+    main_train.main([*flags, *workspace.flags("y.png")])
+    assert {place.name for place in (workspace.out / "TrainedModels").iterdir()} == {"x", "y"}
+
+
+@pytest.mark.usefixtures("trained")
+def test_several_start_scales_and_sizes_in_pixels(workspace: Workspace, capsys: Capture) -> None:
+    workspace.sample("--gen_start_scale", "all")
+    found = sorted(path.name for path in (workspace.out / "RandomSamples" / "x").iterdir())
+    assert found == [f"gen_start_scale={scale}" for scale in range(3)]
+    sizes = ["--size", "40x30", "33X50", "--gen_start_scale", "0", "1"]
+    workspace.sample(*sizes, mode="random_samples_arbitrary_sizes")
+    folder = workspace.out / "RandomSamples_ArbitrerySizes" / "x"
+    assert {path.name: images.size(path / "0.png") for path in folder.iterdir()} == {
+        "size=40x30": (30, 40), "size=40x30_gen_start_scale=1": (30, 40),
+        "size=33x50": (50, 33), "size=33x50_gen_start_scale=1": (50, 33),
+    }  # fmt: skip
+    line = refusal(capsys, lambda: workspace.sample("--size", "40x30"))
+    assert "--size is for --mode random_samples_arbitrary_sizes" in line
+    for size in ("40", "0x5", "40x", "4.5x3", "axb"):
+        call = partial(workspace.sample, "--size", size, mode="random_samples_arbitrary_sizes")
+        assert f"must be width x height in pixels, as 400x200, not {size}" in refusal(capsys, call)
+
+
+def test_a_picture_without_its_flag_and_by_its_path(
+    workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "album" / "lake.png"
+    elsewhere.parent.mkdir()
+    shutil.copy(workspace.inputs / "x.png", elsewhere)
+    flags = ["--out", str(workspace.out), *SMALL, "--num_samples", "2"]
+    main_train.main([str(elsewhere), *flags])
+    assert workspace.model("lake").is_dir()
+    assert (
+        "random_samples.py --mode random_samples --gen_start_scale 1 --input_name lake.png" in capsys.readouterr().out
+    )
+    monkeypatch.chdir(elsewhere.parent)
+    shutil.copy(elsewhere, "hill.png")
+    main_train.main([*flags, "hill.png"])  # it lies here
+    monkeypatch.setenv("HOME", str(tmp_path))
+    random_samples.main(["--mode", "random_samples", "~/album/lake.png", "--out", str(workspace.out), "--not_cuda"])
+    assert workspace.model("hill").is_dir()
+    line = refusal(capsys, lambda: main_train.main(["lake.png", "--input_name", "x.png", *flags]))
+    assert "lake.png beside --input_name: name all pictures in one way" in line
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "hint"),
+    [
+        ("balloons", "balloons.png", "do you mean balloons.png?"),
+        ("photo.jpg", "photo.JPG", "do you mean photo.JPG?"),
+        ("Photo.png", "photo.png", "do you mean photo.png?"),
+        ("photo.jpeg", "photo.png", "do you mean photo.png?"),
+        ("ballons.png", "balloons.png", "do you mean balloons.png?"),
+        ("caf\u00e9.png", "cafe\u0301.png", "do you mean cafe\u0301.png?"),
+        ("screen\u0020shot.png", "screen\u202fshot.png", "do you mean screen\u202fshot.png?"),
+        ("quite_other.png", "photo.png", "put it there, or name its folder"),
+    ],
+)
+def test_a_name_that_is_nearly_right_gets_a_hint(
+    workspace: Workspace, capsys: Capture, asked: str, there: str, hint: str
+) -> None:
+    (workspace.inputs / "x.png").rename(workspace.inputs / there)
+    line = refusal(capsys, partial(main_train.main, [*workspace.flags(asked), *SMALL]))
+    assert hint in line or hint.encode("ascii", "backslashreplace").decode() in line
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_model_that_is_nearly_right_gets_a_hint(workspace: Workspace, capsys: Capture) -> None:
+    shutil.copytree(workspace.model(), workspace.out / "TrainedModels" / "lighthouse" / MODEL)
+    assert "do you mean lighthouse?" in refusal(capsys, lambda: workspace.sample(name="lighthose.png"))
+    line = refusal(capsys, lambda: workspace.sample("--alpha", "2"))
+    assert f"of this picture there are {MODEL} (--scale_factor and --alpha name a model)" in line
+    assert "train it first" in refusal(capsys, lambda: workspace.sample(name="quite_other.png"))
+
+
+SLOW = {"torch", "numpy", "scipy", "skimage", "matplotlib", "PIL"}
+SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py") if file.name != "config.py"), "SIFID/evaluate.py"]
+
+
+@pytest.mark.parametrize("flags", [["-h"], ["--nitre", "3"]], ids=["help", "typo"])
+@pytest.mark.parametrize("script", [*SCRIPTS, "SIFID/sifid_score.py", "-m SinGAN train", "-m SinGAN.export"])
+def test_help_and_a_typo_are_answered_before_anything_slow_is_imported(script: str, flags: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *script.split(), *flags], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == (0 if flags == ["-h"] else 2)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "argparse" in imported
+    assert not imported & SLOW
+
+
+@pytest.mark.parametrize("script", ["random_samples.py", "editing.py", "harmonization.py", "paint2image.py"])
+def test_the_help_of_a_script_shows_its_own_flags_first_and_none_without_effect(script: str) -> None:
+    out = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert out.index("--num_samples") < out.index("--input_name") < out.index("--scale_factor")
+    assert not [flag for flag in ("--niter", "--lr_g", "--engine", "--ray", "--max_size") if flag in out]

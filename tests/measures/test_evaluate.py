@@ -104,11 +104,14 @@ def test_constant_and_tiny_pictures_have_patch_distances() -> None:
 
 
 def test_a_table_says_what_is_missing() -> None:
-    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None)
+    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None, None)
     assert as_json(found)["diversity"] is None
     head, row = table(table_rows([found], (41, 60)), right=True)
-    assert " ".join(head.split()) == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS"
-    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-"]
+    assert (
+        " ".join(head.split())
+        == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS next LPIPS pairs"
+    )
+    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-", "-"]
 
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
@@ -250,6 +253,19 @@ def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: P
     assert fidelity.lpips_diversity(REAL.repeat(3, 1, 1, 1)) == 0
     with pytest.raises(ValueError, match="two of them"):
         fidelity.lpips_diversity(REAL)
+    assert row["lpips_pairs"] > 0
+
+
+def test_lpips_over_all_pairs_of_twenty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two kinds of samples, ten and ten, 100 of 190 pairs differ; to the next one 2 of 20 do."""
+    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+    other = REAL.flip(-1)
+    single = fidelity.lpips_diversity(torch.cat([REAL, other]))
+    kinds = torch.cat([*[REAL] * 10, *[other] * 10, *[other] * 5])  # beyond 20 none counts
+    assert fidelity.lpips_pairs(kinds) == pytest.approx(single * 100 / 190, rel=1e-4)
+    assert fidelity.lpips_diversity(kinds[:20]) == pytest.approx(single * 2 / 20, rel=1e-4)
+    with pytest.raises(ValueError, match="two of them"):
+        fidelity.lpips_pairs(REAL)
 
 
 @pytest.fixture(scope="module")

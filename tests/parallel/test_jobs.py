@@ -46,16 +46,19 @@ def album(tmp_path: Path) -> Path:
     ],
 )
 def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str]) -> None:
-    assert pictures([name.replace("ALBUM", str(album)) for name in names], album) == meant
+    named = [name.replace("ALBUM", str(album)) for name in names]
+    assert pictures(named, album) == [album / name for name in meant]
+    assert pictures([str(album / "[ab].png")], album.parent) == [album / "a.png", album / "b.png"]
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
         (["*.gif"], "`input_name` *.gif meets no file in"),
-        (["../album/a.png", "../secret/*.png"], "holds a folder"),
-        (["/etc/passwd"], "holds a folder"),
-        (["a.png", "a.jpg"], "a.png and a.jpg would share their results"),
+        (["../album/a.png", "../secret/*.png"], "../secret/*.png meets no file in ../secret"),
+        (["a.png", "a.jpg"], "a.jpg would share their results"),
+        (["a.png", "elsewhere/a.tif"], "elsewhere/a.tif would share their results"),
+        ([".."], "is no file name"),
         (["a.png", ""], "is no file name"),
     ],
 )
@@ -143,7 +146,7 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
         ["picture", "state"],
         *([f"p{index}.png", "done"] for index in range(count)),
     ]
-    assert any(line.startswith("p1.png: scale 0 of 0..2") for line in lines)
+    assert any(re.match(r"p1.png: .* left, scale 0 of 0\.\.2 ", line) for line in lines)
     assert not any("{" in line for line in lines)
 
 
@@ -153,8 +156,8 @@ def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, 
     workspace.draw("y.png")
     assert together(workspace, ["x.png", "bad.png", "y.png"]) == 1
     out, err = capsys.readouterr()
-    assert err.startswith("bad.png: ")
-    assert err.count("\n") == 1
+    assert err == ""
+    assert out.count("can't be read as a picture") == 2  # when it happens, and in the table
     rows = out[out.rindex("picture ") :].splitlines()
     assert [row.split()[1] for row in rows[1:]] == ["done", "failed", "done"]
     assert "bad.png" in rows[2]
@@ -165,7 +168,7 @@ def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, 
     assert together(workspace, ["x.png", "bad.png", "y.png"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
     assert workspace.model("bad").exists()
-    assert "x.png: trained model already exist" in capsys.readouterr().out
+    assert "x.png: the trained model is already there" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -214,7 +217,7 @@ def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert err.splitlines()[-1] == "main_train.py: error: interrupted"
+    assert err.splitlines()[-1] == "main_train.py: interrupted"
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "going on" in done.stdout

@@ -1,5 +1,8 @@
 """What a person sees of a training."""
 
+import os
+import re
+import shutil
 import sys
 
 import pytest
@@ -73,8 +76,56 @@ def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock:
     shown.scale_done(estimate.at(0, 10), last, {})
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("scale 0 of 0..9 (34 x 26, 32 filters): 10 iterations in 5 s, D 0.500, G -0.250, rec 0.125")
+    words = ", scale 0 of 0..9 (26 x 34) done: 10 iterations in 5 s, D 0.500, G -0.250, rec 0.1250"
+    assert re.fullmatch(rf"\d+ min left{re.escape(words)}\n", out)
     assert out.count("\n") == 1
+
+
+def test_a_pipe_gets_a_line_a_minute(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    estimate, shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10)), Terminal()
+    for second in range(0, 200, 5):
+        clock.now = second
+        shown.iteration(estimate.at(0, 1 + second), [LOSSES])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(re.match(r"\d+ h \d\d min left, scale 0 of 0..9 \(26 x 34\): \d+ of 1000, D 0", line) for line in lines)
+    assert "61 of 1000" in lines[0]
+
+
+@pytest.mark.parametrize(("columns", "has_losses"), [(60, False), (80, False), (110, True)])
+def test_the_time_left_is_seen_in_every_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock, columns: int, has_losses: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
+    clock.now = 1
+    shown.iteration(estimate.at(1, 5), [LOSSES])
+    clock.now = 2
+    shown.iteration(estimate.at(1, 6), [LOSSES])
+    shown.close()
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert re.match(r"\d+ min left, scale 1 of 0..9 \(32 x 42\) ", last)
+    assert ("rec 0.0000" in last) == has_losses
+
+
+def test_the_estimate_follows_the_recent_speed(clock: Clock) -> None:
+    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    costs = scale_costs(PLAN, NetConfig(), CPU)
+    for iterations in range(1, 101):  # a busy machine: ten seconds each
+        clock.now = 10.0 * iterations
+        shown.at(0, iterations)
+    for iterations in range(101, 501):  # now a second each
+        clock.now += 1
+        left = shown.at(0, iterations).seconds_left
+    assert left == pytest.approx(500 + 1000 * sum(costs[1:]) / costs[0], rel=1e-6)
+
+
+def test_a_resumed_run_shows_what_was_done_before() -> None:
+    whole = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    resumed = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(6, 10), every=range(10), skipped=4)
+    assert resumed.at(6, 4).share == pytest.approx(whole.at(6, 4).share)
+    assert resumed.at(9, 10).share == pytest.approx(1)
 
 
 def test_a_terminal_gets_a_bar(
@@ -88,8 +139,8 @@ def test_a_terminal_gets_a_bar(
     shown.scale_done(estimate.at(1, 10), LOSSES, {})
     out, err = capsys.readouterr()
     assert out == ""
-    assert "scale 1 of 0..9" in err
-    assert "5/10" in err
+    assert re.search(r"\r\d+ min left, scale 1 of 0..9", err)
+    assert "4/10" in err  # where it began to watch
     assert "10/10" in err
     assert "left" in err
 

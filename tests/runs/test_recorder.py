@@ -56,7 +56,7 @@ def request(folder: Path, manifest: Manifest, seed_matters: bool = False) -> Tra
 
 def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Recorder:
     asked = request(folder, manifest)
-    log = LossLog(LOSSES, estimate(asked.training, EAGER, asked.training.scales), watcher)
+    log = LossLog(CONFIG, estimate(asked.training, EAGER, asked.training.scales), watcher)
     return Recorder(asked, work_folder(folder) if folder.exists() else folder, manifest, log)
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_manifest_is_named(manifest: Manifest, tmp_path: Path) -> None
 @pytest.mark.usefixtures("whole_plots")
 def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", manifest, pyramid)
-    top = ["NoiseAmp.pth", "Zs.pth", "manifest.json", "reals.pth"]
+    top = ["NoiseAmp.pth", "Zs.pth", "losses.png", "manifest.json", "reals.pth"]
     scale = ["netG.pth", "netD.pth", "z_opt.pth", "hashes.json", "losses.csv", "losses.png"]
     scale += ["real_scale.png", "fake_sample.png", "G(z_opt).png"]
     places = [str(index) for index in range(len(pyramid))]
@@ -118,8 +118,9 @@ def test_losses_and_snapshots(manifest: Manifest, pyramid: Trained, tmp_path: Pa
     record(tmp_path / "m", manifest, pyramid)
     with (tmp_path / "m" / "1" / "losses.csv").open() as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["iteration", *LOSSES]
-    assert rows[1] == ["0", *(str(value) for value in range(7))]
+    weights = ["weight of gradient_penalty", "weight of reconstruction"]
+    assert rows[0] == ["iteration", *LOSSES, *weights]
+    assert rows[1] == ["0", "0", "1", "20", "3", "4", "0.5", "6", "0.1", "10"]  # 2 / 0.1, 5 / 10
     assert len(rows) == 3
     real = images.read(tmp_path / "m" / "1" / "real_scale.png")
     assert torch.allclose(real, pyramid.scales[1].real, atol=1 / 255)

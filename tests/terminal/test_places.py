@@ -104,6 +104,7 @@ def test_the_next_command_names_the_python_that_runs(monkeypatch: pytest.MonkeyP
     )
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(Path(sys.executable).parent.parent)
+    monkeypatch.setattr(sys, "executable", str(Path.cwd() / "bin" / Path(sys.executable).name))
     assert watchers.command_line("sample", "random_samples.py") == f"bin/{Path(sys.executable).name} random_samples.py"
     monkeypatch.chdir(tmp_path)
     assert watchers.command_line("sample", "random_samples.py") == f"{sys.executable} random_samples.py"

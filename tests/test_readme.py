@@ -1,0 +1,96 @@
+"""The README's commands, in order, in one folder, as a newcomer types them: none contradicts another."""
+
+import importlib
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from SinGAN.commands.export import main as export
+from tests.workspace import Capture
+
+ROOT = Path(__file__).parent.parent
+ELSEWHERE = ("--ray", "cuda", "photos", "~")  # commands that need a cluster, a GPU, or a user's own pictures
+QUICK = {
+    "study.py": ["--dry_run"],
+    "animation.py": ["--num_frames", "2"],
+    "SIFID/evaluate.py": ["--num_samples", "3"],
+    "main_train.py": ["--num_samples", "5"],
+    "random_samples.py": ["--num_samples", "3"],
+}
+TRAIN = {"main_train.py", "SR.py", "animation.py"}
+
+
+def commands() -> list[list[str]]:
+    """The words of each command that starts with python, from all blocks of the README."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("python ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines if not any(mark in line for mark in ELSEWHERE)]
+
+
+def smaller(words: Sequence[str]) -> list[str]:
+    """``words`` with smaller numbers: those that are equal stay equal, others stay different."""
+    result = [re.sub(r"^(\d+)x(\d+)$", lambda size: f"{int(size[1]) // 2}x{int(size[2]) // 2}", word) for word in words]
+    for flag, divisor, default in (("--niter", 150, "13"), ("--max_size", 2, "125")):
+        if flag in result:
+            place = result.index(flag) + 1
+            result[place] = str(int(result[place]) // divisor)
+        elif words[0] in TRAIN:
+            result += [flag, default if words[0] == "main_train.py" else "2" if flag == "--niter" else "48"]
+    if words[0] in TRAIN:
+        result += ["--nfc", "4", "--min_nfc", "4", "--manualSeed", "1"]
+    return [*result, *QUICK.get(words[0], [])]
+
+
+def main_of(script: str) -> Callable[[Sequence[str]], object]:
+    """The function that the script starts."""
+    module = importlib.import_module(script.removesuffix(".py").replace("/", "."))
+    found: Callable[[Sequence[str]], object] = module.main
+    return found
+
+
+def status(main: Callable[[Sequence[str]], object], words: Sequence[str]) -> object:
+    """The exit status of ``main``, which leaves by itself where there are several pictures."""
+    try:
+        main(words)
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+def test_the_commands_run_in_order_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    shutil.copytree(ROOT / "Input", tmp_path / "Input")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("SIFID.evaluate.sifid_net", lambda dims, file: None)  # these would download
+    monkeypatch.setattr("SinGAN.studies.command.sifid_net", lambda dims, file: None)
+    ran = set()
+    for script, *words in commands():
+        if script == "SIFID/sifid_score.py":
+            continue  # it needs weights
+        if script == "-m":
+            words = [word.replace("onnx", "torchscript") for word in words[1:]]
+            export(words)
+        else:
+            code = status(main_of(script), smaller([script, *words])[1:])
+            assert code == 0, (script, words, capsys.readouterr().err)
+        ran.add(script)
+    assert len(ran) >= 9
+    out = capsys.readouterr().out
+    assert "another model" not in out
+    for place in (
+        "SR/4/coffee_LR_HR.png",
+        "Evaluation/rocket/evaluation.json",
+        "Harmonization/galaxies",
+        "Editing/rocket",
+    ):
+        assert (tmp_path / "Output" / place).exists()
+
+
+def test_a_contradiction_would_be_found() -> None:
+    assert smaller(["main_train.py", "--niter", "300"]) != smaller(["main_train.py"])
+    assert smaller(["main_train.py", "--max_size", "120"]) != smaller(["main_train.py", "--max_size", "110"])
