@@ -11,7 +11,9 @@ from SinGAN.terminal.script import quiet_interrupts
 if __name__ == "__main__":
     quiet_interrupts("paint")  # before the imports that take seconds
 
-from SinGAN.commands.paint import main as main
+from SinGAN.commands.retouch import main_paint
+
+main = main_paint
 
 if __name__ == "__main__":
     main()

@@ -24,11 +24,12 @@ from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
 from SinGAN import manipulate
+from SinGAN.commands.source import source_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
-from SinGAN.storage import layout
+from SinGAN.storage import hashes, layout
 from SinGAN.storage import pretrained as weights
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
@@ -61,30 +62,39 @@ def run(argv: Sequence[str]) -> None:
 
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
-    manifest, pyramid = run.load()
+    source = source_of(run, options)
+    pyramid, real = source.maker.pyramid, source.real
     starts = manipulate.start_scales(pyramid, options.gen_start_scale)
-    check_size(*pyramid.scales[-1].size, options.dims)
+    size = real.shape[-2], real.shape[-1]
+    check_size(*size, options.dims)
     net, lpips = sifid_net(options.dims, options.weights), lpips_measure(options.lpips)
     net = net and net.to(run.device)
-    real, evaluations, samples = pyramid.scales[-1].real, [], {}
+    evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
-        samples[start] = evaluation.draw_samples(pyramid, run.fresh_rng(), options.num_samples, start)
+        drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
+        samples[start] = evaluation.as_in_files(drawn, run.device)
         evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips))
-    score = evaluation.reconstruction(pyramid)
-    report = {
-        "model": str(run.model),
-        "picture": {"file": manifest.picture, "sha256": manifest.sha256},
-        "size": list(pyramid.scales[-1].size),
+    manifest = source.manifest
+    score = None if manifest is None else evaluation.reconstruction(pyramid)
+    sha256 = hashes.sha256(run.picture.read_bytes()) if manifest is None else manifest.sha256
+    report: dict[str, object] = {
+        "model": None if manifest is None else str(run.model),
+        "method": options.method + (", refined" if options.refine else ""),
+        "settings": source.label,
+        "picture": {"file": run.picture.name if manifest is None else manifest.picture, "sha256": sha256},
+        "size": list(size),
         "num_samples": options.num_samples,
         "seed": run.seed,
         "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
-        "reconstruction": {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
+        "reconstruction": score and {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
         "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
     folder = layout.evaluation(run.out, run.name)
+    folder = folder / source.label if source.label else folder
     write(folder, report, real, samples)
-    print(*table(evaluation.table_rows(evaluations, pyramid.scales[-1].size), right=True), sep="\n")
-    print(f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; random seed: {run.seed}")
+    print(*table(evaluation.table_rows(evaluations, size), right=True), sep="\n")
+    rebuilt = f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; " if score else ""
+    print(f"{rebuilt}random seed: {run.seed}")
     print_copies(evaluations)
     print(f"numbers, heat maps and contact sheets: {folder}")
 

@@ -1,7 +1,7 @@
 """The measures of a trained model: its samples from a start scale against the training picture."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from SIFID import metrics
+from SIFID.copies import copied_regions
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
 from SinGAN import manipulate
@@ -33,15 +34,21 @@ class Evaluation:
     diversity: float
     copy_score: float
     textured_copy_score: float
+    coherent_copies: float  # part of the patches in large regions of the picture, wherever they lie
+    largest_copy: float  # part of the patches in the largest of them
     sliced_wasserstein: list[float]  # for each octave, fine to coarse
     lpips: float | None  # the mean distance of each sample to the next
     lpips_pairs: float | None  # the mean over all pairs of the first 20
 
 
+def as_in_files(samples: Iterable[Tensor], device: torch.device) -> Tensor:
+    """``samples``, each (1, C, H, W) in [-1, 1], as one batch, rounded to 8 bits as in their files."""
+    return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
+
+
 def draw_samples(pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int) -> Tensor:
     """``count`` random samples (count, C, H, W) in [-1, 1], rounded to 8 bits as in their files."""
-    samples = manipulate.sample(pyramid, rng, count, start_scale)
-    return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(pyramid.scales[0].real.device)
+    return as_in_files(manipulate.sample(pyramid, rng, count, start_scale), pyramid.scales[0].real.device)
 
 
 def without_alpha(image: Tensor) -> Tensor:
@@ -60,6 +67,7 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         lpips: if its weights are there.
     """
     samples, real = without_alpha(samples), without_alpha(real)
+    regions = copied_regions(samples, real)
     distances = None if net is None else sifids(net, samples, real)
     coloured = samples.expand(-1, 3, -1, -1)
     perceptual = [measure(coloured) for measure in lpips] if lpips and len(samples) > 1 else [None, None]
@@ -70,6 +78,8 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         diversity=metrics.diversity(samples, real),
         copy_score=metrics.copy_score(samples, real),
         textured_copy_score=metrics.textured_copy_score(samples, real),
+        coherent_copies=regions.coherent,
+        largest_copy=regions.largest,
         sliced_wasserstein=metrics.sliced_wasserstein(samples, real),
         lpips=perceptual[0],
         lpips_pairs=perceptual[1],
@@ -100,10 +110,10 @@ def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list
     """The cells of a table: names, then a row for each of ``evaluations``; ``size`` is that of the finest octave."""
     octaves = range(len(evaluations[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
-    names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)"]
+    names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)", "coherent", "largest"]
     rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS next", "LPIPS pairs"]]
     for measures in evaluations:
-        copies = [measures.copy_score, measures.textured_copy_score]
+        copies = [measures.copy_score, measures.textured_copy_score, measures.coherent_copies, measures.largest_copy]
         sifid = [measures.sifid_mean, measures.sifid_std]
         numbers = [
             *sifid,

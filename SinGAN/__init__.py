@@ -5,6 +5,7 @@
     model = SinGAN.train("lake.jpg", max_size=120, niter=300, seed=1)
     pictures = model.sample(4, scale_h=2)  # uint8 arrays (4, H, W, 3)
     model.save("models/lake")
+    SinGAN.instant("lake.jpg").sample(4)  # without training, in seconds
 
 This module stays light, so that a script's Ctrl-C is quiet from the start: PyTorch is imported when it is needed.
 """
@@ -18,15 +19,18 @@ if sys.version_info < (3, 10):  # noqa: UP036  # one line, where pip did not loo
 
 if TYPE_CHECKING:
     from SinGAN.engines.engine import EngineSettings
+    from SinGAN.library.instant import InstantModel, instant
     from SinGAN.library.model import Model
     from SinGAN.library.train import load, train
 
 __version__ = "0.3.0"
-__all__ = ["EngineSettings", "Model", "__version__", "load", "train"]
+__all__ = ["EngineSettings", "InstantModel", "Model", "__version__", "instant", "load", "train"]
 
 _HOMES = {
     "EngineSettings": "SinGAN.engines.engine",
+    "InstantModel": "SinGAN.library.instant",
     "Model": "SinGAN.library.model",
+    "instant": "SinGAN.library.instant",
     "load": "SinGAN.library.train",
     "train": "SinGAN.library.train",
 }

@@ -22,6 +22,7 @@ QUICK = {
     "random_samples.py": ["--num_samples", "3"],
 }
 TRAIN = {"main_train.py", "SR.py", "animation.py"}
+AT_ONCE = {"retarget.py", "inpaint.py", "tile.py", "analogy.py"}
 
 
 def commands() -> list[list[str]]:
@@ -34,6 +35,9 @@ def commands() -> list[list[str]]:
 def smaller(words: Sequence[str]) -> list[str]:
     """``words`` with smaller numbers: those that are equal stay equal, others stay different."""
     result = [re.sub(r"^(\d+)x(\d+)$", lambda size: f"{int(size[1]) // 2}x{int(size[2]) // 2}", word) for word in words]
+    if words[0] in AT_ONCE or "--method" in words:
+        place = result.index("--max_size") + 1
+        return [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
     for flag, divisor, default in (("--niter", 150, "13"), ("--max_size", 2, "125")):
         if flag in result:
             place = result.index(flag) + 1

@@ -3,13 +3,15 @@
 import itertools
 from pathlib import Path
 
+from tqdm import tqdm
+
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
+from SinGAN.commands.source import Source, source_of
 from SinGAN.manipulate import SAME_SIZE
 from SinGAN.options.applications import SampleOptions
 from SinGAN.options.usages import SAMPLE_MODES
 from SinGAN.planning import Size
-from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.results import are_older, count_samples, read_samples, write_samples
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
@@ -22,8 +24,8 @@ def sample(run: Run, options: SampleOptions) -> None:
     same_size = run.settings.mode == SAMPLE_MODES[0]
     if same_size and options.size:
         raise ValueError(f"`size` is for `mode` {SAMPLE_MODES[1]}, not for {SAMPLE_MODES[0]}: name that mode")
-    _, pyramid = run.load()
-    starts = manipulate.start_scales(pyramid, options.gen_start_scale)
+    source = source_of(run, options)
+    starts = manipulate.start_scales(source.maker.pyramid, options.gen_start_scale)
     sizes: list[Size | None] = [as_size(text) for text in options.size] or [None]
     for start, size in itertools.product(starts, sizes):
         what = f"random samples for image {run.input_name}, start scale={start}"
@@ -34,16 +36,16 @@ def sample(run: Run, options: SampleOptions) -> None:
             folder = layout.arbitrary_sizes(run.out, run.name, *enlargement, start)
             what += f", at size: scale_h={options.scale_h:f}, scale_v={options.scale_v:f}"
         else:
-            (height, width), finest = size, pyramid.scales[-1].size
+            (height, width), finest = size, source.real.shape[-2:]
             enlargement = height / finest[0], width / finest[1]
             folder = layout.sizes(run.out, run.name, size, start)
             what += f", at size: {width} x {height}"
-        draw(run, pyramid, start, enlargement, folder, options.num_samples, what)
+        draw(run, source, start, enlargement, layout.of_method(folder, source.label), options.num_samples, what)
 
 
 def draw(
     run: Run,
-    pyramid: Pyramid[TrainedScale],
+    source: Source,
     start: int,
     enlargement: Enlargement,
     folder: Path,
@@ -55,14 +57,14 @@ def draw(
     if there >= count:
         print(f"{what} are already there: {folder} (--overwrite draws new ones)")
         return
-    if there and are_older(folder, run.model):
-        print(f"{what}: there are {there} of an older model: {folder} (--overwrite draws new ones)")
+    if there and are_older(folder, source.file):
+        print(f"{what}: there are {there} of an older model or picture: {folder} (--overwrite draws new ones)")
         return
-    samples = manipulate.sample(pyramid, run.fresh_rng(), count, start, enlargement)
-    real = pyramid.scales[-1].real
-    kept = read_samples(folder, there, real.shape[1])
+    samples = source.maker.sample(run.fresh_rng(), count, start, enlargement)
+    kept = read_samples(folder, there, source.real.shape[1])
     print(f"random seed: {run.seed}")
-    write_samples(folder, itertools.chain(kept, itertools.islice(samples, there, None)), real)
+    shown = tqdm(samples, total=count, unit="sample", disable=None, leave=False)
+    write_samples(folder, itertools.chain(kept, itertools.islice(shown, there, None)), source.real)
     more = f", {there} of them there before" if there else ""
     print(f"{count} {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
 

@@ -12,6 +12,7 @@ from SinGAN.engines.engine import EngineSettings
 from SinGAN.library.bar import Bar
 from SinGAN.manipulate import Retouched
 from SinGAN.options.model import ModelOptions
+from SinGAN.patches.makers import Refiner
 from SinGAN.pictures import arrays, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
@@ -226,6 +227,12 @@ class Model:
         manipulate.check_walk(self.pyramid.scales[0].generator.config)
         walk = manipulate.animate(self.pyramid, self._rng(seed), frames, start_scale, alpha, beta)
         return arrays.from_images(torch.cat(list(walk)))
+
+    def refine(self, pictures: Pictures) -> Pictures:
+        """``pictures`` (count, H, W, C) of the model's, made anew of the training picture's patches: sharper."""
+        refiner, channels = Refiner(self._real), self._real.shape[1]
+        tensors = (arrays.to_image(picture, channels).to(self._real.device) for picture in pictures)
+        return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the model as ``folder``, as ``main_train.py`` keeps models; ``SinGAN.load`` reads it.

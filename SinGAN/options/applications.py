@@ -4,6 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
+from SinGAN.options.methods import SIZE, MethodOptions
 from SinGAN.options.option import HUGE, option
 
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
@@ -19,7 +20,7 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleOptions:
+class SampleOptions(MethodOptions):
     """Random samples."""
 
     gen_start_scale: tuple[int | None, ...] = option(
@@ -32,9 +33,8 @@ class SampleOptions:
         1.0, "with random_samples_arbitrary_sizes: height, in training pictures", group="samples", above=0
     )
     size: tuple[str, ...] = option(
-        (), "in place of these: width x height in pixels, as 400x200; one or several", group="samples",
-        pattern=r"[1-9]\d{0,4}[xX][1-9]\d{0,4}", meant="width x height in pixels, as 400x200",
-    )  # fmt: skip
+        (), "in place of these: width x height in pixels, as 400x200; one or several", group="samples", **SIZE
+    )
     num_samples: int = option(50, "how many to draw", group="samples", **COUNT)
 
 
@@ -50,7 +50,7 @@ def reference_folder(name: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HarmonizationOptions:
+class HarmonizationOptions(MethodOptions):
     """A reference that is put into the pyramid: an object pasted into the picture."""
 
     ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from SinGAN.losses import GAN_NAMES
 from SinGAN.options.applications import ALL, COUNT
+from SinGAN.options.methods import DENOISE, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.model import CRITICS, STOCHASTIC
 from SinGAN.options.option import option
 
 DIMS = (64, 192, 768, 2048)  # numbers of Inception features, of SIFID.inception.LAYERS
 METRICS = ("isc", "fid", "kid")  # of SIFID.fidelity
+REFINED = "refined"
+STUDIED = (SINGAN, REFINED, PATCHES, DENOISE)
 SETS = "sets of pictures, instead of a model"
 Varied = dict[str, list[str]]
 STUDIES: dict[str, Varied] = {
@@ -54,7 +57,7 @@ class SifidOptions(InceptionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationOptions(InceptionOptions):
+class EvaluationOptions(MethodOptions, InceptionOptions):
     """The options of an evaluation: of a model's samples, or of one set of pictures against another."""
 
     gen_start_scale: tuple[int | None, ...] = option(
@@ -78,6 +81,10 @@ class StudyOptions(InceptionOptions):
     vary: tuple[str, ...] = option(
         (), "a flag of the model and its values, as alpha=0,1,10; can be repeated", group="study", repeated=True
     )
+    method: tuple[str, ...] = option(
+        (SINGAN,), "what is measured: the trained models, these refined, or patches without training; one or several",
+        group="study", choices=STUDIED,
+    )  # fmt: skip
     seeds: int = option(1, "trainings of each combination", group="study", **COUNT)
     num_samples: int = option(20, "samples that each training is measured by", group="study", **COUNT)
     gen_start_scale: int = option(0, "first scale of these samples with fresh noise", group="study", least=0)

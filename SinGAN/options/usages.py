@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from SinGAN.options import applications, measures
+from SinGAN.options import applications, instant, measures
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN, Task
 
 
@@ -62,6 +62,30 @@ USAGES = {
         options=applications.AnimationOptions,
         modes=("animation",),
         task=ANIMATION,
+    ),
+    "retarget": Usage(
+        description="Give a picture other proportions, at once and without stretching what is in it.",
+        options=instant.RetargetOptions,
+        modes=("retarget",),
+        trains=False,
+    ),
+    "inpaint": Usage(
+        description="Make what a mask marks anew from the rest of the picture, at once.",
+        options=instant.InpaintOptions,
+        modes=("inpaint",),
+        trains=False,
+    ),
+    "analogy": Usage(
+        description="Give the structure of one picture the texture of another, at once.",
+        options=instant.AnalogyOptions,
+        modes=("analogy",),
+        trains=False,
+    ),
+    "tile": Usage(
+        description="Make a seamless tile of a picture's patches, at once.",
+        options=instant.TileOptions,
+        modes=("tile",),
+        trains=False,
     ),
     "evaluate": Usage(
         description="Measure a trained model's samples, or one set of pictures against another.",

@@ -86,9 +86,9 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def are_older(folder: Path, model: Path) -> bool:
-    """Whether the samples in ``folder`` were drawn before the ``model``, a folder, was trained: from another one."""
-    return (folder / "grid.png").stat().st_mtime_ns < (model / "Zs.pth").stat().st_mtime_ns
+def are_older(folder: Path, source: Path) -> bool:
+    """Whether the samples in ``folder`` are older than ``source``, the file that they should come from."""
+    return (folder / "grid.png").stat().st_mtime_ns < source.stat().st_mtime_ns
 
 
 def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:

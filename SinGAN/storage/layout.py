@@ -87,6 +87,31 @@ def animation(out: Path, name: str, start_scale: int, alpha: float, beta: float,
     return out / "Animation" / name / f"start_scale={start_scale}" / f"alpha={alpha:f}_beta={beta:f}.{suffix}"
 
 
+def retargeted(out: Path, name: str, title: str) -> Path:
+    """The folder of pictures of other proportions, of the size that ``title`` names."""
+    return out / "Retarget" / name / title
+
+
+def inpainted(out: Path, name: str, mask: str) -> Path:
+    """The folder of pictures whose hole, the mask with the file name ``mask``, is filled."""
+    return out / "Inpaint" / name / f"{Path(mask).stem}_out"
+
+
+def analogy(out: Path, name: str, structure: str) -> Path:
+    """The folder of pictures with the layout of the picture with the file name ``structure``."""
+    return out / "Analogy" / name / f"{Path(structure).stem}_out"
+
+
+def tile(out: Path, name: str, title: str) -> Path:
+    """The folder of tiles of the size that ``title`` names."""
+    return out / "Tile" / name / title
+
+
+def of_method(folder: Path, label: str) -> Path:
+    """The folder in place of ``folder`` for results of a method, and of its settings, that ``label`` names."""
+    return folder.parent / label / folder.name if label else folder
+
+
 def evaluation(out: Path, name: str) -> Path:
     """The folder of the measures of the model of the picture ``name``."""
     return out / "Evaluation" / name
@@ -116,6 +141,10 @@ KINDS = (
     "Paint2image",
     "SR",
     "Animation",
+    "Retarget",
+    "Inpaint",
+    "Analogy",
+    "Tile",
     "Evaluation",
     "Studies",
 )

@@ -1,6 +1,8 @@
 """Train a picture under several settings, measure each, and show them side by side."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,13 +12,16 @@ from SIFID import evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.inception import check_size
 from SinGAN import manipulate
+from SinGAN.commands.source import instant_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
-from SinGAN.options.measures import STUDIES, StudyOptions, Varied
+from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
+from SinGAN.options.methods import DENOISE, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
+from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
@@ -47,10 +52,12 @@ def run(argv: Sequence[str]) -> None:
 
 def compare_trainings(run: Run, options: StudyOptions) -> None:
     """Train what the study lacks, measure all its trainings, and write tables and figures."""
-    varied = variations(run, options.study, options.vary)
+    varied = variations(run, options.study, options.vary, needs_some=options.method == (SINGAN,))
     combinations, lines = combine(
         run, varied, seeds=options.seeds, num_samples=options.num_samples, study=options.study
     )
+    if not set(options.method) & {SINGAN, REFINED}:
+        combinations = []
     for combination in combinations:
         manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
     folder = layout.study(run.out, run.name, title(run, options, varied))
@@ -65,7 +72,13 @@ def compare_trainings(run: Run, options: StudyOptions) -> None:
     check_needs(run, options, combinations, remaining, has_sifid=net is not None)
     status = train_all(run, remaining)
     net = net and net.to(run.device)
-    trained = [measure(combination, run, options, net) for combination in combinations if combination.is_trained(run)]
+    trained = [
+        training
+        for combination in combinations
+        if combination.is_trained(run)
+        for training in measure_trained(combination, run, options, net)
+    ]
+    trained += measure_untrained(run, options, varied, net)
     if trained:
         write(folder, trained)
         print(comparison.as_markdown(trained), f"figures and tables: {folder}", sep="")
@@ -84,6 +97,8 @@ def title(run: Run, options: StudyOptions, varied: Varied) -> str:
     own = {name: getattr(options, name) for name in ("gen_start_scale", "num_samples", "seeds", "dims")}
     defaults = {name: entry.default for name, entry in options_of(StudyOptions).items()}
     shared |= {name: str(value) for name, value in own.items() if value != defaults[name]}
+    if options.method != (SINGAN,):
+        shared["method"] = ",".join(options.method)
     if "manualSeed" in run.given:
         shared["manualSeed"] = str(run.seed)
     parts = [
@@ -135,22 +150,55 @@ def train_all(run: Run, remaining: Sequence[Combination]) -> int:
     return run_all(jobs, LocalRunner(places, watched()))
 
 
-def measure(combination: Combination, run: Run, options: StudyOptions, net: nn.Module | None) -> MeasuredTraining:
-    """The samples of one training, and their measures."""
+def measure_trained(
+    combination: Combination, run: Run, options: StudyOptions, net: nn.Module | None
+) -> list[MeasuredTraining]:
+    """The samples of one training, also refined where that is asked for, and their measures."""
     _, pyramid = load(combination.model(run.name), run.device)
-    real, start = pyramid.scales[-1].real, options.gen_start_scale
-    rng = torch.Generator(run.device).manual_seed(combination.seed)
-    samples = evaluation.draw_samples(pyramid, rng, options.num_samples, start)
+    makers = {
+        SINGAN: Trained(pyramid),
+        REFINED: Trained(pyramid, Refiner(pyramid.scales[-1].real) if REFINED in options.method else None),
+    }
+    score = evaluation.reconstruction(pyramid)
+    losses = read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv")
+    result = []
+    for method in (name for name in makers if name in options.method):
+        varied = combination.varied if options.method == (SINGAN,) else {**combination.varied, "method": method}
+        training = measure(makers[method], varied, combination.seed, run, options, net)
+        result.append(replace(training, reconstruction=score, losses=losses) if method == SINGAN else training)
+    return result
+
+
+def measure_untrained(run: Run, options: StudyOptions, varied: Varied, net: nn.Module | None) -> list[MeasuredTraining]:
+    """The samples that patches make without training, and their measures; once for each seed."""
+    result, first = [], run.seed if "manualSeed" in run.given else 1
+    for method in (PATCHES, DENOISE):
+        if method in options.method:
+            maker = instant_of(run, PatchOptions(method=method)).maker
+            names = {**dict.fromkeys(varied, "-"), "method": method}
+            seeds = range(first, first + options.seeds)
+            result += [measure(maker, names, seed, run, options, net) for seed in seeds]
+    return result
+
+
+def measure(
+    maker: Maker, varied: dict[str, str], seed: int, run: Run, options: StudyOptions, net: nn.Module | None
+) -> MeasuredTraining:
+    """The samples of ``maker``, and their measures."""
+    real, start = maker.pyramid.scales[-1].real, options.gen_start_scale
+    started = time.monotonic()
+    drawn = maker.sample(torch.Generator(run.device).manual_seed(seed), options.num_samples, start)
+    samples = evaluation.as_in_files(drawn, run.device)
+    took = time.monotonic() - started
     return MeasuredTraining(
-        varied=combination.varied,
-        seed=combination.seed,
-        scales=len(pyramid),
-        factor=pyramid.factor,
+        varied=varied,
+        seed=seed,
+        scales=len(maker.pyramid),
+        factor=maker.pyramid.factor,
         samples=samples,
         real=real,
         evaluation=evaluation.evaluate(samples, real, start, net, None),
-        reconstruction=evaluation.reconstruction(pyramid),
-        losses=read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv"),
+        seconds=took / options.num_samples,
     )
 
 

@@ -20,8 +20,8 @@ from SinGAN.runs.results import Columns
 SHOWN = 5  # samples of each training in the grid
 MARKS = "osD^vP*X"
 COLUMNS = (
-    "scales", "factor", "SIFID", "diversity", "copied", "textured copied", "SWD", "reconstruction RMSE",
-    "contrast",
+    "scales", "factor", "SIFID", "diversity", "copied", "textured copied", "coherent", "largest", "SWD",
+    "reconstruction RMSE", "contrast", "s a sample",
 )  # fmt: skip
 """Of the tables; ``factor`` is the ratio of neighbouring scales, adjusted."""
 
@@ -37,8 +37,9 @@ class MeasuredTraining:
     samples: Tensor  # (B, C, H, W)
     real: Tensor  # (1, C, H, W)
     evaluation: Evaluation
-    reconstruction: Score
-    losses: Columns  # of the finest scale
+    seconds: float  # that a sample took
+    reconstruction: Score | None = None  # of a trained model
+    losses: Columns | None = None  # of its finest scale
 
     @property
     def label(self) -> str:
@@ -54,9 +55,12 @@ class MeasuredTraining:
             self.evaluation.diversity,
             self.evaluation.copy_score,
             self.evaluation.textured_copy_score,
+            self.evaluation.coherent_copies,
+            self.evaluation.largest_copy,
             float(np.mean(self.evaluation.sliced_wasserstein)),
-            self.reconstruction.rmse,
+            float("nan") if self.reconstruction is None else self.reconstruction.rmse,
             float(self.samples.std() / self.real.std()),
+            self.seconds,
         ]
 
 
@@ -101,9 +105,9 @@ def figures(trained: Sequence[MeasuredTraining]) -> dict[str, Figure]:
     with matplotlib.rc_context({"font.size": 8}):
         return {
             "samples": samples_grid(trained),
-            "losses": loss_curves(trained),
             "variation": variation_maps(trained),
             "scatter": scatter(trained),
+            **({"losses": loss_curves(trained)} if any(training.losses for training in trained) else {}),
         }
 
 
@@ -133,7 +137,7 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure of the finest scale's losses without their weights: a panel for each, a curve for each combination."""
     panels = [
-        Panel(f"{title}, finest scale", {label: group[0].losses[name] for label, group in groups(trained).items()}, log)
+        Panel(f"{title}, finest scale", losses_of(trained, name), log)
         for title, name, log in (
             ("critic: what it minimises", "D_total", False),
             ("generator: adversarial loss", "G_adversarial", False),
@@ -141,6 +145,11 @@ def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
         )
     ]
     return plots.curves(panels, "iteration", smooth=True)
+
+
+def losses_of(trained: Sequence[MeasuredTraining], name: str) -> dict[str, list[float]]:
+    """The losses called ``name`` of the first training of each combination, where there was one."""
+    return {training.label: training.losses[name] for training in first_seeds(trained) if training.losses}
 
 
 def variation_maps(trained: Sequence[MeasuredTraining]) -> Figure:

@@ -14,13 +14,14 @@ from SinGAN.runs.run import Run
 FACTORS = 4  # values of the ready study of scale factors, at most
 
 
-def variations(run: Run, study: str | None, vary: Sequence[str]) -> Varied:
+def variations(run: Run, study: str | None, vary: Sequence[str], needs_some: bool = True) -> Varied:
     """The options to vary, with their values as text.
 
     Arguments:
         run: the run, from whose options and picture a study's values may follow.
         study: the name of a ready-made study, if one is asked for.
         vary: options and values that the user names, each as alpha=0,1,10.
+        needs_some: whether there must be one.
 
     Raises:
         ValueError: an option is named twice, or none is, or one is none.
@@ -31,7 +32,7 @@ def variations(run: Run, study: str | None, vary: Sequence[str]) -> Varied:
     if len(set(names)) < len(names):
         raise ValueError(f"`vary` and `study` name a flag twice: {', '.join(names)}")
     varied = {**ready_made, **dict(named)}
-    if not varied:
+    if not varied and needs_some:
         raise ValueError(f"nothing to study: name flags with `vary`, or one of `study` {', '.join(STUDIES)}")
     if study == "niter":
         varied["niter"] = list(dict.fromkeys(str(max(1, run.options.niter // part)) for part in (8, 4, 2, 1)))

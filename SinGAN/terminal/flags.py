@@ -21,7 +21,12 @@ Kind = TypeVar("Kind")
 Flags = argparse.Namespace
 GROUPS = ("run", "networks", "pyramid", "training")  # headings of the help that all commands share, in this order
 BadFlag = argparse.ArgumentTypeError  # what a converter of a flag raises
-NAMING = ("scale_factor", "alpha", "nc_im")  # of the model's options, those that count where nothing is trained
+NAMING = (
+    "scale_factor",
+    "alpha",
+    "nc_im",
+    "max_size",
+)  # of the model's options, those that count where nothing is trained
 NEEDLESS = ("jobs_per_gpu", "ray")  # of the run's options, likewise those that don't
 KNOWN_AS = {
     "seed": "manualSeed", "image": "input_name", "input": "input_name", "picture": "input_name", "epochs": "niter",
@@ -133,7 +138,7 @@ def parser(
         names |= {name for name, entry in options_of(RunOptions).items() if entry.group == "training"}
         hidden = {name: {"help": argparse.SUPPRESS} for name in names}
         result.epilog = (
-            "The flags of main_train.py that shape a model are taken, too, and have no effect: the model keeps its own."
+            "The flags of main_train.py that shape a model are taken, too, and have no effect: a model keeps its own."
         )
     add_options(result, RunOptions, {**hidden, **changes})
     add_options(result, ModelOptions, hidden, task)

@@ -1,5 +1,6 @@
 """SinGAN from Python: five lines do the job, on arrays as well as files."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from SinGAN.library.model import Model
 from SinGAN.pictures import images
 from SinGAN.runs.events import Losses, Progress
 from tests.conftest import stripes
+from tests.patches.test_patches import scene
 from tests.workspace import SMALL, Capture, Workspace
 
 TINY: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "max_size": 24, "niter": 2}
@@ -208,3 +210,54 @@ def test_a_folder_that_the_script_left_unfinished_is_refused(tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError, match="no trained model in"):
         SinGAN.load(tmp_path / "nowhere")
     assert "--niter" in SMALL  # the same sizes as TINY's
+
+
+@pytest.mark.parametrize("method", ["patches", "denoise"])
+def test_pictures_without_a_model(method: str) -> None:
+    made = SinGAN.instant(images.to_levels(scene(36, 44)), method, max_size=40, device="cpu")
+    assert repr(made) == f"<SinGAN.instant by {method}: {len(made)} scales, 33 x 40 pixels>"
+    assert made.picture.shape == (33, 40, 3)
+    samples = made.sample(2, scale_h=1.5, seed=1)
+    assert samples.shape == (2, 33, 60, 3)
+    assert samples.dtype == np.uint8
+    assert np.array_equal(made.sample(1, scale_h=1.5, seed=1)[0], samples[0])
+    mask = np.zeros((33, 40), dtype=np.uint8)
+    mask[10:20, 12:26] = 255
+    edited = made.picture.copy()
+    edited[10:20, 12:26] = 255
+    for name in ("edit", "harmonize"):
+        assert getattr(made, name)(edited, mask, start_scale=1, seed=1).shape == (1, 33, 40, 3)
+    assert made.edit(edited, start_scale=1, blend=False, seed=1).shape == (1, 33, 40, 3)
+    assert made.paint(edited, start_scale=1, count=2, seed=1).shape == (2, 33, 40, 3)
+    assert made.retarget(scale_h=0.9, seed=1).shape == (1, 33, 36, 3)
+    filled = made.inpaint(mask, 2, fill=(0, 0, 0), seed=1)
+    assert np.array_equal(filled[0][mask == 0], made.picture[mask == 0])
+    assert made.analogy(edited[:30], seed=1).shape == (1, 30, 40, 3)
+    assert made.tile(seed=1).shape == (1, 33, 40, 3)
+
+
+def test_what_an_instant_model_refuses(levels: images.Levels) -> None:
+    for arguments, words in (
+        ({"method": "magic"}, "`method` must be one of patches, denoise, not magic"),
+        ({"variety": "some"}, "`variety` must be one of low, medium, high, not some"),
+        ({"nc_im": 4}, "`picture` has no alpha channel"),
+        ({"max_size": 0}, "`max_size` must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            SinGAN.instant(levels, **arguments, device="cpu")
+    made = SinGAN.instant(levels, device="cpu")
+    with pytest.raises(ValueError, match="`count` must be at least 1"):
+        made.sample(0)
+    with pytest.raises(ValueError, match="marks no pixel"):
+        made.inpaint(np.zeros((20, 28), dtype=np.uint8))
+    with pytest.raises(ValueError, match="three levels of 0 to 255"):
+        made.inpaint(np.eye(20, 28, dtype=np.uint8) * 255, fill=(1, 2, 300))
+    with pytest.raises(ValueError, match="`scale_h` must be above 0"):
+        made.tile(scale_h=0)
+
+
+def test_a_models_samples_are_refined(model: Model) -> None:
+    samples = model.sample(2, seed=1)
+    refined = model.refine(samples)
+    assert refined.shape == samples.shape
+    assert not np.array_equal(refined, samples)

@@ -104,14 +104,12 @@ def test_constant_and_tiny_pictures_have_patch_distances() -> None:
 
 
 def test_a_table_says_what_is_missing() -> None:
-    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, [0.5, 0.125], None, None)
+    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, 0.375, 0.0625, [0.5, 0.125], None, None)
     assert as_json(found)["diversity"] is None
     head, row = table(table_rows([found], (41, 60)), right=True)
-    assert (
-        " ".join(head.split())
-        == "start scale SIFID (std) diversity copied (textured) SWD 41x60 SWD 21x30 LPIPS next LPIPS pairs"
-    )
-    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.5000", "0.1250", "-", "-"]
+    names = "start scale SIFID (std) diversity copied (textured) coherent largest SWD 41x60 SWD 21x30"
+    assert " ".join(head.split()) == f"{names} LPIPS next LPIPS pairs"
+    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.3750", "0.0625", "0.5000", "0.1250", "-", "-"]
 
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
@@ -210,7 +208,7 @@ def test_without_weights_the_rest_is_measured(trained: Workspace, capsys: Captur
 
 
 def test_near_copies_are_called_so(trained: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("SIFID.evaluation.draw_samples", lambda pyramid, *more: pyramid.scales[-1].real)
+    monkeypatch.setattr("SinGAN.patches.makers.Trained.sample", lambda maker, *more: [maker.pyramid.scales[-1].real])
     (row,) = rows(evaluate(trained))
     assert row["copy_score"] == 1
     assert row["diversity"] == 0

@@ -1,0 +1,97 @@
+"""What patches do without any training: other proportions, filled holes, analogies and tiles."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from SinGAN.commands.command import Command
+from SinGAN.commands.sample import Enlargement, as_size
+from SinGAN.commands.source import instant_of
+from SinGAN.options.instant import AnalogyOptions, InpaintOptions, RetargetOptions, TileOptions
+from SinGAN.options.methods import PatchOptions
+from SinGAN.patches.engine import Instant, reduced
+from SinGAN.pictures import images, masks
+from SinGAN.runs.results import write_results
+from SinGAN.runs.run import Run
+from SinGAN.storage import layout
+
+
+def retarget(run: Run, options: RetargetOptions) -> None:
+    """Write the picture in other proportions."""
+    engine, label = engine_of(run, options)
+    height, width = engine.real.shape[-2:]
+    titles: dict[str, Enlargement] = {
+        f"size={text.lower()}": (as_size(text)[0] / height, as_size(text)[1] / width) for text in options.size
+    } or {f"scale_v={options.scale_v:f}_scale_h={options.scale_h:f}": (options.scale_v, options.scale_h)}
+    for title, enlargement in titles.items():
+        pictures = engine.retarget(run.fresh_rng(), options.num_samples, enlargement)
+        folder = layout.of_method(layout.retargeted(run.out, run.name, title), label)
+        write(folder, pictures, options.num_samples, {})
+        print(f"random seed: {run.seed}\nretargeted pictures: {folder}")
+
+
+def inpaint(run: Run, options: InpaintOptions) -> None:
+    """Write the picture with what its mask marks made anew, in several variants."""
+    engine, label = engine_of(run, options)
+    real, file = engine.real, options.mask or masks.find_mask(run.picture)
+    if file is None:
+        raise FileNotFoundError(
+            f"no mask {run.picture.with_name(f'{run.picture.stem}_mask.png')}: draw there, white on black, "
+            "what is to come anew, or name another file with `mask`"
+        )
+    marks = masks.checked(masks.marked(images.read_like(file, real, channels=3)), str(file))
+    hole = torch.from_numpy(marks).to(real)[None, None]
+    filled = engine.colour(options.fill) if options.fill else engine.ring(hole)
+    pictures = engine.inpaint(hole, filled, run.fresh_rng(), options.num_samples)
+    folder = layout.of_method(layout.inpainted(run.out, run.name, file.name), label)
+    shown = {"original": real, "hole": torch.where(hole > 0, filled, real)}
+    write(folder, pictures, options.num_samples, shown)
+    print(f"mask: {file}\nrandom seed: {run.seed}\npictures with the hole filled: {folder}")
+
+
+def analogy(run: Run, options: AnalogyOptions) -> None:
+    """Write pictures with the reference's structure and the picture's texture."""
+    engine, label = engine_of(run, options)
+    real = engine.real
+    structure = images.read(options.ref_dir / options.ref_name, real.shape[1], opaque=True).to(real.device)
+    structure = reduced(structure, run.pyramid.max_size)
+    pictures = engine.analogy(structure, run.fresh_rng(), options.num_samples)
+    folder = layout.of_method(layout.analogy(run.out, run.name, options.ref_name), label)
+    write(folder, pictures, options.num_samples, {})
+    print(f"random seed: {run.seed}\nanalogies: {folder}")
+
+
+def tile(run: Run, options: TileOptions) -> None:
+    """Write tiles, and a preview of each, laid side by side."""
+    engine, label = engine_of(run, options)
+    enlargement = options.scale_v, options.scale_h
+    pictures = engine.tile(run.fresh_rng(), options.num_samples, enlargement)
+    title = f"scale_v={options.scale_v:f}_scale_h={options.scale_h:f}"
+    folder = layout.of_method(layout.tile(run.out, run.name, title), label)
+    write(folder, pictures, options.num_samples, {}, repeat=options.repeat)
+    times = f"{options.repeat} x {options.repeat}"
+    print(f"random seed: {run.seed}\ntiles, and {times} of each as a preview: {folder}")
+
+
+def engine_of(run: Run, options: PatchOptions) -> tuple[Instant, str]:
+    """The instant engine, and the label of its results."""
+    source = instant_of(run, options)
+    assert isinstance(source.maker, Instant)
+    return source.maker, source.label
+
+
+def write(folder: Path, pictures: Iterator[Tensor], count: int, firsts: dict[str, Tensor], repeat: int = 1) -> None:
+    """Write ``pictures`` (1, C, H, W) as 0.png, 1.png, .., and a preview of each, ``repeat`` times down and across."""
+    made = list(tqdm(pictures, total=count, unit="picture", disable=None, leave=False))
+    named = {str(index): picture for index, picture in enumerate(made)}
+    previews = {f"{name}_{repeat}x{repeat}": picture.repeat(1, 1, repeat, repeat) for name, picture in named.items()}
+    write_results(folder, firsts, named, previews if repeat > 1 else {})
+
+
+main_retarget = Command("retarget", retarget)
+main_inpaint = Command("inpaint", inpaint)
+main_analogy = Command("analogy", analogy)
+main_tile = Command("tile", tile)

@@ -1,0 +1,57 @@
+"""The options of the tasks that only patches do: nothing is trained for them."""
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+from SinGAN.options.applications import COUNT, reference_folder
+from SinGAN.options.methods import DENOISE, PATCHES, SIZE, PatchOptions
+from SinGAN.options.option import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetargetOptions(PatchOptions):
+    """Other proportions, without stretching."""
+
+    scale_h: float = option(1.5, "width, in pictures", group="retargeting", above=0)
+    scale_v: float = option(1.0, "height, in pictures", group="retargeting", above=0)
+    size: tuple[str, ...] = option(
+        (), "in place of these: width x height in pixels, as 400x200; one or several", group="retargeting", **SIZE
+    )
+    num_samples: int = option(1, "pictures of each size", group="retargeting", **COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintOptions(PatchOptions):
+    """A hole, made from the rest."""
+
+    mask: Path | None = option(
+        None, "picture that is white where something new is to come", group="inpainting", unset="<picture>_mask"
+    )
+    fill: tuple[int, ...] = option(
+        (), "colour that the hole starts from, as 90 140 60: it decides what comes there (method patches)",
+        group="inpainting", least=0, most=255, unset="the mean round the hole",
+    )  # fmt: skip
+    num_samples: int = option(3, "variants", group="inpainting", **COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalogyOptions(PatchOptions):
+    """The structure of one picture, the texture of another."""
+
+    ref_name: str = option(MISSING, "the structure: a file in --ref_dir", group="analogy")
+    ref_dir: Path = reference_folder("Images")
+    num_samples: int = option(1, "how many", group="analogy", **COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileOptions(PatchOptions):
+    """A tile that repeats without a seam."""
+
+    method: str = option(
+        DENOISE, "denoise: by patch diffusion; patches: by nearest neighbours",
+        group="method", choices=(PATCHES, DENOISE),
+    )  # fmt: skip
+    scale_h: float = option(1.0, "width, in pictures", group="tile", above=0)
+    scale_v: float = option(1.0, "height, in pictures", group="tile", above=0)
+    repeat: int = option(3, "rows and columns of the preview", group="tile", least=1, most=20)
+    num_samples: int = option(1, "how many", group="tile", **COUNT)

@@ -1,0 +1,1 @@
+"""The instant engine: pictures made of the training picture's own patches, without training."""

@@ -1,0 +1,221 @@
+"""The instant engine: every application on the patches of one picture, as functions of tensors."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SinGAN import manipulate
+from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches import pyramids
+from SinGAN.patches.balance import BALANCES, Balance
+from SinGAN.patches.denoise import DenoiseScale
+from SinGAN.patches.makers import Refiner
+from SinGAN.patches.neighbours import NeighbourScale
+from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
+from SinGAN.planning import enlarged
+
+SIGMAS = {"low": 0.4, "medium": 0.75, "high": 1.5}  # of the noise that nearest neighbours start from, by variety
+COARSEST = {"low": 18, "medium": 20, "high": 24}  # shorter sides of the level where diffusion starts, likewise
+COMPLETE = 0.005  # alpha, where all kinds of things shall be used
+PAINTED = 0.002  # the same for paints: fewer strokes get lost
+FADING = 0.85  # of sigma from level to level: the finer it is, the less noise undoes its layout
+VARIANTS = 0.25  # sigma of the second picture and later ones, where the first needs no noise
+SMALL = 0.24  # size of the level where inpainting and analogies start, in parts of the picture
+RING = 3  # pixels round a hole whose mean is its first colour
+
+
+def reduced(image: Tensor, max_size: int) -> Tensor:
+    """``image`` (1, C, H, W), in [-1, 1], its longer side reduced to ``max_size`` where that is less."""
+    ratio = max_size / max(image.shape[-2:])
+    if ratio >= 1:
+        return image
+    size = math.ceil(ratio * image.shape[-2] - 1e-9), math.ceil(ratio * image.shape[-1] - 1e-9)
+    return resized(image, size).clamp(-1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """One picture, and a way to make others of its patches."""
+
+    real: Tensor  # (1, C, H, W), in [-1, 1]
+    method: str = "denoise"  # patches or denoise
+    variety: str = "medium"  # low, medium or high: how far from the picture
+    balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
+
+    @property
+    def by_neighbours(self) -> bool:
+        """Whether nearest neighbours make the pictures, not diffusion."""
+        return self.method == "patches"
+
+    def _neighbours(self, **changes: object) -> PatchPyramid[NeighbourScale]:
+        return pyramids.neighbours(self.real, **{"sigma": SIGMAS[self.variety], **changes})  # type: ignore[arg-type]
+
+    def _denoising(self, **changes: object) -> PatchPyramid[DenoiseScale]:
+        settings = {"coarsest": COARSEST[self.variety], "balance": BALANCES[self.balance], **changes}
+        return pyramids.denoising(self.real, **settings)  # type: ignore[arg-type]
+
+    @cached_property
+    def pyramid(self) -> PatchPyramid[NeighbourScale] | PatchPyramid[DenoiseScale]:
+        """The levels that samples and edits are made of."""
+        return self._neighbours() if self.by_neighbours else self._denoising()
+
+    def sample(
+        self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
+    ) -> Iterator[Tensor]:
+        """``count`` random samples (1, C, H, W); the first ones don't depend on ``count``.
+
+        A ``start`` level above 0 keeps the picture's own layout. ``enlargement`` multiplies height and width.
+
+        Raises:
+            ValueError: there is no such level.
+        """
+        manipulate.check_start_scale(start, len(self.pyramid))
+        if self.by_neighbours:
+            levels = self._by_neighbours()
+            if start:
+                sigma = SIGMAS[self.variety] * FADING**start
+                levels = beginning(levels, start, levels.scales[start].real, sigma)
+            return manipulate.sample(levels, rng, count, 0, enlargement)
+        if start == 0 or enlargement != SAME_SIZE:
+            return manipulate.sample(self.pyramid, rng, count, start, enlargement)
+        coarse = self.pyramid.scales[start - 1].real
+        return (manipulate.run_from(self.pyramid, coarse, start, rng) for _ in range(count))
+
+    def _by_neighbours(self) -> PatchPyramid[NeighbourScale]:
+        return self.pyramid  # type: ignore[return-value]
+
+    def retouch(
+        self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
+    ) -> Retouched:
+        """``count`` pictures of an edit, put in at each of ``scales``, and blended by ``mask``: as ``manipulate``'s."""
+        if not self.by_neighbours:
+            return manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
+        generated = {scale: self._inject(self._by_neighbours(), reference, scale, rng, count) for scale in scales}
+        blended = {scale: manipulate.blend(self.real, pictures, mask) for scale, pictures in generated.items()}
+        return Retouched(self.real, reference, mask, generated, blended)
+
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
+        if not self.by_neighbours:
+            return manipulate.inject(self.pyramid, strokes, scale, rng, count)
+        return self._inject(self._neighbours(completeness=PAINTED), strokes, scale, rng, count)
+
+    def _inject(
+        self,
+        levels: PatchPyramid[NeighbourScale],
+        reference: Tensor,
+        scale: int,
+        rng: torch.Generator,
+        count: int,
+    ) -> Tensor:
+        """``count`` pictures (count, C, H, W) that begin at ``scale`` with ``reference`` (1, C, H, W), shrunk."""
+        guess = resized(reference, levels.scales[scale].size)
+        return torch.cat(list(self._variants(levels, scale, guess, rng, count)))
+
+    def _variants(
+        self,
+        levels: PatchPyramid[NeighbourScale],
+        start: int,
+        guess: Tensor,
+        rng: torch.Generator,
+        count: int,
+        enlargement: tuple[float, float] = SAME_SIZE,
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) from ``guess`` (1, C, h, w): the first from itself, others from near it."""
+        first = beginning(levels, start, guess, repeats=1)
+        yield from manipulate.sample(first, rng, 1, 0, enlargement)
+        nearby = replace(first, scales=(replace(first.scales[0], sigma=VARIANTS), *first.scales[1:]))
+        yield from manipulate.sample(nearby, rng, count - 1, 0, enlargement)
+
+    def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
+
+        The picture is stretched at the coarsest level only; its patches undo that at the finer ones.
+
+        Raises:
+            ValueError: the size leaves no pixel.
+        """
+        if min(enlarged(self.pyramid.scales[-1].size, enlargement)) < 1:
+            raise ValueError("the size asked for leaves no pixel: raise `scale_h`, `scale_v` or `size`")
+        if self.by_neighbours:
+            coarsest = max(14, math.ceil(min(self.real.shape[-2:]) * 0.8**8))
+            levels = self._neighbours(ratio=0.8, coarsest=coarsest, completeness=COMPLETE)
+            first = levels.scales[0]
+            levels = replace(levels, scales=(replace(first, repeats=10), *levels.scales[1:]))
+            wide = resized(first.real, enlarged(first.size, enlargement))
+            return self._variants(levels, 0, wide, rng, count, enlargement)
+        diffusing = self._denoising(coarsest=16, steps=25, eta=1.0, balance=Balance(0))
+        return self._from_coarse(diffusing, self.real, enlargement, rng, count)
+
+    def _from_coarse(
+        self,
+        levels: PatchPyramid[DenoiseScale],
+        image: Tensor,
+        enlargement: tuple[float, float],
+        rng: torch.Generator,
+        count: int,
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) whose coarsest level is that of ``image`` (1, C, H, W), stretched."""
+        coarse = resized(image, enlarged(levels.scales[0].size, enlargement))
+        start = min(1, len(levels) - 1)
+        return (levels.generate(levels.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
+
+    def inpaint(self, hole: Tensor, fill: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is made from the rest.
+
+        ``fill`` (1, C, 1, 1), the colour that the search starts from in the hole, decides what comes there.
+
+        Raises:
+            ValueError: no patch is whole.
+        """
+        if not self.by_neighbours:
+            polish = Refiner(self.real, hole=hole)
+            return map(polish, manipulate.sample(self._denoising(hole=hole, balance=Balance(0)), rng, count))
+        levels = self._neighbours(coarsest=self._small_level(), hole=hole)
+        guess = resized(torch.where(hole > 0, fill, self.real), levels.scales[0].size)
+        return self._variants(levels, 0, guess, rng, count)
+
+    def colour(self, fill: Sequence[int]) -> Tensor:
+        """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the picture; one level is grey.
+
+        Raises:
+            ValueError: there are neither one nor as many as colours.
+        """
+        colours = min(self.real.shape[1], 3)
+        if len(fill) not in (1, colours):
+            raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
+        opaque = [255] * (self.real.shape[1] - colours)
+        levels = [*(list(fill) * colours if len(fill) == 1 else fill), *opaque]
+        return (torch.tensor(levels).to(self.real) / 127.5 - 1)[None, :, None, None]
+
+    def ring(self, hole: Tensor) -> Tensor:
+        """The mean colour (1, C, 1, 1) of the pixels just outside ``hole`` (1, 1, H, W)."""
+        outside = F.max_pool2d(hole, 2 * RING + 1, stride=1, padding=RING) - hole
+        return (self.real * outside).sum(dim=(2, 3), keepdim=True) / outside.sum().clamp(min=1)
+
+    def _small_level(self) -> int:
+        """The shorter side of the level where holes and analogies begin."""
+        return max(14, math.ceil(SMALL * min(self.real.shape[-2:])))
+
+    def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this picture's texture."""
+        enlargement = structure.shape[-2] / self.real.shape[-2], structure.shape[-1] / self.real.shape[-1]
+        if not self.by_neighbours:
+            return self._from_coarse(self._denoising(), structure, enlargement, rng, count)
+        levels = self._neighbours(coarsest=self._small_level(), completeness=COMPLETE)
+        guess = resized(structure, enlarged(levels.scales[0].size, enlargement))
+        return self._variants(levels, 0, guess, rng, count, enlargement)
+
+    def tile(
+        self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that can be laid side by side without a seam."""
+        if self.by_neighbours:
+            return manipulate.sample(self._neighbours(wraps=True), rng, count, 0, enlargement)
+        tiles = manipulate.sample(self._denoising(wraps=True), rng, count, 0, enlargement)
+        return map(Refiner(self.real, wraps=True), tiles)

@@ -1,0 +1,19 @@
+"""Make what a mask marks anew from the rest of the picture, at once."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
+from SinGAN.terminal.script import quiet_interrupts
+
+if __name__ == "__main__":
+    quiet_interrupts("inpaint")  # before the imports that take seconds
+
+from SinGAN.commands.untrained import main_inpaint
+
+main = main_inpaint
+
+if __name__ == "__main__":
+    main()

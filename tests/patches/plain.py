@@ -1,0 +1,77 @@
+"""Both algorithms once more, plain and slow, in float64 and with loops: what the fast ones are compared with."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def patches_of(image: Tensor, p: int) -> Tensor:
+    """All patches (N, d) of ``image`` (1, C, H, W), one by one."""
+    height, width = image.shape[-2:]
+    return torch.stack([
+        image[0, :, top : top + p, left : left + p].flatten()
+        for top in range(height - p + 1)
+        for left in range(width - p + 1)
+    ])  # fmt: skip
+
+
+def voted(patches: Tensor, like: Tensor, p: int, sigma: float) -> Tensor:
+    """The image of the shape of ``like`` that ``patches`` make, each pixel a weighted mean."""
+    total, weight = torch.zeros_like(like), torch.zeros_like(like[:, :1])
+    half = (p - 1) / 2
+    line = [(place - half) / half for place in range(p)]
+    bump = torch.tensor([[math.exp(-(u**2 + v**2) / (2 * sigma**2)) for v in line] for u in line], dtype=like.dtype)
+    width = like.shape[-1] - p + 1
+    for index, patch in enumerate(patches):
+        top, left = divmod(index, width)
+        total[0, :, top : top + p, left : left + p] += patch.reshape(-1, p, p) * bump
+        weight[0, 0, top : top + p, left : left + p] += bump
+    return total / weight
+
+
+def nearest_neighbours(reals: list[Tensor], noise: Tensor, sigma: float, repeats: int, p: int = 7) -> Tensor:
+    """GPNN from ``reals``, coarse to fine, each (1, C, H, W) in [-1, 1]: its official variant, without completeness."""
+    image = (reals[0] + 1) / 2 + sigma * noise
+    for level, real in enumerate(reals):
+        values = patches_of((real + 1) / 2, p)
+        keys = values if level == 0 else patches_of((resized(reals[level - 1], real) + 1) / 2, p)
+        for _ in range(1 if level == 0 else repeats):
+            found = torch.cdist(patches_of(image, p), keys, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
+            image = voted(values[found], image, p, 1.7)
+        if level + 1 < len(reals):
+            image = (resized(image * 2 - 1, reals[level + 1]) + 1) / 2
+    return image * 2 - 1
+
+
+def resized(image: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(image, like.shape[-2:], mode="bicubic", antialias=True)
+
+
+def diffused(reals: list[Tensor], noises: list[Tensor], factor: float, p: int = 15, rounds: int = 0) -> Tensor:
+    """Closed-form patch diffusion from ``reals`` and a noise map for each, coarse to fine; balanced in ``rounds``."""
+    result: Tensor | None = None
+    sigmas = [0.0, *(1e-4 + (1 - 1e-4) * step / 9 for step in range(10))]
+    for real, noise in zip(reals, noises, strict=True):
+        image, keys = noise, patches_of(real, p)
+        coarse = None if result is None else resized(result, real)
+        for step in range(10, 0, -1):
+            sigma, after = sigmas[step], sigmas[step - 1]
+            alpha = 1 - sigma
+            queries = patches_of(image, p)
+            scores = -(queries[:, None] - alpha * keys).square().sum(dim=2) / (2 * sigma**2)
+            bias = torch.zeros(len(keys), dtype=scores.dtype)
+            for _ in range(rounds):
+                used = (scores + bias).log_softmax(dim=1).logsumexp(dim=0)
+                bias = bias + math.log(len(queries) / len(keys)) - used
+            clean = voted((scores + bias).softmax(dim=1) @ keys, image, p, 0.2)
+            rest = (image - alpha * clean) / sigma
+            if coarse is not None and step > 1:
+                small = math.ceil(real.shape[-2] * factor), math.ceil(real.shape[-1] * factor)
+                low = F.interpolate(clean, small, mode="bicubic", antialias=True)
+                clean = clean - resized(low, real) + coarse
+            image = clean if step == 1 else (1 - after) * clean + after * rest
+        result = image.clamp(-1, 1)
+    assert result is not None
+    return result
