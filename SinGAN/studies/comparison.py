@@ -64,6 +64,11 @@ class MeasuredTraining:
         ]
 
 
+def columns(trained: Sequence[MeasuredTraining]) -> tuple[str, ...]:
+    """The columns of the tables; seconds, which differ each time, only beside methods that don't train."""
+    return COLUMNS if any(training.reconstruction is None for training in trained) else COLUMNS[:-1]
+
+
 def groups(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraining]]:
     """The trainings by label: those of a group differ only in their seed."""
     by_label: dict[str, list[MeasuredTraining]] = {}
@@ -81,17 +86,25 @@ def as_csv(trained: Sequence[MeasuredTraining]) -> str:
     """The measures as CSV: a row for each training."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*trained[0].varied, "seed", *COLUMNS])
+    names = columns(trained)
+    writer.writerow([*trained[0].varied, "seed", *names])
     for training in trained:
-        writer.writerow([*training.varied.values(), training.seed, *(f"{number:.6g}" for number in training.numbers())])
+        writer.writerow(
+            [
+                *training.varied.values(),
+                training.seed,
+                *(f"{number:.6g}" for number in training.numbers()[: len(names)]),
+            ]
+        )
     return text.getvalue()
 
 
 def as_markdown(trained: Sequence[MeasuredTraining]) -> str:
     """The measures as a Markdown table: a row for each combination, means and deviations over its seeds."""
-    rows = [[*trained[0].varied, *COLUMNS], ["---"] * (len(trained[0].varied) + len(COLUMNS))]
+    names = [*trained[0].varied, *columns(trained)]
+    rows = [names, ["---"] * len(names)]
     for group in groups(trained).values():
-        numbers = np.array([training.numbers() for training in group])
+        numbers = np.array([training.numbers()[: len(columns(trained))] for training in group])
         spread = numbers.std(axis=0)
         cells = [f"{mean:.4g}" for mean in numbers.mean(axis=0)]
         if len(group) > 1:

@@ -24,6 +24,7 @@ import paint2image
 import random_samples
 import SR
 import study
+import tile
 from SIFID import evaluate
 from SIFID.inception import inception
 from SinGAN import __main__ as singan
@@ -104,6 +105,10 @@ CASES = {
     "new base after paint": Case(ANEW, (TRAIN, PAINT)),
     "samples": Case(SAMPLES, (TRAIN,)),
     "samples anew": Case((SAMPLES[0], f"{SAMPLES[1]} --manualSeed 5 --overwrite"), (TRAIN, SAMPLES)),
+    "samples at once": Case(
+        (SAMPLES[0], "USE --not_cuda --manualSeed 1 --mode random_samples --num_samples 2 --method patches")
+    ),
+    "tile at once": Case((tile.main, "USE --not_cuda --manualSeed 1 --repeat 2 --method patches")),
     "edit": Case(
         (
             editing.main,
