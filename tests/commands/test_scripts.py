@@ -440,4 +440,4 @@ def test_help_and_a_typo_are_answered_before_anything_slow_is_imported(script: s
 def test_the_help_of_a_script_shows_its_own_flags_first_and_none_without_effect(script: str) -> None:
     out = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True).stdout
     assert out.index("--num_samples") < out.index("--input_name") < out.index("--scale_factor")
-    assert not [flag for flag in ("--niter", "--lr_g", "--engine", "--ray", "--max_size") if flag in out]
+    assert not [flag for flag in ("--niter", "--lr_g", "--engine", "--ray", "--min_size") if flag in out]

@@ -114,7 +114,7 @@ def test_neighbours_without_noise_give_the_picture_back() -> None:
     assert float((levels.generate(levels.z_rec()) - image).abs().mean()) < 0.5 / 127.5
 
 
-@pytest.mark.parametrize("rounds", [0, 20])
+@pytest.mark.parametrize("rounds", [pytest.param(0, marks=pytest.mark.slow), 20])
 def test_diffusion_is_that_of_the_plain_algorithm(rounds: int) -> None:
     """In all directions, and but for what a patch's outer pixels weigh: 2 % and less of its centre."""
     image = scene(24, 32).double()
@@ -193,7 +193,9 @@ def test_a_small_alpha_uses_every_patch() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(
+    "channels", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_samples_of_every_kind(method: str, channels: int) -> None:
     image = torch.cat([scene(40, 52), torch.ones(1, 1, 40, 52)], dim=1)[:, :channels]
     engine = Instant(image, method)
@@ -226,7 +228,7 @@ def test_the_number_of_threads_changes_no_bit(method: str) -> None:
     assert torch.equal(*results)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_variety_and_balance_change_samples(method: str) -> None:
     image = scene()
     pairs = [("variety", "low", "high"), *([("balance", "off", "full")] if method == "denoise" else [])]
@@ -311,7 +313,7 @@ def test_the_seam_of_a_tile_is_as_smooth_as_its_inside(method: str) -> None:
     assert float(seam[0]) > 2 * float(seam[1:].median())  # what an ordinary sample would do
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_retargeting_and_analogies_have_the_sizes_asked_for(method: str) -> None:
     image, engine = scene(), Instant(scene(), method)
     assert [picture.shape[2:] for picture in engine.retarget(seeded(), 2, (1.0, 1.6))] == [(44, 90)] * 2
