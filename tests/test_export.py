@@ -84,6 +84,7 @@ def test_torchscript_makes_the_pyramids_images(
 
 
 @pytest.mark.filterwarnings("default")  # the exporter's own
+@pytest.mark.slow
 def test_onnx_makes_the_pyramids_images(tmp_path: Path, rng: torch.Generator, pyramid: Trained) -> None:
     pyramid = pyramid.below(3)  # the exporter takes seconds a scale
     generate = onnx(pyramid, tmp_path)

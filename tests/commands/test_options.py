@@ -43,7 +43,7 @@ from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, refusal
 CPU = torch.device("cpu")
 
 
-OFTEN = ("looks", "multiscale", "sesame", "dropout", "weights", "sketch")  # the others have tests of their own
+OFTEN = ("multiscale", "sesame", "dropout", "weights", "sketch")  # the others have tests of their own
 
 
 @pytest.fixture(params=[name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in KNOBS])

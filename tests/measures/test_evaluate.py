@@ -254,14 +254,16 @@ def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: P
     assert row["lpips_pairs"] > 0
 
 
-def test_lpips_over_all_pairs_of_twenty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two kinds of samples, ten and ten, 100 of 190 pairs differ; to the next one 2 of 20 do."""
+def test_lpips_over_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two kinds of samples, two and two, 4 of 6 pairs differ; to the next one 2 of 4 do."""
     lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+    assert fidelity.PAIRED == 20
+    monkeypatch.setattr(fidelity, "PAIRED", 4)
     other = REAL.flip(-1)
     single = fidelity.lpips_diversity(torch.cat([REAL, other]))
-    kinds = torch.cat([*[REAL] * 10, *[other] * 10, *[other] * 5])  # beyond 20 none counts
-    assert fidelity.lpips_pairs(kinds) == pytest.approx(single * 100 / 190, rel=1e-4)
-    assert fidelity.lpips_diversity(kinds[:20]) == pytest.approx(single * 2 / 20, rel=1e-4)
+    kinds = torch.cat([REAL, REAL, other, other, other])  # beyond PAIRED none counts
+    assert fidelity.lpips_pairs(kinds) == pytest.approx(single * 4 / 6, rel=1e-4)
+    assert fidelity.lpips_diversity(kinds[:4]) == pytest.approx(single * 2 / 4, rel=1e-4)
     with pytest.raises(ValueError, match="two of them"):
         fidelity.lpips_pairs(REAL)
 

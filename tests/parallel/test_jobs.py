@@ -130,7 +130,7 @@ def together(workspace: Workspace, names: list[str], *more: str) -> int:
 
 
 @pytest.mark.usefixtures("whole_plots")
-@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Capture, count: int) -> None:
     alone, many = Workspace(tmp_path / "alone"), Workspace(tmp_path / "many")
     for workspace in (alone, many):

@@ -174,6 +174,12 @@ def test_equal_plans_are_trained_once_and_told(workspace: Workspace, capsys: Cap
     out = capsys.readouterr().out
     assert "2 trainings, 2 of them to be done" in out
     assert "--scale_factor 0.2 and 0.3 give the picture the same 3 scales (factor 0.577): trained once" in out
+
+
+@pytest.mark.slow
+def test_equal_plans_are_one_row(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("x.png", 48, 36)
+    vary = ["--vary", "scale_factor=0.2,0.3,0.75", "--max_size", "48", "--niter", "1"]
     run(workspace, "--vary", "scale_factor=0.3", "--max_size", "48", "--niter", "1")
     capsys.readouterr()
     run(workspace, *vary)
