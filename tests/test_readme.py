@@ -65,6 +65,7 @@ def status(main: Callable[[Sequence[str]], object], words: Sequence[str]) -> obj
     return 0
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_order_in_one_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

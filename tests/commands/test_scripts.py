@@ -424,8 +424,13 @@ SLOW = {"torch", "numpy", "scipy", "skimage", "matplotlib", "PIL"}
 SCRIPTS = [*sorted(file.name for file in ROOT.glob("*.py") if file.name != "config.py"), "SIFID/evaluate.py"]
 
 
-@pytest.mark.parametrize("flags", [["-h"], ["--nitre", "3"]], ids=["help", "typo"])
-@pytest.mark.parametrize("script", [*SCRIPTS, "SIFID/sifid_score.py", "-m SinGAN train", "-m SinGAN.export"])
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [
+        *((script, ["-h"]) for script in (*SCRIPTS, "SIFID/sifid_score.py", "-m SinGAN train", "-m SinGAN.export")),
+        *((script, ["--nitre", "3"]) for script in ("main_train.py", "SIFID/evaluate.py", "-m SinGAN train")),
+    ],
+)
 def test_help_and_a_typo_are_answered_before_anything_slow_is_imported(script: str, flags: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *script.split(), *flags], cwd=ROOT, capture_output=True, text=True

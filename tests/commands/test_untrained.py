@@ -24,8 +24,6 @@ from tests.measures.test_evaluate import rows
 from tests.patches.test_patches import scene
 from tests.workspace import Capture, Workspace, refusal
 
-METHODS = ("patches", "denoise")
-
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
@@ -38,7 +36,7 @@ def run(main: Callable[[Sequence[str]], object], workspace: Workspace, *more: st
     main([*workspace.flags(), "--not_cuda", "--manualSeed", "1", *more])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_samples_without_a_model(workspace: Workspace, capsys: Capture, method: str) -> None:
     flags = ["--mode", "random_samples", "--method", method, "--num_samples", "2"]
     run(random_samples.main, workspace, *flags)
@@ -65,7 +63,7 @@ def test_other_settings_have_folders_of_their_own(workspace: Workspace, capsys: 
     assert names == {"method=denoise,variety=high,balance=off,max_size=40", "method=patches,nc_im=1"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, method: str) -> None:
     picture = Image.open(workspace.inputs / "x.png")
     mask = Image.new("L", picture.size)
@@ -86,7 +84,7 @@ def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, 
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_the_new_tasks(workspace: Workspace, capsys: Capture, method: str) -> None:
     own = ["--method", method]
     run(retarget.main, workspace, *own, "--scale_h", "1.5", "--num_samples", "2")
@@ -123,6 +121,7 @@ def test_a_sample_of_a_model_is_refined(workspace: Workspace) -> None:
     assert refined.read_bytes() != plain.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setattr("SinGAN.studies.command.sifid_net", lambda dims, file: None)
     monkeypatch.setattr("SIFID.evaluate.sifid_net", lambda dims, file: None)

@@ -212,7 +212,7 @@ def test_a_folder_that_the_script_left_unfinished_is_refused(tmp_path: Path) -> 
     assert "--niter" in SMALL  # the same sizes as TINY's
 
 
-@pytest.mark.parametrize("method", ["patches", "denoise"])
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_pictures_without_a_model(method: str) -> None:
     made = SinGAN.instant(images.to_levels(scene(36, 44)), method, max_size=40, device="cpu")
     assert repr(made) == f"<SinGAN.instant by {method}: {len(made)} scales, 33 x 40 pixels>"

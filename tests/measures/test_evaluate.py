@@ -297,6 +297,7 @@ def compare(real: Path, fake: Path, out: Path, *more: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_sets_are_measured_by_torch_fidelity(fidelity_file: Path, tmp_path: Path, capsys: Capture) -> None:
     real = put(tmp_path / "r", **{f"{n}_png": stripes(24 + n, 32).roll(3 * n, 3) for n in range(4)})
     fake = put(tmp_path / "f", **{f"{n}_jpg": -stripes(24, 32).roll(5 * n, 2) for n in range(3)})

@@ -203,6 +203,7 @@ def test_bad_flags_are_told_before_anything_starts(tmp_path: Path, capsys: Captu
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.slow
 def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.draw("y.png")

@@ -237,7 +237,7 @@ def test_variety_and_balance_change_samples(method: str) -> None:
         assert not torch.equal(*samples)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_an_edit_keeps_what_is_not_marked(method: str) -> None:
     image = scene()
     reference, mask = image.clone(), torch.zeros(1, 1, 44, 56)
@@ -250,7 +250,7 @@ def test_an_edit_keeps_what_is_not_marked(method: str) -> None:
         assert not torch.equal(pictures[0], pictures[1])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_a_paint_becomes_patches_of_the_picture(method: str) -> None:
     image = scene()
     strokes = torch.zeros_like(image)
@@ -302,7 +302,7 @@ def test_a_hole_keeps_its_patches_out() -> None:
     }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_the_seam_of_a_tile_is_as_smooth_as_its_inside(method: str) -> None:
     (tile,) = Instant(scene(), method).tile(seeded())
     for axis in (-1, -2):
