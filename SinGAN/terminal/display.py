@@ -60,7 +60,7 @@ def run_all(jobs: Sequence[Job], runner: Runner) -> int:
 def outcome_table(outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each job: picture, state, time and the model's folder; of several jobs of one picture no folder."""
     of_one = any(outcome.job.label for outcome in outcomes)
-    rows = [("training", "state", "time", "") if of_one else ("picture", "state", "time", "model")]
+    rows = [("training", "state", "time", "") if of_one else ("picture", "state", "time", "folder")]
     for outcome in outcomes:
         state, place = "failed" if outcome.error else "done", "" if outcome.job.label else str(outcome.job.folder)
         rows.append((outcome.job.name, state, duration(outcome.seconds), outcome.error or place))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from SinGAN.options.methods import SINGAN
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
@@ -41,9 +42,10 @@ def run_several(asked: Asked, command: str) -> int:
 
 
 def job_of(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job:
-    """The job of one picture; ``flags`` are all but the picture and the device."""
+    """The job of one picture, with the folder of its results; ``flags`` are all but the picture and the device."""
     studies = layout.study(run.out, run.name, "")
-    folder = {"train": run.model, "study": studies}.get(command, run.model.parent)
+    at_once = getattr(args, "method", SINGAN) != SINGAN  # no model is needed or made
+    folder = {"train": run.model, "study": studies}.get(command, run.out if at_once else run.model.parent)
     return Job(run.picture, command, flags, folder)
 
 
