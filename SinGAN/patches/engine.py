@@ -15,7 +15,7 @@ from SinGAN.patches import pyramids
 from SinGAN.patches.balance import BALANCES, Balance
 from SinGAN.patches.denoise import DenoiseScale
 from SinGAN.patches.makers import Refiner
-from SinGAN.patches.neighbours import NeighbourScale
+from SinGAN.patches.neighbours import REPEATS, NeighbourScale
 from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
 from SinGAN.planning import enlarged
 
@@ -125,9 +125,13 @@ class Instant:
         rng: torch.Generator,
         count: int,
         enlargement: tuple[float, float] = SAME_SIZE,
+        repeats: int = 1,
     ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) from ``guess`` (1, C, h, w): the first from itself, others from near it."""
-        first = beginning(levels, start, guess, repeats=1)
+        """``count`` pictures (1, C, H, W) from ``guess`` (1, C, h, w): the first from itself, others from near it.
+
+        ``repeats`` are those of the level ``start``.
+        """
+        first = beginning(levels, start, guess, repeats=repeats)
         yield from manipulate.sample(first, rng, 1, 0, enlargement)
         nearby = replace(first, scales=(replace(first.scales[0], sigma=VARIANTS), *first.scales[1:]))
         yield from manipulate.sample(nearby, rng, count - 1, 0, enlargement)
@@ -146,9 +150,8 @@ class Instant:
             coarsest = max(14, math.ceil(min(self.real.shape[-2:]) * 0.8**8))
             levels = self._neighbours(ratio=0.8, coarsest=coarsest, completeness=COMPLETE)
             first = levels.scales[0]
-            levels = replace(levels, scales=(replace(first, repeats=10), *levels.scales[1:]))
             wide = resized(first.real, enlarged(first.size, enlargement))
-            return self._variants(levels, 0, wide, rng, count, enlargement)
+            return self._variants(levels, 0, wide, rng, count, enlargement, REPEATS)
         diffusing = self._denoising(coarsest=16, steps=25, eta=1.0, balance=Balance(0))
         return self._from_coarse(diffusing, self.real, enlargement, rng, count)
 

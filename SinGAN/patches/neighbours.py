@@ -21,6 +21,7 @@ PATCH = 7  # pixels
 VOTES = 1.7  # deviation of a patch's weights, in half widths: nearly flat
 MOVED = 0.5 / 255  # of the intensity range: a patch that moved less is not looked up again
 LISTS_FROM = {"cpu": 8192, "cuda": 65536}  # keys from which on lists are looked into, not all keys
+REPEATS = 10  # of a level but the coarsest
 PROBES = 6  # lists that a query looks into
 
 
@@ -84,7 +85,7 @@ class NeighbourScale:
 
     real: Tensor  # (1, C, H, W), in [-1, 1]
     keys: Keys  # patches as blurred as guesses are, in [0, 1]
-    repeats: int = 10
+    repeats: int = REPEATS
     completeness: float = math.inf  # alpha: a small one wants all parts of the picture to be used
     guess: Tensor | None = (
         None  # (1, C, h, w), in [-1, 1]: where generation starts; else from the coarser scale's image

@@ -11,7 +11,7 @@ from torch import Tensor
 from SinGAN.patches.balance import Balance
 from SinGAN.patches.denoise import STEPS, Denoiser, DenoiseScale
 from SinGAN.patches.folding import PATCH as DENOISED
-from SinGAN.patches.neighbours import PATCH, Keys, NeighbourScale
+from SinGAN.patches.neighbours import PATCH, REPEATS, Keys, NeighbourScale
 from SinGAN.patches.windows import Known, at_size
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, ScaleT
@@ -83,7 +83,7 @@ def neighbours(
     coarsest: int = 14,
     ratio: float = 0.75,
     sigma: float = 0.75,
-    repeats: int = 10,
+    repeats: int = REPEATS,
     first_repeats: int = 1,
     completeness: float = math.inf,
     hole: Tensor | None = None,

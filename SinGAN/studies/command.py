@@ -53,15 +53,16 @@ def run(argv: Sequence[str]) -> None:
 def compare_trainings(run: Run, options: StudyOptions) -> None:
     """Train what the study lacks, measure all its trainings, and write tables and figures."""
     varied = variations(run, options.study, options.vary, needs_some=options.method == (SINGAN,))
-    combinations, lines = combine(
-        run, varied, seeds=options.seeds, num_samples=options.num_samples, study=options.study
-    )
-    if not set(options.method) & {SINGAN, REFINED}:
-        combinations = []
+    combinations: list[Combination] = []
+    lines: list[str] = []
+    if set(options.method) & {SINGAN, REFINED}:
+        combinations, lines = combine(
+            run, varied, seeds=options.seeds, num_samples=options.num_samples, study=options.study
+        )
     for combination in combinations:
         manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
     folder = layout.study(run.out, run.name, title(run, options, varied))
-    for line in lines:
+    for line in dict.fromkeys(lines):  # once for all seeds
         print(with_flags(line))
     remaining = [combination for combination in combinations if run.overwrite or not combination.is_trained(run)]
     if options.dry_run:

@@ -17,7 +17,7 @@ from SinGAN.patches.denoise import Denoiser, DenoiseScale
 from SinGAN.patches.engine import Instant
 from SinGAN.patches.lists import Lists
 from SinGAN.patches.makers import Refiner
-from SinGAN.patches.neighbours import Keys
+from SinGAN.patches.neighbours import Keys, NeighbourScale
 from SinGAN.patches.windows import Known, fold, nearest, rows, rows_at, wrapped
 from tests.conftest import stripes
 from tests.patches.plain import diffused, nearest_neighbours
@@ -323,6 +323,23 @@ def test_retargeting_and_analogies_have_the_sizes_asked_for(method: str) -> None
             list(engine.retarget(seeded(), 1, (1.0, width)))
     (other,) = engine.analogy(image.flip(-1)[..., :40, :50], seeded())
     assert other.shape[2:] == (40, 50)
+
+
+def test_retargeting_repeats_the_coarsest_level_too(monkeypatch: Patch) -> None:
+    votes: list[int] = []
+    vote = NeighbourScale._vote
+
+    def counted(scale: NeighbourScale, found: Tensor, size: tuple[int, int]) -> Tensor:
+        votes.append(size[0])
+        return vote(scale, found, size)
+
+    monkeypatch.setattr(NeighbourScale, "_vote", counted)
+    engine = Instant(scene(), "patches")
+    next(engine.retarget(seeded(), 1, (1.0, 1.6)))
+    assert votes.count(votes[0]) > 1
+    votes.clear()
+    engine.paint(scene(), 2, seeded())
+    assert votes.count(votes[0]) == 1
 
 
 def test_refining_keeps_the_layout_and_takes_the_pictures_detail() -> None:

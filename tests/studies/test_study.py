@@ -213,6 +213,20 @@ def test_a_ready_study_leaves_out_what_the_picture_does_not_allow(workspace: Wor
     assert "--sketch_scales 3 is above" in line
 
 
+def test_equal_plans_are_told_once_for_all_seeds(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("x.png", 48, 36)
+    run(workspace, "--vary", "scale_factor=0.2,0.3", "--max_size", "48", "--seeds", "3", "--dry_run")
+    out = capsys.readouterr().out
+    assert "3 trainings" in out
+    assert out.count("trained once") == 1
+
+
+def test_patches_are_measured_of_a_picture_that_is_too_small_to_train_on(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("x.png", 16, 20)
+    study.main([*workspace.flags(), "--not_cuda", "--method", "patches", "--num_samples", "2"])
+    assert "| patches |" in capsys.readouterr().out
+
+
 def test_what_a_study_needs_is_checked_before_it_starts(
     workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
