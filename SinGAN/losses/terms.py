@@ -107,9 +107,10 @@ def unweighted(losses: Mapping[str, float], config: TrainConfig) -> dict[str, fl
 
     NaN stands for a gradient penalty that has no weight: it is not computed.
     """
+    without = {RECONSTRUCTION: losses.get(MEASURED, nan), PENALTY: nan}  # of those that have no weight
     values = {name: value for name, value in losses.items() if name != MEASURED}
     for name, weight in weights(config).items():
-        values[name] = values[name] / weight if weight else losses.get(MEASURED if name == RECONSTRUCTION else "", nan)
+        values[name] = values[name] / weight if weight else without[name]
     return values
 
 

@@ -17,8 +17,7 @@ from torch import Tensor
 from SinGAN.patches.balance import LOWEST, Balance, balanced_weights
 from SinGAN.patches.folding import PATCH, VOTES, edges, fold_centres, fold_wrapped, margin
 from SinGAN.patches.lists import Lists
-from SinGAN.patches.windows import BLOCK, Known, check_size, fold, rows_at, wrapped
-from SinGAN.planning import Size
+from SinGAN.patches.windows import BLOCK, Known, PatchScale, fold, places_in, rows_at, wrapped
 
 STEPS = 10
 LEAST_SIGMA = 1e-4
@@ -55,8 +54,7 @@ class Denoiser:
 
     @classmethod
     def _of(cls, real: Tensor, patch: int, known: Known | None, directions: int) -> "Denoiser":
-        count = (real.shape[-2] - patch + 1) * (real.shape[-1] - patch + 1)
-        places = torch.arange(count, device=real.device) if known is None else known.places(patch)
+        places = places_in(real, patch, known)
         order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).to(real.device)
         sample = rows_at(real, patch, places[order[:SAMPLE]]).double()
         mean = sample.mean(dim=0)
@@ -168,43 +166,28 @@ def one_thread() -> Iterator[None]:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DenoiseScale:
-    """A level of patch diffusion, as a scale of a pyramid without margins."""
+class DenoiseScale(PatchScale):
+    """A level that noise becomes by diffusion, with the low frequencies of the coarser scale's image."""
 
-    real: Tensor  # (1, C, H, W), in [-1, 1]
     denoiser: Denoiser
     factor: float  # of the pyramid
     coarsest: bool = False  # no coarser image gives the low frequencies
     steps: int = STEPS
     eta: float = 0.0  # fresh noise in each step, 0 to 1
     balance: Balance = Balance(0)
-    known: Known | None = None  # pixels that stay
-    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
 
-    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
-        """The image (B, C, H, W) that ``noise`` becomes, its low frequencies those of ``previous``."""
-        count = max(len(noise), len(previous))
-        pairs = zip(noise.expand(count, -1, -1, -1).split(1), previous.expand(count, -1, -1, -1).split(1), strict=True)
+    @property
+    def patch(self) -> int:
+        """The width of a patch in pixels."""
+        return self.denoiser.patch
+
+    def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (1, C, H, W) that ``noise`` becomes, its low frequencies those of ``previous``."""
+        self.check_size((noise.shape[-2], noise.shape[-1]))
         with one_thread():
-            return torch.cat([self._generate(*pair) for pair in pairs])
+            return self._diffuse(noise, previous)
 
-    @property
-    def z_rec(self) -> Tensor:
-        """No noise: there is none that gives the picture back."""
-        return torch.zeros_like(self.real)
-
-    @property
-    def size(self) -> Size:
-        """Height and width of the real image."""
-        return self.real.shape[-2], self.real.shape[-1]
-
-    @property
-    def values_per_pixel(self) -> int:
-        """The numbers of the patches at each pixel: images are made one by one."""
-        return self.denoiser.basis.shape[1]
-
-    def _generate(self, noise: Tensor, previous: Tensor) -> Tensor:
-        check_size((noise.shape[-2], noise.shape[-1]), self.denoiser.patch)
+    def _diffuse(self, noise: Tensor, previous: Tensor) -> Tensor:
         image, fresh = noise, fresh_noise(noise)
         sigmas = [0.0, *torch.linspace(LEAST_SIGMA, 1, self.steps, dtype=torch.float64).tolist()]
         for step in range(self.steps, 0, -1):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,17 +53,29 @@ class Instant:
         """Whether nearest neighbours make the pictures, not diffusion."""
         return self.method == "patches"
 
-    def _neighbours(self, **changes: object) -> PatchPyramid[NeighbourScale]:
-        return pyramids.neighbours(self.real, **{"sigma": SIGMAS[self.variety], **changes})  # type: ignore[arg-type]
+    def _neighbours(self, **changes: Any) -> PatchPyramid[NeighbourScale]:
+        return pyramids.neighbours(self.real, **{"sigma": SIGMAS[self.variety], **changes})
 
-    def _denoising(self, **changes: object) -> PatchPyramid[DenoiseScale]:
+    def _denoising(self, **changes: Any) -> PatchPyramid[DenoiseScale]:
         settings = {"coarsest": COARSEST[self.variety], "balance": BALANCES[self.balance], **changes}
-        return pyramids.denoising(self.real, **settings)  # type: ignore[arg-type]
+        return pyramids.denoising(self.real, **settings)
 
     @cached_property
+    def _by_neighbours(self) -> PatchPyramid[NeighbourScale]:
+        return self._neighbours()
+
+    @cached_property
+    def _for_paints(self) -> PatchPyramid[NeighbourScale]:
+        return self._neighbours(completeness=PAINTED)
+
+    @cached_property
+    def _by_diffusion(self) -> PatchPyramid[DenoiseScale]:
+        return self._denoising()
+
+    @property
     def pyramid(self) -> PatchPyramid[NeighbourScale] | PatchPyramid[DenoiseScale]:
         """The levels that samples and edits are made of."""
-        return self._neighbours() if self.by_neighbours else self._denoising()
+        return self._by_neighbours if self.by_neighbours else self._by_diffusion
 
     def sample(
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
@@ -76,7 +89,7 @@ class Instant:
         """
         manipulate.check_start_scale(start, len(self.pyramid))
         if self.by_neighbours:
-            levels = self._by_neighbours()
+            levels = self._by_neighbours
             if start:
                 sigma = SIGMAS[self.variety] * FADING**start
                 levels = beginning(levels, start, levels.scales[start].real, sigma)
@@ -86,16 +99,13 @@ class Instant:
         coarse = self.pyramid.scales[start - 1].real
         return (manipulate.run_from(self.pyramid, coarse, start, rng) for _ in range(count))
 
-    def _by_neighbours(self) -> PatchPyramid[NeighbourScale]:
-        return self.pyramid  # type: ignore[return-value]
-
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
         """``count`` pictures of an edit, put in at each of ``scales``, and blended by ``mask``: as ``manipulate``'s."""
         if not self.by_neighbours:
             return manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
-        generated = {scale: self._inject(self._by_neighbours(), reference, scale, rng, count) for scale in scales}
+        generated = {scale: self._inject(self._by_neighbours, reference, scale, rng, count) for scale in scales}
         blended = {scale: manipulate.blend(self.real, pictures, mask) for scale, pictures in generated.items()}
         return Retouched(self.real, reference, mask, generated, blended)
 
@@ -103,7 +113,7 @@ class Instant:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
         if not self.by_neighbours:
             return manipulate.inject(self.pyramid, strokes, scale, rng, count)
-        return self._inject(self._neighbours(completeness=PAINTED), strokes, scale, rng, count)
+        return self._inject(self._for_paints, strokes, scale, rng, count)
 
     def _inject(
         self,

@@ -14,12 +14,23 @@ from torch import Tensor
 
 from SinGAN.functions import stretch
 from SinGAN.patches.lists import Lists
-from SinGAN.patches.windows import Known, check_size, fold, least_distances, nearest, rows, rows_at, wrapped
+from SinGAN.patches.windows import (
+    Known,
+    PatchScale,
+    fold,
+    least_distances,
+    nearest,
+    places_in,
+    rows,
+    rows_at,
+    wrapped,
+)  # fmt: skip
 from SinGAN.planning import Size
 
 PATCH = 7  # pixels
 VOTES = 1.7  # deviation of a patch's weights, in half widths: nearly flat
-MOVED = 0.5 / 255  # of the intensity range: a patch that moved less is not looked up again
+RANGE = 2.0  # of intensities in [-1, 1]
+MOVED = 0.5 / 255  # intensity ranges: a patch that moved less is not looked up again
 LISTS_FROM = {"cpu": 8192, "cuda": 65536}  # keys from which on lists are looked into, not all keys
 REPEATS = 10  # of a level but the coarsest
 PROBES = 6  # lists that a query looks into
@@ -35,11 +46,11 @@ class Keys:
     lists: Lists | None  # then the others are in its order
 
     @classmethod
-    def of(cls, image: Tensor, p: int, allowed: Tensor | None = None, exact: bool = False) -> "Keys":
-        """The patches of ``image`` (1, C, H, W), or only those at the places that are ``allowed`` (N,)."""
-        places = torch.arange(len(windows_of(image, p)), device=image.device) if allowed is None else allowed
+    def of(cls, image: Tensor, p: int, known: Known | None = None) -> "Keys":
+        """The patches of ``image`` (1, C, H, W), but for those that hold a pixel of a hole."""
+        places = places_in(image, p, known)
         found = rows_at(image, p, places)
-        lists = None if exact or len(found) < LISTS_FROM[image.device.type] else Lists.of(found)
+        lists = None if len(found) < LISTS_FROM[image.device.type] else Lists.of(found)
         if lists is not None:
             found, places = found[lists.members], places[lists.members]
         return cls(found, found.square().sum(dim=1), places, lists)
@@ -74,61 +85,27 @@ class Keys:
         return least.clamp_(min=0)
 
 
-def windows_of(image: Tensor, p: int) -> range:
-    """The indices of all patches of ``image`` (1, C, H, W)."""
-    return range((image.shape[-2] - p + 1) * (image.shape[-1] - p + 1))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
-class NeighbourScale:
-    """A level of patches, as a scale of a pyramid without margins."""
+class NeighbourScale(PatchScale):
+    """A level whose patches become their nearest neighbours; noise counts where it begins from a guess."""
 
-    real: Tensor  # (1, C, H, W), in [-1, 1]
-    keys: Keys  # patches as blurred as guesses are, in [0, 1]
+    keys: Keys  # patches as blurred as guesses are
     repeats: int = REPEATS
     completeness: float = math.inf  # alpha: a small one wants all parts of the picture to be used
-    guess: Tensor | None = (
-        None  # (1, C, h, w), in [-1, 1]: where generation starts; else from the coarser scale's image
-    )
+    guess: Tensor | None = None  # (1, C, h, w): where generation starts; None: the coarser scale's image
     sigma: float = 0.0  # of the noise on that guess, in intensity ranges
-    known: Known | None = None  # pixels that stay
-    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
-    searches_all: bool = False  # in each repetition: slower, for tests
-
-    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
-        """The image (B, C, H, W), from ``noise`` where there is a guess, else from ``previous`` (B or 1, C, H, W)."""
-        count = max(len(noise), len(previous))
-        pairs = zip(noise.expand(count, -1, -1, -1).split(1), previous.expand(count, -1, -1, -1).split(1), strict=True)
-        return torch.cat([self._generate(*pair) for pair in pairs])
-
-    @property
-    def z_rec(self) -> Tensor:
-        """No noise: it gives the picture back."""
-        return torch.zeros_like(self.real)
-
-    @property
-    def size(self) -> Size:
-        """Height and width of the real image."""
-        return self.real.shape[-2], self.real.shape[-1]
-
-    @property
-    def values_per_pixel(self) -> int:
-        """The numbers of the patches at each pixel: images are made one by one."""
-        return self.keys.rows.shape[1]
 
     @property
     def patch(self) -> int:
         """The width of a patch in pixels."""
         return math.isqrt(self.keys.rows.shape[1] // self.real.shape[1])
 
-    def _generate(self, noise: Tensor, previous: Tensor) -> Tensor:
+    def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (1, C, H, W), from ``noise`` where there is a guess, else from ``previous``."""
         size = (noise.shape[-2], noise.shape[-1])
-        check_size(size, self.patch)
-        image = (previous + 1) / 2
-        if self.guess is not None:
-            image = (stretch(self.guess, size) + 1) / 2 + self.sigma * noise
-        if self.known is not None:
-            image = self.known.kept(image * 2 - 1).add(1).div(2)
+        self.check_size(size)
+        image = previous if self.guess is None else stretch(self.guess, size) + RANGE * self.sigma * noise
+        image = image if self.known is None else self.known.kept(image)
         found, before = self._look_up(self._queries(image)), image
         image = self._vote(found, size)
         for _ in range(self.repeats - 1):
@@ -137,7 +114,7 @@ class NeighbourScale:
                 break
             found, before = again, image
             image = self._vote(found, size)
-        return image * 2 - 1
+        return image
 
     def _queries(self, image: Tensor) -> Tensor:
         return rows(wrapped(image, self.patch) if self.wraps else image, self.patch)
@@ -146,14 +123,14 @@ class NeighbourScale:
         if math.isinf(self.completeness):
             return self.keys.nearest(queries)
         least = self.keys.least_distances(queries)
-        return self.keys.nearest(queries, 1 / (self.completeness * queries.shape[1] + least))
+        return self.keys.nearest(queries, 1 / (RANGE**2 * self.completeness * queries.shape[1] + least))
 
     def _look_up_moved(self, found: Tensor, image: Tensor, before: Tensor) -> Tensor:
         """``found``, anew where a pixel of the patch moved since the repetition before; with completeness, all anew."""
         queries = self._queries(image)
-        if self.searches_all or math.isfinite(self.completeness):
+        if math.isfinite(self.completeness):
             return self._look_up(queries)
-        moved = ((image - before).abs() > MOVED).any(dim=1, keepdim=True).to(image.dtype)
+        moved = ((image - before).abs() > RANGE * MOVED).any(dim=1, keepdim=True).to(image.dtype)
         moved = wrapped(moved, self.patch) if self.wraps else moved
         places = F.max_pool2d(moved, self.patch, stride=1).flatten() > 0
         result = found.clone()
@@ -162,7 +139,7 @@ class NeighbourScale:
         return result
 
     def _vote(self, found: Tensor, size: Size) -> Tensor:
-        """The image (1, C, *size), in [0, 1], of the picture's patches that were ``found``."""
-        values = rows_at((self.real + 1) / 2, self.patch, self.keys.places[found])
+        """The image (1, C, *size) of the picture's patches that were ``found``."""
+        values = rows_at(self.real, self.patch, self.keys.places[found])
         image = fold(values, size, self.patch, VOTES, self.wraps)
-        return image if self.known is None else self.known.kept(image * 2 - 1).add(1).div(2)
+        return image if self.known is None else self.known.kept(image)

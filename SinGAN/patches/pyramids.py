@@ -84,7 +84,6 @@ def neighbours(
     ratio: float = 0.75,
     sigma: float = 0.75,
     repeats: int = REPEATS,
-    first_repeats: int = 1,
     completeness: float = math.inf,
     hole: Tensor | None = None,
     wraps: bool = False,
@@ -95,8 +94,7 @@ def neighbours(
         coarsest: shorter side of the coarsest level, in pixels.
         ratio: of neighbouring levels, roughly.
         sigma: of the noise on the coarsest level's image, in intensity ranges.
-        repeats: of each level but the first.
-        first_repeats: of the coarsest level.
+        repeats: of each level but the coarsest, which runs once.
         completeness: alpha; a small one wants all parts of the picture to be used, infinity does without.
         hole: (1, 1, H, W), 1 where pixels are unknown: patches with such a pixel are not used.
         wraps: make tiles.
@@ -109,12 +107,11 @@ def neighbours(
         blurred = real if index == 0 else resized(reals[index - 1], sizes[index])
         known = known_at(hole, real)
         patch = fitting(known, range(widest, 2, -2))
-        allowed = None if known is None else known.places(patch)
         scales.append(
             NeighbourScale(
                 real=real,
-                keys=Keys.of((blurred + 1) / 2, patch, allowed),
-                repeats=repeats if index else first_repeats,
+                keys=Keys.of(blurred, patch, known),
+                repeats=repeats if index else 1,
                 completeness=completeness,
                 guess=None if index else real,
                 sigma=0.0 if index else sigma,
@@ -132,17 +129,12 @@ def beginning(
     first = pyramid.scales[start]
     first = replace(
         first,
-        keys=first.keys if start == 0 else Keys.of((first.real + 1) / 2, first.patch, sharp_places(first)),
+        keys=first.keys if start == 0 else Keys.of(first.real, first.patch, first.known),
         guess=guess,
         sigma=sigma,
         repeats=first.repeats if repeats is None else repeats,
     )
     return replace(pyramid, scales=(first, *pyramid.scales[start + 1 :]))
-
-
-def sharp_places(scale: NeighbourScale) -> Tensor | None:
-    """The places of the patches that ``scale`` may use; None for all."""
-    return None if scale.known is None else scale.known.places(scale.patch)
 
 
 def denoising(

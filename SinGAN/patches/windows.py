@@ -4,6 +4,7 @@ A patch is a square of p x p pixels, as a row of C p p numbers; an image of H x 
 (H - p + 1) x (W - p + 1) places. Where images wrap, as tiles do, there is one at each of H x W places.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,13 +15,51 @@ from torch import Tensor
 BLOCK = {"cpu": 2**21, "cuda": 2**28}  # distances computed at once; a CPU's caches hold as many
 
 
-def check_size(size: tuple[int, int], p: int) -> None:
-    """Raise a ValueError where an image of ``size`` is smaller than a patch."""
-    if min(size) < p:
-        raise ValueError(
-            f"the size asked for leaves {size[1]} x {size[0]} pixels at a coarse scale, and a patch has {p} x {p}: "
-            "raise `scale_h`, `scale_v` or `size`"
-        )
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PatchScale(ABC):
+    """A level of patches, as a scale of a pyramid without margins."""
+
+    real: Tensor  # (1, C, H, W), in [-1, 1]
+    known: "Known | None" = None  # pixels that stay
+    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
+
+    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (B, C, H, W) from ``noise`` and ``previous``, each (B or 1, C, H, W)."""
+        count = max(len(noise), len(previous))
+        pairs = zip(noise.expand(count, -1, -1, -1).split(1), previous.expand(count, -1, -1, -1).split(1), strict=True)
+        return torch.cat([self.generate(*pair) for pair in pairs])
+
+    @abstractmethod
+    def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (1, C, H, W) from ``noise`` and ``previous``, of its size."""
+
+    @property
+    @abstractmethod
+    def patch(self) -> int:
+        """The width of a patch in pixels."""
+
+    @property
+    def z_rec(self) -> Tensor:
+        """No noise: nearest neighbours give the picture back from it; for diffusion there is none that does."""
+        return torch.zeros_like(self.real)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the real image."""
+        return self.real.shape[-2], self.real.shape[-1]
+
+    @property
+    def values_per_pixel(self) -> int:
+        """The numbers of the patch at each pixel: images are made one by one."""
+        return self.real.shape[1] * self.patch**2
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise a ValueError where an image of ``size`` is smaller than a patch."""
+        if min(size) < self.patch:
+            raise ValueError(
+                f"the size asked for leaves {size[1]} x {size[0]} pixels at a coarse scale, and a patch has "
+                f"{self.patch} x {self.patch}: raise `scale_h`, `scale_v` or `size`"
+            )
 
 
 def windows(image: Tensor, p: int) -> Tensor:
@@ -38,6 +77,13 @@ def rows_at(image: Tensor, p: int, places: Tensor) -> Tensor:
     view = windows(image, p)
     width = view.shape[1]
     return view[torch.div(places, width, rounding_mode="floor"), places % width].reshape(len(places), -1)
+
+
+def places_in(image: Tensor, p: int, known: "Known | None" = None) -> Tensor:
+    """The indices (N,) of the patches of ``image`` (1, C, H, W), but for those that hold a pixel of a hole."""
+    if known is not None:
+        return known.places(p)
+    return torch.arange((image.shape[-2] - p + 1) * (image.shape[-1] - p + 1), device=image.device)
 
 
 def wrapped(image: Tensor, p: int) -> Tensor:

@@ -21,13 +21,8 @@ Kind = TypeVar("Kind")
 Flags = argparse.Namespace
 GROUPS = ("run", "networks", "pyramid", "training")  # headings of the help that all commands share, in this order
 BadFlag = argparse.ArgumentTypeError  # what a converter of a flag raises
-NAMING = (
-    "scale_factor",
-    "alpha",
-    "nc_im",
-    "max_size",
-)  # of the model's options, those that count where nothing is trained
-NEEDLESS = ("jobs_per_gpu", "ray")  # of the run's options, likewise those that don't
+# of the model's options, those that count without a training, and of the run's, those that don't
+NAMING, NEEDLESS = ("scale_factor", "alpha", "nc_im", "max_size"), ("jobs_per_gpu", "ray")
 KNOWN_AS = {
     "seed": "manualSeed", "image": "input_name", "input": "input_name", "picture": "input_name", "epochs": "niter",
     "iterations": "niter", "iters": "niter", "output": "out", "gpu": "device", "cpu": "not_cuda", "n": "num_samples",
