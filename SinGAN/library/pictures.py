@@ -1,0 +1,137 @@
+"""What a trained model and patches share: the applications of their scales, on arrays as well as files."""
+
+import random
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from SinGAN import manipulate
+from SinGAN.manipulate import Retouched
+from SinGAN.patches.makers import Maker
+from SinGAN.pictures import arrays, masks
+from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.images import Levels
+
+Pictures = Levels  # (count, H, W, C)
+
+
+class FromPicture(ABC):
+    """Something that makes pictures of one picture's kind."""
+
+    @property
+    @abstractmethod
+    def _maker(self) -> Maker: ...
+
+    def __len__(self) -> int:
+        """The number of scales."""
+        return len(self._maker.pyramid)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the finest scale, in pixels."""
+        return self._real.shape[-2], self._real.shape[-1]
+
+    @property
+    def picture(self) -> Levels:
+        """The training picture at the finest scale, (H, W, C)."""
+        return arrays.from_image(self._real)
+
+    @property
+    def _real(self) -> Tensor:
+        return self._maker.pyramid.scales[-1].real
+
+    def _rng(self, seed: int | None) -> torch.Generator:
+        chosen = random.SystemRandom().randrange(2**31) if seed is None else seed
+        return torch.Generator(self._real.device).manual_seed(chosen)
+
+    def sample(
+        self,
+        count: int = 1,
+        *,
+        start_scale: int = 0,
+        scale_h: float = 1.0,
+        scale_v: float = 1.0,
+        seed: int | None = None,
+    ) -> Pictures:
+        """Random samples, ``scale_v`` times as high and ``scale_h`` times as wide as the training picture.
+
+        Scales below ``start_scale`` keep the training picture's noise; of patches, they are the picture's own.
+
+        Raises:
+            ValueError: the model lacks ``start_scale``, or the size leaves no pixel.
+        """
+        check_count(count)
+        samples = self._maker.sample(self._rng(seed), count, start_scale, (scale_v, scale_h))
+        return arrays.from_images(torch.cat(list(samples)))
+
+    def harmonize(
+        self,
+        reference: Picture,
+        mask: Picture | None = None,
+        *,
+        start_scale: int,
+        count: int = 1,
+        seed: int | None = None,
+    ) -> Pictures:
+        """An object pasted into the training picture, made to look as if it belonged there (paper, Sect. 4).
+
+        Patches have none that are like a foreign object: it dissolves. A trained model keeps it.
+
+        Arguments:
+            reference: the training picture with the object pasted in.
+            mask: white where the object is. None: a file's own mask (``<name>_mask`` beside it), or else
+                where the reference differs from the training picture.
+            start_scale: where the reference is put in, 1 to the finest.
+            count: how many.
+            seed: of the random numbers.
+
+        Raises:
+            ValueError: the scale is out of range, or the mask marks nothing, everything or too much.
+        """
+        result = self._retouched(reference, mask, start_scale, count, seed, masks.HARMONIZATION_RADIUS)
+        return arrays.from_images(result.blended[start_scale])
+
+    def edit(
+        self,
+        reference: Picture,
+        mask: Picture | None = None,
+        *,
+        start_scale: int,
+        count: int = 1,
+        blend: bool = True,
+        seed: int | None = None,
+    ) -> Pictures:
+        """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
+
+        With ``blend`` the training picture is kept outside the mask.
+        """
+        result = self._retouched(reference, mask, start_scale, count, seed, masks.EDITING_RADIUS)
+        return arrays.from_images((result.blended if blend else result.generated)[start_scale])
+
+    def _retouched(
+        self, reference: Picture, mask: Picture | None, start_scale: int, count: int, seed: int | None, radius: int
+    ) -> Retouched:
+        check_count(count)
+        scales = manipulate.injection_scales(self._maker.pyramid, [start_scale])
+        image = arrays.to_image_like(reference, self._real, name="reference")
+        if mask is not None:
+            marks = self._marks(mask)
+        elif arrays.is_file(reference):
+            marks, _ = masks.marks_of(Path(str(reference)), image, self._real)
+        else:
+            marks = masks.checked_difference(
+                image, self._real, "`reference`", "give a `mask`, white where it is to change"
+            )
+        soft = masks.soft_mask(marks, radius).to(self._real.device)
+        return self._maker.retouch(image, soft, scales, self._rng(seed), count)
+
+    def _marks(self, mask: Picture) -> masks.Marks:
+        return masks.checked(masks.marked(arrays.to_image_like(mask, self._real, 3, "mask")), "`mask`")
+
+
+def check_count(count: int) -> None:
+    """Raise a ValueError unless ``count`` is a number of pictures."""
+    if count < 1:
+        raise ValueError(f"`count` must be at least 1, not {count}")
