@@ -9,7 +9,9 @@ import torch
 
 from SinGAN import manipulate
 from SinGAN.functions import rmse
+from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.training import make_target
 from tests.conftest import stripes
 
 
@@ -192,3 +194,26 @@ def test_batches_do_not_change_an_animation(pyramid: Pyramid[TrainedScale], monk
 def test_an_animation_needs_its_start_scale(pyramid: Pyramid[TrainedScale]) -> None:
     with pytest.raises(ValueError, match="`start_scale` must be 0 to"):
         frames(pyramid, len(pyramid))
+
+
+def test_a_references_margin_is_that_of_the_training(
+    pyramid: Pyramid[TrainedScale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a scale sees of a reference is padded with zeros, as what it saw of the coarser scales in its training."""
+    seen: list[torch.Tensor] = []
+    call = TrainedScale.__call__
+
+    def watched(scale: TrainedScale, noise: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+        seen.append(previous)
+        return call(scale, noise, previous)
+
+    monkeypatch.setattr(TrainedScale, "__call__", watched)
+    real, last, margin = pyramid.scales[-1].real, len(pyramid) - 1, pyramid.margin
+    manipulate.inject(pyramid, real, last, torch.Generator().manual_seed(1))
+    (put_in,) = seen
+    trained = make_target(pyramid.below(last), real, pyramid.scales[last].z_rec, TrainConfig()).reconstruction
+    assert put_in.shape == trained.shape
+    for previous in (put_in, trained):
+        inside = previous[..., margin:-margin, margin:-margin]
+        assert float(inside.abs().sum()) > 0
+        assert float(previous.abs().sum()) == pytest.approx(float(inside.abs().sum()), rel=1e-6)
