@@ -21,7 +21,7 @@ import tile
 from SIFID import evaluate
 from SinGAN.pictures import images
 from tests.measures.test_evaluate import rows
-from tests.patches.test_patches import scene
+from tests.patches.plain import scene
 from tests.workspace import Capture, Workspace, refusal
 
 

@@ -1,10 +1,24 @@
-"""Both algorithms once more, plain and slow, in float64 and with loops: what the fast ones are compared with."""
+"""A picture for tests, and both algorithms once more, plain and slow: what the fast ones are compared with."""
 
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from SinGAN.imresize import imresize_to
+from tests.conftest import stripes
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def scene(height: int = 44, width: int = 56) -> Tensor:
+    """A picture (1, 3, height, width) in [-1, 1] with structure at all scales: a faint gradient, and blots."""
+    sizes = [(max(2, height // part), max(2, width // part)) for part in (3, 6, 12)]
+    blots = [imresize_to(torch.rand(1, 3, *size, generator=seeded(5)) * 2 - 1, (height, width)) for size in sizes]
+    return (0.3 * stripes(height, width) + 0.4 * sum(blots)).clamp(-1, 1)
 
 
 def patches_of(image: Tensor, p: int) -> Tensor:
