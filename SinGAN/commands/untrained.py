@@ -17,6 +17,7 @@ from SinGAN.pictures import images, masks
 from SinGAN.runs.results import write_results
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
+from SinGAN.storage.files import nearest
 
 
 def retarget(run: Run, options: RetargetOptions) -> None:
@@ -42,6 +43,8 @@ def inpaint(run: Run, options: InpaintOptions) -> None:
             f"no mask {run.picture.with_name(f'{run.picture.stem}_mask.png')}: draw there, white on black, "
             "what is to come anew, or name another file with `mask`"
         )
+    if not file.exists():
+        raise FileNotFoundError(f"no mask {file}{nearest(file)} (`mask`)")
     marks = masks.checked(masks.marked(images.read_like(file, real, channels=3)), str(file))
     hole = torch.from_numpy(marks).to(real)[None, None]
     filled = engine.colour(options.fill) if options.fill else engine.ring(hole)

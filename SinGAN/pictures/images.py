@@ -41,7 +41,9 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
         ValueError: it is no picture, is damaged, or lacks the alpha that 4 channels need.
     """
     if not path.exists():
-        hint = nearest(path) or ": put it there, or name its folder (`input_dir`, `ref_dir`)"
+        hint = (
+            nearest(path) or nearest(Path(path.name)) or ": put it there, or name its folder (`input_dir`, `ref_dir`)"
+        )
         raise FileNotFoundError(f"no picture {path}{hint}")
     try:
         with _opened(path) as picture:

@@ -41,9 +41,7 @@ def test_a_picture_without_its_flag_and_by_its_path(
     flags = ["--out", str(workspace.out), *SMALL, "--num_samples", "2"]
     main_train.main([str(elsewhere), *flags])
     assert workspace.model("lake").is_dir()
-    assert (
-        "random_samples.py --mode random_samples --gen_start_scale 1 --input_name lake.png" in capsys.readouterr().out
-    )
+    assert "--mode random_samples --gen_start_scale 1 --input_name lake.png" in capsys.readouterr().out
     monkeypatch.chdir(elsewhere.parent)
     shutil.copy(elsewhere, "hill.png")
     main_train.main([*flags, "hill.png"])  # it lies here
@@ -73,6 +71,15 @@ def test_a_name_that_is_nearly_right_gets_a_hint(
     (workspace.inputs / "x.png").rename(workspace.inputs / there)
     line = refusal(capsys, partial(main_train.main, [*workspace.flags(asked), *SMALL]))
     assert hint in line or hint.encode("ascii", "backslashreplace").decode() in line
+
+
+def test_a_picture_that_lies_here_is_hinted_at(
+    workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(workspace.inputs / "x.png", "balloons.png")
+    line = refusal(capsys, partial(main_train.main, ["ballons.png", "--out", str(workspace.out), *SMALL]))
+    assert "do you mean balloons.png?" in line
 
 
 def test_a_model_that_is_nearly_right_gets_a_hint(workspace: Workspace, capsys: Capture) -> None:
