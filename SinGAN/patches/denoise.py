@@ -6,9 +6,10 @@ scores in a subspace, the inverted lists for the softmax, and balancing (``SinGA
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -165,6 +166,25 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An image whose layout diffusion keeps: it begins halfway, at the noise that this image's patches make of it.
+
+    DDIM's steps, upwards (Song et al., *Denoising Diffusion Implicit Models*, ICLR 2021).
+    """
+
+    denoiser: Denoiser  # of the image itself
+    level: float = 0.5  # of the noise, of at most 1
+
+    def noised(self, noise: Tensor, sigmas: Sequence[float]) -> Tensor:
+        """The image (1, C, H, W) at the last of ``sigmas``; ``noise`` (1, C, H, W) is what it has at the first."""
+        image = (1 - sigmas[0]) * self.denoiser.real + sigmas[0] * noise
+        for sigma, after in pairwise(sigmas):
+            clean = self.denoiser.clean(image, 1 - sigma, sigma, False, Balance(0))
+            image = (1 - after) * clean + after / sigma * (image - (1 - sigma) * clean)
+        return image
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DenoiseScale(PatchScale):
     """A level that noise becomes by diffusion, with the low frequencies of the coarser scale's image."""
@@ -175,6 +195,8 @@ class DenoiseScale(PatchScale):
     steps: int = STEPS
     eta: float = 0.0  # fresh noise in each step, 0 to 1
     balance: Balance = Balance(0)
+    least_sigma: float = LEAST_SIGMA  # of the last step
+    layout: Layout | None = None  # what it begins from, in place of noise alone
 
     @property
     def patch(self) -> int:
@@ -188,9 +210,12 @@ class DenoiseScale(PatchScale):
             return self._diffuse(noise, previous)
 
     def _diffuse(self, noise: Tensor, previous: Tensor) -> Tensor:
-        image, fresh = noise, fresh_noise(noise)
-        sigmas = [0.0, *torch.linspace(LEAST_SIGMA, 1, self.steps, dtype=torch.float64).tolist()]
-        for step in range(self.steps, 0, -1):
+        image, fresh, first = noise, fresh_noise(noise), self.steps
+        sigmas = [0.0, *torch.linspace(self.least_sigma, 1, self.steps, dtype=torch.float64).tolist()]
+        if self.layout is not None:
+            first = max(step for step in range(1, self.steps + 1) if step == 1 or sigmas[step] <= self.layout.level)
+            image = self.layout.noised(noise, sigmas[1 : first + 1])
+        for step in range(first, 0, -1):
             sigma, after = sigmas[step], sigmas[step - 1]
             alpha = 1 - sigma
             clean = self.denoiser.clean(image, alpha, sigma, self.wraps, self.balance)

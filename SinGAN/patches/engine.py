@@ -14,10 +14,11 @@ from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches import pyramids
 from SinGAN.patches.balance import BALANCES, Balance
-from SinGAN.patches.denoise import DenoiseScale
+from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
 from SinGAN.patches.makers import Refiner
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale
 from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
+from SinGAN.patches.windows import PatchScale
 from SinGAN.planning import enlarged
 
 SIGMAS = {"low": 0.4, "medium": 0.75, "high": 1.5}  # of the noise that nearest neighbours start from, by variety
@@ -33,10 +34,15 @@ RING = 3  # pixels round a hole whose mean is its first colour
 def reduced(image: Tensor, max_size: int) -> Tensor:
     """``image`` (1, C, H, W), in [-1, 1], its longer side reduced to ``max_size`` where that is less."""
     ratio = max_size / max(image.shape[-2:])
-    if ratio >= 1:
-        return image
-    size = math.ceil(ratio * image.shape[-2] - 1e-9), math.ceil(ratio * image.shape[-1] - 1e-9)
-    return resized(image, size).clamp(-1, 1)
+    height, width = (math.ceil(ratio * side - 1e-9) for side in image.shape[-2:])
+    return image if ratio >= 1 else resized(image, (height, width)).clamp(-1, 1)
+
+
+def shrunk(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float]) -> Tensor:
+    """``structure`` (1, C, H, W) at the size of ``scale``, times ``enlargement``; a ValueError below a patch's."""
+    size = enlarged(scale.size, enlargement)
+    scale.check_size(size, "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
+    return resized(structure, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +222,22 @@ class Instant:
         return max(14, math.ceil(SMALL * min(self.real.shape[-2:])))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this picture's texture."""
+        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this picture's texture.
+
+        Raises:
+            ValueError: ``structure`` is too small beside the picture.
+        """
         enlargement = structure.shape[-2] / self.real.shape[-2], structure.shape[-1] / self.real.shape[-1]
-        if not self.by_neighbours:
-            return self._from_coarse(self._denoising(), structure, enlargement, rng, count)
-        levels = self._neighbours(coarsest=self._small_level(), completeness=COMPLETE)
-        guess = resized(structure, enlarged(levels.scales[0].size, enlargement))
-        return self._variants(levels, 0, guess, rng, count, enlargement)
+        if self.by_neighbours:
+            levels = self._neighbours(coarsest=self._small_level(), completeness=COMPLETE)
+            return self._variants(levels, 0, shrunk(structure, levels.scales[0], enlargement), rng, count, enlargement)
+        quarter = math.ceil(min(self.real.shape[-2:]) / 4)
+        widest = min(quarter, *enlarged((quarter, quarter), enlargement))
+        diffusing = self._denoising(coarsest=quarter, patch=max(3, min(11, (widest - 1) // 2 * 2 + 1)))
+        first = diffusing.scales[0]
+        layout = Layout(Denoiser.of(shrunk(structure, first, enlargement), first.patch))
+        first = replace(first, layout=layout, steps=50, least_sigma=0.01)
+        return manipulate.sample(replace(diffusing, scales=(first, *diffusing.scales[1:])), rng, count, 0, enlargement)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE

@@ -141,6 +141,7 @@ def denoising(
     image: Tensor,
     *,
     coarsest: int = 20,
+    patch: int = DENOISED,
     steps: int = STEPS,
     eta: float = 0.0,
     balance: Balance = Balance(20),
@@ -151,6 +152,7 @@ def denoising(
 
     Arguments:
         coarsest: shorter side of the coarsest level, in pixels: the larger, the freer the result.
+        patch: width of a patch in pixels, where the coarsest level is wide enough.
         steps: of each level.
         eta: fresh noise in each step, 0 to 1.
         balance: how evenly the picture's patches are used.
@@ -160,15 +162,15 @@ def denoising(
     sizes = level_sizes((image.shape[-2], image.shape[-1]), coarsest, HALF)
     factor, reals = factor_of(sizes), levels(image, sizes)
     shorter = min(sizes[0])
-    widest = DENOISED if shorter > DENOISED else max(1, int(shorter / 1.6) // 2 * 2 - 1)
+    widest = patch if shorter > patch else max(1, int(shorter / 1.6) // 2 * 2 - 1)
     scales = []
     for index, real in enumerate(reals):
         known = known_at(hole, real)
-        patch = fitting(known, range(widest, 2, -4))
+        width = fitting(known, range(widest, 2, -4))
         scales.append(
             DenoiseScale(
                 real=real,
-                denoiser=Denoiser.of(real, patch, known),
+                denoiser=Denoiser.of(real, width, known),
                 factor=factor,
                 coarsest=index == 0,
                 steps=steps,

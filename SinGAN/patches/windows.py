@@ -53,12 +53,12 @@ class PatchScale(ABC):
         """The numbers of the patch at each pixel: images are made one by one."""
         return self.real.shape[1] * self.patch**2
 
-    def check_size(self, size: tuple[int, int]) -> None:
-        """Raise a ValueError where an image of ``size`` is smaller than a patch."""
+    def check_size(self, size: tuple[int, int], remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
+        """Raise a ValueError, which ends with ``remedy``, where an image of ``size`` is smaller than a patch."""
         if min(size) < self.patch:
             raise ValueError(
                 f"the size asked for leaves {size[1]} x {size[0]} pixels at a coarse scale, and a patch has "
-                f"{self.patch} x {self.patch}: raise `scale_h`, `scale_v` or `size`"
+                f"{self.patch} x {self.patch}: {remedy}"
             )
 
 

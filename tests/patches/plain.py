@@ -1,6 +1,7 @@
 """A picture for tests, and both algorithms once more, plain and slow: what the fast ones are compared with."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +75,7 @@ def diffused(reals: list[Tensor], noises: list[Tensor], factor: float, p: int = 
             sigma, after = sigmas[step], sigmas[step - 1]
             alpha = 1 - sigma
             queries = patches_of(image, p)
-            scores = -(queries[:, None] - alpha * keys).square().sum(dim=2) / (2 * sigma**2)
+            scores = logits(queries, keys, sigma)
             bias = torch.zeros(len(keys), dtype=scores.dtype)
             for _ in range(rounds):
                 used = (scores + bias).log_softmax(dim=1).logsumexp(dim=0)
@@ -89,3 +90,18 @@ def diffused(reals: list[Tensor], noises: list[Tensor], factor: float, p: int = 
         result = image.clamp(-1, 1)
     assert result is not None
     return result
+
+
+def logits(queries: Tensor, keys: Tensor, sigma: float) -> Tensor:
+    """How likely each of ``queries`` (M, d) is each of ``keys`` (N, d) with noise: logarithms (M, N)."""
+    return -(queries[:, None] - (1 - sigma) * keys).square().sum(dim=2) / (2 * sigma**2)
+
+
+def inverted(real: Tensor, noise: Tensor, sigmas: list[float], p: int) -> Tensor:
+    """The noisy image at the last of ``sigmas`` that diffusion with the patches of ``real`` leads back from."""
+    keys, image = patches_of(real, p), real + sigmas[0] * (noise - real)
+    for sigma, after in pairwise(sigmas):
+        clean = voted(logits(patches_of(image, p), keys, sigma).softmax(dim=1) @ keys, image, p, 0.2)
+        rest = (image - (1 - sigma) * clean) / sigma
+        image = (1 - after) * clean + after * rest
+    return image

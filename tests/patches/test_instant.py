@@ -1,6 +1,7 @@
 """The instant engine: the laws of each application, and a measure of copies."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +11,14 @@ from SIFID.copies import copied_regions
 from SinGAN import manipulate
 from SinGAN.imresize import imresize_to
 from SinGAN.patches import neighbours, pyramids
-from SinGAN.patches.denoise import DenoiseScale
+from SinGAN.patches.balance import Balance
+from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
 from SinGAN.patches.engine import Instant
 from SinGAN.patches.makers import Refiner
 from SinGAN.patches.neighbours import Keys, NeighbourScale
+from SinGAN.patches.pyramids import denoising
 from SinGAN.patches.windows import Known, rows
-from tests.patches.plain import scene, seeded
+from tests.patches.plain import inverted, scene, seeded
 
 Patch = pytest.MonkeyPatch
 METHODS = ("patches", "denoise")
@@ -150,8 +153,37 @@ def test_retargeting_and_analogies_have_the_sizes_asked_for(method: str) -> None
     for width, words in ((0.001, "no pixel"), (0.1, "and a patch has")):
         with pytest.raises(ValueError, match=words):
             list(engine.retarget(seeded(), 1, (1.0, width)))
-    (other,) = engine.analogy(image.flip(-1)[..., :40, :50], seeded())
-    assert other.shape[2:] == (40, 50)
+    for height, width in ((40, 50), (22, 50)):
+        (other,) = engine.analogy(image.flip(-1)[..., :height, :width], seeded())
+        assert other.shape[2:] == (height, width)
+    with pytest.raises(ValueError, match="enlarge the structure"):
+        next(engine.analogy(image[..., :5, :], seeded()))
+
+
+def test_inversion_equals_the_plain_one_and_leads_back() -> None:
+    image, noise = scene(20, 26).double(), torch.randn(1, 3, 20, 26, generator=seeded(), dtype=torch.float64)
+    sigmas = torch.linspace(0.01, 0.5, 12, dtype=torch.float64).tolist()
+    denoiser = Denoiser.of(image, 11, directions=363)  # all
+    noised = Layout(denoiser).noised(noise, sigmas)
+    torch.testing.assert_close(noised, inverted(image, noise, sigmas, 11), atol=1e-6, rtol=0)
+    assert 0.4 < float((noised - 0.5 * image).std()) < 0.6  # half of it is noise
+    scale = replace(denoising(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50)
+    back = replace(scale, layout=Layout(denoiser), balance=Balance(0))(noise, torch.zeros_like(image))
+    assert float((back - image).abs().mean()) < 0.02
+    anew = scale(noise, torch.zeros_like(image))
+    assert float((anew - image).abs().mean()) > 0.1
+
+
+def test_an_analogy_by_diffusion_keeps_the_structure_in_the_styles_colours() -> None:
+    height, width = 44, 56
+    disc = (torch.arange(height)[:, None] - 22).square() + (torch.arange(width) - 18).square() < 14**2
+    structure = torch.where(disc, 0.8, -0.8).expand(1, 3, -1, -1) + 0.1 * scene(height, width)
+    style = torch.where(disc.roll(14, 1), 0.9, -0.9) * torch.tensor([1.0, 0.2, -0.6])[None, :, None, None]
+    style = style + 0.1 * scene(height, width)
+    (made,) = Instant(style, "denoise", balance="off").analogy(structure.clamp(-1, 1), seeded())
+    inside, outside = made[..., disc].mean(dim=-1), made[..., ~disc].mean(dim=-1)
+    assert float((inside - outside)[0, 0]) > 0.8  # the disc lies where the structure has it ..
+    assert float((inside - outside)[0, 2]) < -0.4  # .. in the style's colours
 
 
 def test_retargeting_repeats_the_coarsest_level_too(monkeypatch: Patch) -> None:
