@@ -134,7 +134,7 @@ def _cell(number: float | None) -> str:
 def samples_sheet(samples: Tensor, real: Tensor) -> images.Levels:
     """A contact sheet: ``real`` (1, C, H, W) first, then ``samples`` (B, C, H, W)."""
     tiles = [sheets.tile(image, str(index)) for index, image in enumerate(samples[: sheets.SHEET_SAMPLES].split(1))]
-    return sheets.contact_sheet([sheets.original(real, samples[:1]), *tiles])
+    return sheets.contact_sheet([sheets.beside(real, samples[:1]), *tiles])
 
 
 def deviation_levels(samples: Tensor) -> npt.NDArray[np.float64]:

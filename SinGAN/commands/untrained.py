@@ -30,7 +30,7 @@ def retarget(run: Run, options: RetargetOptions) -> None:
     for title, enlargement in titles.items():
         pictures = engine.retarget(run.fresh_rng(), options.num_samples, enlargement)
         folder = layout.of_method(layout.retargeted(run.out, run.name, title), label)
-        write(folder, pictures, options.num_samples, {})
+        write(folder, pictures, options.num_samples, {"original": engine.real})
         print(f"random seed: {run.seed}\nretargeted pictures: {folder}")
 
 
@@ -63,7 +63,7 @@ def analogy(run: Run, options: AnalogyOptions) -> None:
     structure = reduced(structure, run.pyramid.max_size)
     pictures = engine.analogy(structure, run.fresh_rng(), options.num_samples)
     folder = layout.of_method(layout.analogy(run.out, run.name, options.ref_name), label)
-    write(folder, pictures, options.num_samples, {})
+    write(folder, pictures, options.num_samples, {"the picture": real, "the structure": structure})
     print(f"random seed: {run.seed}\nanalogies: {folder}")
 
 

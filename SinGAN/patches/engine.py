@@ -232,8 +232,8 @@ class Instant:
             levels = self._neighbours(coarsest=self._small_level(), completeness=COMPLETE)
             return self._variants(levels, 0, shrunk(structure, levels.scales[0], enlargement), rng, count, enlargement)
         quarter = math.ceil(min(self.real.shape[-2:]) / 4)
-        widest = min(quarter, *enlarged((quarter, quarter), enlargement))
-        diffusing = self._denoising(coarsest=quarter, patch=max(3, min(11, (widest - 1) // 2 * 2 + 1)))
+        patch = min(11, (min(quarter, *enlarged((quarter, quarter), enlargement)) - 1) // 2 * 2 + 1)
+        diffusing = self._denoising(coarsest=quarter, patch=max(3, patch), balance=Balance(0))
         first = diffusing.scales[0]
         layout = Layout(Denoiser.of(shrunk(structure, first, enlargement), first.patch))
         first = replace(first, layout=layout, steps=50, least_sigma=0.01)

@@ -35,17 +35,18 @@ def tile(image: Tensor, label: str = "") -> Levels:
     return np.concatenate([strip(label, levels.shape[1], levels.shape[2]), levels]) if label else levels
 
 
-def original(image: Tensor, like: Tensor) -> Levels:
-    """The tile of the training picture ``image`` (1, C, h, w) beside samples as large as ``like`` (1, C, H, W).
+def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
+    """The tile of ``image`` (1, C, h, w), as the training picture, beside results as large as ``like`` (1, C, H, W).
 
     It is reduced or enlarged as a whole, on white, not stretched.
     """
     height, width = like.shape[-2:]
     ratio = min(height / image.shape[-2], width / image.shape[-1])
     size = max(1, round(ratio * image.shape[-2])), max(1, round(ratio * image.shape[-1]))
-    inner = image if size == image.shape[-2:] else F.interpolate(image, size, mode="nearest")
+    mode = "nearest" if ratio > 1 else "bilinear"
+    inner = image if size == image.shape[-2:] else F.interpolate(image, size, mode=mode, antialias=ratio < 1)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=1.0), "original")
+    return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=1.0), label)
 
 
 def strip(label: str, width: int, channels: int) -> Levels:

@@ -106,7 +106,7 @@ def write_samples(folder: Path, samples: Iterable[Tensor], real: Tensor) -> None
         for index, image in enumerate(samples):
             images.write(draft / f"{index}.png", image)
             if index == 0:
-                tiles.append(sheets.original(real, image))
+                tiles.append(sheets.beside(real, image))
             if index < sheets.SHEET_SAMPLES:
                 tiles.append(sheets.tile(image, str(index)))
         images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
@@ -135,9 +135,10 @@ def write_results(
         for name, image in {**pictures, **(extras or {})}.items():
             images.write(draft / f"{name}.png", image)
         if len(pictures) > 1:
-            tiles = {**firsts, **{words(name): image for name, image in pictures.items()}}
-            sheet = sheets.contact_sheet([sheets.tile(image, label) for label, image in tiles.items()])
-            images.write_levels(draft / "grid.png", sheet)
+            like = next(iter(pictures.values()))
+            tiles = [sheets.beside(image, like, label) for label, image in firsts.items()]
+            tiles += [sheets.tile(image, words(name)) for name, image in pictures.items()]
+            images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
 
 
 def words(name: str) -> str:

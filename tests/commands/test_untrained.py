@@ -89,7 +89,7 @@ def test_the_new_tasks(workspace: Workspace, capsys: Capture, method: str) -> No
     own = ["--method", method]
     run(retarget.main, workspace, *own, "--scale_h", "1.5", "--num_samples", "2")
     run(retarget.main, workspace, *own, "--size", "36x36")
-    run(analogy.main, workspace, *own, "--ref_dir", str(workspace.inputs), "--ref_name", "x.png")
+    run(analogy.main, workspace, *own, "--ref_dir", str(workspace.inputs), "--ref_name", "x.png", "--num_samples", "2")
     run(tile.main, workspace, *own, "--repeat", "2")
     mask = np.zeros((36, 44), dtype=np.uint8)
     mask[12:24, 16:30] = 255

@@ -167,7 +167,7 @@ def test_tiles_are_large_enough_to_judge_and_say_what_they_are() -> None:
 
 
 def test_the_original_is_not_stretched() -> None:
-    tile = sheets.original(torch.full((1, 3, 10, 20), -1.0), torch.zeros(1, 3, 10, 40))
+    tile = sheets.beside(torch.full((1, 3, 10, 20), -1.0), torch.zeros(1, 3, 10, 40))
     inner = tile[sheets.STRIP :]
     assert inner.shape == (40, 160, 3)
     black = (inner == 0).all(axis=2)
