@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -51,6 +52,16 @@ def quantise(image: Tensor, palette: Tensor) -> Tensor:
     pixels = image.movedim(1, -1)
     nearest = torch.cdist(pixels.flatten(0, 2), palette).argmin(dim=1)
     return palette[nearest].reshape(pixels.shape).movedim(-1, 1)
+
+
+def palette_of(image: Tensor, colours: int = 5) -> Tensor:
+    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where the image has fewer."""
+    from scipy.cluster.vq import kmeans2  # half a second that only quantized painting needs
+
+    pixels = image[0].flatten(1).T.double().cpu().numpy()
+    distinct = len(np.unique(pixels, axis=0))
+    centres, _ = kmeans2(pixels, min(colours, distinct), iter=100, minit="++", rng=0)
+    return torch.from_numpy(centres).to(image)
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

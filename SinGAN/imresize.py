@@ -5,6 +5,7 @@ authors' code, on which the whole trained chain depends.
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -24,6 +25,29 @@ def imresize_to(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, *size), ``size`` being (height, width)."""
     height, width = image.shape[-2:]
     return _resize(image, size, (size[0] / height, size[1] / width))
+
+
+def back_projected(image: Tensor, small: Tensor, rounds: int) -> Tensor:
+    """``image`` (1, C, H, W), in [-1, 1], changed so that it becomes ``small`` (1, C, h, w) when it is reduced to that.
+
+    In each of ``rounds`` what the reduced image lacks is enlarged and added (Irani and Peleg, *Improving Resolution by
+    Image Registration*, 1991). The resize is that between scales, without its rounding.
+    """
+    size, small_size = image.shape[-2:], small.shape[-2:]
+    result, wanted = image.double(), small.double()
+    for _ in range(rounds):
+        lacking = wanted - _resize_exactly(result, small_size)
+        result = (result + _resize_exactly(lacking, size)).clamp(-1, 1)
+    return result.to(image)
+
+
+def _resize_exactly(values: Tensor, size: Sequence[int]) -> Tensor:
+    """``values`` (1, C, H, W), in float64 and of any range, resized to (1, C, *size)."""
+    for axis, wanted in zip((-2, -1), size, strict=True):
+        length, scale = values.shape[axis], wanted / values.shape[axis]
+        matrix = _weights(length, wanted, scale, scale < 1, values.device)
+        values = (matrix @ values.movedim(axis, -2)).movedim(-2, axis)
+    return values
 
 
 def to_levels(image: Tensor) -> Tensor:

@@ -4,12 +4,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from SinGAN.functions import crop, quantise, stretch
-from SinGAN.imresize import imresize
+from SinGAN.imresize import back_projected, imresize
 from SinGAN.models import NetConfig
 from SinGAN.planning import enlarged
 from SinGAN.pyramid import Pyramid, Scale
@@ -150,16 +149,6 @@ def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
     return (1 - mask) * real + mask * generated
 
 
-def palette_of(image: Tensor, colours: int = 5) -> Tensor:
-    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where the image has fewer."""
-    from scipy.cluster.vq import kmeans2  # half a second that only quantized painting needs
-
-    pixels = image[0].flatten(1).T.double().cpu().numpy()
-    distinct = len(np.unique(pixels, axis=0))
-    centres, _ = kmeans2(pixels, min(colours, distinct), iter=100, minit="++", rng=0)
-    return torch.from_numpy(centres).to(image)
-
-
 def quantised_paint(pyramid: Pyramid[Scale], paint: Tensor, start_scale: int, palette: Tensor) -> Tensor:
     """``paint`` (1, C, H, W) in the colours of ``palette``, shrunk to ``start_scale``."""
     steps = len(pyramid) - 1 - start_scale
@@ -173,11 +162,19 @@ def enlargement_steps(factor: float) -> tuple[int, float]:
     return count, math.pow(factor, 1 / count)
 
 
-def super_resolve(pyramid: Pyramid[Scale], image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
+def super_resolve(
+    pyramid: Pyramid[Scale], image: Tensor, factor: float, rng: torch.Generator, count: int = 1, rounds: int = 0
+) -> Tensor:
     """``image`` (1, C, H, W) enlarged to int(factor * H) x int(factor * W) (paper, Sect. 4).
 
-    The finest scale, applied again and again after small enlargements, adds the detail.
+    The finest scale, applied again and again after small enlargements, adds the detail. The mean of ``count`` results
+    is then brought near to ``image`` in ``rounds`` of back projection.
     """
+    results = [_through_tower(pyramid, image, factor, rng) for _ in range(count)]
+    return back_projected(torch.cat(results).mean(dim=0, keepdim=True), image, rounds)
+
+
+def _through_tower(pyramid: Pyramid[Scale], image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
     count, step = enlargement_steps(factor)
     tower = replace(pyramid, scales=pyramid.scales[-1:] * count, factor=1 / step)
     noise, size = [], (image.shape[-2], image.shape[-1])

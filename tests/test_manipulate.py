@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from SinGAN import manipulate
-from SinGAN.functions import rmse
+from SinGAN.functions import palette_of, rmse
+from SinGAN.imresize import back_projected, imresize_to
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import make_target
@@ -115,13 +116,13 @@ def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid[TrainedSca
 def test_k_means_finds_the_colours() -> None:
     colours = torch.tensor([[-1.0, -1, -1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1]])
     image = colours[torch.arange(40) % 5].reshape(1, 8, 5, 3).movedim(-1, 1)
-    assert sorted(manipulate.palette_of(image).tolist()) == sorted(colours.tolist())
-    assert torch.equal(manipulate.palette_of(stripes()), manipulate.palette_of(stripes()))
-    assert len(manipulate.palette_of(torch.zeros(1, 3, 4, 4))) == 1
+    assert sorted(palette_of(image).tolist()) == sorted(colours.tolist())
+    assert torch.equal(palette_of(stripes()), palette_of(stripes()))
+    assert len(palette_of(torch.zeros(1, 3, 4, 4))) == 1
 
 
 def test_quantised_paint_has_the_scales_size_and_few_colours(pyramid: Pyramid[TrainedScale]) -> None:
-    palette = manipulate.palette_of(pyramid.scales[-1].real)
+    palette = palette_of(pyramid.scales[-1].real)
     last = len(pyramid) - 1
     small = manipulate.quantised_paint(pyramid, paint_like(pyramid), last, palette)
     assert small.shape == pyramid.scales[-1].real.shape
@@ -141,6 +142,31 @@ def test_super_resolution_has_exactly_the_size_asked(
         int(factor * 17),
         int(factor * 13),
     )
+
+
+def test_back_projection_gives_the_input_back_when_reduced(
+    pyramid: Pyramid[TrainedScale], rng: torch.Generator
+) -> None:
+    real = pyramid.scales[-1].real * 0.8
+    errors = []
+    for rounds in (0, 1, 10):
+        large = manipulate.super_resolve(pyramid, real, 2.5, rng.manual_seed(1), rounds=rounds)
+        assert large.shape[2:] == (60, 80)
+        errors.append(float((imresize_to(large, (24, 32)) - real).abs().mean()))
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+    assert errors[2] < 1 / 127  # that of 8 bits
+    exact = imresize_to(stripes(60, 80), (24, 32))
+    near = back_projected(imresize_to(exact, (60, 80)), exact, 10)
+    assert float((near - imresize_to(exact, (60, 80))).abs().mean()) < 0.02
+
+
+def test_the_mean_of_several_enlargements(pyramid: Pyramid[TrainedScale], rng: torch.Generator) -> None:
+    real = pyramid.scales[-1].real
+    mean = manipulate.super_resolve(pyramid, real, 2, rng.manual_seed(1), count=3)
+    rng.manual_seed(1)
+    each = [manipulate.super_resolve(pyramid, real, 2, rng) for _ in range(3)]
+    torch.testing.assert_close(mean, torch.cat(each).mean(dim=0, keepdim=True))
+    assert not torch.equal(each[0], each[1])
 
 
 def test_enlargements_are_near_the_cube_root_of_2() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
 from SinGAN.commands.source import Source, source_of
-from SinGAN.functions import quantise
+from SinGAN.functions import palette_of, quantise
 from SinGAN.manipulate import Retouched
 from SinGAN.options.applications import HarmonizationOptions, PaintOptions
 from SinGAN.options.methods import SINGAN
@@ -90,7 +90,7 @@ def painted_in_few_colours(
     if source.manifest is None or not isinstance(source.maker, Trained):
         raise ValueError(f"`quantization_flag` retrains a scale, and needs `method` {SINGAN}: leave one out")
     pyramid = source.maker.pyramid
-    palette = manipulate.palette_of(pyramid.scales[scale].real)
+    palette = palette_of(pyramid.scales[scale].real)
     shown = {
         "real_quant": quantise(pyramid.scales[scale].real, palette),
         "in_paint": manipulate.shrink_to_injection(pyramid, strokes, scale),

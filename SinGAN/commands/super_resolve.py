@@ -33,7 +33,9 @@ def super_resolve(run: Run, options: SuperResolutionOptions) -> None:
         small = pyramid.scales[-1].real
     if small.shape != image.shape:
         print(f"{run.picture} is reduced to {small.shape[-2]} x {small.shape[-1]} first: raise --max_size to keep it")
-    result = manipulate.super_resolve(pyramid, small, options.sr_factor, run.fresh_rng())
+    result = manipulate.super_resolve(
+        pyramid, small, options.sr_factor, run.fresh_rng(), options.num_samples, options.back_projection
+    )
     lines = [] if truth is None else compare(result, manipulate.bicubic(small, options.sr_factor), truth)
     place = layout.super_resolution(run.out, run.name, options.sr_factor)
     write_results(place.parent, {}, {place.stem: result})
@@ -64,10 +66,11 @@ def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None
 
 def compare(result: Tensor, bicubic: Tensor, truth: Tensor) -> list[str]:
     """A line each for the enlarged picture and its bicubic rival, against the true one."""
-    scores = {"SinGAN": similarity.compare(result, truth), "bicubic": similarity.compare(bicubic, truth)}
+    pictures = {"SinGAN": result, "bicubic": bicubic, "truth": truth}
+    scores = {name: (similarity.compare(image, truth), similarity.blur(image)) for name, image in pictures.items()}
     return [
-        f"{name:8} PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}, RMSE {score.rmse:.2f} levels"
-        for name, score in scores.items()
+        f"{name:8} PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}, RMSE {score.rmse:.2f} levels, blur {blur:.3f}"
+        for name, (score, blur) in scores.items()
     ]
 
 

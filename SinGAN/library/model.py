@@ -7,8 +7,10 @@ import torch
 
 from SinGAN import manipulate
 from SinGAN.engines.engine import EngineSettings
+from SinGAN.functions import palette_of
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures
+from SinGAN.options.applications import BACK_PROJECTION
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Refiner, Trained
 from SinGAN.pictures import arrays
@@ -78,7 +80,7 @@ class Model(FromPicture):
         image, rng = arrays.to_image_like(strokes, self._real, name="strokes"), self._rng(seed)
         if not quantize:
             return arrays.from_images(manipulate.inject(self.pyramid, image, scale, rng, count))
-        palette = manipulate.palette_of(self.pyramid.scales[scale].real)
+        palette = palette_of(self.pyramid.scales[scale].real)
         put_in = manipulate.quantised_paint(self.pyramid, image, scale, palette)
         options = self.manifest.model_options(ModelOptions().completed())
         asked = Retraining(self.pyramid, scale, palette)
@@ -86,19 +88,37 @@ class Model(FromPicture):
         retrained, _ = train_in_memory(training, EngineSettings(), Bar() if progress else NOBODY)
         return arrays.from_images(manipulate.run_from(retrained, put_in, scale, rng, count))
 
-    def super_resolve(self, picture: Picture | None = None, *, factor: float = 4.0, seed: int | None = None) -> Levels:
+    def super_resolve(
+        self,
+        picture: Picture | None = None,
+        *,
+        factor: float = 4.0,
+        count: int = 1,
+        back_projection: int = BACK_PROJECTION,
+        seed: int | None = None,
+    ) -> Levels:
         """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
 
         A model that was trained for it, ``SinGAN.train(picture, task="SR", sr_factor=factor)``, does it best.
 
+        Arguments:
+            picture: to be enlarged.
+            factor: by how much.
+            count: of results whose mean is taken.
+            back_projection: rounds that bring the result, reduced, near to the picture; 0: none, as the authors do.
+            seed: of the random numbers.
+
         Raises:
-            ValueError: ``factor`` is not above 1.
+            ValueError: ``factor`` is not above 1, ``count`` is below 1, or ``back_projection`` below 0.
         """
         if not factor > 1:
             raise ValueError(f"`factor` must be above 1, not {factor:g}")
+        if count < 1 or back_projection < 0:
+            raise ValueError(f"`count` {count} must be at least 1, `back_projection` {back_projection} at least 0")
         channels = self._real.shape[1]
         image = self._real if picture is None else arrays.to_image(picture, channels, opaque=True).to(self._real.device)
-        return arrays.from_image(manipulate.super_resolve(self.pyramid, image, factor, self._rng(seed)))
+        rng = self._rng(seed)
+        return arrays.from_image(manipulate.super_resolve(self.pyramid, image, factor, rng, count, back_projection))
 
     def animate(
         self,

@@ -9,6 +9,7 @@ from SinGAN.options.option import HUGE, option
 
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 ALL = "all"  # stands for every scale
+BACK_PROJECTION = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +85,13 @@ class SuperResolutionOptions:
     """Enlargement."""
 
     sr_factor: float = option(4.0, "enlargement", group="super resolution", above=1)
+    back_projection: int = option(
+        BACK_PROJECTION, "rounds that bring the result, reduced, near to the picture; 0: none, as the authors do",
+        group="super resolution", least=0, most=1000,
+    )  # fmt: skip
+    num_samples: int = option(1, "results whose mean is taken: smoother, and nearer", group="super resolution", **COUNT)
     ground_truth: Path | None = option(
-        None, "the true large picture: prints PSNR, SSIM and RMSE against it", group="super resolution"
+        None, "the true large picture: prints PSNR, SSIM, RMSE and blur", group="super resolution"
     )
     model_name: str | None = option(
         None, "use the model of this picture instead", unset="input_name", group="super resolution"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from skimage.measure import blur_effect
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
@@ -25,6 +26,11 @@ def check_sizes(size: Size, true_size: Size) -> None:
             f"the true picture is {true_size[0]} x {true_size[1]}, the enlarged one {size[0]} x {size[1]}: "
             "they don't show the same"
         )
+
+
+def blur(image: Tensor) -> float:
+    """The blur of ``image`` (1, C, H, W) in [-1, 1] without a true one: 0 is sharp, 1 blurred (Crete et al. 2007)."""
+    return float(blur_effect(to_levels(image) / 255.0, channel_axis=-1))
 
 
 def compare(image: Tensor, truth: Tensor) -> Score:

@@ -27,3 +27,9 @@ def test_sizes_may_differ_by_a_little() -> None:
 
 def test_tiny_pictures_have_a_likeness() -> None:
     assert measures.compare(stripes(3, 4), stripes(3, 4)).ssim == 1
+
+
+def test_a_blurred_picture_has_more_blur() -> None:
+    sharp = stripes(40, 60)
+    blurred = torch.nn.functional.avg_pool2d(sharp, 5, stride=1)
+    assert 0 < measures.blur(sharp) < measures.blur(blurred) < 1
