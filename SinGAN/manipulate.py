@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from SinGAN.functions import crop, quantise, stretch
+from SinGAN.functions import crop, quantise
 from SinGAN.imresize import back_projected, imresize
 from SinGAN.models import NetConfig
 from SinGAN.planning import enlarged
@@ -55,8 +55,7 @@ def _sample_batch(
         return pyramid.generate(noise)
     if enlargement == SAME_SIZE:
         return pyramid.generate([*pyramid.z_rec()[:start_scale], *noise])
-    start = pyramid.scales[start_scale]
-    return pyramid.generate(noise, stretch(start.real, enlarged(start.size, enlargement)))
+    return pyramid.from_start(noise, start_scale, enlargement)
 
 
 def batch_size(pyramid: Pyramid[Scale], enlargement: tuple[float, float] = SAME_SIZE) -> int:
@@ -75,7 +74,10 @@ def inject(
     ``reference`` (1, C, H, W), of the finest scale's size, takes the place of the scales below
     ``start_scale``: harmonization, editing and painting (paper, Fig. 6).
     """
-    return run_from(pyramid, shrink_to_injection(pyramid, reference, start_scale), start_scale, rng, count)
+    size = batch_size(pyramid)
+    batches = ((first, min(size, count - first)) for first in range(0, count, size))
+    made = (pyramid.with_reference(reference, start_scale, rng, number, first) for first, number in batches)
+    return torch.cat([pyramid.generate(*each) for each in made])
 
 
 def run_from(pyramid: Pyramid[Scale], image: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
@@ -87,9 +89,7 @@ def run_from(pyramid: Pyramid[Scale], image: Tensor, start_scale: int, rng: torc
 
 def shrink_to_injection(pyramid: Pyramid[Scale], reference: Tensor, start_scale: int) -> Tensor:
     """``reference`` (1, C, H, W) as the input of ``start_scale``: shrunk to the scale below, and enlarged again."""
-    steps = len(pyramid) - start_scale
-    small = crop(imresize(reference, math.pow(pyramid.factor, steps)), pyramid.scales[start_scale - 1].size)
-    return crop(pyramid.enlarge(small), pyramid.scales[start_scale].size)
+    return pyramid.shrink_to_injection(reference, start_scale)
 
 
 def start_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
@@ -100,16 +100,17 @@ def start_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[i
 
 
 def injection_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
-    """The scales ``asked`` for, sorted; ``None`` stands for all but the coarsest.
+    """The scales ``asked`` for, sorted; ``None`` stands for all: all but the coarsest, or that of a growing generator.
 
     Raises:
         ValueError: the model has no such injection scale.
     """
-    scales = {scale for scale in asked if scale is not None}
+    possible, scales = pyramid.injection_scales, {scale for scale in asked if scale is not None}
     for scale in scales:
-        if not 1 <= scale < len(pyramid):
-            raise ValueError(f"the injection scale must be 1 to {len(pyramid) - 1} for this model, not {scale}")
-    return list(range(1, len(pyramid))) if None in asked else sorted(scales)
+        if scale not in possible:
+            which = "0" if possible == range(1) else f"1 to {len(pyramid) - 1}"
+            raise ValueError(f"the injection scale must be {which} for this model, not {scale}")
+    return list(possible) if None in asked else sorted(scales)
 
 
 def check_start_scale(start_scale: int, scales: int) -> None:
@@ -199,13 +200,14 @@ def reduce(image: Tensor, max_size: int) -> Tensor:
     return imresize(image, min(max_size / max(image.shape[-2:]), 1.0))
 
 
-def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float) -> Iterator[Tensor]:
+def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float, first: float = 0.05) -> Iterator[Tensor]:
     """A random walk near ``z_rec``: the noise maps z_2, z_3, .. of the frames (paper, supplementary).
 
-    ``steps`` are fresh noise maps; ``alpha`` (0 .. 1) pulls to ``z_rec``, ``beta`` (0 .. 1) keeps the direction.
+    ``steps`` are fresh noise maps, ``first`` the share of the first one in z_2; ``alpha`` (0 .. 1) pulls to ``z_rec``,
+    ``beta`` (0 .. 1) keeps the direction.
     """
     fresh = iter(steps)
-    before, z = z_rec, 0.95 * z_rec + 0.05 * next(fresh)
+    before, z = z_rec, (1 - first) * z_rec + first * next(fresh)
     for noise in fresh:
         before, z = z, alpha * z_rec + (1 - alpha) * (z + beta * (z - before) + (1 - beta) * noise)
         yield z
@@ -234,7 +236,8 @@ def animate(
         while True:
             yield pyramid.draw_map(rng, scale.real, scale.size, coarsest=index == 0)
 
-    walks = [walk(pyramid.scales[index].z_rec, draws(index), alpha, beta) for index in range(start_scale, len(pyramid))]
+    moving, first = range(start_scale, len(pyramid)), pyramid.first_step
+    walks = [walk(pyramid.scales[index].z_rec, draws(index), alpha, beta, first) for index in moving]
     return _frames(pyramid, walks, frames, start_scale)
 
 

@@ -35,6 +35,10 @@ class NetConfig:
     weight_noise: float = 0.0  # noise on G's weights, a share of each filter's RMS, in place of noise on its input
     critics: int = 1  # number of critics whose mean is D, each on half the size of the one before
     conditional: bool = False  # D sees the previous scale's image, too
+    stages: int = 0  # blocks of a generator that grows (Hinz et al. 2021); 0: the paper's
+    batch_norm: bool = True  # of G's blocks, and where G does not grow of D's
+    leak: float = LEAK  # slope of LeakyReLU below 0
+    noisy_margins: bool = False  # the noise of a generator that grows covers the margins of its blocks, too
 
     def __post_init__(self) -> None:
         if self.ker_size < 1 or self.ker_size % 2 == 0:
@@ -43,6 +47,8 @@ class NetConfig:
             raise ValueError(f"`num_layer` must be at least 2, not {self.num_layer}")
         if min(self.channels, self.filters, self.min_filters, self.critics) < 1:
             raise ValueError("the numbers of channels, filters and critics must be at least 1")
+        if self.stages and self.num_layer < 3:
+            raise ValueError(f"`num_layer` must be at least 3 for `train_mode` concurrent, not {self.num_layer}")
         if not 0 <= self.dropout < 1 or self.weight_noise < 0:
             raise ValueError(f"`dropout` {self.dropout:g} or `weight_noise` {self.weight_noise:g} is out of range")
 
@@ -62,7 +68,9 @@ class NetConfig:
         return 2 * self.margin + 1
 
     def at(self, scale: int) -> "NetConfig":
-        """The config of scale ``scale``: filters double every four scales, up to 128."""
+        """The config of scale ``scale``: filters double every four scales, up to 128, or another block is there."""
+        if self.stages:
+            return replace(self, stages=scale + 1)
         growth: int = 2 ** (scale // 4)
         return replace(
             self,
@@ -88,10 +96,14 @@ class NetConfig:
             ValueError: ``state`` is not a generator's.
         """
         try:
-            head, tail = state["head.conv.weight"], state["tail.0.weight"]
-            blocks = sum(key.startswith("body.") and key.endswith("conv.weight") for key in state)
+            head, tail, known = state["head.conv.weight"], state["tail.0.weight"], like or cls()
+            body = [key.split(".") for key in state if key.startswith("body.") and key.endswith("conv.weight")]
+            stages = len({parts[1] for parts in body}) if known.stages else 0
+            blocks = len(body) // max(1, stages)
             return replace(
-                like or cls(),
+                known,
+                stages=stages,
+                batch_norm="head.norm.weight" in state,
                 channels=head.shape[1],
                 filters=head.shape[0],
                 min_filters=tail.shape[1],
@@ -132,13 +144,13 @@ class Conv2d(nn.Conv2d):
 
 
 class ConvBlock(Recomputable):
-    """Convolution without padding, BatchNorm, LeakyReLU; submodules named as the authors name them."""
+    """Convolution without padding, BatchNorm where asked for, LeakyReLU; named as the authors name them."""
 
-    def __init__(self, inputs: int, outputs: int, ker_size: int) -> None:
+    def __init__(self, inputs: int, outputs: int, config: NetConfig) -> None:
         super().__init__()
-        self.conv = Conv2d(inputs, outputs, ker_size)
-        self.norm: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs)
-        self.LeakyRelu = nn.LeakyReLU(LEAK, inplace=True)
+        self.conv = Conv2d(inputs, outputs, config.ker_size)
+        self.norm: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs) if config.batch_norm else nn.Identity()
+        self.LeakyRelu = nn.LeakyReLU(config.leak, inplace=True)
 
     def compute(self, input: Tensor, weight: Tensor | None = None) -> Tensor:
         """The block's output for ``input`` (B, C, H, W); ``weight`` takes the place of the convolution's own."""
@@ -154,7 +166,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.channels, *config.block_filters()]
-        blocks = [ConvBlock(a, b, config.ker_size) for a, b in pairwise(widths)]
+        blocks = [ConvBlock(a, b, config) for a, b in pairwise(widths)]
         self.head = blocks[0]
         self.body = nn.Sequential()
         for index, block in enumerate(blocks[1:], start=1):
@@ -189,8 +201,9 @@ class Generator(Backbone, Recomputable):
         """
         return amp * noise + previous, previous
 
-    def compute(self, z: Tensor, previous: Tensor) -> Tensor:
+    def compute(self, *inputs: Tensor) -> Tensor:
         """The image (B, C, H, W) from ``z`` and ``previous``, both (B or 1, C, H + 2 m, W + 2 m)."""
+        z, previous = inputs
         return self.with_residual(self.tail(self.features(z)), previous)
 
     def with_residual(self, detail: Tensor, previous: Tensor) -> Tensor:
@@ -221,12 +234,17 @@ class Discriminator(Backbone):
         yield self, critic_input
 
 
-def initialise(net: nn.Module, rng: torch.Generator) -> None:
-    """Fresh weights from ``rng``: convolutions N(0, 0.02), BatchNorm N(1, 0.02), biases 0."""
+def initialise(net: nn.Module, rng: torch.Generator, spread: bool = False) -> None:
+    """Fresh weights from ``rng``: convolutions N(0, 0.02), BatchNorm N(1, 0.02), biases 0.
+
+    With ``spread`` the biases of convolutions are PyTorch's: uniform, up to 1 / sqrt(inputs of an output).
+    """
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
                 mean = 1.0 if isinstance(module, nn.BatchNorm2d) else 0.0
                 module.weight.normal_(mean, 0.02, generator=rng)
                 if module.bias is not None:
-                    module.bias.zero_()
+                    inputs = module.weight[0].numel() if spread and isinstance(module, nn.Conv2d) else 0
+                    most = inputs**-0.5 if inputs else 0.0
+                    module.bias.uniform_(-most, most, generator=rng) if most else module.bias.zero_()

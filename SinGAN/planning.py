@@ -20,6 +20,8 @@ class PyramidConfig:
     max_size: int = 250  # longer side of the finest scale, in pixels
     scale_factor: float = 0.75  # ratio of neighbouring scales, which the plan adjusts
     sketch_scales: int = 0  # scales below the finest that learn a sketch of the picture
+    stages: int = 0  # of concurrent training, in place of scales that ``scale_factor`` decides; 0: sequential
+    geometric: bool = False  # whether their ratio is constant; else more of them are small
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Plan:
     factor: float  # adjusted ratio of neighbouring scales
     sizes: tuple[Size, ...]  # coarse to fine
     sketch_scales: int = 0  # number of scales below the finest that learn a sketch
+    exponents: tuple[float, ...] = ()  # of ``factor``, coarse to fine, where their steps are not 1
 
 
 def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
@@ -77,6 +80,35 @@ def _plan(height: int, width: int, config: PyramidConfig, rounding: Callable[[fl
     return Plan(num_scales, stop_scale, scale1, factor, sizes, config.sketch_scales)
 
 
+def plan_stages(height: int, width: int, config: PyramidConfig) -> Plan:
+    """The stages of a picture of ``height`` x ``width`` pixels for concurrent training (Hinz et al. 2021, Sect. 3).
+
+    Raises:
+        ValueError: the picture, reduced to ``max_size``, is no larger than the coarsest stage.
+    """
+    scale1 = min(config.max_size / max(height, width), 1.0)
+    size = math.ceil(scale1 * height), math.ceil(scale1 * width)
+    _check_size((height, width), size, config)
+    last = config.stages - 1
+    factor = math.pow(config.min_size / min(size), 1 / last)
+    if factor == 1:
+        raise ValueError(
+            f"a picture of {height} x {width} (height x width) is as small as the coarsest stage: "
+            f"lower `min_size` {config.min_size}"
+        )
+    exponents = (*(_exponent(last, index, config.geometric) for index in range(last)), 0.0)
+    ratios = [math.pow(factor, exponent) for exponent in exponents]
+    sizes = tuple((math.ceil(ratio * size[0]), math.ceil(ratio * size[1])) for ratio in ratios)
+    return Plan(config.stages, last, scale1, factor, sizes, exponents=exponents)
+
+
+def _exponent(last: int, index: int, geometric: bool) -> float:
+    """The power of the factor that reduces the picture to stage ``index`` of ``last``, which is not the finest."""
+    if geometric or last == 1:
+        return float(last - index)
+    return (last - 1) / math.log(last) * math.log(last - index) + 1
+
+
 def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
     if min(reduced) >= config.min_size:
         return
@@ -97,7 +129,8 @@ def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
     The last ``plan.sketch_scales`` scales before the finest are sketches.
     """
     finest = imresize(image, plan.scale1)
-    ratios = [math.pow(plan.factor, plan.stop_scale - index) for index in range(plan.stop_scale + 1)]
+    exponents = plan.exponents or [plan.stop_scale - index for index in range(plan.stop_scale + 1)]
+    ratios = [math.pow(plan.factor, exponent) for exponent in exponents]
     reals = [imresize(finest, ratio) for ratio in ratios]
     first = plan.stop_scale - plan.sketch_scales
     return [sketch(real) if first <= index < plan.stop_scale else real for index, real in enumerate(reals)]

@@ -1,9 +1,10 @@
 """The pyramid of scales: drawing noise and generating; and a trained scale, made ready to generate."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -117,9 +118,15 @@ class Pyramid(Generic[ScaleT]):
     factor: float  # adjusted ratio of neighbouring scales
     margin: int  # zeros (or, with noise_border, noise) on each side of a scale's input
     noise_border: bool = False  # the noise covers the margin too: animation's training
+    first_step: ClassVar[float] = 0.05  # share of noise in the first step of an animation's walk
 
     def __len__(self) -> int:
         return len(self.scales)
+
+    @property
+    def injection_scales(self) -> range:
+        """The scales where a reference can be put in."""
+        return range(1, len(self))
 
     def with_scale(self, index: int, scale: NewScaleT) -> "Pyramid[ScaleT | NewScaleT]":
         """The pyramid with ``scale`` put at ``index``; one past the finest makes it grow."""
@@ -179,6 +186,25 @@ class Pyramid(Generic[ScaleT]):
         if image is None:
             raise ValueError("no noise maps, no image")
         return image
+
+    def from_start(self, noise: list[Tensor], start: int, enlargement: tuple[float, float]) -> Tensor:
+        """The images (B, C, H, W) of another size that ``noise`` makes from scale ``start`` on, on its real image."""
+        scale = self.scales[start]
+        return self.generate(noise, stretch(scale.real, enlarged(scale.size, enlargement)))
+
+    def with_reference(
+        self, reference: Tensor, start: int, rng: torch.Generator, count: int, first: int
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """What ``generate`` makes ``count`` pictures of that have the layout of ``reference`` (1, C, H, W).
+
+        It takes the place of the scales below ``start``. The pictures are those from the one with index ``first`` on.
+        """
+        return self.draw(rng, count, start), self.shrink_to_injection(reference, start)
+
+    def shrink_to_injection(self, reference: Tensor, start: int) -> Tensor:
+        """``reference`` (1, C, H, W) as the input of scale ``start``: shrunk to the scale below, and enlarged again."""
+        small = imresize(reference, math.pow(self.factor, len(self) - start))
+        return crop(self.enlarge(crop(small, self.scales[start - 1].size)), self.scales[start].size)
 
     def enlarge(self, image: Tensor) -> Tensor:
         """``image`` (B, C, H, W) resized by 1 / factor, not yet cropped."""

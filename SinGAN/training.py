@@ -1,6 +1,6 @@
 """Training: what each iteration draws, one scale, the whole pyramid (paper, Sect. 2.2)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import Draw, iteration
 from SinGAN.losses.perceptual import VGG, VGGTarget
+from SinGAN.losses.states import fits, restore, state_of
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
@@ -126,12 +127,6 @@ def start_nets(
     return generator, critic
 
 
-def fits(net: nn.Module, state: Weights) -> bool:
-    """Whether ``state`` has the names and shapes of ``net``'s weights."""
-    wanted = net.state_dict()
-    return wanted.keys() == state.keys() and all(wanted[key].shape == state[key].shape for key in wanted)
-
-
 def train_scale(
     pyramid: Pyramid[TrainedScale],
     real: Tensor,
@@ -146,12 +141,11 @@ def train_scale(
     resume: ScaleState | None = None,
     engine: Engine = EAGER,
 ) -> TrainedScale:
-    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``; its nets are then frozen.
+    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser ones; its nets are then frozen.
+
+    ``rng`` is the source of all randomness, on the device of ``real``; ``watch`` is called after each iteration.
 
     Arguments:
-        pyramid: the coarser scales.
-        rng: the source of all randomness, on the device of ``real``.
-        watch: called after each iteration.
         edit: applied to the enlarged images of the coarser scales.
         vgg: for the losses that compare its activations.
         resume: a state that ``watch`` was given in an earlier training; from it this one goes on to the same bits.
@@ -171,34 +165,42 @@ def train_scale(
         drawn = draw(coarser, real, z_rec, config.Dsteps, rng, edit)
         return iteration(nets, target, drawn, config, differentiate)
 
-    in_use = [net for net in (generator, critic, vgg) if net is not None]
-    run = engine.run(step, in_use, rng, len(pyramid) + 1)
-    for index in range(done, config.niter):
-        if index == max(1, int(LR_DROP * config.niter)):
-            nets.multiply_learning_rates(config.gamma)
-            run = engine.run(step, in_use, rng, len(pyramid) + 1)
+    def renew(index: int) -> None:
         if config.redraw_z_rec and not pyramid.scales and index:
             z_rec.copy_(first_z_rec(pyramid, real, rng))
-        losses = run()
-        watch(len(pyramid), index, losses, partial(state_of, nets, z_rec, rng, index + 1))
+
+    in_use = [net for net in (generator, critic, vgg) if net is not None]
+    iterate(len(pyramid), step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
     return TrainedScale.of(generator, critic, real, z_rec, target.noise_amp)
 
 
-def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> ScaleState:
-    """All that the training of a scale depends on when ``done`` iterations are done."""
-    states = {name: part.state_dict() for name, part in nets.parts().items()}
-    return ScaleState(iterations=done, z_rec=z_rec, rng=rng.get_state(), **states)
+def iterate(
+    scale: int,
+    step: Callable[[], dict[str, Tensor]],
+    renew: Callable[[int], None],
+    nets: Adversaries,
+    in_use: Sequence[nn.Module],
+    z_rec: Tensor,
+    config: TrainConfig,
+    rng: torch.Generator,
+    *,
+    done: int,
+    watch: Watch,
+    engine: Engine,
+) -> None:
+    """Repeat ``step`` until ``scale`` has its ``config.niter`` iterations, of which some are ``done``.
 
-
-def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
-    """Put ``state`` into the others; returns the iterations done. A ``state`` that does not fit is a ValueError."""
-    try:
-        nets.load({name: getattr(state, name) for name in nets.parts()})
-        rng.set_state(state.rng.cpu())
-        z_rec.copy_(state.z_rec.reshape(z_rec.shape))
-        return state.iterations
-    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error
+    ``step`` works on ``nets`` and other things that stay in their memory, and looks through all nets ``in_use``.
+    ``renew`` is called with the index of each iteration before it, for what can't be a part of a CUDA graph.
+    """
+    run = engine.run(step, in_use, rng, scale + 1)
+    for index in range(done, config.niter):
+        if index == max(1, int(LR_DROP * config.niter)):
+            nets.multiply_learning_rates(config.gamma)
+            run = engine.run(step, in_use, rng, scale + 1)
+        renew(index)
+        losses = run()
+        watch(scale, index, losses, partial(state_of, nets, z_rec, rng, index + 1))
 
 
 def first_z_rec(pyramid: Pyramid[TrainedScale], real: Tensor, rng: torch.Generator) -> Tensor:

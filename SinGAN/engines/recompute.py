@@ -120,10 +120,10 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
 
 
 def known_blocks(backbone: Backbone) -> list[ConvBlock]:
-    """All blocks but the last; a ValueError where one is not the convolution, BatchNorm, LeakyReLU known here."""
+    """All blocks but the last; a ValueError where one is not the convolution, norm and LeakyReLU known here."""
     for block in backbone.blocks():
         kinds = {name: type(module) for name, module in block.named_children()}
-        if list(kinds) != ["conv", "norm", "LeakyRelu"] or kinds["norm"] is not nn.BatchNorm2d:
+        if list(kinds) != ["conv", "norm", "LeakyRelu"] or kinds["norm"] not in (nn.BatchNorm2d, nn.Identity):
             raise ValueError(f"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
         if kinds["LeakyRelu"] is not nn.LeakyReLU or not block.training or set(block.conv.padding) != {0}:
             raise ValueError(f"`recompute` knows blocks in training, without padding, with LeakyReLU, not {block}")
@@ -189,13 +189,14 @@ def chunks(image: Tensor) -> list[slice]:
 
 
 def norm_and_activation_jvp(block: ConvBlock, part: slice, image: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """BatchNorm in train mode and LeakyReLU of ``image`` (B, F, H, W), and the change of that along ``tangent``.
+    """The norm in train mode and LeakyReLU of ``image`` (B, F, H, W), and the change of that along ``tangent``.
 
     ``image`` and ``tangent`` hold the channels ``part`` of the output of the block's convolution.
     """
     norm, slope, places = block.norm, block.LeakyRelu.negative_slope, (0, 2, 3)
-    assert isinstance(norm, nn.BatchNorm2d)
     image, tangent = image.float(), tangent.float()
+    if isinstance(norm, nn.Identity):
+        return F.leaky_relu(image, slope), tangent * torch.where(image > 0, 1.0, slope)
     gamma, beta = norm.weight[part, None, None], norm.bias[part, None, None]
     centred = image - image.mean(places, keepdim=True)
     rate = (centred.square().mean(places, keepdim=True) + norm.eps).rsqrt()

@@ -1,6 +1,6 @@
 """The two adversaries of a scale: its generator and its critic, with their optimizers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,11 +21,22 @@ class Adversaries:
     critic_optimizer: torch.optim.Optimizer
 
     @classmethod
-    def of(cls, generator: Generator, critic: Discriminator, config: TrainConfig) -> "Adversaries":
-        """The two nets in train mode, each with a fresh Adam."""
+    def of(
+        cls,
+        generator: Generator,
+        critic: Discriminator,
+        config: TrainConfig,
+        trained: Sequence[Mapping[str, Any]] | None = None,
+    ) -> "Adversaries":
+        """The two nets in train mode, each with a fresh Adam.
+
+        ``trained`` are the parts of the generator that learn, as groups of an optimizer with a rate each; None: all.
+        """
+        generator.train()
+        parts: Any = generator.parameters() if trained is None else [dict(group) for group in trained]
         adams = (
-            torch.optim.Adam(net.train().parameters(), lr=lr, betas=(config.beta1, 0.999), fused=True)
-            for net, lr in ((generator, config.lr_g), (critic, config.lr_d))
+            torch.optim.Adam(learning, lr=lr, betas=(config.beta1, 0.999), fused=True)
+            for learning, lr in ((parts, config.lr_g), (critic.train().parameters(), config.lr_d))
         )
         nets = cls(generator, critic, *adams)
         nets._allow_capture()
@@ -63,9 +74,10 @@ class Adversaries:
 
 def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
     """Raise a ValueError unless ``state`` has the settings, and moments of the shapes, that ``optimizer`` needs."""
-    (group,), (other,) = optimizer.param_groups, state["param_groups"]
-    if group.keys() != other.keys() or any(type(value) is not type(other[name]) for name, value in group.items()):
-        raise ValueError("an optimizer has other settings")
+    groups, others = optimizer.param_groups, state["param_groups"]
+    for group, other in zip(groups, others, strict=True):
+        if group.keys() != other.keys() or any(type(value) is not type(other[name]) for name, value in group.items()):
+            raise ValueError("an optimizer has other settings")
     parameters = [parameter for one in optimizer.param_groups for parameter in one["params"]]
     for index, moments in state["state"].items():
         shapes = {tuple(parameters[index].shape), ()}

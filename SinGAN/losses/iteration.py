@@ -14,6 +14,7 @@ from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.terms import ADVERSARIAL, CRITIC_LOSSES, TOTAL, Target
 from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import Inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,31 +98,36 @@ def generator_step(
     nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
 ) -> dict[str, Tensor]:
     """One step of G; returns its losses by name: the adversarial one, each term, and their sum."""
+    generator = nets.generator
+    sampled = generator.inputs(draw.noise, draw.z_rec, draw.previous[-1:], target.noise_amp)
+    rebuilt = generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, target.noise_amp)
+    return steps_of_generator(nets, target, sampled, rebuilt, config, differentiate)
+
+
+def steps_of_generator(
+    nets: Adversaries,
+    target: Target,
+    sampled: Inputs,
+    rebuilt_from: Inputs,
+    config: TrainConfig,
+    differentiate: Differentiate = eagerly,
+    steps: int = 1,
+) -> dict[str, Tensor]:
+    """``steps`` of G's optimizer by one gradient; ``sampled`` and ``rebuilt_from`` are what its images come from."""
     nets.generator_optimizer.zero_grad()
     on_fake, on_rebuilt = terms.terms_on_fake(config), terms.terms_on_rebuilt(config)
-    fooled = differentiate(_bound_fake_losses(nets, target, draw, config, on_fake))
+    game = config.adversarial.generator
+    bound = partial(terms.fake_losses, generator=nets.generator, critic=nets.critic, inputs=sampled)
+    fooled = differentiate(partial(bound, target=target, loss=game, terms=on_fake))
     rebuilt = torch.zeros_like(fooled[:1]).expand(len(on_rebuilt))
     if any(term.weight for term in on_rebuilt):
-        inputs = nets.generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, target.noise_amp)
-        rebuilt = differentiate(
-            partial(
-                terms.reconstruction_losses, generator=nets.generator, inputs=inputs, target=target, terms=on_rebuilt
-            )
-        )
-    nets.generator_optimizer.step()
+        bound = partial(terms.reconstruction_losses, generator=nets.generator, inputs=rebuilt_from)
+        rebuilt = differentiate(partial(bound, target=target, terms=on_rebuilt))
+    for _ in range(steps):
+        nets.generator_optimizer.step()
     names = ADVERSARIAL, *(term.name for term in (*on_fake, *on_rebuilt))
     losses = dict(zip(names, (*fooled.unbind(), *rebuilt.unbind()), strict=True))
     return {**losses, TOTAL: fooled.sum() + rebuilt.sum()}
-
-
-def _bound_fake_losses(
-    nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, on_fake: tuple[terms.Term, ...]
-) -> BoundLoss:
-    """The generator's losses on its sample, from the last of the coarser scales' samples."""
-    inputs = nets.generator.inputs(draw.noise, draw.z_rec, draw.previous[-1:], target.noise_amp)
-    game = config.adversarial.generator
-    nets_and_inputs = partial(terms.fake_losses, generator=nets.generator, critic=nets.critic, inputs=inputs)
-    return partial(nets_and_inputs, target=target, loss=game, terms=on_fake)
 
 
 @torch.no_grad()

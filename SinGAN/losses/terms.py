@@ -139,9 +139,9 @@ def fake_losses(
 ) -> Tensor:
     """``loss`` of D's scores of the generator's sample, then its weighted ``terms``: (1 + n,).
 
-    ``inputs`` is what ``Generator.inputs`` gives.
+    ``inputs`` is what ``Generator.inputs`` or ``GrowingGenerator.window`` gives.
     """
-    fake, (_, previous, *_) = generator(*inputs), inputs
+    fake, previous = generator(*inputs), inputs[min(1, len(inputs) - 1)]
     adversarial = critic_loss(critic, critic.critic_input(fake, previous), loss)
     return torch.stack([adversarial, *_weighted(terms, fake, target)])
 

@@ -22,6 +22,11 @@ class TrainConfig:
     redraw_z_rec: bool = False  # the authors' code: z* anew in every iteration, the last one kept
     noise_border: bool = False  # animation: the noise covers the margin too
     adversarial: AdversarialLoss = WASSERSTEIN
+    train_depth: int = 3  # concurrent: so many of the newest blocks train together
+    lr_scale: float = 0.1  # concurrent: the learning rate of a block for each unit of the next newer one's
+    recipe: str = (
+        "generation"  # concurrent: what G's coarsest input is in training, a recipe's name: see ``concurrent.inputs``
+    )
     texture_weight: float = 0.0  # weight of the fake's texture distance
     perceptual_weight: float = 0.0  # weight of the reconstruction's perceptual distance
 

@@ -81,7 +81,7 @@ class ModelOptions:
         0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
     )
     z_rec: str = option(
-        "fixed", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
+        "redrawn", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
         choices=("fixed", "redrawn"), **TRAINING,
     )  # fmt: skip
 

@@ -23,10 +23,11 @@ class DropoutGenerator(Generator):
         """``z``, from the noise of the reconstruction, ``previous``, and one channel of the noise (B, 1, ..)."""
         return reconstruction_z(noise, z_rec, previous, amp, self.config.margin), previous, noise[:, :1]
 
-    def compute(self, z: Tensor, previous: Tensor, noise: Tensor | None = None) -> Tensor:
+    def compute(self, *inputs: Tensor) -> Tensor:
         """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` nothing is dropped."""
-        if noise is None:
-            return super().compute(z, previous)
+        if len(inputs) == 2:
+            return super().compute(*inputs)
+        z, previous, noise = inputs
         for depth, block in enumerate(self.blocks()):
             z = noise_dropout(block(z), noise, self.config.dropout, depth)
         return self.with_residual(self.tail(z), previous)
@@ -41,10 +42,11 @@ class WeightNoiseGenerator(Generator):
         corner = slice(margin, margin + 1)  # the first place inside the margin
         return reconstruction_z(noise, z_rec, previous, amp, margin), previous, noise[:, :1, corner, corner]
 
-    def compute(self, z: Tensor, previous: Tensor, noise: Tensor | None = None) -> Tensor:
+    def compute(self, *inputs: Tensor) -> Tensor:
         """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` the weights are as trained."""
-        if noise is None:
-            return super().compute(z, previous)
+        if len(inputs) == 2:
+            return super().compute(*inputs)
+        z, previous, noise = inputs
         count = max(len(z), len(noise))  # each image has weights of its own
         pairs = zip(z.expand(count, -1, -1, -1).split(1), noise.expand(count, -1, -1, -1).split(1), strict=True)
         return self.with_residual(torch.cat([self._perturbed(*pair) for pair in pairs]), previous)

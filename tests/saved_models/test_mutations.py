@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.states import restore, state_of
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.runs.recorder import Recorder
@@ -23,7 +24,7 @@ from SinGAN.saved_models.lookup import load
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
-from SinGAN.training import restore, start_nets, state_of
+from SinGAN.training import start_nets
 from tests.conftest import TINY_NET
 from tests.workspace import Workspace
 

@@ -42,7 +42,7 @@ def test_defaults_are_the_specs() -> None:
     assert run.pyramid == PyramidConfig(min_size=25, max_size=250, scale_factor=0.75)
     assert run.training == TrainConfig(
         niter=2000, Gsteps=3, Dsteps=3, lr_g=0.0005, lr_d=0.0005, gamma=0.1, beta1=0.5,
-        lambda_grad=0.1, alpha=10, noise_amp=0.1, redraw_z_rec=False, noise_border=False,
+        lambda_grad=0.1, alpha=10, noise_amp=0.1, redraw_z_rec=True, noise_border=False,
     )  # fmt: skip
     assert run.picture == Path("Input/Images/x.png")
     assert run.model == Path("Output/TrainedModels/x/scale_factor=0.750000,alpha=10")
@@ -54,12 +54,12 @@ def test_every_flag_arrives() -> None:
         "--nc_im", "1", "--nfc", "8", "--min_nfc", "4", "--ker_size", "5", "--num_layer", "4", "--scale_factor", "0.5",
         "--noise_amp", "0.2", "--min_size", "20", "--max_size", "90", "--niter", "7", "--gamma", "0.3", "--lr_g", "0.1",
         "--lr_d", "0.2", "--beta1", "0", "--Gsteps", "1", "--Dsteps", "2", "--lambda_grad", "1", "--alpha", "0.5",
-        "--z_rec", "redrawn", "--input_dir", "in", "--out", "out", "--manualSeed", "3", "--stride", "1",
+        "--z_rec", "fixed", "--input_dir", "in", "--out", "out", "--manualSeed", "3", "--stride", "1",
         "--padd_size", "0", "--mode", "train", "--overwrite",
     )  # fmt: skip
     assert run.net == NetConfig(1, 8, 4, 5, 4)
     assert run.pyramid == PyramidConfig(20, 90, 0.5)
-    assert run.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=True)
+    assert run.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=False)
     assert (run.seed, run.fresh_rng().initial_seed(), run.overwrite) == (3, 3, True)
     assert run.picture == Path("in/x.png")
     assert run.options.nc_z == 1

@@ -1,0 +1,96 @@
+"""The stages of a growing generator as a pyramid: features go from one to the next, not images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from SinGAN.concurrent.inputs import RANDOM, coarsest_input
+from SinGAN.functions import repeated, stretch
+from SinGAN.imresize import imresize_to
+from SinGAN.models import NetConfig
+from SinGAN.planning import Size, enlarged
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.variants.growing import block_margin
+
+
+@dataclass(frozen=True, eq=False)
+class GrownPyramid(Pyramid[TrainedScale]):
+    """The stages, coarse to fine; the generator of the last one makes all images.
+
+    The noise of the first stage is like an image, (B, C, H, W); that of the others like features, (B, F, H + 2 m,
+    W + 2 m), with a margin m where the net wants noise there.
+    """
+
+    filters: int = 64
+    recipe: str = (
+        "generation"  # what the first stage's noise is in training, a recipe's name: see ``concurrent.inputs``
+    )
+    first_step: ClassVar[float] = 0.01
+
+    @property
+    def injection_scales(self) -> range:
+        """The first stage alone: what comes after it are features."""
+        return range(1)
+
+    def draw_map(self, rng: torch.Generator, like: Tensor, size: Size, coarsest: bool) -> Tensor:
+        """Noise for an image of ``size``; where the net was trained on changed pictures, ``like`` changed at random."""
+        if not coarsest:
+            shape = (1, self.filters, size[0] + 2 * self.margin, size[1] + 2 * self.margin)
+            return torch.randn(shape, generator=rng, device=like.device)
+        if self.recipe in RANDOM:
+            return torch.randn((1, like.shape[1], *size), generator=rng, device=like.device)
+        return stretch(coarsest_input(like, self.recipe, rng), size)
+
+    @torch.no_grad()
+    def generate(self, noise: Sequence[Tensor], previous: Tensor | None = None) -> Tensor:
+        """The finest image (B, C, H, W) that ``noise`` makes, one map for each stage.
+
+        Raises:
+            ValueError: there is a ``previous`` image, or a map is lacking.
+        """
+        if previous is not None or len(noise) != len(self):
+            raise ValueError("a generator that grows makes images of the noise of all its stages alone")
+        image: Tensor = self.scales[-1].folded(*self.amplified(noise))
+        return image
+
+    def amplified(self, noise: Sequence[Tensor]) -> list[Tensor]:
+        """The maps ``noise``, each times its stage's amplitude."""
+        return [scale.noise_amp * z for scale, z in zip(self.scales, noise, strict=True)]
+
+    def from_start(self, noise: list[Tensor], start: int, enlargement: tuple[float, float]) -> Tensor:
+        """The images (B, C, H, W) of another size whose stages below ``start`` have the reconstruction's noise."""
+        fixed = []
+        for index, scale in enumerate(self.scales[:start]):
+            height, width = enlarged(scale.size, enlargement)
+            border = 2 * self.margin if index else 0
+            kept = repeated(scale.z_rec, (height + border, width + border), 0) if index else scale.z_rec
+            fixed.append(kept if index else stretch(kept, (height, width)))
+        return self.generate([*fixed, *noise])
+
+    def with_reference(
+        self, reference: Tensor, start: int, rng: torch.Generator, count: int, first: int
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """The noise of ``count`` pictures: the first one has the reconstruction's, but for what ``reference`` changes.
+
+        Others have fresh noise at the stages after the first.
+        """
+        coarsest = self.scales[0]
+        changed = coarsest.z_rec + imresize_to(reference, coarsest.size) - coarsest.real
+        fresh = self.draw(rng, count, 1)
+        for z, scale in zip(fresh, self.scales[1:], strict=True):
+            if first == 0:
+                z[:1] = scale.z_rec
+        return [changed, *fresh], None
+
+
+def pyramid_of(
+    scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
+) -> Pyramid[TrainedScale]:
+    """The pyramid of ``scales`` with nets like ``net``: of the paper's, or of a generator that grows."""
+    if not net.stages:
+        return Pyramid(scales, factor, net.margin, noise_border)
+    margin = block_margin(net) if net.noisy_margins else 0
+    return GrownPyramid(scales, factor, margin, noise_border, net.filters, recipe)

@@ -1,0 +1,98 @@
+"""The generator that grows: one net of several blocks, each of which refines the features of the one before.
+
+After ConSinGAN (Hinz, Fisher, Wang, Wermter, *Improved Techniques for Training Single-Image GANs*, WACV 2021, Sect. 3).
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from SinGAN.functions import pad
+from SinGAN.models import Generator, Inputs, NetConfig
+
+
+class GrowingGenerator(Generator):
+    """G with ``config.stages`` blocks: noise at each of their sizes goes in, the image of the last one comes out.
+
+    The head makes features of the coarsest noise, each block refines them, enlarged, at its size, and the tail makes
+    an image of the last ones. With ``config.noisy_margins`` the margins that a block takes off are features and noise,
+    else they are zeros.
+    """
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__(config)
+        self.body = nn.Sequential(*(copy.deepcopy(self.body) for _ in range(config.stages)))
+        self.frozen = 0  # blocks before those in training; while there are some, ``inputs`` begin with their features
+
+    @property
+    def reach(self) -> int:
+        """The pixels that one convolution takes off each side."""
+        return (self.config.ker_size - 1) // 2
+
+    @property
+    def margin(self) -> int:
+        """The pixels that a block takes off each side."""
+        return block_margin(self.config)
+
+    def window(self, maps: Sequence[Tensor]) -> Inputs:
+        """The arguments of ``forward`` from the amplified noise of all stages; frozen blocks run here.
+
+        ``maps`` are (B or 1, C, H, W) at the first stage, then (B or 1, F, H, W), with margins where these are noisy.
+        """
+        if not self.frozen:
+            return tuple(maps)
+        with torch.no_grad():
+            features = maps[0]
+            for index in range(self.frozen):
+                features = self.stage(index, maps[index], features)
+        return features, *maps[self.frozen :]
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The image (B, C, H, W) from what ``window`` gives."""
+        features = inputs[0]
+        for index, noise in enumerate(inputs[1:] if self.frozen else inputs, self.frozen):
+            features = self.stage(index, noise, features)
+        return self.image(features)
+
+    def stage(self, index: int, noise: Tensor, features: Tensor) -> Tensor:
+        """The features (B, F, H, W) of block ``index``, from its amplified ``noise`` and those of the block before."""
+        block = self.body[index]
+        if index == 0:
+            made = self.head(pad(noise, self.reach))
+            if not self.config.noisy_margins:
+                return self.run(block, pad(made, self.margin))
+            height, width = made.shape[-2:]
+            wider = resized(made, (height + 2 * self.reach, width + 2 * self.reach))
+            return self.run(block, pad(wider, self.margin - self.reach))
+        height, width = noise.shape[-2:]
+        if not self.config.noisy_margins:
+            before = resized(features, (height, width))
+            return self.run(block, pad(before + noise, self.margin)) + before
+        inner = height - 2 * self.margin, width - 2 * self.margin
+        return self.run(block, resized(features, (height, width)) + noise) + resized(features, inner)
+
+    @staticmethod
+    def run(block: nn.Module, features: Tensor) -> Tensor:
+        """The output of ``block``, of ``features`` (B, F, H, W)."""
+        result: Tensor = block(features)
+        return result
+
+    def image(self, features: Tensor) -> Tensor:
+        """The image (B, C, H, W) of ``features`` (B, F, H, W)."""
+        result: Tensor = self.tail(pad(features, self.reach))
+        return result
+
+
+def block_margin(config: NetConfig) -> int:
+    """The pixels that a block of a growing generator takes off each side."""
+    return (config.num_layer - 2) * (config.ker_size - 1) // 2
+
+
+def resized(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """``features`` (B, F, H, W) at another size, bicubic."""
+    if features.shape[-2:] == size:
+        return features
+    return F.interpolate(features, size, mode="bicubic", align_corners=True)
