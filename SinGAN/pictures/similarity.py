@@ -30,7 +30,8 @@ def check_sizes(size: Size, true_size: Size) -> None:
 
 def blur(image: Tensor) -> float:
     """The blur of ``image`` (1, C, H, W) in [-1, 1] without a true one: 0 is sharp, 1 blurred (Crete et al. 2007)."""
-    return float(blur_effect(to_levels(image) / 255.0, channel_axis=-1))
+    levels = to_levels(image) / 255.0
+    return float(blur_effect(levels[..., :3], channel_axis=-1) if levels.shape[2] >= 3 else blur_effect(levels[..., 0]))
 
 
 def compare(image: Tensor, truth: Tensor) -> Score:

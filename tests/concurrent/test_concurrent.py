@@ -108,6 +108,7 @@ def test_a_generator_keeps_odd_sizes(noisy: bool) -> None:
     assert pyramid.scales[0].noise_amp == 1
 
 
+@pytest.mark.slow
 def test_only_the_window_learns_and_the_picture_comes_back_better() -> None:
     start, late = trained(), trained(config=replace(CONFIG, niter=60, lr_g=0.002))
     for pyramid in (start, late):

@@ -29,7 +29,8 @@ def test_tiny_pictures_have_a_likeness() -> None:
     assert measures.compare(stripes(3, 4), stripes(3, 4)).ssim == 1
 
 
-def test_a_blurred_picture_has_more_blur() -> None:
-    sharp = stripes(40, 60)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_blurred_picture_has_more_blur(channels: int) -> None:
+    sharp = torch.rand(1, channels, 40, 60, generator=torch.Generator().manual_seed(1)) * 2 - 1
     blurred = torch.nn.functional.avg_pool2d(sharp, 5, stride=1)
     assert 0 < measures.blur(sharp) < measures.blur(blurred) < 1
