@@ -14,6 +14,7 @@ from SinGAN.runs.obtain import obtain
 from SinGAN.runs.results import write_results
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
+from SinGAN.storage.files import nearest
 from SinGAN.terminal.watchers import watcher
 
 MANY_SCALES = 30  # factors near 1 enlarge in one small step, and so ask for as small steps between the scales
@@ -58,6 +59,8 @@ def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None
     """The picture at ``path``, if there is one; it must show what ``small`` (1, C, H, W), enlarged, shows."""
     if path is None:
         return None
+    if not path.exists():
+        raise FileNotFoundError(f"no true picture {path}{nearest(path)} (`ground_truth`)")
     truth = images.read(path, small.shape[1], opaque=True)
     size = int(factor * small.shape[-2]), int(factor * small.shape[-1])
     similarity.check_sizes(size, (truth.shape[-2], truth.shape[-1]))

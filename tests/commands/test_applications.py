@@ -214,6 +214,8 @@ def test_super_resolution_against_the_truth(workspace: Workspace, capsys: Captur
     workspace.draw("truth.png", 300, 97)
     line = refusal(capsys, lambda: enlarge(workspace, "--ground_truth", str(truth), "--overwrite"))
     assert "don't show the same" in line
+    line = refusal(capsys, lambda: enlarge(workspace, "--ground_truth", "nowhere.png"))
+    assert "no true picture nowhere.png (--ground_truth)" in line
     assert workspace.results() == before
 
 

@@ -11,6 +11,7 @@ from SinGAN.patches.balance import BALANCES, Balance, balanced_weights
 from SinGAN.patches.denoise import Denoiser
 from SinGAN.patches.lists import Lists
 from SinGAN.patches.neighbours import Keys
+from SinGAN.patches.pyramids import resized
 from SinGAN.patches.windows import fold, nearest, rows, rows_at, wrapped
 from tests.patches.plain import diffused, nearest_neighbours, scene, seeded
 
@@ -159,8 +160,7 @@ def test_balancing_is_that_of_plain_logarithms_where_numbers_run_out() -> None:
     assert float((balanced_weights(scores, Balance(20)) - expected).abs().mean()) < 1e-3
 
 
-def test_a_small_alpha_uses_every_patch() -> None:
-    """Of a picture with a rare part: on an output of twice the size each patch is the nearest to some query."""
+def test_a_small_alpha_uses_more_patches_of_a_rare_part() -> None:
     image = scene(24, 24)
     image[..., 8:16, 8:16] = 1.0
     keys = Keys.of((image + 1) / 2, 7)
@@ -171,3 +171,11 @@ def test_a_small_alpha_uses_every_patch() -> None:
         factors = None if math.isinf(alpha) else 1 / (alpha * queries.shape[1] + least)
         unused.append(len(keys.rows) - len(keys.nearest(queries, factors).unique()))
     assert unused[1] < 0.5 * unused[0]
+
+
+def test_a_small_alpha_uses_every_patch_of_a_picture_twice_its_size() -> None:
+    image = (scene(32, 32).double() + 1) / 2
+    keys, queries = Keys.of(image, 7), rows(resized(image, (64, 64)), 7)
+    assert len(keys.nearest(queries).unique()) < len(keys.rows)
+    factors = 1 / (1e-9 * queries.shape[1] + keys.least_distances(queries))
+    assert len(keys.nearest(queries, factors).unique()) == len(keys.rows)
