@@ -62,12 +62,10 @@ class GrownPyramid(Pyramid[TrainedScale]):
 
     def from_start(self, noise: list[Tensor], start: int, enlargement: tuple[float, float]) -> Tensor:
         """The images (B, C, H, W) of another size whose stages below ``start`` have the reconstruction's noise."""
-        fixed = []
-        for index, scale in enumerate(self.scales[:start]):
-            height, width = enlarged(scale.size, enlargement)
-            border = 2 * self.margin if index else 0
-            kept = repeated(scale.z_rec, (height + border, width + border), 0) if index else scale.z_rec
-            fixed.append(kept if index else stretch(kept, (height, width)))
+        border, sizes = 2 * self.margin, [enlarged(scale.size, enlargement) for scale in self.scales[:start]]
+        fixed = [stretch(self.scales[0].z_rec, sizes[0])]
+        for scale, (height, width) in zip(self.scales[1:start], sizes[1:], strict=True):
+            fixed.append(repeated(scale.z_rec, (height + border, width + border), 0))
         return self.generate([*fixed, *noise])
 
     def with_reference(

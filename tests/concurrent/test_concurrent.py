@@ -187,17 +187,17 @@ def test_changed_pictures_as_inputs(recipe: str, channels: int) -> None:
 
 def test_a_reference_goes_in_at_the_coarsest_stage() -> None:
     rng = torch.Generator().manual_seed(1)
-    initialised = trained(replace(NET, noisy_margins=False, batch_norm=True), replace(CONFIG, recipe="editing"))
-    assert manipulate.injection_scales(initialised, [None]) == [0]
+    pyramid = trained(replace(NET, noisy_margins=False, batch_norm=True), replace(CONFIG, recipe="editing"))
+    assert manipulate.injection_scales(pyramid, [None]) == [0]
     with pytest.raises(ValueError, match="must be 0 for this model, not 1"):
-        manipulate.injection_scales(initialised, [1])
-    real = initialised.scales[-1].real
-    same, other = manipulate.inject(initialised, real, 0, rng, 2).split(1)
-    rebuilt = initialised.generate(initialised.z_rec())
+        manipulate.injection_scales(pyramid, [1])
+    real = pyramid.scales[-1].real
+    same, other = manipulate.inject(pyramid, real, 0, rng, 2).split(1)
+    rebuilt = pyramid.generate(pyramid.z_rec())
     assert float((same - rebuilt).abs().max()) < 0.05  # but for the resize's 8 bits
     assert not torch.equal(same, other)
     with pytest.raises(ValueError, match="of all its stages"):
-        initialised.generate(initialised.z_rec()[1:], real)
+        pyramid.generate(pyramid.z_rec()[1:], real)
 
 
 def test_an_animation_walks_through_all_noise() -> None:
