@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SinGAN.imresize import cubic, from_levels, to_levels
-from SinGAN.models import Conv2d, Generator
+from SinGAN.models import Conv2d
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.files import whole_file
+from SinGAN.variants.growing import GrowingGenerator
 
 
 class Exported(nn.Module):
@@ -59,8 +60,56 @@ class Exported(nn.Module):
         return image
 
 
-def plain_layers(generator: Generator) -> list[nn.Module]:
-    """The layers of a folded ``generator``, in the order of the computation, as PyTorch's own modules."""
+class ExportedGrowing(nn.Module):
+    """A generator that has grown, with the noise amplitudes of its stages: what ``GrownPyramid.generate`` computes."""
+
+    def __init__(self, pyramid: Pyramid[TrainedScale], generator: GrowingGenerator) -> None:
+        super().__init__()
+        self.head, self.tail = (nn.Sequential(*plain_layers(part)) for part in (generator.head, generator.tail))
+        self.blocks = nn.ModuleList(nn.Sequential(*plain_layers(block)) for block in generator.body)
+        self.amps = [float(scale.noise_amp) for scale in pyramid.scales]
+        self.noisy_margins = generator.config.noisy_margins
+        self.reach, self.margin = generator.reach, generator.margin
+
+    def forward(self, noise: list[Tensor]) -> Tensor:
+        """The image (B, C, H, W) in [-1, 1] from ``noise``: one map for each stage, coarse to fine.
+
+        The coarsest map has the image's channels and size, the others have as many as there are features, and, in a
+        model of the recipe generation, a margin on each side.
+        """
+        features = noise[0]
+        for index, block in enumerate(self.blocks):
+            z = self.amps[index] * noise[index]
+            if index == 0:
+                features = self.head(F.pad(z, [self.reach, self.reach, self.reach, self.reach]))
+                edge = self.margin
+                if self.noisy_margins:
+                    height, width = features.shape[2] + 2 * self.reach, features.shape[3] + 2 * self.reach
+                    features = F.interpolate(features, [height, width], mode="bicubic", align_corners=True)
+                    edge = self.margin - self.reach
+                features = block(F.pad(features, [edge, edge, edge, edge]))
+            elif self.noisy_margins:
+                height, width = z.shape[2], z.shape[3]
+                inner = [height - 2 * self.margin, width - 2 * self.margin]
+                wide = F.interpolate(features, [height, width], mode="bicubic", align_corners=True)
+                features = block(wide + z) + F.interpolate(features, inner, mode="bicubic", align_corners=True)
+            else:
+                before = F.interpolate(features, [z.shape[2], z.shape[3]], mode="bicubic", align_corners=True)
+                features = block(F.pad(before + z, [self.margin, self.margin, self.margin, self.margin])) + before
+        image: Tensor = self.tail(F.pad(features, [self.reach, self.reach, self.reach, self.reach]))
+        return image
+
+
+def exported(pyramid: Pyramid[TrainedScale]) -> nn.Module:
+    """``pyramid`` as one net, ready to be written."""
+    finest = pyramid.scales[-1].folded
+    if isinstance(finest, GrowingGenerator):
+        return ExportedGrowing(pyramid, finest).eval()
+    return Exported(pyramid).eval()
+
+
+def plain_layers(generator: nn.Module) -> list[nn.Module]:
+    """The layers of a folded ``generator``, or of a part, in the order of the computation, as PyTorch's own modules."""
     layers = [layer for layer in generator.modules() if isinstance(layer, nn.Conv2d | nn.LeakyReLU | nn.Tanh)]
     return [without_backend(layer) if isinstance(layer, Conv2d) else layer for layer in layers]
 
@@ -107,6 +156,8 @@ def stretching_matrix(row_exists: Tensor, margin: int) -> Tensor:
 
 def shapes(pyramid: Pyramid[TrainedScale], count: int = 1) -> list[list[int]]:
     """The shapes of the noise maps of ``count`` images of the training image's size, coarse to fine."""
+    if isinstance(pyramid.scales[-1].folded, GrowingGenerator):
+        return [[count, *scale.z_rec.shape[1:]] for scale in pyramid.scales]
     extra = 2 * pyramid.margin if pyramid.noise_border else 0
     return [
         [count, scale.real.shape[1] if index else 1, scale.size[0] + extra, scale.size[1] + extra]
@@ -119,7 +170,7 @@ def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     content = io.BytesIO()  # in memory first: where the disk is full, torch ends the process
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # it is what was asked for
-        script = torch.jit.script(Exported(pyramid).eval())
+        script = torch.jit.script(exported(pyramid))
         torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
     with whole_file(file) as draft:
         draft.write_bytes(content.getvalue())
@@ -136,7 +187,7 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     dynamic = torch.export.Dim.DYNAMIC
     noise = [torch.randn(shape) for shape in shapes(pyramid, count=2)]
     program = torch.onnx.export(
-        Exported(pyramid).eval(),
+        exported(pyramid),
         (noise,),
         input_names=[f"noise_{index}" for index in range(len(noise))],
         output_names=["image"],

@@ -152,8 +152,8 @@ def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:
 
 def quantised_paint(pyramid: Pyramid[Scale], paint: Tensor, start_scale: int, palette: Tensor) -> Tensor:
     """``paint`` (1, C, H, W) in the colours of ``palette``, shrunk to ``start_scale``."""
-    steps = len(pyramid) - 1 - start_scale
-    small = imresize(quantise(paint, palette), math.pow(pyramid.factor, steps))
+    pyramid.check_passes_images("have a scale retrained")
+    small = imresize(quantise(paint, palette), math.pow(pyramid.factor, len(pyramid) - 1 - start_scale))
     return crop(small, pyramid.scales[start_scale].size)
 
 
@@ -171,14 +171,14 @@ def super_resolve(
     The finest scale, applied again and again after small enlargements, adds the detail. The mean of ``count`` results
     is then brought near to ``image`` in ``rounds`` of back projection.
     """
+    pyramid.check_passes_images("enlarge")
     results = [_through_tower(pyramid, image, factor, rng) for _ in range(count)]
     return back_projected(torch.cat(results).mean(dim=0, keepdim=True), image, rounds)
 
 
 def _through_tower(pyramid: Pyramid[Scale], image: Tensor, factor: float, rng: torch.Generator) -> Tensor:
-    count, step = enlargement_steps(factor)
+    (count, step), noise, size = enlargement_steps(factor), [], (image.shape[-2], image.shape[-1])
     tower = replace(pyramid, scales=pyramid.scales[-1:] * count, factor=1 / step)
-    noise, size = [], (image.shape[-2], image.shape[-1])
     for index in range(count):
         size = math.ceil(step * size[0]), math.ceil(step * size[1])
         noise.append(tower.draw_map(rng, image, size, coarsest=index == 0))

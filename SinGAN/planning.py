@@ -43,6 +43,8 @@ def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
     Raises:
         ValueError: the picture, reduced to ``max_size``, allows no two scales.
     """
+    if config.stages:
+        return plan_stages(height, width, config)
     return _plan(height, width, config, math.ceil, max(height, width))
 
 

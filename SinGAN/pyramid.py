@@ -128,6 +128,9 @@ class Pyramid(Generic[ScaleT]):
         """The scales where a reference can be put in."""
         return range(1, len(self))
 
+    def check_passes_images(self, purpose: str) -> None:
+        """Raise a ValueError where features, not images, go from scale to scale, which rules ``purpose`` out."""
+
     def with_scale(self, index: int, scale: NewScaleT) -> "Pyramid[ScaleT | NewScaleT]":
         """The pyramid with ``scale`` put at ``index``; one past the finest makes it grow."""
         scales: tuple[ScaleT | NewScaleT, ...] = (*self.scales[:index], scale, *self.scales[index + 1 :])

@@ -1,6 +1,7 @@
 """Parts that the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
 
 import argparse
+import copy
 import platform
 import statistics
 import time
@@ -11,6 +12,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.concurrent.stage import Stage, prepared
+from SinGAN.concurrent.training import begun, grown
 from SinGAN.engines.engine import Engine, EngineSettings, Step
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses.adversaries import Adversaries
@@ -18,6 +22,8 @@ from SinGAN.losses.iteration import iteration
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
+from SinGAN.options.growing import CONCURRENT
+from SinGAN.options.model import ModelOptions
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
@@ -70,6 +76,40 @@ def settings(size: int, device: torch.device, config: TrainConfig = TrainConfig(
         yield Setting(pyramid, net, target, z_rec, config, rng)
         scale = TrainedScale.of(*start_nets(pyramid, net, rng), real, z_rec, target.noise_amp)
         pyramid = pyramid.with_scale(index, scale)
+
+
+@dataclass(eq=False)
+class StageSetting:
+    """The same for a stage of concurrent training."""
+
+    pyramid: GrownPyramid
+    stage: Stage
+    reals: list[Tensor]
+    config: TrainConfig
+    rng: torch.Generator
+
+    def step(self, engine: Engine) -> Step:
+        """A function that runs an iteration by ``engine``, and returns the losses by name."""
+        step, _ = prepared(self.stage, self.pyramid, self.reals, None, self.config, self.rng, engine)
+        return engine.run(step, (self.stage.generator, self.stage.critic), self.rng, len(self.reals))
+
+
+def stages(size: int, device: torch.device, config: TrainConfig = TrainConfig()) -> Iterator[StageSetting]:
+    """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
+    rng, options = (
+        torch.Generator(device).manual_seed(1),
+        ModelOptions(train_mode=CONCURRENT, max_size=size).completed(),
+    )
+    image = torch.rand(1, 3, size * 3 // 4, size, generator=rng, device=device) * 2 - 1
+    plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
+    pyramid = grown((), plan, net, config)
+    for index, real in enumerate(build_reals(image, plan)):
+        stage, reals = begun(pyramid, real, net.at(index), config, rng)
+        yield StageSetting(pyramid, stage, reals, config, rng)
+        generator = copy.deepcopy(stage.generator)
+        generator.frozen = 0
+        scale = TrainedScale.of(generator, copy.deepcopy(stage.critic), real, stage.z_rec[-1], stage.amps[-1])
+        pyramid = grown((*pyramid.scales, scale), plan, net, config)
 
 
 def untrained(size: int, device: torch.device) -> Pyramid[TrainedScale]:

@@ -1,9 +1,11 @@
 """The time of a whole training by picture size: for each scale, the first iteration and --niter times the median.
 
     python benchmarks/whole_run.py --sizes 64 128 250
+    python benchmarks/whole_run.py --sizes 128 250 --train_mode concurrent
     python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
 
---baseline adds that of the plain iteration, timed in turn, and the ratio. The first iteration includes compiling, where
+--train_mode concurrent and --baseline add those of concurrent training and of the plain iteration, all timed in turn,
+and how many times as long as each the run of sequential training takes. The first iteration includes compiling, where
 that pays: PyTorch keeps the programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
 """
 
@@ -14,17 +16,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
+from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings, stages
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.losses.train_config import TrainConfig
+from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
 from SinGAN.runs.progress import duration
+
+BASELINE = "baseline"
+Work = Callable[[], object]
 
 
 def arguments() -> argparse.Namespace:
     """The flags of the process."""
     flags = parser(__doc__)
     flags.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 250], help="longer sides, in pixels")
+    flags.add_argument("--train_mode", choices=TRAIN_MODES, default=SEQUENTIAL, help="timed beside sequential")
     flags.add_argument("--engine", choices=ENGINES, default="auto")
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
     flags.add_argument("--baseline", action="store_true", help="time the plain iteration, too")
@@ -36,27 +43,30 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     engine = choose_engine(args.engine, args.precision, args.device)
+    config = TrainConfig(niter=args.niter)
     print(f"{machine(args.device)}, {engine.described()}, {args.niter} iterations per scale\n")
-    print("| picture | scales | s per iteration, coarsest .. finest | whole run | baseline | ratio |")
+    print("| picture | training | scales | s per iteration, coarsest .. finest | whole run | sequential takes |")
     print("|---|---|---|---|---|---|")
     for size in args.sizes:
-        rows, firsts = [], []
-        for setting in settings(size, args.device, TrainConfig(niter=args.niter)):
-            works: list[Callable[[], object]] = [setting.step(engine)]
-            firsts.append(seconds(works[0], args.device))
-            medians(works, args.device, WARM_UP)
-            if args.baseline:
-                works.append(setting.baseline().iteration)
-                works[-1]()
-            rows.append(medians(works, args.device, args.iterations))
-        whole = [sum(column) * args.niter for column in zip(*rows, strict=True)]
-        whole[0] += sum(firsts)
-        against = f"{duration(whole[1])} | {whole[1] / whole[0]:.2f}" if args.baseline else "- | -"
-        print(
-            f"| {size} x {size * 3 // 4} | {len(rows)} | {rows[0][0]:.3g} .. {rows[-1][0]:.3g} | {duration(whole[0])} "
-            f"| {against} |",
-            flush=True,
-        )
+        scales = list(settings(size, args.device, config))
+        works: dict[str, list[Work]] = {SEQUENTIAL: [scale.step(engine) for scale in scales]}
+        if args.train_mode == CONCURRENT:
+            works[CONCURRENT] = [stage.step(engine) for stage in stages(size, args.device, config)]
+        firsts = {mode: sum(seconds(work, args.device) for work in steps) for mode, steps in works.items()}
+        if args.baseline:
+            works[BASELINE] = [scale.baseline().iteration for scale in scales]
+            firsts[BASELINE] = 0.0
+        every = [work for steps in works.values() for work in steps]
+        medians(every, args.device, WARM_UP)
+        times = iter(medians(every, args.device, args.iterations))
+        rows = {mode: [next(times) for _ in steps] for mode, steps in works.items()}
+        whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
+        for mode, row in rows.items():
+            print(
+                f"| {size} x {size * 3 // 4} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
+                f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

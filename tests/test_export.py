@@ -16,9 +16,10 @@ from torch import Tensor
 
 from SinGAN import export
 from SinGAN.commands.export import main
+from SinGAN.concurrent.training import train_stages
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
-from SinGAN.planning import plan_scales
+from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
 from tests.conftest import TINY, stripes
@@ -145,3 +146,25 @@ def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     refusal(capsys, lambda: main([str(tmp_path / "empty"), "--to", "onnx"]))
     assert "--to" in refusal(capsys, lambda: main([str(tmp_path), "--to", "pdf"]))
     assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.mark.parametrize(("noisy_margins", "batch_norm"), [(True, False), (False, True)])
+@pytest.mark.parametrize("written", [torchscript, pytest.param(onnx, marks=pytest.mark.slow)])
+def test_a_generator_that_has_grown_as_a_file(
+    tmp_path: Path,
+    rng: torch.Generator,
+    noisy_margins: bool,
+    batch_norm: bool,
+    written: Callable[[Trained, Path], Generate],
+) -> None:
+    net = NetConfig(3, 4, 4, stages=1, noisy_margins=noisy_margins, batch_norm=batch_norm)
+    plan = plan_scales(24, 32, PyramidConfig(min_size=12, stages=3))
+    *_, pyramid = train_stages(stripes(), plan, net, TrainConfig(niter=3), rng)
+    generate = written(pyramid, tmp_path)
+    for size in SIZES:
+        maps = pyramid.draw(rng, 2, 0, size)
+        with torch.no_grad():
+            made = generate(maps)
+        wanted = pyramid.generate(maps)
+        torch.testing.assert_close(made, wanted, atol=1e-4, rtol=0)
+    assert export.shapes(pyramid, 2) == [list(z.shape) for z in pyramid.draw(rng, 2)]

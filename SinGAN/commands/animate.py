@@ -16,7 +16,7 @@ from SinGAN.terminal.watchers import watcher
 def animate(run: Run, options: AnimationOptions) -> None:
     """Write an animation for each combination of start scale, alpha and beta."""
     animations.check_format(options.format)
-    folder = layout.trained_for_animation(run.out, run.name, run.options.scale_factor)
+    folder = layout.trained_for_animation(run.out, run.name, run.options.scale_factor, run.options.label)
     request = run.with_options_of(folder).request(folder, ANIMATION)
     manipulate.check_walk(request.training.net)
     for start in options.animation_start_scale:
@@ -30,6 +30,7 @@ def animate(run: Run, options: AnimationOptions) -> None:
     for start, alpha, beta in choices:
         frames = manipulate.animate(pyramid, rng, options.num_frames, start, alpha, beta)
         place = layout.animation(run.out, run.name, start, alpha, beta, options.format)
+        place = layout.of_method(place.parent, run.options.label) / place.name
         animations.write(place, frames, options.fps)
         print(place)
 

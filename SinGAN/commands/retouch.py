@@ -1,18 +1,22 @@
 """Put a reference in: harmonization of a pasted object, editing, painting."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
 from SinGAN.commands.source import Source, source_of
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.concurrent.tuning import fine_tune
 from SinGAN.functions import palette_of, quantise
 from SinGAN.manipulate import Retouched
-from SinGAN.options.applications import HarmonizationOptions, PaintOptions
-from SinGAN.options.methods import SINGAN
-from SinGAN.patches.makers import Trained
+from SinGAN.options.applications import SINGAN, HarmonizationOptions, PaintOptions
+from SinGAN.patches.makers import Maker, Trained
 from SinGAN.pictures import images, masks
 from SinGAN.runs.obtain import obtain
 from SinGAN.runs.results import by_scale, write_results
@@ -20,24 +24,33 @@ from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.terminal.watchers import watcher
 
+Results = Sequence[tuple[str, Retouched]]
+"""What comes out, each with what is added to its pictures' names."""
+TUNED_EVERY = 100  # iterations between two results of a fine-tuning
+
 
 def harmonize(run: Run, options: HarmonizationOptions) -> None:
     """Write the reference harmonized at each of the scales."""
-    source, result = retouched(run, options, masks.HARMONIZATION_RADIUS)
+    source, results = retouched(run, options, masks.HARMONIZATION_RADIUS)
     folder = layout.of_method(layout.harmonization(run.out, run.name, options.ref_name), source.label)
-    write(folder, result, by_scale(result.blended))
+    write(
+        folder, results, {name: image for end, made in results for name, image in by_scale(made.blended, end).items()}
+    )
     print(f"random seed: {run.seed}\nharmonized pictures: {folder}")
 
 
 def edit(run: Run, options: HarmonizationOptions) -> None:
     """Write the reference edited at each of the scales: whole, and blended into the picture."""
-    source, result = retouched(run, options, masks.EDITING_RADIUS)
+    source, results = retouched(run, options, masks.EDITING_RADIUS)
     folder = layout.of_method(layout.editing(run.out, run.name, options.ref_name), source.label)
-    write(folder, result, by_scale(result.generated) | by_scale(result.blended, "_masked"))
+    pictures: dict[str, Tensor] = {}
+    for end, result in results:
+        pictures |= by_scale(result.generated, end) | by_scale(result.blended, f"{end}_masked")
+    write(folder, results, pictures)
     print(f"random seed: {run.seed}\nedited pictures: {folder}")
 
 
-def retouched(run: Run, options: HarmonizationOptions, radius: int) -> tuple[Source, Retouched]:
+def retouched(run: Run, options: HarmonizationOptions, radius: int) -> tuple[Source, Results]:
     """The reference put in at the scales asked for; its mask grows by ``radius`` pixels."""
     source = source_of(run, options)
     if options.method != SINGAN and run.settings.mode == "harmonization":
@@ -47,13 +60,45 @@ def retouched(run: Run, options: HarmonizationOptions, radius: int) -> tuple[Sou
     reference = images.read_like(path, real)
     marks, origin = masks.marks_of(path, reference, real)
     mask = masks.soft_mask(marks, radius).to(real.device)
-    result = source.maker.retouch(reference, mask, scales, run.fresh_rng(), options.num_samples)
+    results = [
+        (end, maker.retouch(reference, mask, scales, run.fresh_rng(), options.num_samples))
+        for end, maker in makers(run, options, source, reference)
+    ]
     print(origin)
-    return source, result
+    return source, results
 
 
-def write(folder: Path, result: Retouched, pictures: dict[str, Tensor]) -> None:
-    """Write ``pictures`` by name, the reference and the mask."""
+def makers(run: Run, options: HarmonizationOptions, source: Source, reference: Tensor) -> Iterator[tuple[str, Maker]]:
+    """What makes the pictures, with what it adds to their names: the model, or the model fine-tuned on ``reference``.
+
+    Raises:
+        ValueError: there is no model that can be fine-tuned.
+    """
+    if options.fine_tune is None:
+        yield "", source.maker
+        return
+    if source.manifest is None or not isinstance(source.maker, Trained):
+        raise ValueError(f"`fine_tune` trains, and needs `method` {SINGAN}: leave one out")
+    trained, config = source.maker, source.manifest.model_options(run.options).training
+    states: list[tuple[int, GrownPyramid]] = []
+    with tqdm(total=options.fine_tune, unit="iteration", desc="fine-tuning", disable=None, leave=False) as bar:
+        fine_tune(
+            trained.pyramid,
+            reference,
+            replace(config, niter=options.fine_tune),
+            run.fresh_rng(),
+            every=TUNED_EVERY,
+            tuned=lambda iterations, pyramid: states.append((iterations, pyramid)),
+            tick=bar.update,
+            engine=run.engine.choose(run.device),
+        )
+    for iterations, pyramid in states:
+        yield f"_fine_tune={iterations}", replace(trained, pyramid=pyramid)
+
+
+def write(folder: Path, results: Results, pictures: dict[str, Tensor]) -> None:
+    """Write ``pictures`` by name, the reference and the mask of ``results``."""
+    _, result = results[0]
     firsts = {"original": result.real, "reference": result.reference}
     write_results(folder, firsts, pictures, {"mask_dilated": result.mask * 2 - 1})
 
@@ -62,20 +107,26 @@ def paint(run: Run, options: PaintOptions) -> None:
     """Write the pictures that the paint becomes when it is put in at each of the scales."""
     source = source_of(run, options)
     scales = manipulate.injection_scales(source.maker.pyramid, options.start_scales)
+    if options.fine_tune and options.quantization_flag:
+        raise ValueError("`fine_tune` and `quantization_flag` train in two ways: leave one out")
     strokes, rng = images.read_like(options.ref_dir / options.ref_name, source.real), run.fresh_rng()
-    generated: dict[int, Tensor] = {}
+    pictures: dict[str, Tensor] = {}
     extras: dict[str, Tensor] = {}
-    for scale in scales:
-        if options.quantization_flag:
+    if options.quantization_flag:
+        for scale in scales:
             suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
-            generated[scale], shown = painted_in_few_colours(run, source, strokes, scale, rng, options.num_samples)
+            made, shown = painted_in_few_colours(run, source, strokes, scale, rng, options.num_samples)
+            pictures |= by_scale({scale: made})
             extras |= {f"{name}{suffix}": image for name, image in shown.items()}
-        else:
-            generated[scale] = source.maker.paint(strokes, scale, rng, options.num_samples)
+    else:
+        for end, maker in makers(run, options, source, strokes):
+            pictures |= by_scale(
+                {scale: maker.paint(strokes, scale, rng, options.num_samples) for scale in scales}, end
+            )
     folder = layout.of_method(
         layout.paint(run.out, run.name, options.ref_name, options.quantization_flag), source.label
     )
-    write_results(folder, {"original": source.real, "reference": strokes}, by_scale(generated), extras)
+    write_results(folder, {"original": source.real, "reference": strokes}, pictures, extras)
     print(f"random seed: {run.seed}\npictures from the paint: {folder}")
 
 
@@ -91,14 +142,15 @@ def painted_in_few_colours(
         raise ValueError(f"`quantization_flag` retrains a scale, and needs `method` {SINGAN}: leave one out")
     pyramid = source.maker.pyramid
     palette = palette_of(pyramid.scales[scale].real)
+    put_in = manipulate.quantised_paint(pyramid, strokes, scale, palette)
     shown = {
         "real_quant": quantise(pyramid.scales[scale].real, palette),
         "in_paint": manipulate.shrink_to_injection(pyramid, strokes, scale),
-        "in_paint_quant": manipulate.quantised_paint(pyramid, strokes, scale, palette),
+        "in_paint_quant": put_in,
     }
     request = run.paint_request(source.manifest, pyramid, scale, palette)
     model = obtain(request, overwrite=run.overwrite, watcher=watcher())
-    pictures = manipulate.run_from(model, shown["in_paint_quant"], scale, rng, count)
+    pictures = manipulate.run_from(model, put_in, scale, rng, count)
     return source.maker.refined(pictures), shown
 
 

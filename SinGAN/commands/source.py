@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.options.methods import DENOISE, SINGAN, MethodOptions, PatchOptions
+from SinGAN.options.applications import DENOISE, SINGAN, MethodOptions, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.engine import Instant, reduced
 from SinGAN.patches.makers import Maker, Refiner, Trained
@@ -21,7 +21,7 @@ class Source:
     """What makes pictures, and where they come from."""
 
     maker: Maker
-    label: str  # of the results' folder: the method, and its settings; "" for a trained model
+    label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # results that are older are of another picture or model
     manifest: Manifest | None = None  # of the trained model
 
@@ -49,7 +49,8 @@ def source_of(run: Run, options: MethodOptions) -> Source:
             raise ValueError(f"`{name}` is for `method` patches or denoise, not for {SINGAN}: leave one out")
     manifest, pyramid = run.load()
     maker = Trained(pyramid, Refiner(pyramid.scales[-1].real) if options.refine else None)
-    return Source(maker, "refined" if options.refine else "", run.model / "Zs.pth", manifest)
+    label = ",".join(filter(None, ("refined" if options.refine else "", run.options.label)))
+    return Source(maker, label, run.model / "Zs.pth", manifest)
 
 
 def instant_of(run: Run, options: PatchOptions) -> Source:

@@ -25,7 +25,7 @@ def train(run: Run, options: TrainOptions) -> None:
         print(f"the trained model is already there: {request.folder}")
     elif model is not None and model.scales:
         print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
-    samples = layout.random_samples(run.out, run.name, start_scale=0)
+    samples = layout.of_method(layout.random_samples(run.out, run.name, start_scale=0), run.options.label)
     if not (is_there and count_samples(samples) >= options.num_samples):
         started = time.monotonic()
         pyramid = obtain(request, overwrite=run.overwrite, watcher=watcher(), tensorboard=options.tensorboard)

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from SinGAN.commands.command import Command
 from SinGAN.commands.sample import Enlargement, as_size
 from SinGAN.commands.source import instant_of
+from SinGAN.options.applications import PatchOptions
 from SinGAN.options.instant import AnalogyOptions, InpaintOptions, RetargetOptions, TileOptions
-from SinGAN.options.methods import PatchOptions
 from SinGAN.patches.engine import Instant, reduced
 from SinGAN.pictures import images, masks
 from SinGAN.runs.results import write_results

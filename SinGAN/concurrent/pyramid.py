@@ -35,6 +35,12 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """The first stage alone: what comes after it are features."""
         return range(1)
 
+    def check_passes_images(self, purpose: str) -> None:
+        """Raise a ValueError: features go from stage to stage."""
+        raise ValueError(
+            f"a model of `train_mode` concurrent can't {purpose}: features go from stage to stage, not images"
+        )
+
     def draw_map(self, rng: torch.Generator, like: Tensor, size: Size, coarsest: bool) -> Tensor:
         """Noise for an image of ``size``; where the net was trained on changed pictures, ``like`` changed at random."""
         if not coarsest:

@@ -4,27 +4,24 @@ After ConSinGAN (Hinz, Fisher, Wang, Wermter, *Improved Techniques for Training 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from SinGAN.concurrent.inputs import RANDOM, coarsest_input, first_z_rec
 from SinGAN.concurrent.pyramid import GrownPyramid, pyramid_of
+from SinGAN.concurrent.stage import Stage, drawn, groups, learn
 from SinGAN.engines.engine import EAGER, Engine, precision_of
-from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.iteration import critic_step, steps_of_generator
 from SinGAN.losses.perceptual import VGG, VGGTarget
-from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals
 from SinGAN.pyramid import TrainedScale
 from SinGAN.storage.checkpoints import ScaleState
-from SinGAN.training import StartWeights, Watch, iterate, scale_seed, trained_vgg, unwatched
+from SinGAN.training import StartWeights, Watch, scale_seed, trained_vgg, unwatched
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.growing import GrowingGenerator
 
@@ -88,56 +85,31 @@ def train_stage(
 
     The critic makes its steps on one sample, and the generator as many of its own by one gradient.
     """
-    index, size = len(pyramid), (real.shape[-2], real.shape[-1])
+    stage, reals = begun(pyramid, real, net, config, rng, vgg, engine)
+    first = None if config.recipe in RANDOM else lambda: coarsest_input(reals[0], config.recipe, rng)
+    learn(stage, pyramid, reals, first, config, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
+    return TrainedScale.of(stage.generator, stage.critic, real, stage.z_rec[-1], stage.amps[-1])
+
+
+def begun(
+    pyramid: GrownPyramid,
+    real: Tensor,
+    net: NetConfig,
+    config: TrainConfig,
+    rng: torch.Generator,
+    vgg: VGG | None = None,
+    engine: Engine = EAGER,
+) -> tuple[Stage, list[Tensor]]:
+    """The stage of ``real`` before its first iteration, and all stages' pictures; arguments as ``train_stage``'s."""
     generator, critic = start_nets(pyramid, net, rng)
     nets = Adversaries.of(generator, critic, config, groups(generator, config))
     z_rec = first_map(pyramid, real, config, rng)
-    below, reals = [scale.z_rec for scale in pyramid.scales], [*(scale.real for scale in pyramid.scales), real]
     amps = [scale.noise_amp for scale in pyramid.scales]
     with precision_of(engine, rng.device):
         target = Target(real, torch.zeros_like(real), 1.0, None if vgg is None else VGGTarget.of(vgg, real))
-        amps.append(config.noise_amp * missing(pyramid, generator, target) if index else 1.0)
-        rebuilt = tuple(z.clone() for z in generator.window(amplified([*below, z_rec], amps)))
-    done = restore(resume, nets, rng, z_rec) if resume is not None else 0  # last: the amplitude is that of the start
-    given = torch.zeros_like(reals[0])  # the coarsest input, where it is not noise
-
-    def renew(index: int) -> None:
-        if config.recipe not in RANDOM:
-            given.copy_(coarsest_input(reals[0], config.recipe, rng))
-
-    def step() -> dict[str, Tensor]:
-        maps = [
-            given if not place and config.recipe not in RANDOM else drawn(pyramid, image, rng, place)
-            for place, image in enumerate(reals)
-        ]
-        mix = torch.rand(config.Dsteps, generator=rng, device=real.device)
-        sampled, losses = generator.window(amplified(maps, amps)), dict[str, Tensor]()
-        with torch.no_grad():
-            fake = generator(*sampled)
-        for share in mix:
-            losses |= critic_step(nets, real, fake, share, config, differentiate)
-        critic.requires_grad_(False)
-        losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
-        critic.requires_grad_(True)
-        if not config.alpha:
-            losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
-        return {name: losses[name] for name in terms.loss_names(config)}
-
-    differentiate = engine.differentiating(ScaleSetting(net, size, rng.device, config))
-    in_use: list[nn.Module] = [generator, critic, *([] if vgg is None else [vgg])]
-    iterate(index, step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
-    generator.frozen = 0
-    return TrainedScale.of(generator, critic, real, z_rec, amps[-1])
-
-
-def drawn(pyramid: GrownPyramid, real: Tensor, rng: torch.Generator, index: int) -> Tensor:
-    """Noise for the stage ``index`` of ``real`` (1, C, H, W)."""
-    return pyramid.draw_map(rng, real, (real.shape[-2], real.shape[-1]), coarsest=index == 0)
-
-
-def amplified(maps: list[Tensor], amps: list[float]) -> list[Tensor]:
-    """The noise ``maps`` of the stages, each times its amplitude."""
-    return [amp * z for amp, z in zip(amps, maps, strict=True)]
+        amps.append(config.noise_amp * missing(pyramid, generator, target) if pyramid.scales else 1.0)
+    stage = Stage(nets, generator, critic, target, [*pyramid.z_rec(), z_rec], amps)
+    return stage, [*(scale.real for scale in pyramid.scales), real]
 
 
 def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> tuple[GrowingGenerator, Discriminator]:
@@ -154,25 +126,6 @@ def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> t
     generator.load_state_dict(state | copied)
     critic.load_state_dict(before.discriminator.state_dict())
     return generator, critic
-
-
-def groups(generator: GrowingGenerator, config: TrainConfig) -> list[dict[str, Any]]:
-    """The parts of ``generator`` that learn, with their learning rates; all others are frozen.
-
-    These are the tail, the newest ``config.train_depth`` blocks, each with the share ``config.lr_scale`` of the next
-    newer one's rate, and the head while all blocks learn.
-    """
-    newest = len(generator.body) - 1
-    generator.frozen = max(0, newest + 1 - config.train_depth)
-    generator.requires_grad_(False)
-    parts: list[tuple[nn.Module, float]] = [
-        (generator.body[index], config.lr_g * config.lr_scale ** (newest - index))
-        for index in range(generator.frozen, newest + 1)
-    ]
-    if not generator.frozen:
-        parts.append((generator.head, config.lr_g * config.lr_scale**newest))
-    parts.append((generator.tail, config.lr_g))
-    return [{"params": list(part.requires_grad_(True).parameters()), "lr": rate} for part, rate in parts]
 
 
 def first_map(pyramid: GrownPyramid, real: Tensor, config: TrainConfig, rng: torch.Generator) -> Tensor:

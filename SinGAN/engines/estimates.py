@@ -34,15 +34,18 @@ class ScaleSetting:
 
 def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False) -> int:
     """About how many bytes of activations an eager fp32 iteration with nets of ``net`` keeps."""
-    streams, (height, width) = 2 if net.conditional else 1, size
-    return 4 * height * width * (VALUES_KEPT * streams * sum(net.block_filters()) + VGG_VALUES * uses_vgg)
+    streams, (height, width), filters = 2 if net.conditional else 1, size, sum(net.block_filters())
+    if net.stages:  # the blocks that train together
+        filters += (min(net.stages, TrainConfig.train_depth) - 1) * sum(net.block_filters()[1:])
+    return 4 * height * width * (VALUES_KEPT * streams * filters + VGG_VALUES * uses_vgg)
 
 
 def bytes_on_disk(plan: Plan, net: NetConfig) -> int:
     """About how many bytes the folder of a training takes at most: nets, maps, a checkpoint and the one before it."""
     nets = [net.at(index) for index in range(len(plan.sizes))]
-    weights = [4 * (1 + config.critics) * config.weights_per_pixel() for config in nets]
-    maps = sum(4 * net.channels * height * width for height, width in plan.sizes)
+    weights = [4 * (max(1, config.stages) + config.critics) * config.weights_per_pixel() for config in nets]
+    channels = net.filters if net.stages else net.channels
+    maps = sum(4 * channels * height * width for height, width in plan.sizes)
     return sum(weights) + 5 * maps + 8 * max(weights) + 2**20
 
 
@@ -74,7 +77,21 @@ def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool
     """
     nets = [net.at(index) for index in range(len(plan.sizes))]
     fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
-    each = [WINOGRAD * sum(config.block_filters()) if fits else config.weights_per_pixel() for config in nets]
+    each: list[float] = [
+        WINOGRAD * sum(config.block_filters()) if fits else config.weights_per_pixel() for config in nets
+    ]
+    if net.stages:
+        each = [cost * share_of_growing(config.stages) for cost, config in zip(each, nets, strict=True)]
     return [
         pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
     ]
+
+
+def share_of_growing(stages: int) -> float:
+    """The time of an iteration with a generator of so many ``stages``, in those of one with the paper's.
+
+    Counted in passes of a net: a step of a critic takes 12, one of a generator 8; here it steps once for three, through
+    the blocks that train together, and all blocks make the fake image.
+    """
+    sequential = TrainConfig.Dsteps * 13 + TrainConfig.Gsteps * 8
+    return (TrainConfig.Dsteps * 12 + stages + 6 * min(stages, TrainConfig.train_depth) + 2) / sequential

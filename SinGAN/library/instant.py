@@ -7,8 +7,7 @@ import torch
 from SinGAN import manipulate
 from SinGAN.engines.engine import choose_device
 from SinGAN.library.pictures import FromPicture, Pictures, check_count
-from SinGAN.options.applications import SampleOptions
-from SinGAN.options.methods import PatchOptions
+from SinGAN.options.applications import PatchOptions, SampleOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import checked
 from SinGAN.patches.engine import Instant, reduced

@@ -1,11 +1,13 @@
 """A trained model as an object: every application as a method, on arrays as well as files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from tqdm.auto import tqdm
 
 from SinGAN import manipulate
+from SinGAN.concurrent.tuning import fine_tune
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.functions import palette_of
 from SinGAN.library.bar import Bar
@@ -146,6 +148,31 @@ class Model(FromPicture):
         manipulate.check_walk(self.pyramid.scales[0].generator.config)
         walk = manipulate.animate(self.pyramid, self._rng(seed), frames, start_scale, alpha, beta)
         return arrays.from_images(torch.cat(list(walk)))
+
+    def fine_tune(
+        self, reference: Picture, iterations: int = 1000, *, seed: int | None = None, progress: bool = True
+    ) -> "Model":
+        """A model whose newest blocks have learned this ``reference``, too: it harmonizes and edits it better.
+
+        Only for models of ``train_mode`` concurrent (Hinz et al. 2021, Sect. 4).
+
+        Arguments:
+            reference: the picture that is to be put in, whole.
+            iterations: of the training.
+            seed: of the random numbers.
+            progress: show a bar.
+
+        Raises:
+            ValueError: the model is none of concurrent training.
+        """
+        image, found = arrays.to_image_like(reference, self._real, name="reference"), list[Pyramid[TrainedScale]]()
+        config = replace(self.manifest.model_options(ModelOptions().completed()).training, niter=iterations)
+        with tqdm(total=iterations, unit="iteration", disable=not progress, leave=False) as bar:
+            fine_tune(
+                self.pyramid, image, config, self._rng(seed), every=iterations,
+                tuned=lambda _, pyramid: found.append(pyramid), tick=bar.update,
+            )  # fmt: skip
+        return replace(self, pyramid=found[-1])
 
     def refine(self, pictures: Pictures) -> Pictures:
         """``pictures`` (count, H, W, C) of the model's, made anew of the training picture's patches: sharper."""

@@ -1,15 +1,45 @@
-"""The options of each application."""
+"""The options of each application, and of what makes its pictures: a trained model, or the picture's patches."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from SinGAN.options.methods import SIZE, MethodOptions
 from SinGAN.options.option import HUGE, option
 
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 ALL = "all"  # stands for every scale
 BACK_PROJECTION = 10
+PATCHES, DENOISE, SINGAN = "patches", "denoise", "singan"
+VARIETIES = ("low", "medium", "high")
+BALANCES = ("off", "light", "full")
+SIZE: dict[str, Any] = {"pattern": r"[1-9]\d{0,4}[xX][1-9]\d{0,4}", "meant": "width x height in pixels, as 400x200"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchOptions:
+    """How patches become pictures."""
+
+    method: str = option(
+        PATCHES, "patches: by nearest neighbours, faithful; denoise: by patch diffusion, freer",
+        group="method", choices=(PATCHES, DENOISE),
+    )  # fmt: skip
+    variety: str = option("medium", "how far from the picture", group="method", choices=VARIETIES)
+    balance: str = option(
+        "full", "with denoise: how evenly all parts of the picture are used", group="method", choices=BALANCES
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(PatchOptions):
+    """What makes the pictures: a trained model, or patches at once."""
+
+    method: str = option(
+        SINGAN, "singan: a trained model; without training, from the picture's own patches: patches, or denoise",
+        group="method", choices=(SINGAN, PATCHES, DENOISE),
+    )  # fmt: skip
+    refine: bool = option(
+        False, "with singan: give the results the picture's own detail, by a short run of patches", group="method"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +71,11 @@ class SampleOptions(MethodOptions):
 
 def injection_scales(task: str) -> Any:
     """The scales at which a reference is put in; ``task`` names the flag."""
-    words = "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all"
-    return option(MISSING, words, group="reference", least=1, every=ALL, flag=f"{task}_start_scale")
+    words = (
+        "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all; "
+        "with --train_mode concurrent only 0"
+    )
+    return option(MISSING, words, group="reference", least=0, every=ALL, flag=f"{task}_start_scale")
 
 
 def reference_folder(name: str) -> Any:
@@ -58,6 +91,10 @@ class HarmonizationOptions(MethodOptions):
     ref_dir: Path = reference_folder("Harmonization")
     start_scales: tuple[int | None, ...] = injection_scales("harmonization")
     num_samples: int = option(1, "pictures for each scale", group="reference", **COUNT)
+    fine_tune: int | None = option(
+        None, "with --train_mode concurrent: first learn this reference for so many iterations, a result every 100",
+        group="reference", bare=1000, unset="not at all", **COUNT,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

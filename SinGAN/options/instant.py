@@ -3,8 +3,7 @@
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from SinGAN.options.applications import COUNT, reference_folder
-from SinGAN.options.methods import DENOISE, PATCHES, SIZE, PatchOptions
+from SinGAN.options.applications import COUNT, DENOISE, PATCHES, SIZE, PatchOptions, reference_folder
 from SinGAN.options.option import option
 
 

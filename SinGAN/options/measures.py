@@ -4,8 +4,8 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from SinGAN.losses import GAN_NAMES
-from SinGAN.options.applications import ALL, COUNT
-from SinGAN.options.methods import DENOISE, PATCHES, SINGAN, MethodOptions
+from SinGAN.options.applications import ALL, COUNT, DENOISE, PATCHES, SINGAN, MethodOptions
+from SinGAN.options.growing import TRAIN_MODES
 from SinGAN.options.model import CRITICS, STOCHASTIC
 from SinGAN.options.option import option
 
@@ -28,6 +28,7 @@ STUDIES: dict[str, Varied] = {
     "stochastic": {"stochastic": list(STOCHASTIC)},
     "sketch": {"sketch_scales": ["0", "1", "2", "3"]},
     "z_rec": {"z_rec": ["fixed", "redrawn"]},
+    "train_mode": {"train_mode": list(TRAIN_MODES)},
 }
 """The studies that have a name. Missing values follow from the run's own, and from its picture."""
 

@@ -1,10 +1,11 @@
 """The options that shape a model, and the configs that they ask for; names and defaults are the authors'."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.losses import GAN_NAMES
+from SinGAN.options.growing import GENERATION, HARMONIZATION, SINGAN, ConcurrentOptions, check_not_growing, grown
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
 
@@ -17,7 +18,6 @@ CRITICS = {"patch": (1, False), "multiscale": (3, False), "sesame": (1, True)}
 """For each word of netD: how many critics, and whether they see the previous scale's image; else it is a file."""
 
 STOCHASTIC = ("noise", "dropout", "weights")
-SINGAN = ("singan",)  # the kind of model that they shape
 NET: dict[str, Any] = {"group": "networks", "shapes": SINGAN}
 PYRAMID: dict[str, Any] = {"group": "pyramid", "shapes": SINGAN}
 TRAINING: dict[str, Any] = {"group": "training", "shapes": SINGAN}
@@ -25,7 +25,7 @@ COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(ConcurrentOptions):
     """The options that shape a model, and so stand in its manifest."""
 
     nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
@@ -92,7 +92,7 @@ class ModelOptions:
         Raises:
             ValueError: a value is out of range, or two contradict each other.
         """
-        return cls(**{**defaults(task), **checked(cls, values)}).completed()
+        return cls(**{**defaults(task), **checked(cls, values)}).completed(values)
 
     @classmethod
     def of_manifest(cls, values: Mapping[str, Any]) -> "ModelOptions":
@@ -114,12 +114,22 @@ class ModelOptions:
         except ValueError as error:
             raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
 
-    def completed(self) -> "ModelOptions":
+    def completed(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
         """The options with those filled in that follow from others.
+
+        Arguments:
+            given: names of the options that were given by hand.
+            recipe: of concurrent training, where none is given.
 
         Raises:
             ValueError: two contradict each other.
         """
+        if self.grows:
+            return grown(self, given, self.recipe or recipe)._with_amounts()
+        check_not_growing(self)
+        return self._with_amounts()
+
+    def _with_amounts(self) -> "ModelOptions":
         if self.nc_z not in (None, self.nc_im):
             raise ValueError(f"`nc_z` {self.nc_z} differs from `nc_im` {self.nc_im}: leave `nc_z` out")
         penalty = 0.1 if self.gan_mode == "wgan-gp" else 0.0
@@ -155,6 +165,7 @@ class ModelOptions:
             min_filters=self.min_nfc,
             ker_size=self.ker_size,
             num_layer=self.num_layer,
+            batch_norm=not self.grows or bool(self.batch_norm),
             **options_not_in_weights(self),
         )
 
@@ -168,6 +179,8 @@ class ModelOptions:
             max_size=self.max_size,
             scale_factor=self.scale_factor,
             sketch_scales=self.sketch_scales,
+            stages=self.train_stages or 0,
+            geometric=self.recipe == HARMONIZATION,
         )
 
     @property
@@ -176,7 +189,9 @@ class ModelOptions:
         from SinGAN.losses.gan import GAN_MODES
         from SinGAN.losses.train_config import TrainConfig
 
-        shared = {entry.name for entry in fields(TrainConfig)} & {entry.name for entry in fields(self)}
+        shared = {entry.name for entry in fields(TrainConfig)} & {
+            entry.name for entry in fields(self) if getattr(self, entry.name) is not None
+        }
         return TrainConfig(
             redraw_z_rec=self.z_rec == "redrawn",
             adversarial=GAN_MODES[self.gan_mode],
@@ -203,7 +218,11 @@ def with_legacy_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 def options_not_in_weights(options: ModelOptions) -> dict[str, Any]:
     """Those fields of the nets' config that their weights don't tell."""
     critics, conditional = CRITICS.get(options.netD, CRITICS["patch"])
+    grown: dict[str, Any] = {}
+    if options.grows:
+        grown = {"stages": 1, "leak": options.lrelu_alpha, "noisy_margins": options.recipe == GENERATION}
     return {
+        **grown,
         "residual": not options.no_residual,
         "dropout": options.dropout or 0.0,
         "weight_noise": options.weight_noise or 0.0,

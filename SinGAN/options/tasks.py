@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from SinGAN.planning import Plan, PyramidConfig
 
-PLANNERS = ("standard", "super_resolution")
+PLANNERS = ("standard", "super_resolution", "stages")
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,13 @@ class Task:
         """The scales of a picture of ``height`` x ``width`` pixels; a ValueError where there is no valid pyramid."""
         from SinGAN.planning import plan_scales, plan_super_resolution_scales
 
-        planner = plan_scales if self.planner == "standard" else plan_super_resolution_scales
-        return planner(height, width, config)
+        if self.planner == "standard":
+            return plan_scales(height, width, config)
+        if config.stages:
+            raise ValueError(
+                "a model of `train_mode` concurrent can't enlarge: features go from stage to stage, not images"
+            )
+        return plan_super_resolution_scales(height, width, config)
 
 
 TRAIN = Task("train")

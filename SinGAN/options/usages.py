@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from SinGAN.options import applications, instant, measures
+from SinGAN.options.growing import EDITING, GENERATION, HARMONIZATION
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN, Task
 
 
@@ -17,6 +18,7 @@ class Usage:
     task: Task = TRAIN  # of the models that it trains: their defaults hold
     input_name: str | None = None  # the picture where none is named; None: one must be named; "": none is needed
     trains: bool = True  # else the options of trainings have no effect
+    recipe: str = GENERATION  # of the models that it uses, where these are of concurrent training
 
 
 SAMPLE_MODES = ("random_samples", "random_samples_arbitrary_sizes")
@@ -36,18 +38,21 @@ USAGES = {
         description="Make an object pasted into the training picture look as if it belonged there.",
         options=applications.HarmonizationOptions,
         modes=("harmonization",),
+        recipe=HARMONIZATION,
         trains=False,
     ),
     "edit": Usage(
         description="Make a crude edit of the training picture seamless.",
         options=applications.EditingOptions,
         modes=("editing",),
+        recipe=EDITING,
         trains=False,
     ),
     "paint": Usage(
         description="Turn a paint, a few strokes of flat colour, into a picture like the training picture.",
         options=applications.PaintOptions,
         modes=("paint2image",),
+        recipe=EDITING,
         trains=False,
     ),
     "super-resolve": Usage(

@@ -1,5 +1,6 @@
 """The losses of a training: read from the device now and then, and told to a watcher, without their weights."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -35,11 +36,16 @@ class LossLog:
             self.read(scale)
 
     def read(self, scale: int) -> None:
-        """Bring the pending losses to the CPU, and tell the watcher."""
+        """Bring the pending losses to the CPU, and tell the watcher.
+
+        Raises:
+            ValueError: one is no number any more.
+        """
         self.last_read = time.monotonic()
         if self.pending:
             stacked = [torch.stack([losses[name] for name in self.names]) for losses in self.pending]
             rows = list(torch.stack(stacked).cpu())
+            check_finite(self.names, rows, scale, len(self.rows))
             self.rows += rows
             self.pending = []
             self.watcher.iteration(self.estimate.at(scale, len(self.rows)), [self._named(row) for row in rows])
@@ -60,6 +66,22 @@ class LossLog:
         self.watcher.scale_done(self.estimate.at(scale, self.estimate.niter), self._named(self.rows[-1]), pictures)
         self.estimate.next_scale()
         self.rows = []
+
+
+def check_finite(names: Sequence[str], rows: Sequence[Tensor], scale: int, done: int) -> None:
+    """Raise a ValueError where a loss in ``rows``, those after ``done`` iterations of ``scale``, is no number."""
+    for index, row in enumerate(rows, done):
+        if not row.isfinite().all():
+            name = next(name for name, value in zip(names, row.tolist(), strict=True) if not math.isfinite(value))
+            raise diverged(scale, f"the loss {name} is no number in iteration {index}")
+
+
+def diverged(scale: int, what: str) -> ValueError:
+    """The error of a training whose nets hold no numbers any more."""
+    return ValueError(
+        f"scale {scale}: {what}, the training diverged; the last checkpoint is kept: train anew with `overwrite` and "
+        "smaller `lr_g` and `lr_d` (`train_mode` concurrent: a smaller `lr_scale`, or `batch_norm`)"
+    )
 
 
 def snapshots(pyramid: Pyramid[Scale], scale: int, seed: int) -> dict[str, Tensor]:

@@ -165,7 +165,8 @@ def _kept(training: Training, work: Path, model: SavedModel | None) -> tuple[Pyr
     """The pyramid that is trained already, and the scales that are to be trained; of others what lies there goes."""
     if model is not None and model.scales and (model.is_whole or training.retraining is None):
         factor, border, sealed = training.plan.factor, training.config.noise_border, model.manifest.is_sealed
-        pyramid = load_pyramid(work, training.device, factor, border, training.net, sealed=sealed)
+        recipe = training.config.recipe
+        pyramid = load_pyramid(work, training.device, factor, border, training.net, sealed=sealed, recipe=recipe)
         if training.fits(pyramid.scales[0].z_rec):
             for index in training.scales[model.scales :]:
                 discard(work / str(index))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs.loss_log import LossLog, snapshots
+from SinGAN.runs.loss_log import LossLog, diverged, snapshots
 from SinGAN.runs.request import TrainingRequest
 from SinGAN.runs.results import write_all_curves, write_curves
 from SinGAN.saved_models.folder import save_pyramid, trained_scales
@@ -69,9 +69,9 @@ class Recorder:
         self.log.add(scale, losses)
         if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
             self.log.read(scale)
-            checkpoint = Checkpoint(
-                scale, state(), self.log.names, self.log.curves(), self.base, self.manifest.digest()
-            )
+            now = state()
+            check_weights(scale, now.generator)
+            checkpoint = Checkpoint(scale, now, self.log.names, self.log.curves(), self.base, self.manifest.digest())
             checkpoints.save(self.work, checkpoint)
             self.last_checkpoint = time.monotonic()
 
@@ -79,6 +79,7 @@ class Recorder:
         """Write ``scale``, just trained: curves and snapshots first, then the nets and lists that make it count."""
         place = self.work / str(scale)
         self.log.read(scale)
+        check_weights(scale, pyramid.scales[scale].generator.state_dict())
         write_curves(place, self.log.shown(), self.log.config)
         if scale == self.finest:
             write_all_curves(self.work, scale + 1)
@@ -88,3 +89,9 @@ class Recorder:
         save_pyramid(pyramid, self.work)
         checkpoints.remove(self.work)
         self.log.end_scale(scale, pictures)
+
+
+def check_weights(scale: int, weights: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError where one of a generator's ``weights`` is no number."""
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise diverged(scale, "a weight of the generator is no number")

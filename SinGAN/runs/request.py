@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from SinGAN.concurrent.pyramid import pyramid_of
+from SinGAN.concurrent.training import train_stages
 from SinGAN.engines.compiled import NEEDED, compiles
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import ScaleSetting
@@ -15,8 +17,9 @@ from SinGAN.functions import quantise
 from SinGAN.losses.perceptual import trained
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
+from SinGAN.options.growing import GENERATION
 from SinGAN.options.model import CRITICS, ModelOptions
-from SinGAN.options.tasks import PAINT, TRAIN, Task
+from SinGAN.options.tasks import ANIMATION, PAINT, TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.lookup import SavedModel, find_same
@@ -69,6 +72,8 @@ class Training:
             ValueError: the picture has no valid pyramid.
         """
         image, device = source.image, source.image.device
+        if task is ANIMATION and options.grows and options.recipe != GENERATION:
+            raise ValueError(f"animations need `recipe` {GENERATION}, not {options.recipe}: leave `recipe` out")
         check_size(image.shape[2], image.shape[3], options)
         plan = task.plan(image.shape[2], image.shape[3], options.pyramid)
         manifest = Manifest.of(
@@ -123,7 +128,7 @@ class Training:
         """The pyramid that the training begins from: no scale, or the base of a retrained one."""
         if self.retraining is not None:
             return self.retraining.base
-        return Pyramid((), self.plan.factor, self.net.margin, self.config.noise_border)
+        return pyramid_of((), self.plan.factor, self.net, self.config.noise_border, self.config.recipe)
 
     def run(
         self,
@@ -137,7 +142,8 @@ class Training:
         if self.retraining is not None:
             yield self.retraining.scale, self._retrained(self.retraining, engine, rng, resume, watch)
             return
-        larger = train(
+        trainer = train_stages if self.net.stages else train
+        larger = trainer(
             self.image, self.plan, self.net, self.config, rng,
             watch=watch, weights=self.weights(), finished=start.scales, resume=resume, engine=engine,
         )  # fmt: skip

@@ -26,7 +26,14 @@ from SinGAN.storage.files import keep_inside
 from SinGAN.storage.hashes import sha256
 
 LOG = logging.getLogger(__name__)
-NAMING = ("input_name", "scale_factor", "alpha", "out")  # options that name a model to another command
+NAMING = (
+    "input_name",
+    "scale_factor",
+    "alpha",
+    "train_mode",
+    "recipe",
+    "out",
+)  # options that name a model to another command
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ class Run:
     @property
     def model(self) -> Path:
         """The folder of the model that the options name."""
-        return layout.trained(self.out, self.name, self.options.scale_factor, self.options.alpha)
+        options = self.options
+        return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
     def check_links(self) -> None:
         """Raise a ValueError where a link leads the picture or its results out of their folders.

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from SinGAN.concurrent.pyramid import pyramid_of
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.files import discard, entries, regular, whole_file
 from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.tensors import load_list, load_weights, reading, save
 from SinGAN.variants.build import build_critic, build_generator
+from SinGAN.variants.growing import block_margin
 
 NETS = "netG.pth", "netD.pth"
 LISTS = "Zs.pth", "reals.pth", "NoiseAmp.pth"  # of the model, the one that is written last first
@@ -45,6 +47,7 @@ def load_pyramid(
     like: NetConfig = NetConfig(),
     *,
     sealed: bool = True,
+    recipe: str = "generation",
 ) -> Pyramid[TrainedScale]:
     """The pyramid of the whole scales in ``folder``, on ``device``; nothing in ``folder`` can run code.
 
@@ -55,6 +58,7 @@ def load_pyramid(
         noise_border: whether the noise covers the margin, too.
         like: the nets' options that their weights don't tell.
         sealed: whether each scale has hashes, see ``Manifest``.
+        recipe: of a generator that grows.
 
     Raises:
         ValueError: a file is damaged, no checkpoint or does not fit the others, or no scale is whole.
@@ -75,7 +79,7 @@ def load_pyramid(
         scales.append(TrainedScale.of(generator.to(device), discriminator.to(device), real, z, float(amp)))
     if not scales:
         raise ValueError(f"{folder} holds no trained scale")
-    return Pyramid(tuple(scales), factor, scales[0].generator.config.margin, noise_border)
+    return pyramid_of(tuple(scales), factor, scales[0].generator.config, noise_border, recipe)
 
 
 def trained_scales(folder: Path, *, sealed: bool = True) -> int:
@@ -154,7 +158,10 @@ def _check_weights(net: nn.Module, state: dict[str, Tensor], path: Path) -> None
 def _check_fit(net: NetConfig, real: Tensor, z: Tensor, folder: Path, index: int) -> None:
     """Raise a ValueError unless the image and the noise of scale ``index`` are as large as its net needs."""
     height, width = real.shape[-2:]
-    z_shape = (1, net.channels, height + 2 * net.margin, width + 2 * net.margin)
+    margin, channels = net.margin, net.channels
+    if net.stages:
+        margin, channels = (block_margin(net) * net.noisy_margins, net.filters) if index else (0, net.channels)
+    z_shape = (1, channels, height + 2 * margin, width + 2 * margin)
     if real.shape != (1, net.channels, height, width) or z.shape != z_shape:
         raise ValueError(
             f"{folder}: scale {index} does not fit its net: image {tuple(real.shape)}, noise {tuple(z.shape)}, "

@@ -94,12 +94,15 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
     noise_border = manifest.noise_border or bool(task and task.noise_border)
-    return manifest, load_pyramid(folder, device, manifest.factor, noise_border, like, sealed=manifest.is_sealed)
+    return manifest, load_pyramid(
+        folder, device, manifest.factor, noise_border, like, sealed=manifest.is_sealed, recipe=manifest.recipe
+    )
 
 
 def _others(folder: Path) -> str:
     """Words on what to do where there is no model in ``folder``: train it, or name another one."""
     settings = sorted(place.name for place in folder.parent.glob("scale_factor=*,alpha=*") if find(place) is not None)
     if settings:
-        return f": of this picture there are {'; '.join(settings)} (`scale_factor` and `alpha` name a model)"
+        named = "`scale_factor`, `alpha`, `train_mode` and `recipe` name a model"
+        return f": of this picture there are {'; '.join(settings)} ({named})"
     return ": train it first" if folder.parent.exists() else nearest(folder.parent) or ": train it first"

@@ -11,6 +11,7 @@ import torch
 
 import SinGAN
 from SinGAN.models import NetConfig
+from SinGAN.options.growing import GENERATION
 from SinGAN.options.model import ModelOptions, defaults, legacy_defaults, options_not_in_weights
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.planning import Plan
@@ -70,7 +71,7 @@ class Manifest:
             device=str(device),
             threads=torch.get_num_threads(),
             noise_border=task.noise_border,
-            planner=task.planner,
+            planner="stages" if options.grows else task.planner,
         )
 
     def with_engine(self, description: str) -> "Manifest":
@@ -138,6 +139,11 @@ class Manifest:
         )
 
     @property
+    def recipe(self) -> str:
+        """What the coarsest noise of a generator that grows is in training, see ``concurrent.inputs``."""
+        return str(self.options["recipe"] or GENERATION)
+
+    @property
     def is_authors(self) -> bool:
         """Whether the authors' code trained the model, and so left no manifest."""
         return self.sha256 == UNKNOWN
@@ -158,7 +164,7 @@ class Manifest:
         Raises:
             ValueError: an option is out of range.
         """
-        names = ("no_residual", "dropout", "weight_noise", "netD")
+        names = ("no_residual", "dropout", "weight_noise", "netD", "train_mode", "recipe", "lrelu_alpha")
         values = {**defaults(TRAIN), **{name: self.options[name] for name in names}}
         return NetConfig(**options_not_in_weights(ModelOptions.of_manifest(values)))
 

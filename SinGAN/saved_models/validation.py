@@ -38,7 +38,7 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
     if not 0 <= result["seed"] < 2**63:
         raise ValueError(f"seed is {result['seed']!r}")
-    _check_sizes(result["sizes"], result["factor"])
+    _check_sizes(result["sizes"], result["factor"], result["planner"] == "stages")
     return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
 
 
@@ -64,15 +64,18 @@ def checksum_of(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
-def _check_sizes(sizes: list[Any], factor: float) -> None:
-    """Raise a ValueError unless ``sizes`` are those of scales with about the ratio ``factor``."""
+def _check_sizes(sizes: list[Any], factor: float, stages: bool) -> None:
+    """Raise a ValueError unless ``sizes`` are those of scales with about the ratio ``factor``.
+
+    The ratios of ``stages`` differ from it, but for the whole way from the coarsest to the finest.
+    """
     whole = all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
     if not whole or not 1 <= len(sizes) <= SCALES or not all(1 <= side <= SIDE for size in sizes for side in size):
         raise ValueError(f"sizes are {sizes!r:.80}")
+    pairs = [(sizes[0], sizes[-1])] if stages else itertools.pairwise(sizes)
+    ratio = factor ** (len(sizes) - 1) if stages else factor
     near = all(
-        abs(coarse - factor * fine) < 2
-        for small, large in itertools.pairwise(sizes)
-        for coarse, fine in zip(small, large, strict=True)
+        abs(coarse - ratio * fine) < 2 for small, large in pairs for coarse, fine in zip(small, large, strict=True)
     )
     if not (0 < factor <= 1 and near) or factor * min(sizes[-1]) < 0.5:
         raise ValueError(f"factor is {factor!r}")

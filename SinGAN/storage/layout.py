@@ -29,14 +29,18 @@ def stem(file_name: str, option: str = "input_name") -> str:
     return name
 
 
-def trained(out: Path, name: str, scale_factor: float, alpha: float) -> Path:
-    """The folder of the trained model of the picture ``name``."""
-    return out / "TrainedModels" / name / f"scale_factor={scale_factor:f},alpha={alpha:g}"
+def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
+    """The folder of the trained model of the picture ``name``; a ``label`` tells concurrent trainings from others."""
+    return (
+        out / "TrainedModels" / name / ",".join(filter(None, (f"scale_factor={scale_factor:f},alpha={alpha:g}", label)))
+    )
 
 
-def trained_for_animation(out: Path, name: str, scale_factor: float) -> Path:
+def trained_for_animation(out: Path, name: str, scale_factor: float, label: str = "") -> Path:
     """The folder of the model of the picture ``name`` that is trained with noise in its margins."""
-    return out / "TrainedModels" / name / f"scale_factor={scale_factor:f}_noise_padding"
+    return (
+        out / "TrainedModels" / name / ",".join(filter(None, (f"scale_factor={scale_factor:f}_noise_padding", label)))
+    )
 
 
 def trained_for_paint(out: Path, name: str, scale_factor: float, start_scale: int) -> Path:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
+from SinGAN.options.growing import GENERATION, SEQUENTIAL
 from SinGAN.options.measures import Varied
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import options_of
@@ -47,7 +48,7 @@ class Combination:
 
     def model(self, name: str) -> Path:
         """The folder of the model, of the picture ``name``."""
-        return layout.trained(self.out, name, self.options.scale_factor, self.options.alpha)
+        return layout.trained(self.out, name, self.options.scale_factor, self.options.alpha, self.options.label)
 
     def is_trained(self, run: Run) -> bool:
         """Whether there is a whole model of the run's picture, with these options and this seed."""
@@ -139,7 +140,8 @@ def setting(options: ModelOptions, seed: int) -> str:
 
 def changed(options: ModelOptions) -> dict[str, str]:
     """The ``options`` that differ from their defaults, as text."""
-    default = ModelOptions().completed().as_dict()
+    default = ModelOptions(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict()
+    default |= {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.grows else None}
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in options.as_dict().items()
@@ -178,14 +180,15 @@ def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
             values[name] = known[name].parse(text)
         except ValueError as error:
             raise ValueError(f"`{name}`: {error}") from None
-    return ModelOptions(**values).completed()
+    return ModelOptions(**values).completed(values)
 
 
 def as_flag(name: str, value: str) -> list[str]:
     """The words of a command line that set the option ``name`` to ``value``; a switch that is off needs none."""
-    if value == "False":
-        return []
-    return [f"--{name}"] if value == "True" else [f"--{name}={value}"]
+    entry = options_of(ModelOptions).get(name)
+    if entry is None or entry.kind is not bool or entry.bare is not None:
+        return [f"--{name}={value}"]
+    return [f"--{name}"] if value == "True" else []
 
 
 def speed(run: Run, engine: Engine) -> float:
@@ -201,5 +204,9 @@ def speed(run: Run, engine: Engine) -> float:
 
     plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
     eager = Engine(precision=engine.precision, winograd=engine.winograd)
-    list(train(image, plan, run.net, plain, rng, watch=watch, engine=eager))
-    return TRIALS * sum(scale_costs(plan, run.net, run.device, engine.winograd)) / (times[-1] - times[0])
+    list(train(image, plan, replace(run.net, stages=0), plain, rng, watch=watch, engine=eager))
+    return (
+        TRIALS
+        * sum(scale_costs(plan, replace(run.net, stages=0), run.device, engine.winograd))
+        / (times[-1] - times[0])
+    )

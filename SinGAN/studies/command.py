@@ -16,8 +16,8 @@ from SinGAN.commands.source import instant_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
+from SinGAN.options.applications import DENOISE, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
-from SinGAN.options.methods import DENOISE, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner

@@ -70,6 +70,6 @@ def variation(text: str) -> tuple[str, list[str]]:
         raise ValueError(f"`vary` must have values of {', '.join(CRITICS)}, not {listed}")
     if len(set(values)) < len(values):
         raise ValueError(f"`vary` names a value twice: {text}")
-    if any((value in ("True", "False")) != (name == "no_residual") for value in values):
+    if any((value in ("True", "False")) != (options_of(ModelOptions)[name].kind is bool) for value in values):
         raise ValueError(f"`vary` must have values of `{name}`, not {listed}")
     return name, values

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any, NoReturn, TypeVar
 
+from SinGAN.options.growing import GENERATION
 from SinGAN.options.measures import SifidOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import Option, options_of
@@ -19,10 +20,16 @@ from SinGAN.terminal.script import fail, program
 
 Kind = TypeVar("Kind")
 Flags = argparse.Namespace
-GROUPS = ("run", "networks", "pyramid", "training")  # headings of the help that all commands share, in this order
+GROUPS = (
+    "run",
+    "networks",
+    "pyramid",
+    "training",
+    "concurrent training",
+)  # headings of the help that all commands share, in this order
 BadFlag = argparse.ArgumentTypeError  # what a converter of a flag raises
 # of the model's options, those that count without a training, and of the run's, those that don't
-NAMING, NEEDLESS = ("scale_factor", "alpha", "nc_im", "max_size"), ("jobs_per_gpu", "ray")
+NAMING, NEEDLESS = ("scale_factor", "alpha", "train_mode", "recipe", "nc_im", "max_size"), ("jobs_per_gpu", "ray")
 KNOWN_AS = {
     "seed": "manualSeed", "image": "input_name", "input": "input_name", "picture": "input_name", "epochs": "niter",
     "iterations": "niter", "iters": "niter", "output": "out", "gpu": "device", "cpu": "not_cuda", "n": "num_samples",
@@ -34,6 +41,8 @@ KNOWN_AS = {
 
 class Parser(argparse.ArgumentParser):
     """Reports bad flags in one line, and tells which ones were given."""
+
+    recipe = GENERATION  # of models of concurrent training, where none is given
 
     def __init__(self, description: str | None) -> None:
         super().__init__(prog=program(), description=description, allow_abbrev=False)
@@ -147,7 +156,9 @@ def parser_of(command: str) -> Parser:
         add_options(result, SifidOptions)
         return result
     usage = USAGES[command]
-    return parser(usage.description, usage.modes, usage.input_name, usage.task, usage.options, usage.trains)
+    result = parser(usage.description, usage.modes, usage.input_name, usage.task, usage.options, usage.trains)
+    result.recipe = usage.recipe
+    return result
 
 
 def check(command: str, argv: Sequence[str]) -> None:

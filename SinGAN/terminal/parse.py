@@ -45,7 +45,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
     """
     argv = parser.with_named_pictures(argv)
     args, given = parser.parse_given(argv)
-    settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed()
+    settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed(given, parser.recipe)
     files = pictures(settings.input_name, settings.input_dir)
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "ref_name")

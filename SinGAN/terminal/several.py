@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from SinGAN.options.methods import SINGAN
+from SinGAN.options.applications import SINGAN
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner

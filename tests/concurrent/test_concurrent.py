@@ -10,7 +10,8 @@ import torch
 from SinGAN import manipulate
 from SinGAN.concurrent.inputs import coarsest_input
 from SinGAN.concurrent.pyramid import GrownPyramid, pyramid_of
-from SinGAN.concurrent.training import groups, start_nets, train_stages
+from SinGAN.concurrent.stage import groups
+from SinGAN.concurrent.training import start_nets, train_stages
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.functions import rmse
 from SinGAN.losses.train_config import TrainConfig

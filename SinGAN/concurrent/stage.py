@@ -1,0 +1,131 @@
+"""A stage of concurrent training: which parts of the generator learn, and what an iteration is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.engines.engine import EAGER, Engine, Step, precision_of
+from SinGAN.engines.estimates import ScaleSetting
+from SinGAN.losses import terms
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.iteration import critic_step, steps_of_generator
+from SinGAN.losses.perceptual import VGG
+from SinGAN.losses.states import restore
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import Discriminator
+from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.training import Watch, iterate, unwatched
+from SinGAN.variants.growing import GrowingGenerator
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A stage that is to learn."""
+
+    nets: Adversaries
+    generator: GrowingGenerator
+    critic: Discriminator
+    target: Target
+    z_rec: list[Tensor]  # of all stages up to this one
+    amps: list[float]
+
+
+def learn(
+    stage: Stage,
+    pyramid: GrownPyramid,
+    reals: list[Tensor],
+    first: Callable[[], Tensor] | None,
+    config: TrainConfig,
+    rng: torch.Generator,
+    *,
+    watch: Watch = unwatched,
+    vgg: VGG | None = None,
+    resume: ScaleState | None = None,
+    engine: Engine = EAGER,
+) -> None:
+    """Train the nets of ``stage``; ``first`` makes the coarsest input where that is not noise.
+
+    ``pyramid`` tells how noise is drawn, ``reals`` are the pictures of all stages up to this one.
+    """
+    step, renew = prepared(stage, pyramid, reals, first, config, rng, engine)
+    z_rec, last = stage.z_rec[-1], len(reals) - 1
+    done = restore(resume, stage.nets, rng, z_rec) if resume is not None else 0
+    in_use: list[nn.Module] = [stage.generator, stage.critic, *([] if vgg is None else [vgg])]
+    iterate(last, step, renew, stage.nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
+    stage.generator.frozen = 0
+
+
+def prepared(
+    stage: Stage,
+    pyramid: GrownPyramid,
+    reals: list[Tensor],
+    first: Callable[[], Tensor] | None,
+    config: TrainConfig,
+    rng: torch.Generator,
+    engine: Engine,
+) -> tuple[Step, Callable[[int], None]]:
+    """An iteration of ``stage``, and what is to be called before it; the arguments are those of ``learn``."""
+    nets, generator, critic, target = stage.nets, stage.generator, stage.critic, stage.target
+    with precision_of(engine, rng.device):
+        rebuilt = tuple(z.clone() for z in generator.window(amplified(stage.z_rec, stage.amps)))
+    given = torch.zeros_like(reals[0])  # what ``first`` made, in one place for CUDA graphs
+    size = target.real.shape[-2], target.real.shape[-1]
+    differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
+
+    def renew(index: int) -> None:
+        if first is not None:
+            given.copy_(first())
+
+    def step() -> dict[str, Tensor]:
+        maps = [
+            given if not place and first is not None else drawn(pyramid, image, rng, place)
+            for place, image in enumerate(reals)
+        ]
+        mix = torch.rand(config.Dsteps, generator=rng, device=target.real.device)
+        sampled, losses = generator.window(amplified(maps, stage.amps)), dict[str, Tensor]()
+        with torch.no_grad():
+            fake = generator(*sampled)
+        for share in mix:
+            losses |= critic_step(nets, target.real, fake, share, config, differentiate)
+        critic.requires_grad_(False)
+        losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
+        critic.requires_grad_(True)
+        if not config.alpha:
+            losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
+        return {name: losses[name] for name in terms.loss_names(config)}
+
+    return step, renew
+
+
+def drawn(pyramid: GrownPyramid, real: Tensor, rng: torch.Generator, index: int) -> Tensor:
+    """Noise for the stage ``index`` of ``real`` (1, C, H, W)."""
+    return pyramid.draw_map(rng, real, (real.shape[-2], real.shape[-1]), coarsest=index == 0)
+
+
+def amplified(maps: list[Tensor], amps: list[float]) -> list[Tensor]:
+    """The noise ``maps`` of the stages, each times its amplitude."""
+    return [amp * z for amp, z in zip(amps, maps, strict=True)]
+
+
+def groups(generator: GrowingGenerator, config: TrainConfig) -> list[dict[str, Any]]:
+    """The parts of ``generator`` that learn, with their learning rates; all others are frozen.
+
+    These are the tail, the newest ``config.train_depth`` blocks, each with the share ``config.lr_scale`` of the next
+    newer one's rate, and the head while all blocks learn.
+    """
+    newest = len(generator.body) - 1
+    generator.frozen = max(0, newest + 1 - config.train_depth)
+    generator.requires_grad_(False)
+    parts: list[tuple[nn.Module, float]] = [
+        (generator.body[index], config.lr_g * config.lr_scale ** (newest - index))
+        for index in range(generator.frozen, newest + 1)
+    ]
+    if not generator.frozen:
+        parts.append((generator.head, config.lr_g * config.lr_scale**newest))
+    parts.append((generator.tail, config.lr_g))
+    return [{"params": list(part.requires_grad_(True).parameters()), "lr": rate} for part, rate in parts]

@@ -1,0 +1,82 @@
+"""Fine-tuning: the newest blocks of a finished generator learn to harmonize one naive picture (Hinz et al. 2021)."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from SinGAN.concurrent.inputs import EDITING, JITTER
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.concurrent.stage import Stage, groups, learn
+from SinGAN.engines.engine import EAGER, Engine
+from SinGAN.imresize import imresize_to
+from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.terms import Target
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.variants.growing import GrowingGenerator
+
+Tuned = Callable[[int, GrownPyramid], None]
+"""Called with the number of iterations that are done, and the pyramid after them."""
+
+
+def fine_tune(
+    pyramid: Pyramid[TrainedScale],
+    naive: Tensor,
+    config: TrainConfig,
+    rng: torch.Generator,
+    *,
+    every: int,
+    tuned: Tuned,
+    tick: Callable[[], object],
+    engine: Engine = EAGER,
+) -> None:
+    """Train the newest blocks of ``pyramid`` anew for ``config.niter`` iterations, with one picture as the input.
+
+    The pyramids that ``tuned`` takes have the finest scale alone changed.
+
+    Arguments:
+        pyramid: the finished model, which does not change.
+        naive: the picture (1, C, H, W), in [-1, 1], that is to be harmonized.
+        config: of the training; its losses want VGG's activations in no case.
+        rng: the source of all randomness.
+        every: iterations between two calls of ``tuned``.
+        tuned: takes what there is.
+        tick: called after each iteration.
+        engine: how iterations are run.
+
+    Raises:
+        ValueError: the model is none of concurrent training, or the nets hold no numbers any more.
+    """
+    if not isinstance(pyramid, GrownPyramid):
+        raise ValueError("`fine_tune` is for models of `train_mode` concurrent: leave it out, or name such a model")
+    coarsest, finest = pyramid.scales[0], pyramid.scales[-1]
+    generator, critic = copy.deepcopy(finest.generator).train(), copy.deepcopy(finest.discriminator).train()
+    assert isinstance(generator, GrowingGenerator)
+    critic.requires_grad_(True)
+    config = replace(config, texture_weight=0.0, perceptual_weight=0.0)
+    nets = Adversaries.of(generator, critic, config, groups(generator, config))
+    small = imresize_to(naive, coarsest.size)
+
+    def first() -> Tensor:
+        if pyramid.recipe != EDITING:
+            return small
+        return small + JITTER * torch.randn(small.shape, generator=rng, device=small.device)
+
+    def watched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+        tick()
+        if (iteration + 1) % every == 0 or iteration + 1 == config.niter:
+            if not all(weight.isfinite().all() for weight in generator.parameters()):
+                raise ValueError(f"the fine-tuning diverged within {iteration + 1} iterations: `fine_tune` fewer")
+            nets_now = copy.deepcopy(generator), copy.deepcopy(critic)
+            nets_now[0].frozen = 0
+            scale_now = TrainedScale.of(*nets_now, finest.real, finest.z_rec, finest.noise_amp)
+            tuned(iteration + 1, replace(pyramid, scales=(*pyramid.scales[:-1], scale_now)))
+
+    target = Target(finest.real, torch.zeros_like(finest.real), 1.0, None)
+    stage = Stage(nets, generator, critic, target, pyramid.z_rec(), [scale.noise_amp for scale in pyramid.scales])
+    reals = [scale.real for scale in pyramid.scales]
+    learn(stage, pyramid, reals, first, config, rng, watch=watched, engine=engine)

@@ -1,0 +1,107 @@
+"""The options of concurrent training, the defaults of its recipes, and the options that it has no use for."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from SinGAN.options.option import HUGE, option, options_of
+
+if TYPE_CHECKING:
+    from SinGAN.options.model import ModelOptions
+
+SEQUENTIAL, CONCURRENT = TRAIN_MODES = ("sequential", "concurrent")
+GENERATION, RETARGET, HARMONIZATION, EDITING = RECIPES = ("generation", "retarget", "harmonization", "editing")
+SINGAN = ("singan",)  # the kind of model that options shape
+GROWN: dict[str, Any] = {"group": "concurrent training", "shapes": SINGAN, "before": None}
+
+DEFAULTS: dict[str, Any] = {
+    "nfc": 64, "train_stages": 6, "train_depth": 3, "lr_scale": 0.1, "batch_norm": False, "lrelu_alpha": 0.05,
+    "z_rec": "fixed",
+}  # fmt: skip
+"""The defaults that differ from those of sequential training (Hinz et al. 2021; their code)."""
+
+OF_RECIPES: dict[str, dict[str, Any]] = {
+    EDITING: {"niter": 1000, "batch_norm": True},
+    HARMONIZATION: {"niter": 1000, "batch_norm": True, "train_stages": 3, "min_size": 120, "lrelu_alpha": 0.3},
+}
+"""The same for each recipe that has others."""
+
+ONLY: dict[str, Any] = {
+    "netG": None, "netD": "patch", "stochastic": "noise", "no_residual": False, "sketch_scales": 0,
+    "scale_factor": 0.75, "z_rec": "fixed",
+}  # fmt: skip
+"""The options of no use to concurrent training, with the one value that each may have."""
+
+
+@dataclass(frozen=True)
+class ConcurrentOptions:
+    """The options of concurrent training; in sequential training all but the first are None."""
+
+    train_mode: str = option(
+        SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one net that grows, its newest blocks trained "
+        "together (ConSinGAN), sooner done", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
+    )  # fmt: skip
+    recipe: str | None = option(
+        None, "what for: generation, retarget (other sizes), harmonization or editing (and paint)",
+        choices=RECIPES, unset="by the script", **GROWN,
+    )  # fmt: skip
+    train_stages: int | None = option(
+        None, "sizes that the picture is trained at", unset="6, harmonization 3", least=2, most=64, **GROWN
+    )
+    train_depth: int | None = option(None, "newest blocks that train together", unset="3", least=1, most=HUGE, **GROWN)
+    lr_scale: float | None = option(
+        None, "learning rate of a block for each unit of the next newer one's; above 0.5 pictures may turn black",
+        unset="0.1", above=0, most=1, **GROWN,
+    )  # fmt: skip
+    batch_norm: bool | None = option(
+        None, "BatchNorm in the generator: True or False", bare=True,
+        unset="False, True for harmonization and editing", **GROWN,
+    )  # fmt: skip
+    lrelu_alpha: float | None = option(
+        None, "slope of LeakyReLU below 0", unset="0.05, harmonization 0.3", least=0, most=1, **GROWN
+    )
+
+    @property
+    def grows(self) -> bool:
+        """Whether one generator grows in place of a pyramid of them: concurrent training."""
+        return self.train_mode == CONCURRENT
+
+    @property
+    def label(self) -> str:
+        """The mode and the recipe in the name of a model's folder; "" for sequential training."""
+        recipe = "" if self.recipe == GENERATION else f",recipe={self.recipe}"
+        return f"mode={self.train_mode}{recipe}" if self.grows else ""
+
+
+def grown(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
+    """The ``options`` with the defaults of concurrent training by ``recipe`` in place of those that were not ``given``.
+
+    Raises:
+        ValueError: one of them is of no use to concurrent training.
+    """
+    default = type(options)()
+    values = {
+        name: value
+        for name, value in {**DEFAULTS, **OF_RECIPES.get(recipe, {})}.items()
+        if name not in given and getattr(options, name) == getattr(default, name)
+    }
+    filters = values.get("nfc", options.nfc)
+    if "min_nfc" in given and options.min_nfc != filters:
+        raise ValueError(
+            f"`min_nfc` {options.min_nfc} differs from `nfc` {filters}, which all convolutions have with "
+            f"`train_mode` {CONCURRENT}: leave `min_nfc` out"
+        )
+    result = replace(options, recipe=recipe, min_nfc=filters, **values)
+    for name, only in ONLY.items():
+        value = getattr(result, name)
+        if value != only:
+            shown = f"`{name}`" if value is True else f"`{name}` {value}"
+            raise ValueError(f"{shown} is not for `train_mode` {CONCURRENT}: leave one out")
+    return result
+
+
+def check_not_growing(options: "ModelOptions") -> None:
+    """Raise a ValueError where ``options``, which are of sequential training, hold one of concurrent training."""
+    for name in options_of(ConcurrentOptions):
+        if name != "train_mode" and getattr(options, name) is not None:
+            raise ValueError(f"`{name}` is for `train_mode` {CONCURRENT}: add that, or leave `{name}` out")
