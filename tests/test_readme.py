@@ -38,6 +38,11 @@ def smaller(words: Sequence[str]) -> list[str]:
     if words[0] in AT_ONCE or "--method" in words:
         place = result.index("--max_size") + 1
         return [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
+    if "harmonization" in result:
+        result += ["--min_size", "24"]  # of its recipe: 120
+    if "--fine_tune" in result:
+        place = result.index("--fine_tune") + 1
+        result[place] = str(int(result[place]) // 150)
     for flag, divisor, default in (("--niter", 150, "13"), ("--max_size", 2, "125")):
         if flag in result:
             place = result.index(flag) + 1
