@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.functions import centre_crop
+from SinGAN.functions import centre_crop, leaky_relu_
 
-MAX_FILTERS = 128
-LEAK = 0.2
+MAX_FILTERS, LEAK = 128, 0.2
 
 Convolve = Callable[..., Tensor]
 """A convolution, called as ``torch.nn.functional.conv2d`` is."""
@@ -155,6 +154,8 @@ class ConvBlock(Recomputable):
     def compute(self, input: Tensor, weight: Tensor | None = None) -> Tensor:
         """The block's output for ``input`` (B, C, H, W); ``weight`` takes the place of the convolution's own."""
         mapped = self.conv(input) if weight is None else self.conv.backend(input, weight, self.conv.bias)
+        if isinstance(self.norm, nn.Identity):
+            return leaky_relu_(mapped, self.LeakyRelu.negative_slope)
         activations: Tensor = self.LeakyRelu(self.norm(mapped))
         return activations
 
@@ -244,7 +245,6 @@ def initialise(net: nn.Module, rng: torch.Generator, spread: bool = False) -> No
             if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
                 mean = 1.0 if isinstance(module, nn.BatchNorm2d) else 0.0
                 module.weight.normal_(mean, 0.02, generator=rng)
-                if module.bias is not None:
-                    inputs = module.weight[0].numel() if spread and isinstance(module, nn.Conv2d) else 0
-                    most = inputs**-0.5 if inputs else 0.0
-                    module.bias.uniform_(-most, most, generator=rng) if most else module.bias.zero_()
+                most = module.weight[0].numel() ** -0.5 if spread and isinstance(module, nn.Conv2d) else 0.0
+                assert module.bias is not None
+                module.bias.uniform_(-most, most, generator=rng) if most else module.bias.zero_()

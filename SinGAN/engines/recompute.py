@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from SinGAN.engines.arguments import parts
-from SinGAN.functions import slope_penalty
+from SinGAN.functions import slope_of, slope_penalty
 from SinGAN.losses.iteration import BoundLoss, eagerly
 from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.terms import mean, weighted_penalty
@@ -87,7 +87,7 @@ def penalty_by_jvp(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tenso
     pairs = list(zip(critic.critics_and_inputs(real), critic.critics_and_inputs(fake), strict=True))
     for (each, seen_real), (_, seen_fake) in pairs:
         mixed = (mix * seen_real + (1 - mix) * seen_fake).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(each(mixed).sum(), mixed)
+        slope = slope_of(each, mixed)
         value = weight * slope_penalty(slope.requires_grad_())
         (tangent,) = torch.autograd.grad(value / len(pairs), slope)
         backward_of_jvp(each, mixed.detach(), tangent)

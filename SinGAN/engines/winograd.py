@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.engines import native_code
+from SinGAN.functions import BY_WEIGHTS
 from SinGAN.models import Conv2d, Convolve
 
 MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
@@ -107,20 +108,23 @@ class Convolution(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.set_materialize_grads(False)
         ctx.padding, ctx.back, ctx.last = padding, back, last
         output: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
         return output
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+        if gradient is None:
+            return (None,) * 6
         x, weight = ctx.saved_tensors
         by_x, by_weight, by_bias, *_ = ctx.needs_input_grad
         opposite = 2 - ctx.padding
         pair = (gradient, x, opposite) if ctx.back else (x, gradient, ctx.padding)
         return (
             Convolution.apply(gradient, weight, None, opposite, not ctx.back, ctx.last) if by_x else None,
-            WeightGradient.apply(*pair, ctx.last) if by_weight else None,
-            gradient.sum((0, 2, 3)) if by_bias else None,
+            WeightGradient.apply(*pair, ctx.last) if by_weight and BY_WEIGHTS.get() else None,
+            gradient.sum((0, 2, 3)) if by_bias and BY_WEIGHTS.get() else None,
             None,
             None,
             None,
@@ -133,12 +137,15 @@ class WeightGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
         ctx.save_for_backward(x, gradient)
+        ctx.set_materialize_grads(False)
         ctx.padding, ctx.last = padding, last
         output: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
         return output
 
     @staticmethod
-    def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, weight: Tensor | None) -> tuple[Tensor | None, ...]:
+        if weight is None:
+            return (None,) * 4
         x, gradient = ctx.saved_tensors
         by_x, by_gradient, *_ = ctx.needs_input_grad
         return (

@@ -5,6 +5,7 @@ After ConSinGAN (Hinz, Fisher, Wang, Wermter, *Improved Techniques for Training 
 
 import copy
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +93,20 @@ def block_margin(config: NetConfig) -> int:
 
 
 def resized(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """``features`` (B, F, H, W) at another size, bicubic."""
+    """``features`` (B, F, H, W) at another size, bicubic, the centres of the corners kept.
+
+    Two matrix products: on a CPU they take half the time of PyTorch's interpolation, backwards less.
+    """
     if features.shape[-2:] == size:
         return features
-    return F.interpolate(features, size, mode="bicubic", align_corners=True)
+    height, width = features.shape[-2:]
+    rows, columns = matrix(height, size[0], features.device), matrix(width, size[1], features.device)
+    return rows @ (features @ columns.T)
+
+
+@lru_cache(maxsize=256)
+def matrix(length: int, out_length: int, device: torch.device) -> Tensor:
+    """The matrix (out_length, length) that resizes one axis."""
+    each = torch.eye(length, device=device)[None, None]
+    resized_eye: Tensor = F.interpolate(each, (out_length, length), mode="bicubic", align_corners=True)
+    return resized_eye[0, 0]

@@ -87,7 +87,9 @@ def test_a_model_that_is_nearly_right_gets_a_hint(workspace: Workspace, capsys: 
     shutil.copytree(workspace.model(), workspace.out / "TrainedModels" / "lighthouse" / MODEL)
     assert "do you mean lighthouse?" in refusal(capsys, lambda: workspace.sample(name="lighthose.png"))
     line = refusal(capsys, lambda: workspace.sample("--alpha", "2"))
-    assert f"of this picture there are {MODEL} (--scale_factor and --alpha name a model)" in line
+    assert (
+        f"of this picture there are {MODEL} (--scale_factor, --alpha, --train_mode and --recipe name a model)" in line
+    )
     assert "train it first" in refusal(capsys, lambda: workspace.sample(name="quite_other.png"))
 
 

@@ -161,9 +161,16 @@ def test_a_stage_goes_on_to_the_same_bits(batch_norm: bool) -> None:
         assert torch.equal(value, expected.generator.state_dict()[name])
 
 
-@pytest.mark.parametrize("settings", [{"recompute": "always"}, {"winograd": "always"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"recompute": "always"},
+        {"winograd": "always"},
+        pytest.param({"engine": "compiled", "winograd": "never"}, marks=pytest.mark.slow),
+    ],
+)
 def test_other_engines_compute_the_same(settings: dict[str, str]) -> None:
-    engine = EngineSettings(engine="eager", **settings).choose(torch.device("cpu"))
+    engine = EngineSettings(**{"engine": "eager", **settings}).choose(torch.device("cpu"))
     net, plan = replace(NET, filters=8, min_filters=8), plan_stages(25, 33, PyramidConfig(min_size=13, stages=2))
     results = [
         list(train_stages(stripes(25, 33), plan, net, CONFIG, torch.Generator().manual_seed(1), engine=each))[-1]
@@ -171,6 +178,12 @@ def test_other_engines_compute_the_same(settings: dict[str, str]) -> None:
     ]
     pictures = [pyramid.generate(pyramid.z_rec()) for pyramid in results]
     torch.testing.assert_close(*pictures, atol=2e-2, rtol=0)  # Adam's first steps magnify rounding
+
+
+def test_bf16_trains_too() -> None:
+    engine = EngineSettings("eager", "bf16").choose(torch.device("cpu"))
+    *_, pyramid = train_stages(stripes(25, 33), PLAN, NET, CONFIG, torch.Generator().manual_seed(1), engine=engine)
+    assert pyramid.generate(pyramid.z_rec()).isfinite().all()
 
 
 @pytest.mark.parametrize("recipe", ["editing", "harmonization"])

@@ -66,6 +66,16 @@ def test_every_option_of_the_studies_in_a_graph(tmp_path: Path, knob: str, vgg_f
     assert '"engine": "cudagraph, tf32"' in (workspace.model() / "manifest.json").read_text()
 
 
+@pytest.mark.parametrize("recipe", ["generation", "editing"])
+def test_concurrent_training_in_a_graph(tmp_path: Path, recipe: str) -> None:
+    workspace = Workspace(tmp_path)
+    flags = ["--train_mode", "concurrent", "--recipe", recipe, "--nfc", "4", "--min_size", "12", "--max_size", "24"]
+    main_train.main([*workspace.flags(), *flags, "--niter", "8", "--manualSeed", "1", "--num_samples", "2"])
+    random_samples.main([*workspace.flags(), *flags[:4], "--mode", "random_samples", "--num_samples", "3"])
+    (manifest,) = workspace.out.rglob("manifest.json")
+    assert '"engine": "cudagraph, tf32"' in manifest.read_text()
+
+
 def test_activations_made_anew_in_a_graph(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     flags = ["--niter", "8", "--manualSeed", "1", "--num_samples", "2", "--recompute", "always"]

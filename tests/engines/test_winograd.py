@@ -17,15 +17,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
 from SinGAN.engines import engine as engines
-from SinGAN.engines import native_code
+from SinGAN.engines import native_code, winograd
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import LAST, conv2d, convolve, convolving, library, weight_gradient
+from SinGAN.functions import gradient_penalty
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import eagerly, iteration
 from SinGAN.losses.terms import weighted_penalty
 from SinGAN.losses.train_config import TrainConfig
-from SinGAN.models import Conv2d, Convolve, Discriminator, NetConfig
+from SinGAN.models import Conv2d, Convolve, Discriminator, NetConfig, initialise
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.hashes import sha256
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
@@ -351,3 +352,34 @@ def test_the_compiler_is_that_of_cxx(monkeypatch: Patch) -> None:
     assert native_code.compiler() == shutil.which("g++")
     monkeypatch.setenv("CXX", "sh")
     assert native_code.compiler() == shutil.which("sh")
+
+
+def test_no_derivative_is_made_that_nobody_wants(monkeypatch: Patch) -> None:
+    """Of the slope's derivatives none by weights, and without BatchNorm none that is zero."""
+    made = {"convolve": 0, "weight_gradient": 0}
+    for name, function in (("convolve", winograd.Convolution), ("weight_gradient", winograd.WeightGradient)):
+        forward = function.forward
+
+        def counted(ctx: Any, *given: Any, name: str = name, forward: Any = forward) -> Any:
+            made[name] += 1
+            return forward(ctx, *given)
+
+        monkeypatch.setattr(function, "forward", staticmethod(counted))
+    config = NetConfig(filters=16, min_filters=16, batch_norm=False)
+    critic, rng = Discriminator(config), torch.Generator().manual_seed(1)
+    initialise(critic, rng)
+    real, fake = torch.randn(2, 1, 3, 24, 24, generator=rng)
+    with convolving([critic], conv2d):
+        penalty = gradient_penalty(critic, real, fake, torch.tensor(0.3))
+        assert made == {"convolve": 5 + 5, "weight_gradient": 0}
+        penalty.backward()
+    assert made == {"convolve": 5 + 5 + 4, "weight_gradient": 5}
+    ours = [parameter.grad for parameter in critic.parameters()]
+    critic.zero_grad()
+    monkeypatch.setattr("SinGAN.models.leaky_relu_", F.leaky_relu)
+    gradient_penalty(critic, real, fake, torch.tensor(0.3)).backward()
+    for mine, parameter in zip(ours, critic.parameters(), strict=True):
+        if mine is not None and parameter.grad is not None:
+            torch.testing.assert_close(mine, parameter.grad, rtol=1e-4, atol=1e-6)
+        else:
+            assert parameter.grad is None or not parameter.grad.any()
