@@ -1,8 +1,9 @@
-"""Make the example pictures of this folder from photos that come with scikit-image.
+"""Make the example pictures of this folder from photos that come with scikit-image, and from those that lie here.
 
 Run it from anywhere: ``python Input/make_examples.py``. Sources and licences: README.md beside it.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,13 @@ from skimage import data, draw
 Levels = npt.NDArray[np.uint8]
 
 HERE = Path(__file__).parent
+WALLPAPERS = {
+    "mountains": "picosdeeuropa_by_Aitzol_Berasategi.jpg",
+    "brook": "life_by_Aitzol_Berasategi.jpg",
+    "autumn": "aitzgorri_by_Aitzol_Berasategi.jpg",
+    "dandelions": "seeding_by_Clements_Engelhardt.jpg",
+}
+"""By the name here: the file of Debian's package lomiri-wallpapers-16.04."""
 LONGER_SIDE = 250  # pixels: the default of ``max_size``
 
 
@@ -51,7 +59,7 @@ def ball(photo: Levels, diameter: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
     return np.rint(surface[:, :, None] * light[:, :, None] * (1.0, 0.95, 0.8)).astype(np.uint8), outline
 
 
-def paint() -> Levels:
+def rocket_paint() -> Levels:
     """The rocket on its pad in a few strokes of flat colour, another tower than in the photo."""
     canvas = np.zeros((167, 250, 3), np.uint8)
     canvas[:] = (32, 48, 92)
@@ -67,19 +75,82 @@ def paint() -> Levels:
     return canvas
 
 
+def mountains_paint() -> Levels:
+    """Mountains, a cloud, a meadow and a path in a few flat colours."""
+    canvas = np.zeros((188, 250, 3), np.uint8)
+    canvas[:] = (47, 84, 143)
+    shapes = (
+        ((232, 236, 242), (14, 8, 20, 34, 44, 34), (88, 112, 134, 128, 98, 80)),  # cloud
+        ((108, 108, 112), (110, 42, 74, 30, 66, 22, 110), (0, 36, 62, 96, 128, 168, 249)),  # rock
+        ((238, 240, 244), (42, 58, 52, 60), (36, 28, 37, 44)),  # snow
+        ((238, 240, 244), (30, 48, 42, 50), (96, 84, 97, 110)),
+        ((238, 240, 244), (22, 46, 38, 48), (168, 148, 170, 190)),
+        ((92, 86, 48), (98, 88, 112, 187, 187), (0, 90, 249, 249, 0)),  # meadow
+        ((112, 82, 66), (100, 104, 187, 187), (150, 158, 128, 70)),  # path
+    )
+    for colour, rows, columns in shapes:
+        canvas[draw.polygon(rows, columns, shape=canvas.shape[:2])] = colour
+    return canvas
+
+
+def hut(height: int, width: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
+    """A wooden hut in flat colours, (height, width, 3), and its outline."""
+    picture, outline = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+    eaves, ridge, corner = round(0.45 * height), round(0.3 * width), round(0.6 * width)
+    parts = (
+        ((122, 84, 58), (eaves, eaves, height, height), (0, corner, corner, 0)),  # long wall
+        (
+            (150, 108, 74),
+            (eaves, 2, eaves, height, height),
+            (corner, (corner + width) // 2, width, width, corner),
+        ),  # gable
+        ((92, 48, 40), (0, 0, eaves, eaves), (ridge - corner // 3, (corner + width) // 2, corner, 0)),  # roof
+        (
+            (52, 40, 36),
+            (round(0.62 * height), round(0.62 * height), height, height),
+            (corner + 6, width - 8, width - 8, corner + 6),
+        ),
+        (
+            (222, 210, 160),
+            (round(0.6 * height), round(0.6 * height), round(0.8 * height), round(0.8 * height)),
+            (8, 18, 18, 8),
+        ),
+    )
+    for colour, rows, columns in parts:
+        place = draw.polygon(rows, columns, shape=outline.shape)
+        picture[place], outline[place] = colour, True
+    return picture, outline
+
+
 def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--wallpapers", type=Path, help="folder of the originals of the four landscapes")
+    folder: Path | None = flags.parse_args().wallpapers
+    for name, original in WALLPAPERS.items():
+        if folder is not None:
+            with Image.open(folder / original) as photo:
+                save(f"Images/{name}.png", reduced(np.array(photo.convert("RGB"))))
     rocket, galaxies = reduced(data.rocket()), reduced(data.hubble_deep_field()[220:430, 230:560])
+    mountains, brook, autumn = (np.array(Image.open(HERE / "Images" / f"{name}.png")) for name in list(WALLPAPERS)[:3])
     save("Images/rocket.png", rocket)
     save("Images/galaxies.png", galaxies)
     save("Images/coffee_LR.png", reduced(data.coffee(), longer_side=90))
+    save("Images/brook_LR.png", reduced(brook, longer_side=90))
+    cabin, cabin_outline = hut(44, 66)
     planet, outline = ball(data.moon(), diameter=64)
-    for folder, name, (pasted, mask) in (
+    for folder_name, name, (pasted, mask) in (
         ("Harmonization", "galaxies_planet", paste(galaxies, planet, 66, 118, outline)),
+        ("Harmonization", "autumn_hut", paste(autumn, cabin, 96, 60, cabin_outline)),
         ("Editing", "rocket_edit", paste(rocket, rocket[45:148, 62:84], top=45, left=205)),
+        ("Editing", "mountains_edit", paste(mountains, mountains[36:82, 106:166], top=46, left=20)),
     ):
-        save(f"{folder}/{name}.png", pasted)
-        save(f"{folder}/{name}_mask.png", mask)
-    save("Paint/rocket_paint.png", paint())
+        save(f"{folder_name}/{name}.png", pasted)
+        save(f"{folder_name}/{name}_mask.png", mask)
+    save("Paint/rocket_paint.png", rocket_paint())
+    save("Paint/mountains_paint.png", mountains_paint())
+    hole = np.zeros(autumn.shape[:2], np.uint8)
+    hole[60:118, 170:212] = 255
+    save("Inpaint/autumn_mask.png", hole)
 
 
 if __name__ == "__main__":

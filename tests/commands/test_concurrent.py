@@ -18,6 +18,7 @@ import random_samples
 import SinGAN
 import SR
 import study
+from SIFID import evaluate
 from SinGAN import export
 from SinGAN.concurrent.pyramid import GrownPyramid
 from SinGAN.options.model import ModelOptions
@@ -164,7 +165,12 @@ def test_fine_tuning(workspace: Workspace, capsys: Capture) -> None:
     assert tuned.edit(workspace.inputs.parent / "refs" / "ref.png", start_scale=0).shape == (1, 18, 24, 3)
 
 
-def test_paint_animation_evaluation_and_export(workspace: Workspace, tmp_path: Path) -> None:
+def test_paint_animation_evaluation_and_export(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("SIFID.evaluate.sifid_net", lambda dims, file: None)  # it would download
+    evaluate.main([*workspace.flags(), *GROWN, "--not_cuda", "--num_samples", "2", "--gen_start_scale", "all"])
+    assert (workspace.out / "Evaluation" / "x" / "mode=concurrent" / "evaluation.json").exists()
     paint2image.main(put_in(workspace, "paint"))
     assert (workspace.out / "Paint2image" / "x" / "mode=concurrent,recipe=editing" / "ref_out").exists()
     flags = [*workspace.flags(), *TINY, "--niter", "2", "--num_frames", "3", "--animation_start_scale", "0", "2"]

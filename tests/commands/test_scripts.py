@@ -331,7 +331,8 @@ def test_help_of_a_script_that_other_tests_start(monkeypatch: pytest.MonkeyPatch
 
 def test_the_shipped_pictures_can_be_read() -> None:
     pictures = sorted((ROOT / "Input" / "Images").iterdir())
-    assert [picture.name for picture in pictures] == ["coffee_LR.png", "galaxies.png", "rocket.png"]
+    names = ["autumn", "brook", "brook_LR", "coffee_LR", "dandelions", "galaxies", "mountains", "rocket"]
+    assert [picture.name for picture in pictures] == [f"{name}.png" for name in names]
     for picture in pictures:
         assert max(images.read(picture).shape[2:]) == (90 if "LR" in picture.name else 250)
 
