@@ -1,4 +1,4 @@
-"""The README's commands, in order, in one folder, as a newcomer types them: none contradicts another."""
+"""The commands of README and docs, in order, in one folder, as a newcomer types them: none contradicts another."""
 
 import importlib
 import re
@@ -13,6 +13,10 @@ from SinGAN.commands.export import main as export
 from tests.workspace import Capture
 
 ROOT = Path(__file__).parent.parent
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("applications", "training", "many", "measuring", "studies", "library")),
+)
 ELSEWHERE = ("--ray", "cuda", "photos", "~")  # commands that need a cluster, a GPU, or a user's own pictures
 QUICK = {
     "study.py": ["--dry_run"],
@@ -26,8 +30,9 @@ AT_ONCE = {"retarget.py", "inpaint.py", "tile.py", "analogy.py"}
 
 
 def commands() -> list[list[str]]:
-    """The words of each command that starts with python, from all blocks of the README."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The words of each command that starts with python, from all blocks of the pages."""
+    text = "\n".join((ROOT / page).read_text() for page in PAGES)
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("python ")]
     return [shlex.split(line, comments=True)[1:] for line in lines if not any(mark in line for mark in ELSEWHERE)]
 
@@ -104,3 +109,25 @@ def test_the_commands_run_in_order_in_one_folder(
 def test_a_contradiction_would_be_found() -> None:
     assert smaller(["main_train.py", "--niter", "300"]) != smaller(["main_train.py"])
     assert smaller(["main_train.py", "--max_size", "120"]) != smaller(["main_train.py", "--max_size", "110"])
+
+
+def test_every_page_is_read_and_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert pages - {Path(page).name for page in PAGES} == {"differences.md", "performance.md", "security.md"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "Input/README.md", "docs"])
+def test_links_lead_somewhere(page: str) -> None:
+    place = ROOT / page
+    for path in sorted(place.glob("*.md")) if place.is_dir() else [place]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            name, _, anchor = link.partition("#")
+            if name.startswith("http"):
+                continue
+            target = path.parent / name if name else path
+            assert target.exists(), (path.name, link)
+            titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in [
+                re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles
+            ]

@@ -35,7 +35,7 @@ class RunOptions:
         None, "train on the Ray cluster at this address; without one, on a cluster of this machine", bare=RAY_HERE
     )
     overwrite: bool = option(False, "make anew what exists")
-    engine: str = option("auto", "what runs the iterations: see the README, What it costs", choices=ENGINES, **TRAINING)
+    engine: str = option("auto", "what runs the iterations: see docs/performance.md", choices=ENGINES, **TRAINING)
     precision: str = option(
         "auto", "of the convolutions; auto: tf32 on a GPU, else fp32", choices=PRECISIONS, **TRAINING
     )
