@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def smaller(words: Sequence[str]) -> list[str]:
     result = [re.sub(r"^(\d+)x(\d+)$", lambda size: f"{int(size[1]) // 2}x{int(size[2]) // 2}", word) for word in words]
     if words[0] in AT_ONCE or "--method" in words:
         place = result.index("--max_size") + 1
-        return [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
+        result = [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
+        return ["4" if before == "--paint_start_scale" else word for before, word in pairwise(["", *result])]
     if "harmonization" in result:
         result += ["--min_size", "24"]  # of its recipe: 120
     if "--fine_tune" in result:
