@@ -44,7 +44,7 @@ def smaller(words: Sequence[str]) -> list[str]:
     if words[0] in AT_ONCE or "--method" in words:
         place = result.index("--max_size") + 1
         result = [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
-        return ["4" if before == "--paint_start_scale" else word for before, word in pairwise(["", *result])]
+        return ["3" if before == "--paint_start_scale" else word for before, word in pairwise(["", *result])]
     if "harmonization" in result:
         result += ["--min_size", "24"]  # of its recipe: 120
     if "--fine_tune" in result:
