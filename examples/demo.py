@@ -1,0 +1,147 @@
+"""Show in three minutes what SinGAN does: pictures at once, then a small training, all on one page.
+
+    python examples/demo.py          # what `make demo` runs; the last line names the page
+
+The page, Output/demo/index.html, holds its pictures itself, and each with the command that made it.
+"""
+
+import base64
+import html
+import io
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = Path("Output/demo")
+SMALL = "--max_size 80 --manualSeed 1"
+PATCHES = f"--method patches {SMALL}"
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+figure { margin: 2rem 0 } img { max-width: 100%; margin: 0 8px 8px 0; vertical-align: top; image-rendering: pixelated }
+code { display: block; overflow-x: auto; white-space: pre; padding: .5rem; background: #8882 }
+"""
+
+
+@dataclass
+class Part:
+    """A command, and what of its results is shown."""
+
+    title: str
+    command: str
+    shown: tuple[str, ...]  # patterns below the output folder, or files in Input
+    seconds: float = field(default=0.0)
+
+
+PARTS = (
+    Part(
+        "Other pictures of the same place, at once: the photo, then four made of its patches",
+        f"random_samples.py --input_name mountains.png --mode random_samples --method denoise --num_samples 4 {SMALL}",
+        ("Images/mountains.png", "RandomSamples/mountains/*/gen_start_scale=0/[0-9].png"),
+    ),
+    Part(
+        "Wider, and nothing is stretched",
+        f"retarget.py --input_name brook.png --scale_h 1.6 {SMALL}",
+        ("Images/brook.png", "Retarget/brook/*/*/0.png"),
+    ),
+    Part(
+        "A summit copied, and made to fit",
+        f"editing.py --input_name mountains.png --ref_name mountains_edit.png --editing_start_scale 3 {PATCHES}",
+        ("Editing/mountains_edit.png", "Editing/mountains/*/mountains_edit_out/start_scale=3_masked.png"),
+    ),
+    Part(
+        "A few strokes become a photo",
+        f"paint2image.py --input_name mountains.png --ref_name mountains_paint.png --paint_start_scale 3 {PATCHES}",
+        ("Paint/mountains_paint.png", "Paint2image/mountains/*/mountains_paint_out/start_scale=3.png"),
+    ),
+    Part(
+        "A model trained on the photo, in a minute or two: samples (the default takes hours, and is better)",
+        "main_train.py --input_name mountains.png --max_size 56 --niter 150 --num_samples 8 --manualSeed 1",
+        ("RandomSamples/mountains/gen_start_scale=0/[0-9].png",),
+    ),
+    Part(
+        "Samples of twice the width from the same model",
+        "random_samples.py --input_name mountains.png --mode random_samples_arbitrary_sizes --scale_h 2 --scale_v 1 "
+        "--num_samples 2 --manualSeed 1",
+        ("RandomSamples_ArbitrerySizes/mountains/*/[0-9].png",),
+    ),
+)
+
+
+def run(part: Part) -> None:
+    """Run the command of ``part``, in the project's folder; a failure ends the demo with its status."""
+    words = [*shlex.split(part.command), "--out", str(OUT)]
+    print(f"\n{part.title}\n  python {shlex.join(words)}", flush=True)
+    start = time.monotonic()
+    status = subprocess.run([sys.executable, *words], cwd=ROOT).returncode
+    if status:
+        raise SystemExit(status)
+    part.seconds = time.monotonic() - start
+
+
+def pictures(part: Part) -> list[Path]:
+    """The files that ``part`` shows."""
+    files: list[Path] = []
+    for pattern in part.shown:
+        given = ROOT / "Input" / pattern
+        files += [given] if given.is_file() else sorted((ROOT / OUT).glob(pattern))
+    return files
+
+
+def of_height(file: Path, height: int) -> Image.Image:
+    """The picture in ``file``, enlarged or reduced to a height of so many pixels."""
+    with Image.open(file) as picture:
+        shown: Image.Image = picture.convert("RGB")
+    return shown.resize((round(height * shown.width / shown.height), height), Image.Resampling.LANCZOS)
+
+
+def as_element(file: Path) -> str:
+    """``file`` as an HTML element that holds the picture itself."""
+    content = io.BytesIO()
+    of_height(file, 200).save(content, "JPEG", quality=90)
+    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}">'
+
+
+def page() -> str:
+    """The whole page."""
+    figures = [
+        f"<figure><h2>{html.escape(part.title)}</h2>{''.join(map(as_element, pictures(part)))}"
+        f"<figcaption>{part.seconds:.0f} s<code>python {html.escape(part.command)}</code></figcaption></figure>"
+        for part in PARTS
+    ]
+    credit = "<p>Photos: Aitzol Berasategi, CC BY 4.0, reduced, and remade by these commands.</p>"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+    body = f"<body><h1>SinGAN</h1>{''.join(figures)}{credit}</body>"
+    return f'<!doctype html><html lang="en"><head><title>SinGAN</title>{head}</head>{body}</html>\n'
+
+
+def sheet(height: int = 150, gap: int = 8) -> Image.Image:
+    """The same pictures on one sheet, a row for each part."""
+    rows = [[of_height(file, height) for file in pictures(part)] for part in PARTS]
+    width = max(sum(picture.width + gap for picture in row) for row in rows)
+    result = Image.new("RGB", (width - gap, len(rows) * (height + gap) - gap), "white")
+    for index, row in enumerate(rows):
+        left = 0
+        for picture in row:
+            result.paste(picture, (left, index * (height + gap)))
+            left += picture.width + gap
+    return result
+
+
+def main() -> None:
+    for part in PARTS:
+        run(part)
+    folder = ROOT / OUT
+    sheet().save(folder / "sheet.png")
+    (folder / "index.html").write_text(page(), encoding="utf-8")
+    print(f"\nall of it on one sheet, {folder / 'sheet.png'}, and on one page:\n{folder / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
