@@ -64,10 +64,12 @@ class Setting:
         return Baseline(self.pyramid, self.target, self.z_rec, *nets, self.config, self.rng)
 
 
-def settings(size: int, device: torch.device, config: TrainConfig = TrainConfig()) -> Iterator[Setting]:
-    """The scales of a 3/4 ``size`` x ``size`` picture, coarse to fine."""
+def settings(
+    size: int, device: torch.device, config: TrainConfig = TrainConfig(), shape: float = 0.75
+) -> Iterator[Setting]:
+    """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine."""
     rng = torch.Generator(device).manual_seed(1)
-    image = torch.rand(1, 3, size * 3 // 4, size, generator=rng, device=device) * 2 - 1
+    image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
     plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
     pyramid = Pyramid[TrainedScale]((), plan.factor, NetConfig().margin)
     for index, real in enumerate(build_reals(image, plan)):
@@ -94,13 +96,15 @@ class StageSetting:
         return engine.run(step, (self.stage.generator, self.stage.critic), self.rng, len(self.reals))
 
 
-def stages(size: int, device: torch.device, config: TrainConfig = TrainConfig()) -> Iterator[StageSetting]:
+def stages(
+    size: int, device: torch.device, config: TrainConfig = TrainConfig(), shape: float = 0.75
+) -> Iterator[StageSetting]:
     """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
     rng, options = (
         torch.Generator(device).manual_seed(1),
         ModelOptions(train_mode=CONCURRENT, max_size=size).completed(),
     )
-    image = torch.rand(1, 3, size * 3 // 4, size, generator=rng, device=device) * 2 - 1
+    image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
     plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):

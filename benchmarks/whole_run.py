@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     """The flags of the process."""
     flags = parser(__doc__)
     flags.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 250], help="longer sides, in pixels")
+    flags.add_argument("--shape", type=float, default=0.75, help="height, in widths [%(default)s]")
     flags.add_argument("--train_mode", choices=TRAIN_MODES, default=SEQUENTIAL, help="timed beside sequential")
     flags.add_argument("--engine", choices=ENGINES, default="auto")
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
@@ -48,10 +49,10 @@ def main() -> None:
     print("| picture | training | scales | s per iteration, coarsest .. finest | whole run | sequential takes |")
     print("|---|---|---|---|---|---|")
     for size in args.sizes:
-        scales = list(settings(size, args.device, config))
+        scales = list(settings(size, args.device, config, args.shape))
         works: dict[str, list[Work]] = {SEQUENTIAL: [scale.step(engine) for scale in scales]}
         if args.train_mode == CONCURRENT:
-            works[CONCURRENT] = [stage.step(engine) for stage in stages(size, args.device, config)]
+            works[CONCURRENT] = [stage.step(engine) for stage in stages(size, args.device, config, args.shape)]
         firsts = {mode: sum(seconds(work, args.device) for work in steps) for mode, steps in works.items()}
         if args.baseline:
             works[BASELINE] = [scale.baseline().iteration for scale in scales]
@@ -63,7 +64,7 @@ def main() -> None:
         whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
         for mode, row in rows.items():
             print(
-                f"| {size} x {size * 3 // 4} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
+                f"| {size} x {int(args.shape * size)} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
                 f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long |",
                 flush=True,
             )
