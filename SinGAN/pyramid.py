@@ -53,7 +53,7 @@ class TrainedScale:
     """A scale of nets that training has finished; ``of`` makes one of the nets that were trained."""
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Discriminator | None  # None: of a model that is kept without its critics
     real: Tensor  # (1, C, H, W), in [-1, 1]
     z_rec: Tensor  # (1, C, H + 2 m, W + 2 m): the noise that gives the image back
     noise_amp: float
@@ -61,16 +61,23 @@ class TrainedScale:
 
     @classmethod
     def of(
-        cls, generator: Generator, discriminator: Discriminator, real: Tensor, z_rec: Tensor, noise_amp: float
+        cls, generator: Generator, discriminator: Discriminator | None, real: Tensor, z_rec: Tensor, noise_amp: float
     ) -> "TrainedScale":
         """The scale of nets whose training is done: both are put into eval mode and want no gradients any more."""
-        for net in (generator, discriminator):
+        for net in (generator, *([] if discriminator is None else [discriminator])):
             net.eval().requires_grad_(False)
         return cls(generator, discriminator, real, z_rec, noise_amp, fold_batchnorms(generator))
 
     def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
         """The image (B, C, H, W); ``noise`` and ``previous`` are (B or 1, C, H + 2 m, W + 2 m)."""
         return in_strips(self.folded, *self.folded.inputs(noise, self.z_rec, previous, self.noise_amp))
+
+    @property
+    def critic(self) -> Discriminator:
+        """The critic; a ValueError where the model is kept without."""
+        if self.discriminator is None:
+            raise ValueError("the model is kept without its critics: it makes pictures, but can't be trained further")
+        return self.discriminator
 
     @property
     def size(self) -> Size:

@@ -117,7 +117,7 @@ def start_nets(
         initialise(net, rng)
     if pyramid.scales and replace(pyramid.scales[-1].generator.config, conditional=config.conditional) == config:
         generator.load_state_dict(pyramid.scales[-1].generator.state_dict())
-        critic.load_state_dict(pyramid.scales[-1].discriminator.state_dict(), strict=not config.conditional)
+        critic.load_state_dict(pyramid.scales[-1].critic.state_dict(), strict=not config.conditional)
         return generator, critic
     for name, net, state in (("netG", generator, weights.generator), ("netD", critic, weights.critic)):
         if state is not None and fits(net, state):

@@ -50,7 +50,7 @@ def source_of(run: Run, options: MethodOptions) -> Source:
     manifest, pyramid = run.load()
     maker = Trained(pyramid, Refiner(pyramid.scales[-1].real) if options.refine else None)
     label = ",".join(filter(None, ("refined" if options.refine else "", run.options.label)))
-    return Source(maker, label, run.model / "Zs.pth", manifest)
+    return Source(maker, label, run.kept(run.model) / "Zs.pth", manifest)
 
 
 def instant_of(run: Run, options: PatchOptions) -> Source:

@@ -124,7 +124,7 @@ def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> t
     newest = f"body.{new - 1}."
     copied = {name.replace(newest, f"body.{new}.", 1): state[name] for name in state if name.startswith(newest)}
     generator.load_state_dict(state | copied)
-    critic.load_state_dict(before.discriminator.state_dict())
+    critic.load_state_dict(before.critic.state_dict())
     return generator, critic
 
 

@@ -54,7 +54,7 @@ def fine_tune(
     if not isinstance(pyramid, GrownPyramid):
         raise ValueError("`fine_tune` is for models of `train_mode` concurrent: leave it out, or name such a model")
     coarsest, finest = pyramid.scales[0], pyramid.scales[-1]
-    generator, critic = copy.deepcopy(finest.generator).train(), copy.deepcopy(finest.discriminator).train()
+    generator, critic = copy.deepcopy(finest.generator).train(), copy.deepcopy(finest.critic).train()
     assert isinstance(generator, GrowingGenerator)
     critic.requires_grad_(True)
     config = replace(config, texture_weight=0.0, perceptual_weight=0.0)

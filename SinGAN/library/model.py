@@ -180,8 +180,13 @@ class Model(FromPicture):
         tensors = (arrays.to_image(picture, channels).to(self._real.device) for picture in pictures)
         return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False, critics: bool = True) -> None:
         """Write the model as ``folder``, as ``main_train.py`` keeps models; ``SinGAN.load`` reads it.
+
+        Arguments:
+            folder: of the model.
+            overwrite: replace what is there.
+            critics: keep them, too. Without them the model is half as large, and can't be trained further.
 
         Raises:
             FileExistsError: the folder holds something, and ``overwrite`` is not set.
@@ -191,4 +196,6 @@ class Model(FromPicture):
             raise FileExistsError(f"{place} is not empty: name another folder, or set `overwrite`")
         with whole_folder(place) as draft:
             self.manifest.write(draft)
-            save_pyramid(self.pyramid, draft)
+            scales = self.pyramid.scales
+            kept = scales if critics else tuple(replace(scale, discriminator=None) for scale in scales)
+            save_pyramid(replace(self.pyramid, scales=kept), draft)

@@ -93,6 +93,11 @@ class Run:
         options = self.options
         return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
+    def kept(self, folder: Path) -> Path:
+        """``folder``, of a model; where it holds nothing, that of the same model among those that are shipped."""
+        places = (folder, *layout.shipped(folder, self.out))
+        return next((place for place in places if find(place) is not None), folder)
+
     def check_links(self) -> None:
         """Raise a ValueError where a link leads the picture or its results out of their folders.
 
@@ -171,7 +176,7 @@ class Run:
             FileNotFoundError: there is none.
             ValueError: it is incomplete, or has another number of channels than asked.
         """
-        manifest, pyramid = load(self.model, self.device, task)
+        manifest, pyramid = load(self.kept(self.model), self.device, task)
         if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
             channels = manifest.options["nc_im"]
             raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {self.model} has {channels} channels")

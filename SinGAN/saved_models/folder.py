@@ -29,10 +29,11 @@ def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool =
     """
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
-        if not sealed or not all((place / name).exists() for name in (*NETS, HASHES)):
+        if not sealed or not _is_whole(place):
             save(place / "netG.pth", scale.generator.state_dict())
             save(place / "z_opt.pth", scale.z_rec)
-            save(place / "netD.pth", scale.discriminator.state_dict())
+            if scale.discriminator is not None:
+                save(place / "netD.pth", scale.discriminator.state_dict())
             _write_hashes(place, _entries(scale.real, scale.z_rec, torch.tensor(scale.noise_amp)))
     save(folder / "NoiseAmp.pth", [torch.tensor(scale.noise_amp) for scale in pyramid.scales])
     save(folder / "reals.pth", [scale.real for scale in pyramid.scales])
@@ -76,7 +77,9 @@ def load_pyramid(
             _check_hashes(place, _entries(real, z, amp))
         generator, discriminator = _read_nets(place, replace(like, conditional=like.conditional and index > 0))
         _check_fit(generator.config, real, z, folder, index)
-        scales.append(TrainedScale.of(generator.to(device), discriminator.to(device), real, z, float(amp)))
+        for net in filter(None, (generator, discriminator)):
+            net.to(device)
+        scales.append(TrainedScale.of(generator, discriminator, real, z, float(amp)))
     if not scales:
         raise ValueError(f"{folder} holds no trained scale")
     return pyramid_of(tuple(scales), factor, scales[0].generator.config, noise_border, recipe)
@@ -86,9 +89,16 @@ def trained_scales(folder: Path, *, sealed: bool = True) -> int:
     """The number of whole scales in ``folder``: in the list that is written last, and with all that a scale has."""
     last = folder / "Zs.pth"
     listed = len(load_list(last, torch.device("cpu"), 4)) if last.exists() else 0
-    needed = (*NETS, HASHES) if sealed else NETS
-    whole = (all((folder / str(index) / name).exists() for name in needed) for index in range(listed))
+    places = (folder / str(index) for index in range(listed))
+    whole = (_is_whole(place) if sealed else all((place / name).exists() for name in NETS) for place in places)
     return sum(itertools.takewhile(bool, whole))
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether a scale's folder ``place`` holds all that its hashes name: a critic only where it was kept."""
+    if not all((place / name).exists() for name in ("netG.pth", HASHES)):
+        return False
+    return (place / "netD.pth").exists() or "netD.pth" not in regular(place / HASHES).read_text(errors="replace")
 
 
 def forget_scales(folder: Path) -> None:
@@ -107,7 +117,8 @@ def _entries(real: Tensor, z_rec: Tensor, noise_amp: Tensor) -> dict[str, str]:
 
 def _write_hashes(place: Path, listed: dict[str, str]) -> None:
     """Write the hashes of a scale's files in ``place`` and of its entries ``listed`` in the lists."""
-    files = {name: sha256((place / name).read_bytes()) for name in (*NETS, "z_opt.pth")}
+    present = [name for name in (*NETS, "z_opt.pth") if (place / name).exists()]
+    files = {name: sha256((place / name).read_bytes()) for name in present}
     with whole_file(place / HASHES) as draft:
         draft.write_text(json.dumps({**files, **listed}, indent=1) + "\n")
 
@@ -117,7 +128,7 @@ def _check_hashes(place: Path, listed: dict[str, str]) -> None:
     file = place / HASHES
     with reading(file):
         hashes = dict(json.loads(regular(file).read_text()))
-    if hashes.keys() != {*NETS, "z_opt.pth", *listed}:
+    if hashes.keys() | {"netD.pth"} != {*NETS, "z_opt.pth", *listed}:
         raise ValueError(f"{file} is damaged: it does not name the files of a scale")
     actual = {name: sha256(regular(place / name).read_bytes()) for name in hashes if name not in listed}
     for name, value in {**actual, **listed}.items():
@@ -126,18 +137,21 @@ def _check_hashes(place: Path, listed: dict[str, str]) -> None:
             raise ValueError(f"{path} is damaged: it is not what was written with scale {place.name} ({file})")
 
 
-def _read_nets(place: Path, like: NetConfig) -> tuple[Generator, Discriminator]:
+def _read_nets(place: Path, like: NetConfig) -> tuple[Generator, Discriminator | None]:
     """The nets in ``place``; nothing as large as they claim to be is made before their weights are known to be so."""
-    weights, critic_weights = (load_weights(place / name) for name in NETS)
+    names = [name for name in NETS if (place / name).exists()]
+    states = [load_weights(place / name) for name in names]
     with reading(place / "netG.pth"):
-        config = NetConfig.of(weights, like)
+        config = NetConfig.of(states[0], like)
         with torch.device("meta"):
             nets = build_generator(config), build_critic(config)
-    for net, state, name in zip(nets, (weights, critic_weights), NETS, strict=True):
+    for net, state, name in zip(nets, states, names, strict=False):
         _check_weights(net, state, place / name)
     generator, discriminator = build_generator(config), build_critic(config)
-    generator.load_state_dict(weights)
-    discriminator.load_state_dict(critic_weights)
+    generator.load_state_dict(states[0])
+    if len(states) == 1:
+        return generator, None
+    discriminator.load_state_dict(states[1])
     return generator, discriminator
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from SinGAN.storage.files import links_in, mark
 
+SHIPPED = (Path("Models"), Path(__file__).parent.parent.parent / "Models")
+"""Where models may lie that come with the project: in the working folder, or beside the package."""
 LONGEST = 240  # bytes of a picture's name: file systems take 255, results add some
 
 
@@ -34,6 +36,11 @@ def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str 
     return (
         out / "TrainedModels" / name / ",".join(filter(None, (f"scale_factor={scale_factor:f},alpha={alpha:g}", label)))
     )
+
+
+def shipped(place: Path, out: Path) -> Iterator[Path]:
+    """Where the model whose folder is ``place``, in the output folder ``out``, may lie among those that are shipped."""
+    return (folder / place.relative_to(out / "TrainedModels") for folder in SHIPPED)
 
 
 def trained_for_animation(out: Path, name: str, scale_factor: float, label: str = "") -> Path:

@@ -87,7 +87,7 @@ def test_a_new_block_is_a_copy_of_the_one_before() -> None:
         assert new is not old
     before = pyramid.scales[-1]
     assert all(torch.equal(value, before.generator.state_dict()[name]) for name, value in _old(generator))
-    earlier = before.discriminator.state_dict()
+    earlier = before.critic.state_dict()
     assert all(torch.equal(value, earlier[name]) for name, value in critic.state_dict().items())
 
 

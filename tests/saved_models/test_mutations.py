@@ -137,7 +137,7 @@ def content_of(folder: Path) -> str:
     """The digest of the model in ``folder``."""
     manifest, pyramid = load(folder, CPU, None)
     scales = [
-        [scale.generator.state_dict(), scale.discriminator.state_dict(), scale.real, scale.z_rec, scale.noise_amp]
+        [scale.generator.state_dict(), scale.critic.state_dict(), scale.real, scale.z_rec, scale.noise_amp]
         for scale in pyramid.scales
     ]
     return digest([scales, repr(manifest), pyramid.factor, pyramid.margin, pyramid.noise_border])
