@@ -226,6 +226,7 @@ def test_a_compiled_iteration_is_the_eager_one(case: str, vgg_file: Path, pyrami
             torch.testing.assert_close(compiled_state[key], state[key], rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_neutral_values_leave_the_bits_and_others_do_not(workspace: Workspace) -> None:
     workspace.train()
     before = workspace.results()

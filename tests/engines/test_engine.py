@@ -153,7 +153,8 @@ class Graphs:
         return repeat
 
 
-@pytest.mark.parametrize("redraw", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("redraw", [False, True])
 def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)

@@ -120,6 +120,7 @@ def test_an_iteration_reports_what_counts(vgg: VGG, rng: torch.Generator) -> Non
         assert all(values[name] > 0 for name in names)
 
 
+@pytest.mark.slow
 def test_the_texture_loss_brings_textures_near(vgg: VGG) -> None:
     """The same training with and without it; the weight is large, so that it decides."""
     distances = []

@@ -254,6 +254,7 @@ def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: P
     assert row["lpips_pairs"] > 0
 
 
+@pytest.mark.slow
 def test_lpips_over_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two kinds of samples, two and two, 4 of 6 pairs differ; to the next one 2 of 4 do."""
     lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")

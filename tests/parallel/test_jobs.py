@@ -150,6 +150,7 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
     assert not any("{" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     (workspace.inputs / "bad.png").write_bytes(b"no picture")

@@ -257,7 +257,17 @@ def check(name: str, operation: int, prepared: Prepared, end: Callable[[], None]
     shutil.rmtree(workspace.inputs.parent)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "study"])  # whose trainings are slow processes
+LONG = ("overwrite", "new base after paint", "paint after a new base")  # two trainings, or more, at each operation
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+        for name in CASES
+        if name != "study"  # whose trainings are slow processes
+    ],
+)
 def test_killed_at_some_operations(name: str, prepared: Prepared) -> None:
     *_, operations = prepared(name)
     assert operations > SAMPLE

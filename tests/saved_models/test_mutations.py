@@ -221,6 +221,7 @@ def test_some_changed_models(whole: Path, tmp_path: Path) -> None:
     assert seen["noticed"] > 80
 
 
+@pytest.mark.slow
 def test_some_changed_checkpoints(unfinished: Path, tmp_path: Path) -> None:
     seen = try_checkpoints(120, 1, unfinished, tmp_path)
     assert seen["noticed"] > 80

@@ -296,6 +296,7 @@ def test_every_ready_study_can_be_planned(workspace: Workspace, capsys: Capture)
         "stochastic": 3,
         "sketch": 4,
         "z_rec": 2,
+        "train_mode": 2,
     }
     workspace.draw("x.png", 60, 80)
     assert counts.keys() == STUDIES.keys()
@@ -326,6 +327,7 @@ def test_the_sizes_study_varies_one_size_at_a_time(workspace: Workspace, capsys:
     assert (folder / "samples.png").exists()  # of pictures of several sizes
 
 
+@pytest.mark.slow
 def test_a_training_without_residual_gives_the_picture_back_too(rng: torch.Generator) -> None:
     net = NetConfig(3, 4, 4, residual=False)
     *_, pyramid = train(stripes(), plan_scales(24, 32, TINY), net, TrainConfig(niter=30), rng)
