@@ -1,7 +1,6 @@
 """Parts that the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
 
 import argparse
-import copy
 import platform
 import statistics
 import time
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
-from SinGAN.concurrent.pyramid import GrownPyramid
 from SinGAN.concurrent.stage import Stage, prepared
 from SinGAN.concurrent.training import begun, grown
 from SinGAN.engines.engine import Engine, EngineSettings, Step
@@ -84,16 +82,14 @@ def settings(
 class StageSetting:
     """The same for a stage of concurrent training."""
 
-    pyramid: GrownPyramid
     stage: Stage
-    reals: list[Tensor]
-    config: TrainConfig
     rng: torch.Generator
 
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, and returns the losses by name."""
-        step, _ = prepared(self.stage, self.pyramid, self.reals, None, self.config, self.rng, engine)
-        return engine.run(step, (self.stage.generator, self.stage.critic), self.rng, len(self.reals))
+        step, _ = prepared(self.stage, self.rng, engine)
+        nets = self.stage.nets
+        return engine.run(step, (nets.generator, nets.critic), self.rng, len(self.stage.reals))
 
 
 def stages(
@@ -108,11 +104,8 @@ def stages(
     plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
-        stage, reals = begun(pyramid, real, net.at(index), config, rng)
-        yield StageSetting(pyramid, stage, reals, config, rng)
-        generator = copy.deepcopy(stage.generator)
-        generator.frozen = 0
-        scale = TrainedScale.of(generator, copy.deepcopy(stage.critic), real, stage.z_rec[-1], stage.amps[-1])
+        yield StageSetting(begun(pyramid, real, net.at(index), config, rng), rng)
+        scale = begun(pyramid, real, net.at(index), config, rng).trained()
         pyramid = grown((*pyramid.scales, scale), plan, net, config)
 
 

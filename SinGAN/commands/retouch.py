@@ -33,9 +33,10 @@ def harmonize(run: Run, options: HarmonizationOptions) -> None:
     """Write the reference harmonized at each of the scales."""
     source, results = retouched(run, options, masks.HARMONIZATION_RADIUS)
     folder = layout.of_method(layout.harmonization(run.out, run.name, options.ref_name), source.label)
-    write(
-        folder, results, {name: image for end, made in results for name, image in by_scale(made.blended, end).items()}
-    )
+    pictures: dict[str, Tensor] = {}
+    for end, result in results:
+        pictures |= by_scale(result.blended, end)
+    write(folder, results, pictures)
     print(f"random seed: {run.seed}\nharmonized pictures: {folder}")
 
 

@@ -17,7 +17,7 @@ from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
-from SinGAN.models import Discriminator
+from SinGAN.pyramid import TrainedScale
 from SinGAN.storage.checkpoints import ScaleState
 from SinGAN.training import Watch, iterate, unwatched
 from SinGAN.variants.growing import GrowingGenerator
@@ -25,22 +25,26 @@ from SinGAN.variants.growing import GrowingGenerator
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A stage that is to learn."""
+    """A stage that is to learn, on top of the coarser ones."""
 
+    pyramid: GrownPyramid  # tells how noise is drawn
     nets: Adversaries
-    generator: GrowingGenerator
-    critic: Discriminator
+    generator: GrowingGenerator  # that of ``nets``
     target: Target
-    z_rec: list[Tensor]  # of all stages up to this one
+    reals: list[Tensor]  # of all stages up to this one, as the next two
+    z_rec: list[Tensor]
     amps: list[float]
+    config: TrainConfig
+    first: Callable[[], Tensor] | None  # makes the coarsest input, where that is not noise
+
+    def trained(self) -> TrainedScale:
+        """The stage when its training is done."""
+        self.generator.frozen = 0
+        return TrainedScale.of(self.generator, self.nets.critic, self.target.real, self.z_rec[-1], self.amps[-1])
 
 
 def learn(
     stage: Stage,
-    pyramid: GrownPyramid,
-    reals: list[Tensor],
-    first: Callable[[], Tensor] | None,
-    config: TrainConfig,
     rng: torch.Generator,
     *,
     watch: Watch = unwatched,
@@ -48,32 +52,24 @@ def learn(
     resume: ScaleState | None = None,
     engine: Engine = EAGER,
 ) -> None:
-    """Train the nets of ``stage``; ``first`` makes the coarsest input where that is not noise.
+    """Train the nets of ``stage``; the arguments are those of ``training.train_scale``."""
+    step, renew = prepared(stage, rng, engine)
+    nets, z_rec, config = stage.nets, stage.z_rec[-1], stage.config
+    done = restore(resume, nets, rng, z_rec) if resume is not None else 0
+    in_use: list[nn.Module] = [nets.generator, nets.critic, *([] if vgg is None else [vgg])]
+    last = len(stage.reals) - 1
+    iterate(last, step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
 
-    ``pyramid`` tells how noise is drawn, ``reals`` are the pictures of all stages up to this one.
+
+def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, Callable[[int], None]]:
+    """An iteration of ``stage``, and what is to be called before it.
+
+    The critic makes its steps on one sample, and the generator as many of its own by one gradient.
     """
-    step, renew = prepared(stage, pyramid, reals, first, config, rng, engine)
-    z_rec, last = stage.z_rec[-1], len(reals) - 1
-    done = restore(resume, stage.nets, rng, z_rec) if resume is not None else 0
-    in_use: list[nn.Module] = [stage.generator, stage.critic, *([] if vgg is None else [vgg])]
-    iterate(last, step, renew, stage.nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
-    stage.generator.frozen = 0
-
-
-def prepared(
-    stage: Stage,
-    pyramid: GrownPyramid,
-    reals: list[Tensor],
-    first: Callable[[], Tensor] | None,
-    config: TrainConfig,
-    rng: torch.Generator,
-    engine: Engine,
-) -> tuple[Step, Callable[[int], None]]:
-    """An iteration of ``stage``, and what is to be called before it; the arguments are those of ``learn``."""
-    nets, generator, critic, target = stage.nets, stage.generator, stage.critic, stage.target
+    nets, generator, target, config, first = stage.nets, stage.generator, stage.target, stage.config, stage.first
     with precision_of(engine, rng.device):
         rebuilt = tuple(z.clone() for z in generator.window(amplified(stage.z_rec, stage.amps)))
-    given = torch.zeros_like(reals[0])  # what ``first`` made, in one place for CUDA graphs
+    given = torch.zeros_like(stage.reals[0])  # what ``first`` made, in one place for CUDA graphs
     size = target.real.shape[-2], target.real.shape[-1]
     differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
 
@@ -83,8 +79,8 @@ def prepared(
 
     def step() -> dict[str, Tensor]:
         maps = [
-            given if not place and first is not None else drawn(pyramid, image, rng, place)
-            for place, image in enumerate(reals)
+            given if not place and first is not None else drawn(stage.pyramid, image, rng, place)
+            for place, image in enumerate(stage.reals)
         ]
         mix = torch.rand(config.Dsteps, generator=rng, device=target.real.device)
         sampled, losses = generator.window(amplified(maps, stage.amps)), dict[str, Tensor]()
@@ -92,9 +88,9 @@ def prepared(
             fake = generator(*sampled)
         for share in mix:
             losses |= critic_step(nets, target.real, fake, share, config, differentiate)
-        critic.requires_grad_(False)
+        nets.critic.requires_grad_(False)
         losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
-        critic.requires_grad_(True)
+        nets.critic.requires_grad_(True)
         if not config.alpha:
             losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
         return {name: losses[name] for name in terms.loss_names(config)}

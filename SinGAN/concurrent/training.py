@@ -54,11 +54,9 @@ def train_stages(
     scales, seed, vgg = finished, rng.initial_seed(), trained_vgg(config, weights, rng.device)
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
-        pyramid = grown(scales, plan, net, config)
-        scale = train_stage(
-            pyramid, real, net.at(index), config, rng, watch=watch, vgg=vgg, resume=resume, engine=engine
-        )
-        scales, resume = (*scales, scale), None
+        stage = begun(grown(scales, plan, net, config), real, net.at(index), config, rng, vgg, engine)
+        learn(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
+        scales, resume = (*scales, stage.trained()), None
         yield grown(scales, plan, net, config)
 
 
@@ -69,28 +67,6 @@ def grown(scales: tuple[TrainedScale, ...], plan: Plan, net: NetConfig, config: 
     return pyramid
 
 
-def train_stage(
-    pyramid: GrownPyramid,
-    real: Tensor,
-    net: NetConfig,
-    config: TrainConfig,
-    rng: torch.Generator,
-    *,
-    watch: Watch = unwatched,
-    vgg: VGG | None = None,
-    resume: ScaleState | None = None,
-    engine: Engine = EAGER,
-) -> TrainedScale:
-    """Train the stage of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser ones; arguments as ``train_scale``'s.
-
-    The critic makes its steps on one sample, and the generator as many of its own by one gradient.
-    """
-    stage, reals = begun(pyramid, real, net, config, rng, vgg, engine)
-    first = None if config.recipe in RANDOM else lambda: coarsest_input(reals[0], config.recipe, rng)
-    learn(stage, pyramid, reals, first, config, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
-    return TrainedScale.of(stage.generator, stage.critic, real, stage.z_rec[-1], stage.amps[-1])
-
-
 def begun(
     pyramid: GrownPyramid,
     real: Tensor,
@@ -99,8 +75,8 @@ def begun(
     rng: torch.Generator,
     vgg: VGG | None = None,
     engine: Engine = EAGER,
-) -> tuple[Stage, list[Tensor]]:
-    """The stage of ``real`` before its first iteration, and all stages' pictures; arguments as ``train_stage``'s."""
+) -> Stage:
+    """The stage of ``real`` (1, C, H, W), on top of ``pyramid``, the coarser ones, before its first iteration."""
     generator, critic = start_nets(pyramid, net, rng)
     nets = Adversaries.of(generator, critic, config, groups(generator, config))
     z_rec = first_map(pyramid, real, config, rng)
@@ -108,8 +84,9 @@ def begun(
     with precision_of(engine, rng.device):
         target = Target(real, torch.zeros_like(real), 1.0, None if vgg is None else VGGTarget.of(vgg, real))
         amps.append(config.noise_amp * missing(pyramid, generator, target) if pyramid.scales else 1.0)
-    stage = Stage(nets, generator, critic, target, [*pyramid.z_rec(), z_rec], amps)
-    return stage, [*(scale.real for scale in pyramid.scales), real]
+    reals = [*(scale.real for scale in pyramid.scales), real]
+    first = None if config.recipe in RANDOM else lambda: coarsest_input(reals[0], config.recipe, rng)
+    return Stage(pyramid, nets, generator, target, reals, [*pyramid.z_rec(), z_rec], amps, config, first)
 
 
 def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> tuple[GrowingGenerator, Discriminator]:

@@ -77,6 +77,6 @@ def fine_tune(
             tuned(iteration + 1, replace(pyramid, scales=(*pyramid.scales[:-1], scale_now)))
 
     target = Target(finest.real, torch.zeros_like(finest.real), 1.0, None)
-    stage = Stage(nets, generator, critic, target, pyramid.z_rec(), [scale.noise_amp for scale in pyramid.scales])
-    reals = [scale.real for scale in pyramid.scales]
-    learn(stage, pyramid, reals, first, config, rng, watch=watched, engine=engine)
+    reals, amps = [scale.real for scale in pyramid.scales], [scale.noise_amp for scale in pyramid.scales]
+    stage = Stage(pyramid, nets, generator, target, reals, pyramid.z_rec(), amps, config, first)
+    learn(stage, rng, watch=watched, engine=engine)

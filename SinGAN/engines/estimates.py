@@ -32,11 +32,11 @@ class ScaleSetting:
     training: TrainConfig
 
 
-def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False) -> int:
+def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False, train_depth: int = TrainConfig.train_depth) -> int:
     """About how many bytes of activations an eager fp32 iteration with nets of ``net`` keeps."""
     streams, (height, width), filters = 2 if net.conditional else 1, size, sum(net.block_filters())
     if net.stages:  # the blocks that train together
-        filters += (min(net.stages, TrainConfig.train_depth) - 1) * sum(net.block_filters()[1:])
+        filters += (min(net.stages, train_depth) - 1) * sum(net.block_filters()[1:])
     return 4 * height * width * (VALUES_KEPT * streams * filters + VGG_VALUES * uses_vgg)
 
 
@@ -67,7 +67,8 @@ def worth_compiling(setting: ScaleSetting) -> bool:
     """
     training = setting.training
     steps = training.niter * (training.Gsteps + training.Dsteps) / 6
-    return SAVED * bytes_needed(setting.net, setting.size) * steps > COMPILING
+    needed = bytes_needed(setting.net, setting.size, train_depth=training.train_depth)
+    return SAVED * needed * steps > COMPILING
 
 
 def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:

@@ -19,7 +19,7 @@ from SinGAN.pictures import images
 from SinGAN.planning import PyramidConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.request import Retraining, Source, Training, TrainingRequest
-from SinGAN.saved_models.lookup import find, load
+from SinGAN.saved_models.lookup import SavedModel, find, load
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
@@ -94,9 +94,15 @@ class Run:
         return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
     def kept(self, folder: Path) -> Path:
-        """``folder``, of a model; where it holds nothing, that of the same model among those that are shipped."""
-        places = (folder, *layout.shipped(folder, self.out))
-        return next((place for place in places if find(place) is not None), folder)
+        """``folder``, of a model; where it holds nothing, that of the same model, and picture, among shipped ones."""
+        if find(folder) is not None:
+            return folder
+        shipped = ((place, find(place)) for place in layout.shipped(folder, self.out))
+        return next((place for place, model in shipped if model is not None and self._is_of(model)), folder)
+
+    def _is_of(self, model: SavedModel) -> bool:
+        """Whether ``model`` is of the run's picture, or that is not here."""
+        return not self.picture.exists() or model.manifest.sha256 == sha256(self.picture.read_bytes())
 
     def check_links(self) -> None:
         """Raise a ValueError where a link leads the picture or its results out of their folders.

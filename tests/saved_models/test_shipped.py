@@ -69,3 +69,13 @@ def test_it_is_found_beside_the_package(workspace: Workspace, monkeypatch: pytes
     monkeypatch.chdir(elsewhere)
     workspace.sample()
     assert (workspace.out / "RandomSamples" / "x").exists()
+
+
+def test_a_model_of_another_picture_is_not_taken(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("x.png", mode="L")
+    assert "no trained model" in refusal(capsys, workspace.sample)
+    flags = [*workspace.flags(), *SMALL, "--num_frames", "2", "--animation_start_scale", "0"]
+    animation.main(flags)
+    assert "Train SinGAN" in capsys.readouterr().out
+    (workspace.inputs / "x.png").unlink()
+    workspace.sample()
