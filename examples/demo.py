@@ -52,8 +52,8 @@ PARTS = (
     ),
     Part(
         "A summit copied, and made to fit",
-        f"editing.py --input_name mountains.png --ref_name mountains_edit.png --editing_start_scale 3 {PATCHES}",
-        ("Editing/mountains_edit.png", "Editing/mountains/*/mountains_edit_out/start_scale=3_masked.png"),
+        f"editing.py --input_name mountains.png --ref_name mountains_edit.png --editing_start_scale 5 {PATCHES}",
+        ("Editing/mountains_edit.png", "Editing/mountains/*/mountains_edit_out/start_scale=5_masked.png"),
     ),
     Part(
         "A few strokes become a photo",

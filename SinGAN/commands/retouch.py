@@ -94,7 +94,7 @@ def makers(run: Run, options: HarmonizationOptions, source: Source, reference: T
             engine=run.engine.choose(run.device),
         )
     for iterations, pyramid in states:
-        yield f"_fine_tune={iterations}", replace(trained, pyramid=pyramid)
+        yield f"_tuned={iterations}", replace(trained, pyramid=pyramid)
 
 
 def write(folder: Path, results: Results, pictures: dict[str, Tensor]) -> None:

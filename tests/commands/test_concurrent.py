@@ -152,9 +152,9 @@ def test_fine_tuning(workspace: Workspace, capsys: Capture, monkeypatch: pytest.
     harmonization.main(put_in(workspace, "harmonization", "--manualSeed", "3", "--fine_tune", "5"))
     place = workspace.out / "Harmonization" / "x" / "mode=concurrent,recipe=harmonization" / "ref_out"
     assert {path.name for path in place.glob("start*")} == {
-        f"start_scale=0_fine_tune={iterations}.png" for iterations in (2, 4, 5)
+        f"start_scale=0_tuned={iterations}.png" for iterations in (2, 4, 5)
     }
-    first = images.read(place / "start_scale=0_fine_tune=5.png")
+    first = images.read(place / "start_scale=0_tuned=5.png")
     harmonization.main(put_in(workspace, "harmonization", "--manualSeed", "3"))
     assert not torch.equal(first, images.read(place / "start_scale=0.png"))
     paint2image.main(put_in(workspace, "paint", "--fine_tune", "3"))
