@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,14 @@ from SinGAN.pictures import images
 from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.lookup import load
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.storage.checkpoints import ScaleState
 from tests.runs.test_resume import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, refusal
 
 FOLDER = "scale_factor=0.750000,alpha=10,mode=concurrent"
 GROWN = ["--train_mode", "concurrent"]
 TINY = [*GROWN, "--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--train_stages", "3"]
+Losses, State = Mapping[str, torch.Tensor], Callable[[], ScaleState]
 RECIPES = ["generation", "editing", "harmonization"]
 
 
@@ -266,10 +269,10 @@ def test_a_training_that_diverges_stops_with_one_line(
 ) -> None:
     workspace, watch = Workspace(tmp_path), Recorder.watch
 
-    def spoilt(self: Recorder, scale: int, iteration: int, losses: dict[str, torch.Tensor], state: object) -> None:
+    def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
         if (scale, iteration) == (1, 3):
             losses = {**losses, "D_total": torch.tensor(float("nan"))}
-        watch(self, scale, iteration, losses, state)  # type: ignore[arg-type]
+        watch(self, scale, iteration, losses, state)
 
     monkeypatch.setattr(Recorder, "watch", spoilt)
     flags = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "5", "--checkpoint_every=0"]
@@ -287,11 +290,11 @@ def test_a_weight_that_is_no_number_is_never_kept(
 ) -> None:
     workspace, watch = Workspace(tmp_path), Recorder.watch
 
-    def spoilt(self: Recorder, scale: int, iteration: int, losses: object, state: object) -> None:
-        now = state()  # type: ignore[operator]
+    def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
+        now = state()
         if iteration == 1:
             next(iter(now.generator.values())).fill_(float("nan"))
-        watch(self, scale, iteration, losses, lambda: now)  # type: ignore[arg-type]
+        watch(self, scale, iteration, losses, lambda: now)
 
     monkeypatch.setattr(Recorder, "watch", spoilt)
     flags = ["--not_cuda", "--nfc", "4", "--min_nfc", "4", "--max_size", "24", "--min_size", "12", "--niter", "3"]
