@@ -35,7 +35,8 @@ from tests.workspace import Capture, Workspace, refusal
 FOLDER = "scale_factor=0.750000,alpha=10,mode=concurrent"
 GROWN = ["--train_mode", "concurrent"]
 TINY = [*GROWN, "--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--train_stages", "3"]
-Losses, State = Mapping[str, torch.Tensor], Callable[[], ScaleState]
+Losses = Mapping[str, torch.Tensor]
+State = Callable[[], ScaleState]
 RECIPES = ["generation", "editing", "harmonization"]
 
 
