@@ -141,3 +141,8 @@ def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
 def enlarged(size: Size, enlargement: tuple[float, float]) -> Size:
     """``size`` times ``enlargement`` (height, width), rounded half to even as Python rounds."""
     return round(enlargement[0] * size[0]), round(enlargement[1] * size[1])
+
+
+def scale_seed(seed: int, index: int) -> int:
+    """The seed of scale ``index``: a scale does not depend on whether the coarser ones were trained just before."""
+    return (seed * 100 + index) % 2**63

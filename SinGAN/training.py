@@ -17,7 +17,7 @@ from SinGAN.losses.states import fits, restore, state_of
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
-from SinGAN.planning import Plan, build_reals
+from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.storage.checkpoints import ScaleState
 from SinGAN.variants.build import build_critic, build_generator
@@ -98,11 +98,6 @@ def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device
     if config.uses_vgg and weights.vgg is None:
         raise ValueError("texture and perceptual loss need the weights of a VGG16")
     return VGG.of(weights.vgg).to(device) if config.uses_vgg and weights.vgg is not None else None
-
-
-def scale_seed(seed: int, index: int) -> int:
-    """The seed of scale ``index``: a scale does not depend on whether the coarser ones were trained just before."""
-    return (seed * 100 + index) % 2**63
 
 
 def start_nets(

@@ -18,10 +18,10 @@ from SinGAN.losses.perceptual import VGG, VGGTarget
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, NetConfig, initialise
-from SinGAN.planning import Plan, build_reals
+from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import TrainedScale
 from SinGAN.storage.checkpoints import ScaleState
-from SinGAN.training import StartWeights, Watch, scale_seed, trained_vgg, unwatched
+from SinGAN.training import StartWeights, Watch, trained_vgg, unwatched
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.growing import GrowingGenerator
 

@@ -22,7 +22,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY
 from SinGAN.runs.obtain import train_in_memory
 from SinGAN.runs.request import Retraining, Training
-from SinGAN.saved_models.folder import save_pyramid
+from SinGAN.saved_models.folder import save_compact, save_pyramid
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage.recovery import whole_folder
 
@@ -180,13 +180,14 @@ class Model(FromPicture):
         tensors = (arrays.to_image(picture, channels).to(self._real.device) for picture in pictures)
         return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
 
-    def save(self, folder: str | Path, *, overwrite: bool = False, critics: bool = True) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False, compact: bool = False) -> None:
         """Write the model as ``folder``, as ``main_train.py`` keeps models; ``SinGAN.load`` reads it.
 
         Arguments:
             folder: of the model.
             overwrite: replace what is there.
-            critics: keep them, too. Without them the model is half as large, and can't be trained further.
+            compact: leave out what only training needs. The folder is then a third as large or less; its model makes
+                the same pictures, but for rounding, and can't be trained further.
 
         Raises:
             FileExistsError: the folder holds something, and ``overwrite`` is not set.
@@ -196,6 +197,7 @@ class Model(FromPicture):
             raise FileExistsError(f"{place} is not empty: name another folder, or set `overwrite`")
         with whole_folder(place) as draft:
             self.manifest.write(draft)
-            scales = self.pyramid.scales
-            kept = scales if critics else tuple(replace(scale, discriminator=None) for scale in scales)
-            save_pyramid(replace(self.pyramid, scales=kept), draft)
+            if compact:
+                save_compact(self.pyramid, draft, self.manifest.seed)
+            else:
+                save_pyramid(self.pyramid, draft)

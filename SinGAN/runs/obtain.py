@@ -165,12 +165,15 @@ def _kept(training: Training, work: Path, model: SavedModel | None) -> tuple[Pyr
     """The pyramid that is trained already, and the scales that are to be trained; of others what lies there goes."""
     if model is not None and model.scales and (model.is_whole or training.retraining is None):
         factor, border, sealed = training.plan.factor, training.config.noise_border, model.manifest.is_sealed
-        recipe = training.config.recipe
-        pyramid = load_pyramid(work, training.device, factor, border, training.net, sealed=sealed, recipe=recipe)
+        pyramid = load_pyramid(
+            work, training.device, factor, border, training.net,
+            seed=model.manifest.seed, sealed=sealed, recipe=training.config.recipe,
+        )  # fmt: skip
         if training.fits(pyramid.scales[0].z_rec):
             for index in training.scales[model.scales :]:
                 discard(work / str(index))
-            save_pyramid(pyramid, work, sealed=sealed)  # the lists, now without the scales that went
+            if not model.is_whole:
+                save_pyramid(pyramid, work, sealed=sealed)  # the lists, now without the scales that went
             return pyramid, training.scales[model.scales :]
     forget_scales(work)
     return training.nothing_yet(), training.scales

@@ -95,8 +95,9 @@ def load(folder: Path, device: torch.device, task: Task | None = TRAIN) -> tuple
         raise ValueError(f"{folder}: {error}") from error
     noise_border = manifest.noise_border or bool(task and task.noise_border)
     return manifest, load_pyramid(
-        folder, device, manifest.factor, noise_border, like, sealed=manifest.is_sealed, recipe=manifest.recipe
-    )
+        folder, device, manifest.factor, noise_border, like,
+        seed=manifest.seed, sealed=manifest.is_sealed, recipe=manifest.recipe,
+    )  # fmt: skip
 
 
 def _others(folder: Path) -> str:

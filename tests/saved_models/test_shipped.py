@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     made.train()
     animation.main([*made.flags(), *SMALL, "--num_frames", "2", "--animation_start_scale", "0"])
     for folder in sorted((made.out / "TrainedModels" / "x").iterdir()):
-        SinGAN.load(folder).save(Path("Models") / "x" / folder.name, critics=False)
+        SinGAN.load(folder).save(Path("Models") / "x" / folder.name, compact=True)
     shutil.rmtree(made.out)
     return made
 
@@ -79,3 +80,34 @@ def test_a_model_of_another_picture_is_not_taken(workspace: Workspace, capsys: C
     assert "Train SinGAN" in capsys.readouterr().out
     (workspace.inputs / "x.png").unlink()
     workspace.sample()
+
+
+@pytest.mark.parametrize("mode", ["sequential", "concurrent"])
+def test_a_compact_model_makes_the_same_pictures(mode: str, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    model = SinGAN.train(picture, niter=3, nfc=8, min_nfc=8, seed=2, train_mode=mode)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "compact", compact=True)
+    compact = SinGAN.load(tmp_path / "compact")
+    for scale, other in zip(model.pyramid.scales, compact.pyramid.scales, strict=True):
+        assert torch.equal(scale.z_rec, other.z_rec)
+        assert torch.equal(scale.real, other.real)
+        assert scale.noise_amp == other.noise_amp
+    apart = np.abs(model.sample(2, seed=1).astype(int) - compact.sample(2, seed=1))
+    assert apart.mean() < 0.5
+    assert apart.max() <= 5
+    sizes = [sum(file.stat().st_size for file in (tmp_path / name).rglob("*.pth")) for name in ("compact", "whole")]
+    assert sizes[0] < sizes[1] / 2.5
+    maps = torch.load(tmp_path / "compact" / "Zs.pth", weights_only=True)
+    assert [z.numel() > 0 for z in maps] == [True] + [False] * (len(maps) - 1)
+
+
+def test_a_compact_model_that_lost_its_net(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    model = SinGAN.train(picture, niter=1, nfc=4, min_nfc=4, train_mode="concurrent", train_stages=3)
+    folder = tmp_path / "model"
+    model.save(folder, compact=True)
+    assert sorted(path.parent.name for path in folder.rglob("netG.pth")) == ["2"]
+    (folder / "2" / "netG.pth").unlink()
+    with pytest.raises(ValueError, match="incomplete, 2 of 3"):
+        SinGAN.load(folder)
