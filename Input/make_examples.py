@@ -93,6 +93,39 @@ def mountains_paint() -> Levels:
     return canvas
 
 
+def dandelions_paint() -> Levels:
+    """A meadow against the light, and dandelion clocks of three sizes, elsewhere than in the photo."""
+    canvas = np.zeros((141, 250, 3), np.uint8)
+    canvas[:] = (26, 30, 8)
+    for bottom, colour in ((48, (62, 62, 16)), (24, (126, 104, 40)), (18, (228, 206, 164))):
+        canvas[:bottom] = colour
+    canvas[draw.ellipse(10, 70, 14, 44, shape=canvas.shape[:2])] = (255, 250, 232)
+    for row, column, radius in ((50, 178, 36), (104, 62, 15), (62, 30, 9), (76, 96, 10), (46, 118, 7), (98, 128, 9)):
+        stem = max(1, radius // 10)
+        canvas[row:, column - stem : column + stem] = (128, 110, 42) if radius > 20 else (74, 70, 22)
+        canvas[draw.disk((row, column), radius, shape=canvas.shape[:2])] = (190, 166, 124)
+        canvas[draw.disk((row + radius // 5, column), radius // 3, shape=canvas.shape[:2])] = (104, 80, 56)
+    return canvas
+
+
+def poppy(height: int, width: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
+    """A poppy on its stem in flat colours, (height, width, 3), and its outline."""
+    picture, outline = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+    middle, radius = width // 2, width // 2 - 1
+    parts = (
+        (
+            draw.polygon((radius, radius, height, height), (middle - 1, middle + 1, middle + 2, middle), outline.shape),
+            (74, 104, 42),
+        ),
+        (draw.ellipse(radius, middle, 0.8 * radius, radius, shape=outline.shape), (214, 34, 24)),
+        (draw.ellipse(0.6 * radius, middle, 0.5 * radius, 0.7 * radius, shape=outline.shape), (238, 64, 40)),
+        (draw.disk((1.1 * radius, middle), 0.25 * radius, shape=outline.shape), (34, 22, 30)),
+    )
+    for place, colour in parts:
+        picture[place], outline[place] = colour, True
+    return picture, outline
+
+
 def hut(height: int, width: int) -> tuple[Levels, npt.NDArray[np.bool_]]:
     """A wooden hut in flat colours, (height, width, 3), and its outline."""
     picture, outline = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
@@ -131,16 +164,20 @@ def main() -> None:
             with Image.open(folder / original) as photo:
                 save(f"Images/{name}.png", reduced(np.array(photo.convert("RGB"))))
     rocket, galaxies = reduced(data.rocket()), reduced(data.hubble_deep_field()[220:430, 230:560])
-    mountains, brook, autumn = (np.array(Image.open(HERE / "Images" / f"{name}.png")) for name in list(WALLPAPERS)[:3])
+    photos = (np.array(Image.open(HERE / "Images" / f"{name}.png")) for name in WALLPAPERS)
+    mountains, brook, autumn, dandelions = photos
     save("Images/rocket.png", rocket)
     save("Images/galaxies.png", galaxies)
     save("Images/coffee_LR.png", reduced(data.coffee(), longer_side=90))
     save("Images/brook_LR.png", reduced(brook, longer_side=90))
     cabin, cabin_outline = hut(44, 66)
     planet, outline = ball(data.moon(), diameter=64)
+    flower, flower_outline = poppy(62, 38)
     for folder_name, name, (pasted, mask) in (
         ("Harmonization", "galaxies_planet", paste(galaxies, planet, 66, 118, outline)),
         ("Harmonization", "autumn_hut", paste(autumn, cabin, 96, 60, cabin_outline)),
+        ("Harmonization", "dandelions_poppy", paste(dandelions, flower, 70, 92, flower_outline)),
+        ("Editing", "dandelions_edit", paste(dandelions, dandelions[13:120, 34:112], top=34, left=140)),
         ("Editing", "rocket_edit", paste(rocket, rocket[45:148, 62:84], top=45, left=205)),
         ("Editing", "mountains_edit", paste(mountains, mountains[36:82, 106:166], top=46, left=20)),
     ):
@@ -148,6 +185,7 @@ def main() -> None:
         save(f"{folder_name}/{name}_mask.png", mask)
     save("Paint/rocket_paint.png", rocket_paint())
     save("Paint/mountains_paint.png", mountains_paint())
+    save("Paint/dandelions_paint.png", dandelions_paint())
     hole = np.zeros(autumn.shape[:2], np.uint8)
     hole[60:118, 170:212] = 255
     save("Inpaint/autumn_mask.png", hole)
