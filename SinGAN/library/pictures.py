@@ -39,6 +39,11 @@ class FromPicture(ABC):
         return arrays.from_image(self._real)
 
     @property
+    def injection_scales(self) -> range:
+        """The scales at which a reference or strokes can be put in, coarse to fine."""
+        return self._maker.pyramid.injection_scales
+
+    @property
     def _real(self) -> Tensor:
         return self._maker.pyramid.scales[-1].real
 

@@ -27,8 +27,9 @@ class LocalRunner:
             self.free.put(slot)
         self.workers = len(places)
         self.environment = environment
-        self.running: set[subprocess.Popen[str]] = set()
-        self.lock = threading.Lock()  # on ``running`` and ``stopped``
+        self.running: dict[Job, subprocess.Popen[str]] = {}
+        self.barred: set[Job] = set()  # not to be started
+        self.lock = threading.Lock()  # on ``running``, ``barred`` and ``stopped``
         self.stopped = False
 
     def __call__(self, jobs: Sequence[Job], display: Display) -> list[Outcome]:
@@ -44,8 +45,8 @@ class LocalRunner:
             pool.shutdown(wait=False, cancel_futures=True)
             with self.lock:
                 self.stopped = True
-                for process in self.running:
-                    process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+                for process in self.running.values():
+                    _interrupt(process)
             raise
         finally:
             pool.shutdown()
@@ -63,17 +64,17 @@ class LocalRunner:
                     last = line.rstrip("\n")
                     display.report(job, last)
             with self.lock:
-                self.running.discard(process)
+                self.running.pop(job, None)
             return Outcome(job, reason(process.returncode, last), time.monotonic() - start)
         finally:
             self.free.put(slot)
 
     def _start(self, job: Job, slot: Slot) -> "subprocess.Popen[str] | None":
-        """The process of ``job``; None where the runner is stopped."""
+        """The process of ``job``; None where the runner, or the job, is stopped."""
         changes = {"OMP_NUM_THREADS": str(slot.threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         changes |= self.environment
         with self.lock:
-            if self.stopped:
+            if self.stopped or job in self.barred:
                 return None
             process = subprocess.Popen(
                 [sys.executable, str(PROGRAM), *job.arguments(slot)],
@@ -84,5 +85,21 @@ class LocalRunner:
                 env={**os.environ, **changes},
                 start_new_session=True,  # Ctrl-C reaches it through us, once
             )
-            self.running.add(process)
+            self.running[job] = process
             return process
+
+    def stop(self, job: Job) -> None:
+        """Interrupt ``job``, as Ctrl-C does; where it waits for its slot, it is not started."""
+        with self.lock:
+            self.barred.add(job)
+            if job in self.running:
+                _interrupt(self.running[job])
+
+    def allow(self, job: Job) -> None:
+        """Let ``job``, which was stopped, be started again."""
+        with self.lock:
+            self.barred.discard(job)
+
+
+def _interrupt(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)

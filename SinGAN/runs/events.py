@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -83,6 +83,8 @@ class Message:
     event: str  # note, iteration or scale_done
     share: float = 0.0  # of the run that is done
     text: str = ""  # for a person
+    losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration
+    seconds_left: float = 0.0  # to the end of the run, estimated
 
     def encoded(self) -> str:
         """The message as one line."""

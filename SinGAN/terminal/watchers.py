@@ -131,7 +131,8 @@ class ParentProcess:
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         text = state(progress, losses[-1]) if self.now() else ""
-        self._send(Message("iteration", share=progress.share, text=text))
+        told = {name: float(value) for name, value in losses[-1].items()}
+        self._send(Message("iteration", progress.share, text, told, progress.seconds_left))
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
         self._send(Message("scale_done", share=progress.share, text=summary(progress, losses)))

@@ -1,0 +1,1 @@
+"""The studio: a web page on one's own machine where people paint, edit, train and look."""

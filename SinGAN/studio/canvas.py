@@ -1,0 +1,90 @@
+"""What goes to the page's canvas, and what comes back: pictures as data URLs."""
+
+import base64
+import binascii
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from SinGAN.functions import palette_of
+from SinGAN.pictures import arrays, decoding
+from SinGAN.pictures.images import Levels
+
+PREFIX = "data:image/png;base64,"
+LONGEST, PIXELS = 16 * 2**20, 4_000_000  # characters of a drawing, and its pixels, at most
+COLOURS = 8  # of the palette
+SCRIPT = Path(__file__).with_name("canvas.js")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What somebody drew."""
+
+    picture: Levels  # (H, W, 3)
+    mask: Levels | None  # (H, W, 3), white where it is marked; None: it is a paint
+
+    def marked(self, remedy: str) -> Levels:
+        """The mask; a ValueError that says ``remedy`` where nothing is marked."""
+        if self.mask is None or not self.mask.any():
+            raise ValueError(f"nothing is marked yet: {remedy}")
+        return self.mask
+
+
+def given(picture: Levels, palette: bool = False) -> str:
+    """What the canvas takes: ``picture`` (H, W, C) to draw on, and for a paint its main colours, most used first."""
+    levels = picture[:, :, :3] if picture.shape[2] >= 3 else picture.repeat(3, axis=2)
+    value: dict[str, object] = {"picture": as_url(levels)}
+    if palette:
+        colours = main_colours(levels)
+        value |= {"palette": colours, "ground": colours[0]}
+    return json.dumps(value)
+
+
+def main_colours(levels: Levels) -> list[str]:
+    """The main colours of ``levels`` (H, W, 3) as #rrggbb, the commonest first."""
+    image = arrays.to_image(levels)
+    centres = arrays.from_image(palette_of(image, COLOURS).T[None, :, :, None])[:, 0]
+    apart = ((levels.reshape(-1, 1, 3).astype(int) - centres[None].astype(int)) ** 2).sum(axis=2)
+    order = np.argsort(-np.bincount(apart.argmin(axis=1), minlength=len(centres)), kind="stable")
+    return ["#{:02x}{:02x}{:02x}".format(*map(int, centres[index])) for index in order]
+
+
+def as_url(levels: Levels) -> str:
+    """``levels`` (H, W, 3) as a data URL of a PNG."""
+    content = io.BytesIO()
+    Image.fromarray(levels).save(content, format="PNG")
+    return PREFIX + base64.b64encode(content.getvalue()).decode()
+
+
+def taken(text: str) -> Drawing:
+    """The drawing that the canvas gave as ``text``.
+
+    Raises:
+        ValueError: it is none, or too large.
+    """
+    if not text:
+        raise ValueError("there is no drawing yet: choose a picture first")
+    try:
+        value = json.loads(text)
+        picture, mask = value["picture"], value["mask"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("the drawing can't be read: load the page again") from error
+    return Drawing(_levels(picture), _levels(mask) if mask else None)
+
+
+def _levels(url: object) -> Levels:
+    """The picture (H, W, 3) in a data URL."""
+    if not isinstance(url, str) or not url.startswith(PREFIX) or len(url) > LONGEST:
+        raise ValueError("the drawing can't be read: it is no PNG, or too large")
+    try:
+        content = base64.b64decode(url[len(PREFIX) :], validate=True)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.width * picture.height > PIXELS:
+                raise ValueError(f"the drawing has {picture.width} x {picture.height} pixels: that is too large")
+            return decoding.levels_of(picture)[:, :, :3]
+    except (binascii.Error, OSError, SyntaxError) as error:
+        raise ValueError("the drawing can't be read: it is no PNG") from error

@@ -1,0 +1,158 @@
+"""What the tabs share: who looks at the page, what was chosen, and how errors are told."""
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from SinGAN.library.instant import InstantModel
+from SinGAN.library.model import Model
+from SinGAN.options.applications import PATCHES
+from SinGAN.studio.trainings import Trainings
+from SinGAN.studio.workspace import AT_ONCE, Chosen, Workspace
+from SinGAN.terminal.script import OPTION
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+BUTTONS = ["download", "fullscreen"]
+GALLERY: dict[str, Any] = {
+    "columns": 4,
+    "object_fit": "contain",
+    "format": "png",
+    "height": "auto",
+    "buttons": ["download", "download_all", "fullscreen"],
+    "elem_classes": "results",
+    "interactive": False,
+}
+"""How a gallery of results looks."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # of an event: the page alone may cause it
+VARIETIES = [("near the picture", "low"), ("medium", "medium"), ("far from it", "high")]
+
+
+@dataclass
+class Shared:
+    """What every tab is given."""
+
+    workspace: Workspace
+    trainings: Trainings
+    owner: gr.BrowserState  # a secret number that the browser keeps
+    chosen: gr.State  # a Chosen, or None
+    made_by: gr.Dropdown  # a method without a model, or a model's key
+    size: gr.Slider  # the longer side of what is made at once
+    temporary: Path  # where files for the page are made
+    ready: gr.State  # a number that changes when one of these three was changed
+
+    @property
+    def source(self) -> list[Any]:
+        """The inputs of ``maker``."""
+        return [self.chosen, self.made_by, self.size]
+
+    def maker(self, chosen: Chosen | None, key: str, size: float, variety: str = "medium") -> InstantModel | Model:
+        """What makes pictures of the ``chosen`` one."""
+        return self.workspace.maker(picked(chosen), key, int(size), variety)
+
+    def patches(self, chosen: Chosen | None, key: str, size: float) -> InstantModel:
+        """What makes pictures of the ``chosen`` one without a model."""
+        maker = self.maker(chosen, key if key in AT_ONCE else PATCHES, size)
+        assert isinstance(maker, InstantModel)
+        return maker
+
+    def on_choice(self, handler: Callable[..., Any], outputs: Any, **details: Any) -> Any:
+        """Call ``handler`` with the inputs of ``maker`` when another picture, maker or size is chosen."""
+        return self.ready.change(
+            quiet(handler), self.source, outputs, show_progress="hidden", trigger_mode="always_last", **details
+        )
+
+
+def picked(chosen: Chosen | None) -> Chosen:
+    """``chosen``; a ValueError where nothing is."""
+    if chosen is None:
+        raise ValueError("choose a picture first: drop one on the left, or click an example")
+    return chosen
+
+
+def told(handler: Handler) -> Handler:
+    """``handler`` whose errors are told on the page in one line."""
+
+    @functools.wraps(handler)
+    def guarded(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except gr.Error:
+            raise
+        except (ValueError, OSError, MemoryError) as error:
+            raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
+
+    return guarded  # type: ignore[return-value]
+
+
+def quiet(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """``handler``, which follows a choice: where nothing is chosen yet it changes nothing."""
+
+    @functools.wraps(handler)
+    def guarded(chosen: Chosen | None, *values: Any) -> Any:
+        return gr.skip() if chosen is None else told(handler)(chosen, *values)
+
+    return guarded
+
+
+def in_words(error: BaseException) -> str:
+    """``error`` for a person who looks at a page."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: choose a smaller size"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    return re.sub(OPTION, r"\1", str(error))
+
+
+def seed_field(unset: str = "a new one") -> gr.Textbox:
+    """A field for the seed; empty it stands for what ``unset`` says."""
+    return gr.Textbox(label="Seed", placeholder=unset, max_lines=1, max_length=18)
+
+
+def seed_of(text: str) -> int | None:
+    """The seed in a field that may be empty."""
+    if not text.strip():
+        return None
+    if not (text.strip().isascii() and text.strip().isdecimal()):
+        raise ValueError(f"the seed must be a whole number from 0 on, or empty, not {text.strip()}")
+    return int(text)
+
+
+class Clock:
+    """The seconds since it was made, in words."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The number."""
+        return time.monotonic() - self.start
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s"
+
+
+def scale_slider(first: int, label: str, info: str) -> gr.Slider:
+    """A slider for the scale at which something begins."""
+    return gr.Slider(first, first + 1, value=first, step=1, label=label, info=info)
+
+
+def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel | Model], Any]:
+    """A function that gives a scale slider the range of a maker; ``value`` chooses where it stands, by the finest."""
+
+    def updated(maker: InstantModel | Model) -> Any:
+        scales = maker.injection_scales if first else range(len(maker))
+        return gr.update(
+            minimum=scales[0],
+            maximum=max(scales[-1], scales[0] + 1),
+            value=min(scales[-1], max(scales[0], value(scales[-1]))),
+            interactive=len(scales) > 1,
+        )
+
+    return updated

@@ -1,0 +1,48 @@
+"""Compare: the same picture by all that can make it, with the measures under each."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+
+from SIFID.copies import copied_regions
+from SIFID.metrics import diversity
+from SinGAN.pictures import arrays
+from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, picked, seed_field, seed_of, told
+from SinGAN.studio.workspace import AT_ONCE, Chosen
+
+DRAWN = 4  # samples of each
+
+
+def build(shared: Shared) -> None:
+    """The tab."""
+
+    def compare(chosen: Chosen | None, size: float, seed: str) -> tuple[Any, Any]:
+        used = 1 if seed_of(seed) is None else seed_of(seed)
+        trained = {model.key: model.title for model in shared.workspace.of_picture(picked(chosen))}
+        sheets, rows = [], []
+        for key, title in {**AT_ONCE, **trained}.items():
+            maker = shared.maker(chosen, key, size)
+            clock = Clock()
+            pictures = maker.sample(DRAWN, seed=used)
+            seconds = clock.seconds / DRAWN
+            real, samples = arrays.to_image(maker.picture), torch.cat([arrays.to_image(one) for one in pictures])
+            apart, copied = diversity(samples, real), copied_regions(samples, real).coherent
+            pixels = f"{maker.size[1]} x {maker.size[0]}"
+            rows.append([title, pixels, f"{seconds:.2f}", f"{apart:.2f}", f"{copied:.0%}"])
+            two = [np.concatenate(list(pair), axis=1) for pair in (pictures[:2], pictures[2:])]
+            caption = f"{title}: diversity {apart:.2f}, copied {copied:.0%}, {seconds:.2f} s"
+            sheets.append((np.concatenate(two), caption))
+        return sheets, rows
+
+    gr.Markdown(
+        "Four samples of each. *Diversity*: how far they differ from each other, in units of the picture's contrast. "
+        "*Copied*: how much of them lies in large regions that are the picture's. Times are for one sample."
+    )
+    seed = seed_field("1")
+    make = gr.Button("Compare", variant="primary", elem_id="make-compare")
+    gallery = gr.Gallery(label="Samples", elem_id="compared", **{**GALLERY, "columns": 2})
+    names = ["made by", "pixels", "seconds", "diversity", "copied"]
+    table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True)
+    make.click(told(compare), [shared.chosen, shared.size, seed], [gallery, table], **PRIVATE)

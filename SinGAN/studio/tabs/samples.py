@@ -1,0 +1,70 @@
+"""Random samples: at once, or from a trained model, at any size."""
+
+import random
+from typing import Any
+
+import gradio as gr
+
+from SinGAN.studio.shared import (
+    BUTTONS,
+    GALLERY,
+    PRIVATE,
+    VARIETIES,
+    Clock,
+    Shared,
+    scale_slider,
+    scales_of,
+    seed_field,
+    seed_of,
+    told,
+)
+from SinGAN.studio.workspace import Chosen
+
+SIZES = {"As it is": (1.0, 1.0), "Wider": (2.0, 1.0), "Taller": (1.0, 2.0), "2 x": (2.0, 2.0)}
+start_range = scales_of(0, lambda finest: 0)
+
+
+def build(shared: Shared) -> None:
+    """The tab."""
+
+    def sample(
+        chosen: Chosen | None, key: str, size: float, count: float, variety: str, start: float, wide: float,
+        high: float, seed: str,
+    ) -> tuple[Any, str]:  # fmt: skip
+        maker, clock = shared.maker(chosen, key, size, variety), Clock()
+        used = seed_of(seed)
+        used = random.SystemRandom().randrange(2**31) if used is None else used
+        start = min(int(start), len(maker) - 1)
+        pictures = maker.sample(int(count), start_scale=start, scale_h=wide, scale_v=high, seed=used)
+        return list(pictures), f"{len(pictures)} pictures in {clock}, seed {used}"
+
+    def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[Any, Any]:
+        maker = shared.maker(chosen, key, size)
+        return maker.picture, start_range(maker)
+
+    with gr.Row():
+        real = gr.Image(
+            label="The real one", interactive=False, format="png", elem_id="real", elem_classes="large", buttons=BUTTONS
+        )
+        with gr.Column(scale=2):
+            with gr.Row():
+                count = gr.Slider(1, 12, value=4, step=1, label="How many", info="samples to draw")
+                start = scale_slider(0, "Start scale", "0 changes all; finer ones keep the layout")
+            with gr.Row():
+                wide = gr.Slider(0.5, 4, value=1, step=0.1, label="Width, in pictures")
+                high = gr.Slider(0.5, 4, value=1, step=0.1, label="Height, in pictures")
+            with gr.Row():
+                variety = gr.Radio(VARIETIES, value="medium", label="Variety, without training")
+                seed = seed_field()
+    with gr.Row():
+        make = gr.Button("Make samples", variant="primary", elem_id="make-samples")
+        sizes = [(gr.Button(title), factors) for title, factors in SIZES.items()]
+    line = gr.Markdown(elem_id="samples-line")
+    gallery = gr.Gallery(label="Samples", elem_id="samples", **GALLERY)
+    inputs = [*shared.source, count, variety, start, wide, high, seed]
+    make.click(told(sample), inputs, [gallery, line], **PRIVATE)
+    for button, factors in sizes:
+        chosen_size = button.click(lambda factors=factors: factors, None, [wide, high], **PRIVATE)
+        chosen_size.then(told(sample), inputs, [gallery, line], **PRIVATE)
+    adapted = shared.on_choice(adapt, [real, start], **PRIVATE)
+    adapted.success(told(sample), inputs, [gallery, line], **PRIVATE)

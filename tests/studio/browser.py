@@ -1,0 +1,150 @@
+"""A server with the studio's page, and a real browser that looks at it: for tests."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+MISSING = next(
+    (
+        f"the studio is not looked at: {words}"
+        for words, there in (
+            ("Chromium is not installed (Debian: chromium, chromium-driver)", CHROMIUM and DRIVER),
+            ("the package selenium is not installed", importlib.util.find_spec("selenium")),
+            ("the package gradio is not installed", importlib.util.find_spec("gradio")),
+        )
+        if not there
+    ),
+    "",
+)
+"""Why the page can't be looked at here; "" where it can."""
+Found = TypeVar("Found")
+
+
+def free_port() -> int:
+    """A port that nothing listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path, *flags: str) -> Iterator[str]:
+    """The page's address, served from ``folder`` for the block."""
+    port, log = free_port(), folder / "studio.log"
+    words = [str(ROOT / "studio.py"), f"--port={port}", f"--input_dir={ROOT / 'Input' / 'Images'}", *flags]
+    with log.open("w") as lines:
+        process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=lines, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: "Ctrl-C ends it" in log.read_text() or process.poll() is not None, 90)
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def until(condition: Callable[[], Found], seconds: float = 60) -> Found:
+    """What ``condition`` gives as soon as that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"nothing came within {seconds:g} seconds")
+
+
+class Browser:
+    """A browser without a window."""
+
+    def __init__(self, width: int = 1400, height: int = 1000) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={width},{height}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+        environment = {**os.environ, "SE_OFFLINE": "true"}
+        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER, env=environment))
+
+    def open(self, address: str) -> None:
+        """Load the page, and wait until it can be used."""
+        self.driver.get(address)
+        until(lambda: self.all("#examples img"))
+        until(lambda: self.driver.execute_script("return !!window.singanValue"))
+
+    def all(self, selector: str) -> list[Any]:
+        """The elements that ``selector`` names and that can be seen."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        try:
+            return [found for found in self.driver.find_elements("css selector", selector) if found.is_displayed()]
+        except StaleElementReferenceException:
+            return []
+
+    def click(self, selector: str) -> None:
+        """Click the element that ``selector`` names, once it is there."""
+        from selenium.common.exceptions import WebDriverException
+
+        def clicked() -> bool:
+            try:
+                self.all(selector)[0].click()
+            except (IndexError, WebDriverException):
+                return False
+            return True
+
+        until(clicked)
+
+    def tab(self, title: str) -> None:
+        """Show a tab; where there is no room for its name it is in the menu."""
+        tabs = [tab for tab in self.all("button[role=tab]") if tab.text == title]
+        if not tabs:
+            self.click(".overflow-menu > button")
+            tabs = until(lambda: [tab for tab in self.all(".overflow-dropdown button") if tab.text == title])
+        self.driver.execute_script("arguments[0].click()", tabs[0])  # a message may lie above it
+
+    def example(self, place: int) -> None:
+        """Choose an example picture."""
+        until(lambda: len(self.all("#examples .thumbnail-item")) > place)
+        self.all("#examples .thumbnail-item")[place].click()
+
+    def drag(self, name: str, *points: tuple[float, float]) -> None:
+        """Drag the pointer over the canvas ``name``, through ``points`` in parts of its width and height."""
+        from selenium.webdriver import ActionChains
+
+        canvas = until(lambda: self.all(f"#{name} > canvas"))[0]
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        size, chain = canvas.size, ActionChains(self.driver, duration=50)
+        for place, (x, y) in enumerate(points):
+            chain.move_to_element_with_offset(
+                canvas, round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])
+            )
+            if place == 0:
+                chain.click_and_hold()
+        chain.release().perform()
+
+    def requests(self) -> list[str]:
+        """The addresses of all that was asked of the net since the last call."""
+        import json
+
+        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+    def text(self, selector: str) -> str:
+        """The text of the element that ``selector`` names; "" where there is none."""
+        found = self.all(selector)
+        return str(found[0].text) if found else ""
+
+    def close(self) -> None:
+        self.driver.quit()

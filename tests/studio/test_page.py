@@ -1,0 +1,110 @@
+"""The studio as a person uses it: a real server, and a real browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.studio.browser import MISSING, ROOT, Browser, served, until
+
+pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.xdist_group("studio")]
+MOUNTAINS = 4  # its place among the examples
+TINY = {"max_size": "48", "niter": "30", "nfc": "8", "min_nfc": "8"}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("studio")) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(address: str) -> Iterator[Browser]:
+    made = Browser()
+    try:
+        made.open(address)
+        yield made
+    finally:
+        made.close()
+
+
+def small(browser: Browser) -> None:
+    """Have pictures at once made as small as can be."""
+    field = browser.all("#size input[type=number]")[0]
+    browser.driver.execute_script("arguments[0].value = ''", field)
+    field.send_keys("64\n")
+
+
+def test_a_picture_that_is_dropped_gives_samples(browser: Browser, tmp_path: Path) -> None:
+    photo = tmp_path / "../photo of mine.jpg"
+    Image.open(ROOT / "Input" / "Images" / "brook.png").save(photo)
+    small(browser)
+    browser.driver.find_element("css selector", "#upload input[type=file]").send_keys(str(photo.resolve()))
+    until(lambda: len(browser.all("#samples img")) == 4)
+    assert "4 pictures in" in browser.text("#samples-line")
+    assert "your picture" in browser.text("#chosen")
+
+
+def test_nothing_comes_from_elsewhere(browser: Browser, address: str) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    until(lambda: len(browser.all("#samples img")) == 4)
+    asked = [url for url in browser.requests() if url.startswith("http")]
+    assert len(asked) > 10
+    assert not [url for url in asked if not url.startswith((address, address.replace("127.0.0.1", "localhost")))]
+
+
+def test_a_stroke_becomes_a_picture(browser: Browser) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    browser.tab("Paint")
+    until(lambda: len(browser.all(".singan-swatches button")) == 8)
+    browser.all(".singan-swatches button")[1].click()
+    browser.drag("paint-canvas", (0.1, 0.2), (0.5, 0.25), (0.9, 0.2))
+    browser.click("#make-paint")
+    until(lambda: len(browser.all("#painted img")) == 4)
+    assert "what you drew" in browser.driver.find_element("id", "painted").text
+
+
+def test_a_part_is_copied_and_made_to_fit(browser: Browser) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    browser.tab("Edit")
+    browser.drag("edit-canvas", (0.5, 0.3), (0.7, 0.5))
+    browser.drag("edit-canvas", (0.6, 0.4), (0.3, 0.4))
+    browser.click("#make-edit")
+    until(lambda: len(browser.all("#edited img")) == 2)
+
+
+def test_errors_are_told(browser: Browser) -> None:
+    browser.click("#make-samples")
+    until(lambda: "choose a picture first" in browser.driver.find_element("tag name", "body").text)
+    browser.tab("Inpaint")
+    browser.example(MOUNTAINS)
+    until(lambda: browser.all("#mask-canvas > canvas"))
+    until(lambda: browser.driver.execute_script("return !!document.getElementById('mask-canvas').real"))
+    browser.click("#make-inpaint")
+    until(lambda: "nothing is marked yet" in browser.driver.find_element("tag name", "body").text)
+
+
+def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
+    browser.example(MOUNTAINS)
+    until(lambda: "mountains" in browser.text("#chosen"))
+    browser.tab("Train")
+    browser.click(".label-wrap")
+    for name, value in TINY.items():
+        until(lambda name=name: browser.all(f"#flag-{name}"))
+        field = browser.driver.find_element("css selector", f"#flag-{name} textarea, #flag-{name} input")
+        field.clear()
+        field.send_keys(value + "\t")
+    browser.click("#train")
+    until(lambda: "training" in browser.text("#training-status"))
+    browser.open(address)
+    browser.tab("Train")
+    until(lambda: browser.all("#training-status progress"))
+    until(lambda: "done" in browser.text("#training-status"), 120)
+    until(lambda: len(browser.all("#scales img")) >= 4)
+    if folder := os.environ.get("SINGAN_SCREENSHOTS"):
+        browser.driver.save_screenshot(str(Path(folder) / "trained.png"))
