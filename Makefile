@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all test-browser lint format clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -13,6 +13,9 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow"
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser -rs tests/studio
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for name in ("SinGAN", "SIFID") for path in (ROOT / name).rglob("*.py"))
 STARTERS = {"__init__", "__main__"}  # names of commands and of the library's face, imported when they are asked for
-PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "__main__"}
+PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
 LINES, FILES = 250, 9  # in a file; in a folder, beside __init__.py
 
 

@@ -38,6 +38,8 @@ def run(argv: Sequence[str]) -> None:
     auth = None if args.auth is None else credentials(args.auth)
     if not 0 < args.port < 2**16:
         fail(f"argument --port: must be 1 to 65535, not {args.port}")
+    if not args.input_dir.is_dir():
+        fail(f"argument --input_dir: no folder {args.input_dir}")
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1")

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from SinGAN.studio import canvas
-from SinGAN.studio.shared import PRIVATE, Shared, picked, told
+from SinGAN.studio.shared import PRIVATE, Shared, told
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import AT_ONCE, Chosen, Workspace
@@ -41,10 +41,12 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
     def of_model(key: str) -> Chosen:
         return workspace.picture_of(workspace.model(key))
 
-    def makers(chosen: Chosen, key: str | None) -> Any:
+    def makers(chosen: Chosen | None, key: str | None) -> Any:
         """The choices of what makes pictures of ``chosen``; ``key`` stays where it can."""
+        if chosen is None:
+            return gr.skip()
         known = [(title, method) for method, title in AT_ONCE.items()]
-        known += [(model.title, model.key) for model in workspace.of_picture(picked(chosen))]
+        known += [(model.title, model.key) for model in workspace.of_picture(chosen)]
         keys = [value for _, value in known]
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
@@ -54,8 +56,14 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
     def models() -> Any:
         return gr.update(choices=[(model.title, model.key) for model in workspace.models()], value=None)
 
-    def greeted(owner: str) -> str:
-        return owner or secrets.token_hex(16)
+    last: dict[str, Chosen] = {}  # what each owner chose last: a page that is loaded again goes on with it
+
+    def greeted(owner: str) -> tuple[str, Chosen | None]:
+        return owner or secrets.token_hex(16), last.get(owner)
+
+    def remember(owner: str, chosen: Chosen | None) -> None:
+        if chosen is not None:
+            last[owner] = chosen
 
     with gr.Blocks(title="SinGAN studio", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         owner = gr.BrowserState("", storage_key="singan-studio", secret="singan-studio")
@@ -104,7 +112,8 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         made_by.input(lambda number: number + 1, ready, ready, **PRIVATE)
         size.release(lambda number: number + 1, ready, ready, **PRIVATE)
         made_by.focus(told(makers), [chosen, made_by], made_by, **PRIVATE)
-        page.load(greeted, owner, owner, **PRIVATE)
+        ready.change(remember, [owner, chosen], None, show_progress="hidden", **PRIVATE)
+        follow(page.load(greeted, owner, [owner, chosen], **PRIVATE))
         page.load(models, None, trained, **PRIVATE)
         trained.focus(models, None, trained, **PRIVATE)
     return page

@@ -98,7 +98,7 @@ class Trainings:
         task, command, small = PURPOSES[purpose]
         for name in FILES:
             if name in options and options[name] not in options_of(ModelOptions)[name].choices:
-                raise ValueError(f"`{name}` must be one of {', '.join(options_of(ModelOptions)[name].choices)}")
+                raise ValueError(f"`{name}` can't name a file here: leave it out")
         asked = ModelOptions.for_task(TASKS[task.name], checked(ModelOptions, options))
         name = layout.stem(chosen.file.name)
         place = layout.trained_for_animation(self.out, name, asked.scale_factor, asked.label)

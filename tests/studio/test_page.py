@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.studio.browser import MISSING, ROOT, Browser, served, until
 
-pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.xdist_group("studio")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 MOUNTAINS = 4  # its place among the examples
 TINY = {"max_size": "48", "niter": "30", "nfc": "8", "min_nfc": "8"}
 
@@ -100,11 +100,12 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
         field.clear()
         field.send_keys(value + "\t")
     browser.click("#train")
-    until(lambda: "training" in browser.text("#training-status"))
+    until(lambda: browser.all(".progress[data-state=training]"))
     browser.open(address)
     browser.tab("Train")
-    until(lambda: browser.all("#training-status progress"))
-    until(lambda: "done" in browser.text("#training-status"), 120)
+    until(lambda: browser.all(".progress[data-state=training]"))
+    assert "mountains" in browser.text("#chosen")
+    until(lambda: browser.all(".progress[data-state=done]"), 120)
     until(lambda: len(browser.all("#scales img")) >= 4)
     if folder := os.environ.get("SINGAN_SCREENSHOTS"):
         browser.driver.save_screenshot(str(Path(folder) / "trained.png"))

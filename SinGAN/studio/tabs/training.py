@@ -11,7 +11,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import Option, options_of
 from SinGAN.runs.progress import duration
 from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, picked, told
-from SinGAN.studio.trainings import PRESETS, PURPOSES, RUNNING, Training
+from SinGAN.studio.trainings import DONE, PRESETS, PURPOSES, RUNNING, Training
 from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
@@ -125,6 +125,8 @@ def asked_for(values: Sequence[Any]) -> dict[str, Any]:
 def status(training: Training) -> str:
     """How far ``training`` is, as HTML."""
     left = f", {duration(training.seconds_left)} left" if training.state == RUNNING and training.seconds_left else ""
+    if training.state == DONE:
+        left = ": choose it on the left, under \u201cMade by\u201d"
     words, share = f"{training.title}: {training.state}{left}", f"{training.share:.4f}"
     return (
         f'<div class="progress" data-state="{training.state}"><progress max="1" value="{share}"></progress>'

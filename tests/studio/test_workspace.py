@@ -1,0 +1,77 @@
+"""The pictures and models of the page."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import SinGAN
+from SinGAN.options.tasks import ANIMATION
+from SinGAN.studio import workspace
+from SinGAN.studio.workspace import AT_ONCE, Chosen
+from tests import workspace as scripts
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> workspace.Workspace:
+    scripts.Workspace(tmp_path)
+    return workspace.Workspace(tmp_path / "out", tmp_path / "in")
+
+
+def test_an_upload_is_named_by_its_content(place: workspace.Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "..photo; rm -rf.webp"
+    Image.new("RGB", (30, 20), "red").save(upload)
+    chosen = place.take(upload)
+    assert chosen.file.parent == place.pictures
+    assert chosen.file.name.startswith("picture_")
+    assert "photo" not in chosen.file.name
+    assert place.take(upload) == chosen
+    with Image.open(chosen.file) as kept:
+        assert kept.size == (30, 20)
+
+
+def test_large_uploads_are_refused(place: workspace.Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "PIXELS", 500)
+    upload = tmp_path / "x.png"
+    Image.new("RGB", (30, 20)).save(upload)
+    with pytest.raises(ValueError, match="30 x 20 pixels"):
+        place.take(upload)
+    monkeypatch.setattr(workspace, "BYTES", 10)
+    with pytest.raises(ValueError, match="larger than"):
+        place.take(upload)
+    assert not place.pictures.exists()
+
+
+def test_an_upload_that_is_no_picture_is_refused(place: workspace.Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "x.png"
+    upload.write_text("not a picture")
+    with pytest.raises(ValueError, match="none of PNG"):
+        place.take(upload)
+    assert not place.pictures.exists()
+
+
+def test_examples_are_named_by_the_page_alone(place: workspace.Workspace) -> None:
+    assert place.example("x.png") == Chosen(place.inputs / "x.png", "x")
+    with pytest.raises(ValueError, match="no example"):
+        place.example("../out/secret.png")
+
+
+def test_models_are_listed_and_used(place: workspace.Workspace, tmp_path: Path) -> None:
+    assert [model for model in place.models() if model.folder.is_relative_to(place.out)] == []
+    scripts.Workspace(tmp_path).train()
+    (found,) = (model for model in place.models() if model.folder.is_relative_to(place.out))
+    assert found.title.startswith("trained: x, 24 x 18")
+    assert place.of_picture(place.example("x.png")) == [found]
+    assert place.of_picture(place.example("x.png"), ANIMATION.name) == []
+    assert place.picture_of(found) == place.example("x.png")
+    assert isinstance(place.maker(place.example("x.png"), found.key), type(SinGAN.load(found.folder)))
+    (place.inputs / "x.png").unlink()
+    rest = place.picture_of(found)  # the picture at the finest scale
+    with Image.open(rest.file) as kept:
+        assert kept.size == (24, 18)
+
+
+@pytest.mark.parametrize("key", ["", "TrainedModels/../../x", "/etc/passwd", *AT_ONCE])
+def test_what_names_no_model_is_refused(place: workspace.Workspace, key: str) -> None:
+    with pytest.raises(ValueError, match="choose"):
+        place.trained(key)
