@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from SinGAN.library.model import Model
     from SinGAN.library.train import load, train
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["EngineSettings", "InstantModel", "Model", "__version__", "instant", "load", "train"]
 
 _HOMES = {
