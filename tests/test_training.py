@@ -167,6 +167,7 @@ def test_two_trainings_with_one_seed_give_the_same_bits(pyramid: Pyramid[Trained
     assert not torch.equal(other.scales[0].z_rec, pyramid.scales[0].z_rec)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_reconstruction_error_and_z_rec_gives_the_image_back(rng: torch.Generator) -> None:
     image = (stripes() + 0.25 * torch.randn(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))).clamp(-1, 1)
     plan = plan_scales(24, 32, PyramidConfig(min_size=12, max_size=32, scale_factor=0.5))

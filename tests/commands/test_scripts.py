@@ -283,6 +283,7 @@ def test_a_full_disk(workspace: Workspace, tmp_path: Path) -> None:
     assert not workspace.out.exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_whole_scales(workspace: Workspace) -> None:
     command = [sys.executable, "main_train.py", *workspace.flags("x.png"), *SMALL, "--niter", "50"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

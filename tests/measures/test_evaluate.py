@@ -244,6 +244,7 @@ def lpips_cache(folder: Path) -> None:
         torch.save(content, weights.cached(url))
 
 
+@pytest.mark.slow
 def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: Path) -> None:
     lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
     (row,) = rows(evaluate(trained))

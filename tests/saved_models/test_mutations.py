@@ -237,6 +237,7 @@ def test_many_changed_checkpoints(unfinished: Path, tmp_path: Path) -> None:
     print(try_checkpoints(5000, 2, unfinished, tmp_path))
 
 
+@pytest.mark.slow
 def test_foreign_content_under_a_valid_hash_is_a_value_error(whole: Path, unfinished: Path, tmp_path: Path) -> None:
     """As in a model of an older version, which has no hashes, or from someone who makes them anew."""
     dice = random.Random(3)

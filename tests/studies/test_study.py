@@ -101,6 +101,7 @@ def table(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whole_plots")
 def test_combinations_are_trained_once_measured_and_shown(workspace: Workspace, capsys: Capture) -> None:
     vary = ["--vary", "alpha=0,10", "--vary", "no_residual=False,True", "--jobs", "2", "--gen_start_scale", "1"]

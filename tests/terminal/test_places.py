@@ -26,6 +26,7 @@ def start(
     return subprocess.run(command, capture_output=True, env=kept, check=False)
 
 
+@pytest.mark.slow
 def test_a_notebooks_plots_do_not_matter(tmp_path: Path) -> None:
     """And its terminal shows ASCII only, while the picture's name has other letters; the user has no folder."""
     workspace = Workspace(tmp_path)
