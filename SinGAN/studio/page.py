@@ -58,8 +58,11 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
 
     last: dict[str, Chosen] = {}  # what each owner chose last: a page that is loaded again goes on with it
 
-    def greeted(owner: str) -> tuple[str, Chosen | None]:
-        return owner or secrets.token_hex(16), last.get(owner)
+    def greeted(owner: str) -> tuple[str, Any]:
+        return owner or secrets.token_hex(16), last.get(owner, gr.skip())
+
+    def another(number: int, chosen: Chosen | None) -> Any:
+        return gr.skip() if chosen is None else number + 1
 
     def remember(owner: str, chosen: Chosen | None) -> None:
         if chosen is not None:
@@ -104,13 +107,13 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
             """After ``event``, which chose a picture: say so, offer what can make more of it, and tell the tabs."""
             said = event.success(named, chosen, line, **PRIVATE)
             offered = said.success(told(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
-            offered.success(lambda number: number + 1, ready, ready, **PRIVATE)
+            offered.success(another, [ready, chosen], ready, **PRIVATE)
 
         follow(upload.upload(told(take), upload, chosen, **PRIVATE))
         follow(examples.select(told(example), None, chosen, **PRIVATE))
         follow(trained.input(told(of_model), trained, chosen, **PRIVATE), trained)
-        made_by.input(lambda number: number + 1, ready, ready, **PRIVATE)
-        size.release(lambda number: number + 1, ready, ready, **PRIVATE)
+        made_by.input(another, [ready, chosen], ready, **PRIVATE)
+        size.release(another, [ready, chosen], ready, **PRIVATE)
         made_by.focus(told(makers), [chosen, made_by], made_by, **PRIVATE)
         ready.change(remember, [owner, chosen], None, show_progress="hidden", **PRIVATE)
         follow(page.load(greeted, owner, [owner, chosen], **PRIVATE))

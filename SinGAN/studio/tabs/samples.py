@@ -49,7 +49,7 @@ def build(shared: Shared) -> None:
         with gr.Column(scale=2):
             with gr.Row():
                 count = gr.Slider(1, 12, value=4, step=1, label="How many", info="samples to draw")
-                start = scale_slider(0, "Start scale", "0 changes all; finer ones keep the layout")
+                start = scale_slider(0, "Start scale", "finer: nearer to the picture")
             with gr.Row():
                 wide = gr.Slider(0.5, 4, value=1, step=0.1, label="Width, in pictures")
                 high = gr.Slider(0.5, 4, value=1, step=0.1, label="Height, in pictures")
