@@ -146,5 +146,16 @@ class Browser:
         found = self.all(selector)
         return str(found[0].text) if found else ""
 
+    def source(self, selector: str) -> str:
+        """The address of the picture that ``selector`` names; "" where there is none."""
+        found = self.all(selector)
+        return str(found[0].get_attribute("src")) if found else ""
+
+    def choose(self, selector: str, words: str) -> None:
+        """Choose the first line that holds ``words`` in the list ``selector``."""
+        self.click(f"{selector} input")
+        lines = until(lambda: [line for line in self.all(f"{selector} ul[role=listbox] li") if words in line.text])
+        self.driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", lines[0])
+
     def close(self) -> None:
         self.driver.quit()

@@ -7,16 +7,23 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import animation
+import main_train
 from tests.studio.browser import MISSING, ROOT, Browser, served, until
+from tests.workspace import SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
-MOUNTAINS = 4  # its place among the examples
+BROOK, MOUNTAINS = 1, 4  # their places among the examples
 TINY = {"max_size": "48", "niter": "30", "nfc": "8", "min_nfc": "8"}
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("studio")) as found:
+    folder = tmp_path_factory.mktemp("studio")
+    flags = ["--input_dir", str(ROOT / "Input" / "Images"), "--out", str(folder / "Output"), *SMALL, "--max_size", "48"]
+    main_train.main(["brook.png", *flags, "--num_samples", "1"])
+    animation.main(["brook.png", *flags, "--num_frames", "2", "--animation_start_scale", "0"])
+    with served(folder) as found:
         yield found
 
 
@@ -109,3 +116,43 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
     until(lambda: len(browser.all("#scales img")) >= 4)
     if folder := os.environ.get("SINGAN_SCREENSHOTS"):
         browser.driver.save_screenshot(str(Path(folder) / "trained.png"))
+
+
+def test_a_trained_model_is_used(browser: Browser) -> None:
+    browser.example(BROOK)
+    until(lambda: "brook" in browser.text("#chosen"))
+    browser.choose("#made-by", "trained: brook")
+    until(lambda: "pictures in" in browser.text("#samples-line"))
+    before = browser.text("#samples-line")
+    browser.click("#make-samples")
+    until(lambda: browser.text("#samples-line") not in ("", before))
+    browser.tab("Enlarge")
+    browser.click("#make-enlarged")
+    until(lambda: len(browser.all("#enlarged img")) == 2)
+    browser.tab("Animate")
+    until(
+        lambda: (
+            "moves: brook" in browser.driver.find_element("css selector", "#moving-model input").get_property("value")
+        )
+    )
+    browser.click("#make-animation")
+    until(lambda: ".gif" in browser.source("#animation img"))
+
+
+def test_what_needs_no_model(browser: Browser) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    until(lambda: "mountains" in browser.text("#chosen"))
+    for title, button, result, count in (
+        ("Retarget", "#make-retarget", "#retargeted img", 2),
+        ("Tile", "#make-tile", "#tiles img", 2),
+        ("Compare", "#make-compare", "#compared img", 2),
+    ):
+        browser.tab(title)
+        browser.click(button)
+        until(lambda result=result, count=count: len(browser.all(result)) == count)
+    browser.tab("Inpaint")
+    until(lambda: browser.driver.execute_script("return !!document.getElementById('mask-canvas').real"))
+    browser.drag("mask-canvas", (0.4, 0.3), (0.5, 0.4))
+    browser.click("#make-inpaint")
+    until(lambda: len(browser.all("#inpainted img")) == 2)

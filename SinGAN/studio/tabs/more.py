@@ -44,7 +44,7 @@ def enlarge(shared: Shared) -> None:
         factor = gr.Slider(1.5, 8, value=4, step=0.5, label="Times")
         rounds = gr.Slider(0, 20, value=10, step=1, label="Rounds that keep it near to the picture")
         seed = seed_field()
-    make, line = gr.Button("Enlarge", variant="primary"), gr.Markdown()
+    make, line = gr.Button("Enlarge", variant="primary", elem_id="make-enlarged"), gr.Markdown()
     slider = gr.ImageSlider(
         label="Bicubic, and with the model's detail", interactive=False, format="png", elem_classes="large",
         buttons=BUTTONS, elem_id="enlarged",
