@@ -25,11 +25,20 @@ os.environ["OMP_NUM_THREADS"] = "1"  # the same for the scripts that tests start
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", type=Path, default=HERE / "golden", help="folder of the reference numbers")
+    parser.addoption(
+        "--golden_translation", type=Path, default=HERE / "golden_translation", help="the same for paired translation"
+    )
 
 
 @pytest.fixture(scope="session")
 def golden(request: pytest.FixtureRequest) -> Path:
     folder: Path = request.config.getoption("--golden")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def golden_translation(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.config.getoption("--golden_translation")
     return folder.resolve()
 
 

@@ -4,7 +4,7 @@ Texture: Gram matrices (Gatys et al. 2015). Perceptual: the features themselves 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,41 +19,56 @@ PERCEPTUAL = 1  # of these: relu2_2, as Johnson et al. for super resolution
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which of the VGGs is used, up to where, and what of it is compared."""
+
+    url_of: str = "VGG16_Weights"  # the name of its weights in torchvision
+    letter: str = "D"  # of its configuration there
+    entries: int = 13  # of the configuration: up to relu4_3
+    layers: Mapping[int, str] = field(default_factory=lambda: LAYERS)
+    normalises: bool = True  # pictures, by ImageNet's colours; else they are taken in [-1, 1]
+
+
+VGG16 = Plan()
+
+
 class VGG(Recomputable, nn.Sequential):
-    """VGG16 (Simonyan and Zisserman 2014) up to relu4_3, frozen; torchvision's names after ``features.``."""
+    """A VGG (Simonyan and Zisserman 2014), frozen; torchvision's names after ``features.``."""
 
     average: Tensor  # (3, 1, 1), as the next
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan = VGG16) -> None:
         from torchvision.models.vgg import cfgs, make_layers  # two seconds that only these losses need
 
-        super().__init__(*map(with_own_convolution, make_layers(cfgs["D"][:13])))
+        super().__init__(*map(with_own_convolution, make_layers(cfgs[plan.letter][: plan.entries])))
+        self.plan = plan
         for name, values in (("average", MEAN), ("deviation", DEVIATION)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
         self.eval().requires_grad_(False)
 
     @classmethod
-    def of(cls, state: Mapping[str, Tensor]) -> "VGG":
+    def of(cls, state: Mapping[str, Tensor], plan: Plan = VGG16) -> "VGG":
         """The net with the weights ``state``, which ``trained`` gives."""
-        net = cls()
+        net = cls(plan)
         net.load_state_dict(state)
         return net
 
     def compute(self, image: Tensor) -> list[Tensor]:
-        """The activations (B, F, h, w) of ``LAYERS`` for an image (B, C, H, W) in [-1, 1].
+        """The activations (B, F, h, w) of the plan's layers for an image (B, C, H, W) in [-1, 1].
 
         A grey image counts as RGB of equal channels, of RGBA only the colours count. Layers that a
         small image has no pixel for are left out.
         """
         colours = image[:, :3] if image.shape[1] >= 3 else image.expand(-1, 3, -1, -1)
-        x = ((colours + 1) / 2 - self.average) / self.deviation
+        x = ((colours + 1) / 2 - self.average) / self.deviation if self.plan.normalises else colours
         activations = []
         for index, layer in enumerate(self):
             if isinstance(layer, nn.MaxPool2d) and min(x.shape[-2:]) < 2:
                 break
             x = layer(x)
-            if index in LAYERS:
+            if index in self.plan.layers:
                 activations.append(x)
         return activations
 
@@ -63,18 +78,19 @@ def with_own_convolution(layer: nn.Module) -> nn.Module:
     return Conv2d(layer.in_channels, layer.out_channels, 3, padding=1) if isinstance(layer, nn.Conv2d) else layer
 
 
-def trained(file: Path | None) -> dict[str, Tensor]:
+def trained(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
     """The weights of ``VGG`` in ``file``, or torchvision's ``IMAGENET1K_V1``, downloaded once.
 
     Raises:
         FileNotFoundError: there is no such file, or it can't be downloaded.
         ValueError: it lacks a layer, or has one of another shape.
     """
-    from torchvision.models import VGG16_Weights
+    from torchvision import models
 
-    source = weights.fetch(VGG16_Weights.IMAGENET1K_V1.url) if file is None else weights.existing(file, "vgg_weights")
+    url = getattr(models, plan.url_of).IMAGENET1K_V1.url
+    source = weights.fetch(url) if file is None else weights.existing(file, "vgg_weights")
     state = {name.removeprefix("features."): value for name, value in weights.read(source).items()}
-    net = VGG()
+    net = VGG(plan)
     weights.fill(net, state, source)
     return net.state_dict()
 

@@ -14,7 +14,7 @@ from SinGAN.models import Backbone, Discriminator, NetConfig
 class ConditionalCritic(Discriminator):
     """D_n that sees the previous scale's image in a second stream of layers (SESAME, Ntavelis et al. 2020).
 
-    The features of the second stream multiply those of the image.
+    One map, the sum of the second stream's channels, weighs all features of the image, as the authors' code has it.
     """
 
     def __init__(self, config: NetConfig) -> None:
@@ -24,7 +24,7 @@ class ConditionalCritic(Discriminator):
     def forward(self, critic_input: Tensor) -> Tensor:
         """The scores (B, 1, H - 2 m, W - 2 m) of ``critic_input`` (B, 2 C, H, W), in its precision."""
         image, previous = critic_input.chunk(2, dim=1)
-        features = self.features(image) * (1 + self.stream.features(previous))
+        features = self.features(image) * (1 + self.stream.features(previous).sum(dim=1, keepdim=True))
         scores: Tensor = self.tail(features)
         return scores.to(critic_input)
 

@@ -56,7 +56,7 @@ def test_the_loss_is_the_mean_of_the_critics() -> None:
     assert weighted_penalty(critic, image, other, mix, 0.1).item() == pytest.approx(0.1 * sum(slopes) / 3, rel=1e-5)
 
 
-def test_a_map_multiplies_the_features_and_none_leaves_them() -> None:
+def test_one_map_weighs_all_features_and_none_leaves_them() -> None:
     critic, image = ConditionalCritic(CONDITIONAL).eval(), torch.rand(1, 3, 20, 24)
     plain = build_critic(TINY_NET).eval()
     plain.load_state_dict({k: v for k, v in critic.state_dict().items() if not k.startswith("stream")})
@@ -70,7 +70,8 @@ def test_a_map_multiplies_the_features_and_none_leaves_them() -> None:
             if name.endswith("bias"):
                 value.zero_()
     torch.testing.assert_close(critic(critic.critic_input(image, nothing)), plain(image))
-    features = plain.features(image) * (1 + critic.stream.features(shown[:, 3:]))
+    weights = critic.stream.features(shown[:, 3:]).sum(dim=1, keepdim=True)  # one map for all features
+    features = plain.features(image) * (1 + weights)
     torch.testing.assert_close(critic(shown), plain.tail(features))
     assert not torch.allclose(critic(shown), plain(image))
 

@@ -1,0 +1,159 @@
+"""The critics of pairs: of patches, of pixels, several at halved sizes, SESAME's; with the originals' names."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from Pix2Pix.layers import Layers
+
+CRITICS = ("patch", "pixel", "multiscale", "sesame", "none")
+ALSO_CALLED = {"basic": "patch", "n_layers": "patch", "sesam": "sesame"}
+WIDEST = 8  # times the filters of the first layer
+
+
+@dataclass(frozen=True)
+class CriticConfig:
+    """The shape of a critic of pairs."""
+
+    kind: str = "patch"  # of ``CRITICS``
+    inputs: tuple[int, int] = (3, 3)  # channels of a, and of b
+    filters: int = 64
+    depth: int = 3  # layers of a patch critic
+    count: int = 2  # critics of ``multiscale`` and ``sesame``
+    norm: str = "batch"
+
+    @property
+    def smallest(self) -> int:
+        """The smallest side of a picture that gives each critic a score."""
+        if self.kind == "pixel":
+            return 1
+        # scores of n pixels: n // 2^depth - 2 of a patch critic, one layer of stride 1 less for SESAME's
+        strides = self.depth - (self.kind == "sesame")
+        several = self.count if self.kind in ("multiscale", "sesame") else 1
+        return int(3 * 2 ** (strides + several - 1))
+
+    def build(self) -> nn.Module:
+        """The critic, with weights as PyTorch makes them: ``forward(a, b)`` gives a list of maps of scores."""
+        kinds = {"patch": Patch, "pixel": Pixel, "multiscale": Multiscale, "sesame": Sesame}
+        return kinds[self.kind](self)
+
+
+def patch_layers(config: CriticConfig) -> list[nn.Module]:
+    """The layers of a patch critic of a and b joined."""
+    layers, width = Layers(config.norm), config.filters
+    parts: list[nn.Module] = [layers.conv(sum(config.inputs), width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for index in range(1, config.depth + 1):
+        wide = config.filters * min(2**index, WIDEST)
+        stride = 2 if index < config.depth else 1
+        parts += [layers.conv(width, wide, 4, stride, 1, bias=layers.inner_bias), layers.normalise(wide)]
+        parts += [nn.LeakyReLU(0.2)]
+        width = wide
+    return [*parts, layers.conv(width, 1, 4, 1, 1)]
+
+
+class Patch(nn.Module):
+    """A critic that scores overlapping patches of a pair."""
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.model = nn.Sequential(*patch_layers(config))
+
+    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
+        return [self.model(torch.cat([a, b], dim=1))]
+
+
+class Pixel(nn.Module):
+    """A critic that scores each pixel of a pair by itself."""
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        layers, width = Layers(config.norm), config.filters
+        self.net = nn.Sequential(
+            layers.conv(sum(config.inputs), width, 1),
+            nn.LeakyReLU(0.2),
+            layers.conv(width, 2 * width, 1, bias=layers.inner_bias),
+            layers.normalise(2 * width),
+            nn.LeakyReLU(0.2),
+            layers.conv(2 * width, 1, 1, bias=layers.inner_bias),
+        )
+
+    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """The scores (B, 1, H, W) of the pairs ``a``, ``b`` (B, C, H, W)."""
+        return [self.net(torch.cat([a, b], dim=1))]
+
+
+def halved(image: Tensor) -> Tensor:
+    """``image`` (B, C, H, W) at half its size: means of 3 x 3 pixels, of which only those inside count."""
+    return F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
+
+
+class Multiscale(nn.Module):
+    """Patch critics with weights of their own, each on half the size of the one before (Wang et al. 2018)."""
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.count = config.count
+        for index in range(config.count):
+            self.add_module(f"layer{index}", nn.Sequential(*patch_layers(config)))
+
+    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """The scores (B, 1, h, w) of the pairs at each size, the full one first."""
+        joined, scores = torch.cat([a, b], dim=1), []
+        for index in reversed(range(self.count)):  # the last one sees the full size
+            scores.append(self.get_submodule(f"layer{index}")(joined))
+            joined = halved(joined)
+        return scores
+
+
+class SesameCritic(nn.Module):
+    """A critic in which one map of a's stream weighs the features of b's (Ntavelis et al. 2020, Sect. 3.2)."""
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.sem_sequence, self.img_sequence = (
+            nn.Sequential(*self.stream(channels, config)) for channels in config.inputs
+        )
+        widest = min(config.filters * 2 ** (config.depth - 1), 512)
+        self.img_sequence.append(nn.Sequential(nn.Conv2d(widest, 1, 4, 1, 1)))
+
+    @staticmethod
+    def stream(channels: int, config: CriticConfig) -> list[nn.Module]:
+        """The layers of one stream."""
+        width = config.filters
+        parts = [nn.Sequential(nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))]
+        for index in range(1, config.depth):
+            wide, stride = min(config.filters * 2**index, 512), 2 if index < config.depth - 1 else 1
+            normed = nn.Sequential(nn.Conv2d(width, wide, 4, stride, 1, bias=False), nn.InstanceNorm2d(wide))
+            parts.append(nn.Sequential(normed, nn.LeakyReLU(0.2)))
+            width = wide
+        return list(parts)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
+        *streams, last = self.img_sequence
+        seen, image = self.sem_sequence(a), b
+        for layer in streams:
+            image = layer(image)
+        scores: Tensor = last(image * (1 + seen.sum(dim=1, keepdim=True)))
+        return scores
+
+
+class Sesame(nn.Module):
+    """SESAME critics, each on half the size of the one before."""
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.count = config.count
+        for index in range(config.count):
+            self.add_module(f"discriminator_{index}", SesameCritic(config))
+
+    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
+        """The scores (B, 1, h, w) of the pairs at each size, the full one first."""
+        scores = []
+        for index in range(self.count):
+            scores.append(self.get_submodule(f"discriminator_{index}")(a, b))
+            a, b = halved(a), halved(b)
+        return scores

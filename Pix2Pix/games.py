@@ -1,0 +1,61 @@
+"""The games between generator and critic, the gradient penalty, and the rate of each epoch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from SinGAN.losses.gan import GAN_MODES, AdversarialLoss, Loss
+
+ALSO_CALLED = {"original": "vanilla", "ls": "lsgan", "w": "wgan-gp", "wgangp": "wgan-gp"}
+Scores = Sequence[Tensor]
+"""The maps of scores of all critics, (B, 1, h, w) each."""
+
+
+def doubled(loss: Loss) -> Loss:
+    """Twice ``loss``."""
+    return lambda scores: 2 * loss(scores)
+
+
+_HALVES = GAN_MODES["lsgan"]
+GAMES: dict[str, AdversarialLoss] = {
+    **GAN_MODES,
+    # whole squares, as pix2pix has them, where SinGAN has half of each
+    "lsgan": replace(
+        _HALVES, real=doubled(_HALVES.real), fake=doubled(_HALVES.fake), generator=doubled(_HALVES.generator)
+    ),
+}
+"""The losses of each game by name."""
+
+
+def mean_loss(loss: Loss, scores: Scores) -> Tensor:
+    """The mean of ``loss`` over all critics."""
+    return torch.stack([loss(each) for each in scores]).mean()
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor, Tensor], Scores], a: Tensor, b: Tensor, fake: Tensor, mix: Tensor
+) -> Tensor:
+    """The samples' mean of (|slope| - 1)^2 between the pairs (a, b) and (a, fake) (Gulrajani et al. 2017).
+
+    ``mix`` (B,) says where between them, for each sample. A slope's norm is over all channels and pixels of both.
+    """
+    share = mix[:, None, None, None]
+    between = share * torch.cat([a, b], dim=1) + (1 - share) * torch.cat([a, fake], dim=1)
+    between.requires_grad_()
+    scores = critic(between[:, : a.shape[1]], between[:, a.shape[1] :])
+    (slope,) = torch.autograd.grad(sum(each.sum() for each in scores), between, create_graph=True)  # type: ignore[arg-type]
+    excess: Tensor = slopes(slope) - 1
+    return excess.square().mean()
+
+
+def slopes(slope: Tensor) -> Tensor:
+    """The norms (B,) of ``slope`` (B, C, H, W)."""
+    norms: Tensor = (slope.flatten(1) + 1e-16).norm(2, dim=1)
+    return norms
+
+
+def rate(epoch: int, start: float, whole: int, falling: int) -> float:
+    """The learning rate of ``epoch``, counted from 1: ``start``, after ``whole`` ones falling for ``falling`` more."""
+    return start * (1 - max(0, epoch - whole) / (falling + 1))

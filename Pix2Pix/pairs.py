@@ -1,0 +1,252 @@
+"""Pairs of pictures: where they lie, in which order they are drawn, and how one is prepared."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from Pix2Pix import warp
+from SinGAN.pictures import images
+
+Levels = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float32]
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+AUGMENT = ("none", "tps")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+LETTERS = (("A", "B"), ("_A", "_B"), ("_label", "_img"))  # behind the phase, in names of folders
+LAYOUTS = (
+    "<dataroot>/<phase>/ with A and B side by side",
+    "<dataroot>/A/<phase>/ and <dataroot>/B/<phase>/",
+    "<dataroot>/<phase>A/ and <phase>B/ (also _A and _B, or _label and _img)",
+)
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of a pair."""
+
+    name: str  # its relative path without the extension
+    a: Path
+    b: Path | None  # None: A and B lie side by side in ``a``
+
+
+def natural(path: Path) -> list[tuple[bool, int, str]]:
+    """A key that puts 2 before 10."""
+    parts = re.split(r"([0-9]+)", path.as_posix())
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All picture files below ``folder``, in order."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(found, key=lambda path: natural(path.relative_to(folder)))
+
+
+def find_pairs(root: Path, phase: str) -> list[PairFiles]:
+    """The pairs of a data set's ``phase``, in order.
+
+    Raises:
+        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have one name.
+    """
+    if (root / phase).is_dir():
+        folder = root / phase
+        found = named(folder, ending="")
+        if found:
+            return [PairFiles(name, path, None) for name, path in found.items()]
+    folders = [(root / "A" / phase, root / "B" / phase)]
+    folders += [(root / f"{phase}{a}", root / f"{phase}{b}") for a, b in LETTERS]
+    for left, right in folders:
+        if left.is_dir() and right.is_dir():
+            return joined(left, right)
+    there = ", ".join(phases(root)) or "none"
+    raise ValueError(
+        f"no pictures of the phase {phase} in {root} (phases there: {there}): a data set is laid out as "
+        f"{'; or '.join(LAYOUTS)}"
+    )
+
+
+def phases(root: Path) -> list[str]:
+    """The phases that ``root`` seems to have."""
+    found = {path.name for path in (root / "A").glob("*") if path.is_dir()} if (root / "A").is_dir() else set()
+    for path in root.glob("*"):
+        if path.is_dir() and path.name not in ("A", "B"):
+            found.add(re.sub(r"(_?[AB]|_label|_img)$", "", path.name))
+    return sorted(found)
+
+
+def named(folder: Path, ending: str) -> dict[str, Path]:
+    """The pictures below ``folder`` by relative path without extension, and without a final ``ending``."""
+    result: dict[str, Path] = {}
+    for path in pictures_in(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = name.removesuffix(ending) if ending else name
+        if name in result:
+            raise ValueError(f"{result[name]} and {path} have one name: rename one, or leave it out")
+        result[name] = path
+    return result
+
+
+def joined(left: Path, right: Path) -> list[PairFiles]:
+    """The pairs of the pictures in two folders."""
+    ours, theirs = named(left, "_A"), named(right, "_B")
+    for name, path in {**ours, **theirs}.items():
+        if name not in theirs:
+            raise ValueError(f"{ours[name]} has no partner in {right}: add it, or leave it out")
+        if name not in ours:
+            raise ValueError(f"{path} has no partner in {left}: add it, or leave it out")
+    if not ours:
+        raise ValueError(f"no pictures in {left}")
+    return [PairFiles(name, path, theirs[name]) for name, path in ours.items()]
+
+
+def sides(pair: PairFiles) -> tuple[Levels, Levels]:
+    """A and B of ``pair`` as RGB levels (H, W, 3).
+
+    Raises:
+        ValueError: they have two sizes.
+    """
+    first = images.to_levels(images.read(pair.a, 3))
+    if pair.b is None:
+        middle = first.shape[1] // 2
+        return first[:, :middle], first[:, middle:]
+    second = images.to_levels(images.read(pair.b, 3))
+    if first.shape != second.shape:
+        raise ValueError(
+            f"{pair.a} has {first.shape[1]} x {first.shape[0]} pixels, {pair.b} {second.shape[1]} x {second.shape[0]}: "
+            "both sides must have one size"
+        )
+    return first, second
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a pair becomes what the nets see."""
+
+    preprocess: str = "resize_and_crop"
+    load_size: int = 286
+    crop_size: int = 256
+    mirror: bool = True
+    label_maps: bool = False  # a holds labels: no colours between two of them
+    augment: str = "none"
+    inputs: int = 3  # channels of a, and of b
+    outputs: int = 3
+    multiple: int = 256  # both sides become multiples of it, where nothing is cropped
+    swapped: bool = False  # the direction is B to A
+
+    def for_test(self) -> "Preparation":
+        """The same without chance."""
+        return replace(self, load_size=self.crop_size, mirror=False, augment="none")
+
+    def check(self) -> None:
+        """Raise a ValueError where sizes don't fit each other or the net."""
+        crops = "crop" in self.preprocess
+        if crops and self.preprocess != "crop" and self.crop_size > self.load_size:
+            raise ValueError(f"`crop_size` {self.crop_size} is above `load_size` {self.load_size}: lower it")
+        if crops and self.crop_size % self.multiple:
+            near = self.next_multiple(self.crop_size)
+            raise ValueError(
+                f"`crop_size` {self.crop_size} is no multiple of {self.multiple}, as the net needs: {near} is the next"
+            )
+
+    def next_multiple(self, size: float) -> int:
+        """The multiple that is nearest to ``size``, at least one."""
+        return max(1, round(size / self.multiple)) * self.multiple
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width to which a picture is resized."""
+        if self.preprocess == "resize_and_crop":
+            return self.load_size, self.load_size
+        if self.preprocess.startswith("scale_width"):
+            height, width = int(max(self.load_size * height / width, self.crop_size)), self.load_size
+        if "crop" not in self.preprocess:
+            height, width = self.next_multiple(height), self.next_multiple(width)
+        return height, width
+
+    def __call__(self, a: Levels, b: Levels, rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """The input (C, H, W) and the wanted output (C', H, W), in [-1, 1], of the sides A and B of a pair.
+
+        Without ``rng`` nothing is left to chance.
+
+        Raises:
+            ValueError: the picture is smaller than the crop.
+        """
+        first, second = (b, a) if self.swapped else (a, b)
+        height, width = self.size(*first.shape[:2])
+        resample = Image.Resampling.NEAREST if self.label_maps else Image.Resampling.BICUBIC
+        x = self.resized(with_channels(first, self.inputs), height, width, resample)
+        y = self.resized(with_channels(second, self.outputs), height, width, Image.Resampling.BICUBIC)
+        if self.augment == "tps" and rng is not None:
+            moved = warp.moved_points(rng, height, width)
+            if moved is not None:
+                where = warp.sources(moved, height, width)
+                x = warp.warped(x, where, self.label_maps).astype(np.float32)
+                y = warp.warped(y, where).astype(np.float32)
+        window = self.window(height, width, rng)
+        flipped = self.mirror and rng is not None and rng.random() < 0.5
+        return self.tensor(x[window], flipped), self.tensor(y[window], flipped)
+
+    @staticmethod
+    def resized(levels: Levels, height: int, width: int, resample: Image.Resampling) -> Values:
+        """``levels`` (H, W, C) in another size, as numbers of 0 to 255."""
+        if levels.shape[:2] == (height, width):
+            return levels.astype(np.float32)
+        picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+        return np.asarray(picture.resize((width, height), resample), dtype=np.float32).reshape(height, width, -1)
+
+    def window(self, height: int, width: int, rng: np.random.Generator | None) -> tuple[slice, slice]:
+        """The part of a resized picture that is used."""
+        if "crop" not in self.preprocess:
+            return slice(0, height), slice(0, width)
+        if min(height, width) < self.crop_size:
+            raise ValueError(
+                f"a picture of {width} x {height} pixels is smaller than `crop_size` {self.crop_size}: lower that"
+            )
+        x, y = (0, 0) if rng is None else (int(rng.integers(0, n - self.crop_size + 1)) for n in (width, height))
+        return slice(y, y + self.crop_size), slice(x, x + self.crop_size)
+
+    @staticmethod
+    def tensor(values: Values, flipped: bool = False) -> Tensor:
+        """``values`` (H, W, C) of 0 to 255 as (C, H, W) in [-1, 1], mirrored where it is ``flipped``."""
+        turned = values[:, ::-1] if flipped else values
+        return ((torch.from_numpy(np.ascontiguousarray(turned)) / 255 - 0.5) / 0.5).permute(2, 0, 1).contiguous()
+
+
+def with_channels(levels: Levels, channels: int) -> Levels:
+    """RGB ``levels`` (H, W, 3) with 3 channels, or with 1: grey by BT.601, as Pillow's ``L``."""
+    return levels if channels == 3 else np.asarray(Image.fromarray(levels).convert("L"))[:, :, None]
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs that are drawn in epochs; what is drawn depends on the seed, the epoch and the place in it alone."""
+
+    files: Sequence[PairFiles]
+    preparation: Preparation
+    seed: int
+    epoch_size: int  # pairs in an epoch
+    in_order: bool = False
+
+    def order(self, epoch: int) -> list[int]:
+        """The pairs of ``epoch``, counted from 1: all, as often as needed, in a new order."""
+        count, rng = len(self.files), np.random.default_rng([self.seed, epoch])
+        rounds = range(-(-self.epoch_size // count))
+        places = [list(range(count)) if self.in_order else rng.permutation(count).tolist() for _ in rounds]
+        return [place for one in places for place in one][: self.epoch_size]
+
+    def draw(self, epoch: int, place: int, index: int) -> tuple[Tensor, Tensor]:
+        """The pair ``index``, prepared as it is at the ``place`` of ``epoch``."""
+        return self.preparation(*sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
+
+    def batches(self, epoch: int, size: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches (B, C, H, W) of ``epoch`` after the first ``done``; the last one may be smaller."""
+        order = self.order(epoch)
+        for start in range(done * size, len(order), size):
+            chosen = enumerate(order[start : start + size], start)
+            pairs = [self.draw(epoch, place, index) for place, index in chosen]
+            yield torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
