@@ -80,6 +80,14 @@ def test_the_package_knows_no_script_and_only_the_terminal_argparse(path: Path) 
     assert "argparse" not in names or room_of(name_of(path)) == "terminal"
 
 
+def test_translation_stands_on_singan_and_never_the_reverse() -> None:
+    for path in MODULES:
+        assert not any(name.startswith("Pix2Pix") for name in imported(path)), path
+    for path in (ROOT / "Pix2Pix").rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= LINES, path
+        assert not {name.split(".")[0] for name in imported(path)} & {"argparse", "sklearn", "tests"}, path
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_terminals_side_prints(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from SinGAN.storage import tensors
 from SinGAN.storage.files import whole_file
 from SinGAN.storage.hashes import digest
 
+Kind = TypeVar("Kind")
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint_before.pth"
 
 
@@ -42,10 +44,15 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` into ``folder``; the one before it is kept, too."""
+    write(folder, _as_dict(checkpoint))
+
+
+def write(folder: Path, content: dict[str, Any]) -> None:
+    """Write ``content``, made of tensors and plain values, as the newest checkpoint; the one before it is kept, too."""
     newest = folder / NEWEST
-    content = tensors.as_bytes(_as_dict(checkpoint))
+    packed = tensors.as_bytes({**content, "sha256": digest(content)})
     with whole_file(newest) as draft:
-        draft.write_bytes(content)
+        draft.write_bytes(packed)
         if newest.exists():
             newest.replace(folder / BEFORE)
 
@@ -68,15 +75,31 @@ def find(
         training: the digest of the training's manifest, which a checkpoint must have; None: of an older version.
         note: called with a line about each file that is damaged or no checkpoint.
     """
-    for path in existing(folder):
-        try:
-            checkpoint = _from_dict(_proven(tensors.load(path, device), path, training), path, tuple(losses))
-        except ValueError as error:
-            note(f"{error}: going on from what was kept before it")
-            continue
+    understood = partial(_from_dict, losses=tuple(losses))
+    for checkpoint in undamaged(folder, device, training, understood, note):
         if checkpoint.scale == scale:
             return checkpoint
     return None
+
+
+def undamaged(
+    folder: Path,
+    device: torch.device,
+    training: str | None,
+    understood: Callable[[dict[str, Any], Path], Kind],
+    note: Callable[[str], object],
+) -> Iterator[Kind]:
+    """The checkpoints of ``training`` in ``folder``, the newest first, each as ``understood`` makes it of its content.
+
+    ``understood`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
+    """
+    for path in existing(folder):
+        try:
+            found = understood(_proven(tensors.load(path, device), path, training), path)
+        except ValueError as error:
+            note(f"{error}: going on from what was kept before it")
+            continue
+        yield found
 
 
 def existing(folder: Path) -> Iterator[Path]:
@@ -91,12 +114,11 @@ def remove(folder: Path) -> None:
 
 
 def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The content of the file of ``checkpoint``, and the digest of it all."""
+    """The content of the file of ``checkpoint``."""
     state = {field.name: getattr(checkpoint.state, field.name) for field in fields(ScaleState)}
     others = {"scale": checkpoint.scale, "curves": checkpoint.curves, "losses": list(checkpoint.losses)}
     optional = {"base": checkpoint.base, "training": checkpoint.training}
-    content = {**state, **others, **{name: value for name, value in optional.items() if value is not None}}
-    return {**content, "sha256": digest(content)}
+    return {**state, **others, **{name: value for name, value in optional.items() if value is not None}}
 
 
 def _proven(values: object, path: Path, training: str | None) -> dict[str, Any]:

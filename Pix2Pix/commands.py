@@ -1,0 +1,125 @@
+"""The commands of paired translation: train, and test."""
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from Pix2Pix import record
+from Pix2Pix.layers import Layers
+from Pix2Pix.options import TestOptions, TrainOptions
+from Pix2Pix.request import files_of, request
+from Pix2Pix.testing import Translator, alone, averages, tested, write
+from Pix2Pix.training import Trainer
+from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
+from SinGAN.storage import layout
+from SinGAN.terminal.flags import Parser, add_options, values_of
+from SinGAN.terminal.script import script, with_flags
+
+GROUPS = ("data", "networks", "training", "test", "run")
+
+
+def parser_of(description: str, options: type) -> Parser:
+    """The parser of a command with ``options``."""
+    result = Parser(description)
+    for title in GROUPS:
+        result.add_argument_group(title)
+    add_options(result, options)
+    return result
+
+
+def model_name(options: TrainOptions) -> str:
+    """The name of the model: the one asked for, or the data set's."""
+    if options.name is not None:
+        return layout.stem(options.name + ".x", "name")
+    source = options.pair[0].stem if options.pair else Path(options.dataroot or "").resolve().stem
+    return layout.stem(source + ".x", "name")
+
+
+def train(argv: Sequence[str]) -> None:
+    """Train the model that ``argv`` asks for."""
+    args, given = parser_of("Learn to translate pictures from pairs of them.", TrainOptions).parse_given(argv)
+    options: TrainOptions = values_of(TrainOptions, args)
+    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    if options.engine == "compiled":
+        raise ValueError("`engine` compiled does not serve translation: leave it out")
+    settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
+    settings.check(device)
+    seed = random.SystemRandom().randrange(2**31) if options.manualSeed is None else options.manualSeed
+    asked, name = request(options, given, seed), model_name(options)
+    place = options.out / "checkpoints" / name
+    if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
+        print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
+    total = asked.epochs * asked.steps
+    with (
+        precision_of(options.precision, device),
+        tqdm(total=total, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar,
+    ):
+
+        def stepped(trainer: Trainer) -> None:
+            progress = trainer.progress
+            done = (progress.epoch - 1) * asked.steps + progress.step
+            if progress.rows:
+                values = progress.rows[-1].tolist()
+                shown = {one: f"{value:.3f}" for one, value in zip(trainer.names, values, strict=False)}
+                bar.set_postfix(shown, refresh=False)
+            bar.set_description_str(f"epoch {progress.epoch} of {asked.epochs}", refresh=False)
+            bar.update(done - bar.n)
+
+        trained = record.obtain(
+            place, name, asked, settings.choose(device), device,
+            overwrite=options.overwrite,
+            seed_matters="manualSeed" in given,
+            every=options.checkpoint_every,
+            save_freq=options.save_epoch_freq,
+            vgg_weights=options.vgg_weights,
+            note=lambda text: print(with_flags(text), flush=True),
+            stepped=stepped,
+        )  # fmt: skip
+    print(f"{'trained' if trained else 'there already'}: {place}")
+
+
+def test(argv: Sequence[str]) -> None:
+    """Translate the pictures that ``argv`` names, and tell how near they are to the true ones."""
+    args, _ = parser_of("Translate pictures with a trained model, and measure them.", TestOptions).parse_given(argv)
+    options: TestOptions = values_of(TestOptions, args)
+    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    if (options.dataroot is None) == (options.single is None):
+        raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
+    if options.name is None and options.dataroot is None:
+        raise ValueError("name the model: `name`")
+    name = layout.stem((options.name or Path(options.dataroot or "").resolve().stem) + ".x", "name")
+    place = (options.checkpoints_dir or options.out / "checkpoints") / name
+    seed = random.SystemRandom().randrange(2**31) if options.manualSeed is None else options.manualSeed
+    like = Layers("batch", "none" if options.no_dropout else "dropout", 0.5)
+    translator = Translator.load(
+        place, options.epoch, device, seed=seed, like=like, kind=options.netG, swapped=options.direction == "BtoA"
+    )
+    running = options.eval or options.statistics == "running"
+    if translator.batch_size > 1 and not running and translator.config.layers.norm == "batch":
+        print(
+            f"{place} was trained with batches of {translator.batch_size}, and never saw one picture by itself: "
+            "--statistics running takes the statistics of its training",
+            flush=True,
+        )
+    translator.set_up("running" if running else "batch", chance=not options.eval)
+    if options.single is not None:
+        results = alone(translator, options.single, options.num_samples, options.num_test)
+        phase = options.single.resolve().name
+    else:
+        files = files_of(options.dataroot or Path(), options.phase)[: options.num_test]
+        results, phase = tested(translator, files, options.num_samples), options.phase
+    target = (options.results_dir or options.out / "results") / name / f"{phase}_{options.epoch}"
+    with precision_of(options.precision, device):
+        rows = write(target, f"{name}, {phase}, epoch {options.epoch}", results)
+    print(f"random seed: {seed}\npictures: {target / 'index.html'}")
+    if rows:
+        l1, psnr, ssim, apart = averages(rows)
+        several = "" if options.num_samples == 1 else f", diversity {apart:.3f}"
+        print(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
+
+
+main_train, main_test = script(train), script(test)

@@ -1,0 +1,162 @@
+"""A translation model as a folder, named as pix2pix does: manifest, nets of kept epochs, losses, pictures."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import SinGAN
+from Pix2Pix.layers import Layers
+from Pix2Pix.nets import GeneratorConfig, config_of
+from Pix2Pix.options import ModelOptions
+from Pix2Pix.request import Request, as_dict, generator_of
+from SinGAN.storage.files import regular, whole_file
+from SinGAN.storage.hashes import digest
+from SinGAN.storage.tensors import load_weights, reading, save
+
+FILE = "manifest.json"
+LATEST = "latest"
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The data, the options and the circumstances that a model is trained from."""
+
+    name: str
+    options: Mapping[str, Any]  # those of ModelOptions, by name
+    seed: int
+    pairs: int  # their number
+    data: str  # SHA-256 over the pairs' names and bytes
+    one_pair: bool
+    engine: str
+    device: str
+    threads: int
+    versions: Mapping[str, str]
+    kind: str = "pix2pix"
+    checksum: str = field(default="", compare=False)  # of the rest, in its file
+
+    @classmethod
+    def of(cls, name: str, asked: Request, device: torch.device, engine: str) -> "Manifest":
+        """The manifest of the training that is ``asked`` for."""
+        versions = {"SinGAN": SinGAN.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
+        return cls(
+            name, as_dict(asked.options), asked.seed, len(asked.files), asked.content(), asked.one_pair, engine,
+            str(device), torch.get_num_threads(), versions,
+        )  # fmt: skip
+
+    @property
+    def model_options(self) -> ModelOptions:
+        """The options of the model."""
+        return ModelOptions(**self.options)
+
+    def digest(self) -> str:
+        """The SHA-256 of the content."""
+        return digest({name: value for name, value in asdict(self).items() if name != "checksum"})
+
+    def differences(self, asked: "Manifest", seed_matters: bool) -> list[str]:
+        """A phrase for each thing in which this model is not as ``asked``."""
+        found = [
+            f"`{name}` {self.options.get(name)} there, {value} asked"
+            for name, value in asked.options.items()
+            if self.options.get(name) != value
+        ]
+        if self.data != asked.data:
+            found.append("another data set")
+        if seed_matters and self.seed != asked.seed:
+            found.append(f"`seed` {self.seed} there, {asked.seed} asked")
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into ``folder``."""
+        with whole_file(folder / FILE) as draft:
+            content = {**asdict(self), "checksum": self.digest()}
+            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """The manifest in ``folder``.
+
+        Raises:
+            ValueError: there is none, or it is damaged.
+        """
+        path = folder / FILE
+        with reading(path):
+            found = cls(**json.loads(regular(path).read_text(encoding="utf-8")))
+            known = {entry: found.options[entry] for entry in ModelOptions.__dataclass_fields__}
+            ModelOptions(**known)
+            if found.digest() != found.checksum:
+                raise ValueError("its content is not what was written")
+        return found
+
+
+def net_file(folder: Path, epoch: str, net: str) -> Path:
+    """The file of a net, "G" or "D", as it was kept after ``epoch``."""
+    return folder / f"{epoch}_net_{net}.pth"
+
+
+def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
+    """Keep a net."""
+    save(net_file(folder, epoch, net), {name: value.cpu() for name, value in module.state_dict().items()})
+
+
+def load_generator(
+    folder: Path, epoch: str, like: Layers, kind: str | None = None
+) -> tuple[GeneratorConfig, nn.Module]:
+    """The generator in ``folder`` as it was kept after ``epoch``, ours or pix2pix's own.
+
+    Arguments:
+        folder: of the model.
+        epoch: "latest" or a number.
+        like: the randomness of a model without manifest, where its weights don't tell.
+        kind: of net, where it is to be another than the weights tell.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: its weights are of no such net.
+    """
+    path = net_file(folder, epoch, "G")
+    if not path.is_file():
+        kept = sorted(file.name.removesuffix("_net_G.pth") for file in folder.glob("*_net_G.pth"))
+        hint = f": there are {', '.join(kept)}" if kept else ": train it first"
+        raise FileNotFoundError(f"no model of epoch {epoch} in {folder}{hint}")
+    state = cleaned(load_weights(path))
+    with reading(path):
+        config = (
+            generator_of(Manifest.read(folder).model_options) if (folder / FILE).exists() else config_of(state, like)
+        )
+        if kind is not None and kind != config.kind:
+            raise ValueError(f"it is {config.kind}, not {kind}")
+        with torch.device("meta"):
+            wanted = config.build().state_dict()
+        check_fit(state, wanted)
+    net = config.build()
+    net.load_state_dict(state)
+    return config, net
+
+
+def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``state`` without what old versions of PyTorch and pix2pix put in."""
+    result = {name.removeprefix("module."): value for name, value in state.items()}
+    normed = {name.rpartition(".")[0] for name in result if name.endswith("running_mean")}
+    for name in normed:
+        if f"{name}.weight" not in result:  # an instance norm of before PyTorch 0.4
+            for buffer in BUFFERS:
+                result.pop(f"{name}.{buffer}", None)
+        elif f"{name}.num_batches_tracked" not in result:
+            result[f"{name}.num_batches_tracked"] = torch.tensor(0)
+    return result
+
+
+def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless ``state`` has the names and shapes that are ``wanted``."""
+    if differing := sorted(wanted.keys() ^ state.keys()):
+        raise ValueError(f"{differing[0]} is in one of the weights and the net only")
+    for name, value in wanted.items():
+        if value.shape != state[name].shape:
+            raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")

@@ -1,0 +1,132 @@
+"""The options of the translation commands: name, range, default and help, each once; names are pix2pix's."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from Pix2Pix import critics, games
+from Pix2Pix.layers import INITIAL, NORMS, STOCHASTIC
+from Pix2Pix.nets import NETS
+from Pix2Pix.pairs import AUGMENT, PREPROCESS
+from SinGAN.options.option import HUGE, option
+from SinGAN.options.run import RunOptions
+
+COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+DATA: dict[str, Any] = {"group": "data"}
+NET: dict[str, Any] = {"group": "networks"}
+TRAINING: dict[str, Any] = {"group": "training"}
+PRESETS: dict[str, dict[str, Any]] = {
+    "pix2pix": {},
+    "perceptual": {"lambda_L1": 0.0, "perceptual_weight": 10.0},
+    "stochastic": {"dropout": 0.95},
+    "adversarial_losses": {},
+}
+"""What ``model`` sets where it is not set by hand."""
+EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
+DIRECTIONS = ("AtoB", "BtoA")
+CRITIC_NAMES = (*critics.CRITICS, *critics.ALSO_CALLED)
+GAME_NAMES = (*games.GAMES, *games.ALSO_CALLED)
+
+
+def shared(name: str, default: Any = None) -> Any:
+    """The option ``name`` of SinGAN's commands, with another ``default`` where one is given."""
+    entry = next(entry for entry in fields(RunOptions) if entry.name == name)
+    return field(default=entry.default if default is None else default, metadata=entry.metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """What all translation commands take, as SinGAN's do."""
+
+    name: str | None = option(None, "of the model", unset="the data set's", **DATA)
+    out: Path = shared("out")
+    device: str | None = shared("device")
+    not_cuda: bool = shared("not_cuda")
+    manualSeed: int | None = shared("manualSeed")
+    overwrite: bool = shared("overwrite")
+    precision: str = shared("precision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The options that shape a model, and so stand in its manifest."""
+
+    direction: str = option("AtoB", "which side is the input", choices=DIRECTIONS, **DATA)
+    phase: str = option("train", "the sub-folder of the data set", **DATA)
+    input_nc: int = option(3, "channels of what the generator sees: grey or RGB", choices=(1, 3), **DATA)
+    output_nc: int = option(3, "channels of what it makes", choices=(1, 3), **DATA)
+    preprocess: str = option("resize_and_crop", "what is done to pictures", choices=PREPROCESS, **DATA)
+    load_size: int = option(286, "pixels to which they are resized", **COUNT, **DATA)
+    crop_size: int = option(256, "pixels of the part that is used", **COUNT, **DATA)
+    no_flip: bool = option(False, "no mirror images", **DATA)
+    label_maps: bool = option(False, "inputs hold labels: nothing between two colours is made", **DATA)
+    augment: str = option("none", "tps: thin-plate warps, of one pair the default", choices=AUGMENT, **DATA)
+    max_dataset_size: int | None = option(None, "use the first so many pairs", unset="all", **COUNT, **DATA)
+    serial_batches: bool = option(False, "take the pairs in order", **DATA)
+    netG: str = option("unet_256", f"the generator: {', '.join(NETS)}", choices=NETS, **NET)
+    ngf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    netD: str = option("patch", f"the critic: {', '.join(critics.CRITICS)}", choices=CRITIC_NAMES, **NET)
+    ndf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    n_layers_D: int = option(3, "layers of a critic of patches", least=1, most=8, **NET)
+    num_D: int = option(2, "critics of multiscale and sesame", least=1, most=8, **NET)
+    norm: str = option("batch", "of both nets; instance has no weights", choices=NORMS, **NET)
+    init_type: str = option("normal", "how first weights are drawn", choices=INITIAL, **NET)
+    init_gain: float = option(0.02, "their scale", above=0, **NET)
+    stochastic: str = option("dropout", "where randomness comes from, at test, too", choices=STOCHASTIC, **NET)
+    dropout: float | None = option(None, "share dropped with stochastic dropout", unset="0.5", least=0, below=1, **NET)
+    weight_noise: float | None = option(
+        None, "with stochastic weights: deviation, of each filter's RMS", unset="0.1", least=0, **NET
+    )
+    batch_size: int = option(1, "pairs in a step; the last batch of an epoch may be smaller", **COUNT, **TRAINING)
+    n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=HUGE, **TRAINING)
+    n_epochs_decay: int = option(100, "epochs while it falls to 0", least=0, most=HUGE, **TRAINING)
+    epoch_size: int | None = option(
+        None, "pairs drawn in an epoch", unset=f"all, of one pair {EPOCHS_OF_ONE_PAIR}", **COUNT, **TRAINING
+    )
+    lr: float = option(0.0002, "learning rate of both nets", above=0, **TRAINING)
+    beta1: float = option(0.5, "Adam's first beta", least=0, below=1, **TRAINING)
+    gan_mode: str = option("vanilla", f"adversarial loss: {', '.join(games.GAMES)}", choices=GAME_NAMES, **TRAINING)
+    lambda_grad: float | None = option(
+        None, "weight of the gradient penalty", unset="10 with wgan-gp, else 0", least=0, **TRAINING
+    )
+    lambda_L1: float = option(100.0, "weight of the absolute difference", least=0, **TRAINING)
+    perceptual_weight: float = option(0.0, "weight of the difference in VGG19's features", least=0, **TRAINING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(SharedOptions, ModelOptions):
+    """Training."""
+
+    dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
+    pair: tuple[Path, ...] = option((), "two files, A and B: learn from one pair", **DATA)
+    model: str = option("pix2pix", "a preset of flags", choices=tuple(PRESETS), **TRAINING)
+    no_dropout: bool = option(False, "pix2pix's word for --stochastic none", **NET)
+    vgg_weights: Path | None = option(None, "VGG19's weights", unset="torchvision's, downloaded once", **TRAINING)
+    engine: str = shared("engine")
+    checkpoint_every: float = shared("checkpoint_every", 300.0)
+    save_epoch_freq: int = option(5, "epochs between two kept models", **COUNT, **TRAINING)
+    continue_train: bool = option(False, "nothing: the same command goes on by itself", **TRAINING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(SharedOptions):
+    """Tests of a model."""
+
+    dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
+    single: Path | None = option(None, "a folder of inputs alone, without measures", unset="", **DATA)
+    phase: str = option("test", "the sub-folder of the data set", **DATA)
+    epoch: str = option(
+        "latest", "which kept model", group="test", pattern=r"latest|\d{1,6}", meant="latest or a number"
+    )
+    num_test: int | None = option(None, "only the first so many", unset="all", group="test", **COUNT)
+    num_samples: int = option(1, "pictures of each input", group="test", **COUNT)
+    eval: bool = option(False, "the norms' running values, and no randomness", group="test")
+    statistics: str = option(
+        "batch", "of batch norms: each picture's own (paper), or those of training", group="test",
+        choices=("batch", "running"),
+    )  # fmt: skip
+    checkpoints_dir: Path | None = option(None, "folder of the models", unset="Output/checkpoints", group="test")
+    results_dir: Path | None = option(None, "folder of the results", unset="Output/results", group="test")
+    netG: str | None = option(None, "of a model without manifest, where its weights don't tell", unset="", **NET)
+    direction: str = option("AtoB", "of a model without manifest", choices=DIRECTIONS, **DATA)
+    no_dropout: bool = option(False, "of a U-Net without manifest: it was trained without dropout", **NET)

@@ -1,0 +1,19 @@
+"""Translate pictures with a trained model, and measure them."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
+from SinGAN.terminal.script import quiet_interrupts
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+from Pix2Pix.commands import main_test
+
+main = main_test
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Learn to translate pictures from pairs of them."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
+from SinGAN.terminal.script import quiet_interrupts
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+from Pix2Pix.commands import main_train
+
+main = main_train
+
+if __name__ == "__main__":
+    main()
