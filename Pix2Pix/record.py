@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from Pix2Pix import folder as folders
-from Pix2Pix.pairs import sides
+from Pix2Pix.layouts import sides
 from Pix2Pix.request import Request
 from Pix2Pix.training import TIMES, Progress, Trainer
 from SinGAN.engines.engine import Engine

@@ -12,9 +12,10 @@ from torch import nn
 from Pix2Pix import critics, games
 from Pix2Pix.critics import CriticConfig
 from Pix2Pix.layers import Layers, draw_from, initialise
+from Pix2Pix.layouts import PairFiles, find_pairs, sides
 from Pix2Pix.nets import GeneratorConfig
 from Pix2Pix.options import EPOCHS_OF_ONE_PAIR, PRESETS, ModelOptions, TrainOptions
-from Pix2Pix.pairs import PairFiles, PairSet, Preparation, find_pairs, sides
+from Pix2Pix.pairs import PairSet, Preparation
 from Pix2Pix.perceptual import Perceptual
 from Pix2Pix.step import LossConfig, Nets
 from SinGAN.pictures import images

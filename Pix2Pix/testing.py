@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from Pix2Pix import folder as folders
 from Pix2Pix.layers import Layers, draw_from, random_layers
+from Pix2Pix.layouts import PairFiles, pictures_in, sides
 from Pix2Pix.nets import GeneratorConfig
-from Pix2Pix.pairs import PairFiles, Preparation, pictures_in, sides
+from Pix2Pix.pairs import Preparation
 from Pix2Pix.request import preparation_of
 from SIFID.metrics import diversity
 from SinGAN.pictures import images

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from Pix2Pix import games, warp
 from Pix2Pix.critics import CriticConfig, Patch, halved
 from Pix2Pix.layers import Dropout, Layers
+from Pix2Pix.layouts import PairFiles, sides
 from Pix2Pix.nets import GeneratorConfig, config_of
-from Pix2Pix.pairs import PairFiles, Preparation, sides
+from Pix2Pix.pairs import Preparation
 from Pix2Pix.perceptual import PLAN, Perceptual
 from Pix2Pix.step import LossConfig, Nets, train_step
 from SinGAN.losses.perceptual import VGG

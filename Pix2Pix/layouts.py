@@ -1,0 +1,116 @@
+"""Where the pairs of a data set lie: one of three layouts, told apart by what is there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from SinGAN.pictures import images
+
+Levels = npt.NDArray[np.uint8]
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
+LETTERS = (("A", "B"), ("_A", "_B"), ("_label", "_img"))  # behind the phase, in names of folders
+LAYOUTS = (
+    "<dataroot>/<phase>/ with A and B side by side",
+    "<dataroot>/A/<phase>/ and <dataroot>/B/<phase>/",
+    "<dataroot>/<phase>A/ and <phase>B/ (also _A and _B, or _label and _img)",
+)
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of a pair."""
+
+    name: str  # its relative path without the extension
+    a: Path
+    b: Path | None  # None: A and B lie side by side in ``a``
+
+
+def natural(path: Path) -> list[tuple[bool, int, str]]:
+    """A key that puts 2 before 10."""
+    parts = re.split(r"([0-9]+)", path.as_posix())
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All picture files below ``folder``, in order."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(found, key=lambda path: natural(path.relative_to(folder)))
+
+
+def find_pairs(root: Path, phase: str) -> list[PairFiles]:
+    """The pairs of a data set's ``phase``, in order.
+
+    Raises:
+        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have one name.
+    """
+    if (root / phase).is_dir():
+        folder = root / phase
+        found = named(folder, ending="")
+        if found:
+            return [PairFiles(name, path, None) for name, path in found.items()]
+    folders = [(root / "A" / phase, root / "B" / phase)]
+    folders += [(root / f"{phase}{a}", root / f"{phase}{b}") for a, b in LETTERS]
+    for left, right in folders:
+        if left.is_dir() and right.is_dir():
+            return joined(left, right)
+    there = ", ".join(phases(root)) or "none"
+    raise ValueError(
+        f"no pictures of the phase {phase} in {root} (phases there: {there}): a data set is laid out as "
+        f"{'; or '.join(LAYOUTS)}"
+    )
+
+
+def phases(root: Path) -> list[str]:
+    """The phases that ``root`` seems to have."""
+    found = {path.name for path in (root / "A").glob("*") if path.is_dir()} if (root / "A").is_dir() else set()
+    for path in root.glob("*"):
+        if path.is_dir() and path.name not in ("A", "B"):
+            found.add(re.sub(r"(_?[AB]|_label|_img)$", "", path.name))
+    return sorted(found)
+
+
+def named(folder: Path, ending: str) -> dict[str, Path]:
+    """The pictures below ``folder`` by relative path without extension, and without a final ``ending``."""
+    result: dict[str, Path] = {}
+    for path in pictures_in(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = name.removesuffix(ending) if ending else name
+        if name in result:
+            raise ValueError(f"{result[name]} and {path} have one name: rename one, or leave it out")
+        result[name] = path
+    return result
+
+
+def joined(left: Path, right: Path) -> list[PairFiles]:
+    """The pairs of the pictures in two folders."""
+    ours, theirs = named(left, "_A"), named(right, "_B")
+    for name, path in {**ours, **theirs}.items():
+        if name not in theirs:
+            raise ValueError(f"{ours[name]} has no partner in {right}: add it, or leave it out")
+        if name not in ours:
+            raise ValueError(f"{path} has no partner in {left}: add it, or leave it out")
+    if not ours:
+        raise ValueError(f"no pictures in {left}")
+    return [PairFiles(name, path, theirs[name]) for name, path in ours.items()]
+
+
+def sides(pair: PairFiles) -> tuple[Levels, Levels]:
+    """A and B of ``pair`` as RGB levels (H, W, 3).
+
+    Raises:
+        ValueError: they have two sizes.
+    """
+    first = images.to_levels(images.read(pair.a, 3))
+    if pair.b is None:
+        middle = first.shape[1] // 2
+        return first[:, :middle], first[:, middle:]
+    second = images.to_levels(images.read(pair.b, 3))
+    if first.shape != second.shape:
+        raise ValueError(
+            f"{pair.a} has {first.shape[1]} x {first.shape[0]} pixels, {pair.b} {second.shape[1]} x {second.shape[0]}: "
+            "both sides must have one size"
+        )
+    return first, second
