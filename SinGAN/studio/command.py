@@ -38,7 +38,9 @@ def run(argv: Sequence[str]) -> None:
     auth = None if args.auth is None else credentials(args.auth)
     if not 0 < args.port < 2**16:
         fail(f"argument --port: must be 1 to 65535, not {args.port}")
-    if not args.input_dir.is_dir():
+    if (
+        not args.input_dir.is_dir() and args.input_dir != defaults["input_dir"].default
+    ):  # which may be missing elsewhere
         fail(f"argument --input_dir: no folder {args.input_dir}")
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")

@@ -1,8 +1,10 @@
 """The pictures and models that the page works on: where they lie, and what they are called."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from SinGAN.library.instant import InstantModel, instant
@@ -12,9 +14,10 @@ from SinGAN.options.applications import DENOISE, PATCHES
 from SinGAN.options.growing import SEQUENTIAL
 from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
+from SinGAN.pictures.images import Levels
 from SinGAN.saved_models.lookup import SavedModel, find
 from SinGAN.storage import layout
-from SinGAN.storage.files import keep_inside, whole_file
+from SinGAN.storage.files import files_into, keep_inside, whole_file
 from SinGAN.storage.hashes import sha256
 
 BYTES, PIXELS = 20 * 2**20, 40_000_000  # of an uploaded file, at most
@@ -76,6 +79,16 @@ class Workspace:
         if not place.exists():
             images.write(place, images.read(upload))
         return Chosen(place, title or "your picture")
+
+    def keep(self, title: str, pictures: Sequence[Levels]) -> Path:
+        """Write ``pictures`` (H, W, C) into a new folder of the output folder, called after ``title``; returns it."""
+        name = "".join(letter if letter.isalnum() else "_" for letter in title)[:40] or "picture"
+        kept = self.out / FOLDER / "Kept"
+        number = next(number for number in count(1) if not (kept / f"{name}_{number}").exists())
+        with files_into(kept / f"{name}_{number}") as draft:
+            for index, levels in enumerate(pictures):
+                images.write_levels(draft / f"{index}.png", levels)
+        return kept / f"{name}_{number}"
 
     def examples(self) -> list[Path]:
         """The example pictures."""

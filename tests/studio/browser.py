@@ -93,6 +93,14 @@ class Browser:
         except StaleElementReferenceException:
             return []
 
+    def await_all(self, selector: str, count: int = 1) -> None:
+        """Wait until so many elements that ``selector`` names can be seen."""
+        until(lambda: len(self.all(selector)) >= count)
+
+    def value(self, selector: str) -> str:
+        """What stands in the field that ``selector`` names."""
+        return str(self.driver.find_element("css selector", selector).get_property("value"))
+
     def click(self, selector: str) -> None:
         """Click the element that ``selector`` names, once it is there."""
         from selenium.common.exceptions import WebDriverException
@@ -138,7 +146,8 @@ class Browser:
         """The addresses of all that was asked of the net since the last call."""
         import json
 
-        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        log: Any = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        events = (json.loads(entry["message"])["message"] for entry in log)
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     def text(self, selector: str) -> str:

@@ -102,7 +102,7 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
     browser.tab("Train")
     browser.click(".label-wrap")
     for name, value in TINY.items():
-        until(lambda name=name: browser.all(f"#flag-{name}"))
+        browser.await_all(f"#flag-{name}")
         field = browser.driver.find_element("css selector", f"#flag-{name} textarea, #flag-{name} input")
         field.clear()
         field.send_keys(value + "\t")
@@ -130,13 +130,28 @@ def test_a_trained_model_is_used(browser: Browser) -> None:
     browser.click("#make-enlarged")
     until(lambda: len(browser.all("#enlarged img")) == 2)
     browser.tab("Animate")
-    until(
-        lambda: (
-            "moves: brook" in browser.driver.find_element("css selector", "#moving-model input").get_property("value")
-        )
-    )
+    until(lambda: "moves: brook" in browser.value("#moving-model input"))
     browser.click("#make-animation")
     until(lambda: ".gif" in browser.source("#animation img"))
+
+
+def test_two_people_do_not_mix(browser: Browser, address: str) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    until(lambda: len(browser.all("#samples img")) == 4)
+    browser.click("#keep-samples")
+    until(lambda: "kept in" in browser.text("#samples-line"))
+    other = Browser()
+    try:
+        other.open(address)
+        assert "Nothing is chosen yet" in other.text("#chosen")
+        assert not other.all("#samples img")
+        other.tab("Train")
+        assert not other.all(".progress")
+    finally:
+        other.close()
+    browser.open(address)
+    until(lambda: "mountains" in browser.text("#chosen"))
 
 
 def test_what_needs_no_model(browser: Browser) -> None:
@@ -150,7 +165,7 @@ def test_what_needs_no_model(browser: Browser) -> None:
     ):
         browser.tab(title)
         browser.click(button)
-        until(lambda result=result, count=count: len(browser.all(result)) == count)
+        browser.await_all(result, count)
     browser.tab("Inpaint")
     until(lambda: browser.driver.execute_script("return !!document.getElementById('mask-canvas').real"))
     browser.drag("mask-canvas", (0.4, 0.3), (0.5, 0.4))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,6 +70,14 @@ def test_models_are_listed_and_used(place: workspace.Workspace, tmp_path: Path) 
     rest = place.picture_of(found)  # the picture at the finest scale
     with Image.open(rest.file) as kept:
         assert kept.size == (24, 18)
+
+
+def test_what_is_kept_lies_in_folders_of_its_own(place: workspace.Workspace) -> None:
+    picture = np.zeros((3, 4, 3), np.uint8)
+    first, second = (place.keep("../lake of mine", [picture, picture]) for _ in range(2))
+    assert first == place.out / "Studio" / "Kept" / "___lake_of_mine_1"
+    assert second.name == "___lake_of_mine_2"
+    assert sorted(path.name for path in first.iterdir()) == ["0.png", "1.png"]
 
 
 @pytest.mark.parametrize("key", ["", "TrainedModels/../../x", "/etc/passwd", *AT_ONCE])

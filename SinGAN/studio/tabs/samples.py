@@ -12,6 +12,7 @@ from SinGAN.studio.shared import (
     VARIETIES,
     Clock,
     Shared,
+    picked,
     scale_slider,
     scales_of,
     seed_field,
@@ -30,13 +31,18 @@ def build(shared: Shared) -> None:
     def sample(
         chosen: Chosen | None, key: str, size: float, count: float, variety: str, start: float, wide: float,
         high: float, seed: str,
-    ) -> tuple[Any, str]:  # fmt: skip
+    ) -> tuple[Any, str, Any]:  # fmt: skip
         maker, clock = shared.maker(chosen, key, size, variety), Clock()
         used = seed_of(seed)
         used = random.SystemRandom().randrange(2**31) if used is None else used
         start = min(int(start), len(maker) - 1)
         pictures = maker.sample(int(count), start_scale=start, scale_h=wide, scale_v=high, seed=used)
-        return list(pictures), f"{len(pictures)} pictures in {clock}, seed {used}"
+        return list(pictures), f"{len(pictures)} pictures in {clock}, seed {used}", list(pictures)
+
+    def keep(chosen: Chosen | None, made: list[Any]) -> str:
+        if not made:
+            raise ValueError("there is nothing to keep yet: make samples first")
+        return f"kept in {shared.workspace.keep(picked(chosen).title, made)}"
 
     def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[Any, Any]:
         maker = shared.maker(chosen, key, size)
@@ -59,12 +65,15 @@ def build(shared: Shared) -> None:
     with gr.Row():
         make = gr.Button("Make samples", variant="primary", elem_id="make-samples")
         sizes = [(gr.Button(title), factors) for title, factors in SIZES.items()]
-    line = gr.Markdown(elem_id="samples-line")
+        kept = gr.Button("Keep these", elem_id="keep-samples")
+    line, last = gr.Markdown(elem_id="samples-line"), gr.State([])
     gallery = gr.Gallery(label="Samples", elem_id="samples", **GALLERY)
+    results = [gallery, line, last]
+    kept.click(told(keep), [shared.chosen, last], line, **PRIVATE)
     inputs = [*shared.source, count, variety, start, wide, high, seed]
-    make.click(told(sample), inputs, [gallery, line], **PRIVATE)
+    make.click(told(sample), inputs, results, **PRIVATE)
     for button, factors in sizes:
         chosen_size = button.click(lambda factors=factors: factors, None, [wide, high], **PRIVATE)
-        chosen_size.then(told(sample), inputs, [gallery, line], **PRIVATE)
+        chosen_size.then(told(sample), inputs, results, **PRIVATE)
     adapted = shared.on_choice(adapt, [real, start], **PRIVATE)
-    adapted.success(told(sample), inputs, [gallery, line], **PRIVATE)
+    adapted.success(told(sample), inputs, results, **PRIVATE)
