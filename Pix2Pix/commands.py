@@ -9,15 +9,17 @@ import torch
 from tqdm import tqdm
 
 from Pix2Pix import record
+from Pix2Pix.draw import Server
+from Pix2Pix.folder import FILE, Manifest
 from Pix2Pix.layers import Layers
-from Pix2Pix.options import TestOptions, TrainOptions
+from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
 from Pix2Pix.request import files_of, request
 from Pix2Pix.testing import Translator, alone, averages, tested, write
 from Pix2Pix.training import Trainer
 from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import Parser, add_options, values_of
-from SinGAN.terminal.script import script, with_flags
+from SinGAN.terminal.script import fail, running_as, script, with_flags
 
 GROUPS = ("data", "networks", "training", "test", "run")
 
@@ -122,4 +124,33 @@ def test(argv: Sequence[str]) -> None:
         print(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
 
 
-main_train, main_test = script(train), script(test)
+def draw(argv: Sequence[str]) -> None:
+    """Serve a page to draw on until Ctrl-C."""
+    args, _ = parser_of("A page: draw labels, and see what a model makes of them.", DrawOptions).parse_given(argv)
+    options: DrawOptions = values_of(DrawOptions, args)
+    if options.name is None:
+        raise ValueError("name the model: `name`")
+    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    place = (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(options.name + ".x", "name")
+    translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
+    palette = Manifest.read(place).palette if (place / FILE).exists() else []
+    server = Server(options.port, translator, options.name, palette)
+    print(f"draw at http://127.0.0.1:{server.server_port} (Ctrl-C ends it)", flush=True)
+    with server:
+        server.serve_forever()
+
+
+main_train, main_test, main_draw = script(train), script(test), script(draw)
+COMMANDS = {"train": main_train, "test": main_test, "draw": main_draw}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that the first of ``argv`` names, as `singan translate train`."""
+    name, *rest = (sys.argv[1:] if argv is None else argv) or ["-h"]
+    if name in ("-h", "--help"):
+        print(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command tells its flags")
+        raise SystemExit(0)
+    if name not in COMMANDS:
+        fail(f"no command {name}: there are {', '.join(COMMANDS)}")
+    with running_as(f"singan translate {name}"):
+        COMMANDS[name](rest)

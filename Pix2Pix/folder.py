@@ -38,6 +38,7 @@ class Manifest:
     device: str
     threads: int
     versions: Mapping[str, str]
+    palette: list[str]  # the inputs' most frequent colours, as #rrggbb
     kind: str = "pix2pix"
     checksum: str = field(default="", compare=False)  # of the rest, in its file
 
@@ -47,7 +48,7 @@ class Manifest:
         versions = {"SinGAN": SinGAN.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
         return cls(
             name, as_dict(asked.options), asked.seed, len(asked.files), asked.content(), asked.one_pair, engine,
-            str(device), torch.get_num_threads(), versions,
+            str(device), torch.get_num_threads(), versions, asked.palette(),
         )  # fmt: skip
 
     @property

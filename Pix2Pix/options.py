@@ -109,23 +109,36 @@ class TrainOptions(SharedOptions, ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestOptions(SharedOptions):
-    """Tests of a model."""
+class UseOptions(SharedOptions):
+    """The use of a model."""
 
-    dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
-    single: Path | None = option(None, "a folder of inputs alone, without measures", unset="", **DATA)
-    phase: str = option("test", "the sub-folder of the data set", **DATA)
     epoch: str = option(
         "latest", "which kept model", group="test", pattern=r"latest|\d{1,6}", meant="latest or a number"
     )
-    num_test: int | None = option(None, "only the first so many", unset="all", group="test", **COUNT)
-    num_samples: int = option(1, "pictures of each input", group="test", **COUNT)
-    eval: bool = option(False, "the norms' running values, and no randomness", group="test")
     statistics: str = option(
         "batch", "of batch norms: each picture's own (paper), or those of training", group="test",
         choices=("batch", "running"),
     )  # fmt: skip
     checkpoints_dir: Path | None = option(None, "folder of the models", unset="Output/checkpoints", group="test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions(UseOptions):
+    """The page to draw on."""
+
+    port: int = option(7861, "port; 0: any that is free", group="test", least=0, most=65535)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(UseOptions):
+    """Tests of a model."""
+
+    dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
+    single: Path | None = option(None, "a folder of inputs alone, without measures", unset="", **DATA)
+    phase: str = option("test", "the sub-folder of the data set", **DATA)
+    num_test: int | None = option(None, "only the first so many", unset="all", group="test", **COUNT)
+    num_samples: int = option(1, "pictures of each input", group="test", **COUNT)
+    eval: bool = option(False, "the norms' running values, and no randomness", group="test")
     results_dir: Path | None = option(None, "folder of the results", unset="Output/results", group="test")
     netG: str | None = option(None, "of a model without manifest, where its weights don't tell", unset="", **NET)
     direction: str = option("AtoB", "of a model without manifest", choices=DIRECTIONS, **DATA)

@@ -1,5 +1,6 @@
 """What a training is to be: its pairs, nets and losses, worked out from the options and checked."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -79,6 +80,16 @@ class Request:
     def content(self) -> str:
         """The SHA-256 of all pairs: their names and bytes."""
         return digest([[file.name, *(sha256(path.read_bytes()) for path in paths_of(file))] for file in self.files])
+
+    def palette(self, colours: int = 12, pictures: int = 50) -> list[str]:
+        """The most frequent colours of the first inputs, as #rrggbb."""
+        found: Counter[tuple[int, ...]] = Counter()
+        for file in self.files[:pictures]:
+            levels = sides(file)[self.options.direction == "BtoA"]
+            values, counts = np.unique(levels[::2, ::2].reshape(-1, 3), axis=0, return_counts=True)
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                found[tuple(value)] += count
+        return ["#{:02x}{:02x}{:02x}".format(*colour) for colour, _ in found.most_common(colours)]
 
     def nets(self, device: torch.device, rng: torch.Generator, vgg_weights: Path | None = None) -> Nets:
         """Fresh nets with weights from ``rng``, which the generator's randomness comes from, too."""

@@ -64,6 +64,14 @@ class Translator:
         draw_from(self.net, rng, active=chance)
         return replace(self)
 
+    def seeded(self, seed: int) -> "Translator":
+        """The same with another seed."""
+        return replace(self, seed=seed)
+
+    def for_drawings(self) -> "Translator":
+        """The same for inputs alone, whatever side they were on in training."""
+        return replace(self, preparation=replace(self.preparation, swapped=False))
+
     @torch.no_grad()
     def __call__(self, a: Tensor, stem: str, sample: int = 0) -> Tensor:
         """What is made of ``a`` (C, H, W): (C', H, W) in [-1, 1].
@@ -106,10 +114,10 @@ def alone(translator: Translator, folder: Path, samples: int, count: int | None)
     found = pictures_in(folder)
     if not found:
         raise ValueError(f"no pictures in {folder} (`single`)")
-    preparation = replace(translator.preparation, swapped=False)
+    translator = translator.for_drawings()
     for path in found[:count]:
         levels = images.to_levels(images.read(path, 3))
-        a, _ = preparation(levels, levels)
+        a, _ = translator.preparation(levels, levels)
         stem = path.relative_to(folder).with_suffix("").as_posix().replace("/", "_")
         yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], None)
 

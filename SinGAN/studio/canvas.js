@@ -52,7 +52,7 @@ class SinganCanvas extends HTMLElement {
   }
 
   choose(tool) {
-    this.place();
+    if (this.real) this.place();
     this.tool = tool;
     for (const button of this.buttons) button.classList.toggle("chosen", button.dataset.tool === tool);
   }
@@ -311,6 +311,9 @@ class SinganCanvas extends HTMLElement {
       view.fillRect(x + w - 8, y + h - 8, 16, 16);
     }
     this.dispatchEvent(new Event("drawn"));
+    const then = this.getAttribute("data-then"); // a button that is to be pressed when the drawing rests
+    clearTimeout(this.timer);
+    if (then) this.timer = setTimeout(() => document.getElementById(then)?.click(), 400);
   }
 
   value() {

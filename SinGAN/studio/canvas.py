@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +35,16 @@ class Drawing:
         return self.mask
 
 
-def given(picture: Levels, palette: bool = False) -> str:
-    """What the canvas takes: ``picture`` (H, W, C) to draw on, and for a paint its main colours, most used first."""
+def given(picture: Levels, palette: bool = False, colours: Sequence[str] = ()) -> str:
+    """What the canvas takes: ``picture`` (H, W, C) to draw on.
+
+    A paint has a ``palette`` of the picture's main colours, or of other ``colours`` (#rrggbb), its ground first.
+    """
     levels = picture[:, :, :3] if picture.shape[2] >= 3 else picture.repeat(3, axis=2)
     value: dict[str, object] = {"picture": as_url(levels)}
-    if palette:
-        colours = main_colours(levels)
-        value |= {"palette": colours, "ground": colours[0]}
+    if palette or colours:
+        chosen = list(colours) or main_colours(levels)
+        value |= {"palette": chosen, "ground": chosen[0]}
     return json.dumps(value)
 
 

@@ -1,6 +1,9 @@
 """The page: a picture on the left, what can be made of it in tabs."""
 
+import importlib
+import importlib.util
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,14 @@ TABS = {
     "Compare": compare.build,
 }
 """The tabs by title, each with what builds it."""
+OTHERS = {"Translate": "Pix2Pix.tab"}
+"""The tabs of packages that stand on this one: by title, the module whose ``build`` builds it."""
+
+
+def tabs() -> dict[str, Callable[[Shared], None]]:
+    """All tabs, those of other packages where these are there."""
+    there = {title: name for title, name in OTHERS.items() if importlib.util.find_spec(name.partition(".")[0])}
+    return {**TABS, **{title: importlib.import_module(name).build for title, name in there.items()}}
 
 
 def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blocks:
@@ -99,7 +110,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
                 )
             shared = Shared(workspace, trainings, owner, chosen, made_by, size, temporary, ready)
             with gr.Column(scale=4, min_width=320), gr.Tabs():
-                for title, tab in TABS.items():
+                for title, tab in tabs().items():
                     with gr.Tab(title, id=title, elem_id=f"tab-{title.lower()}"):
                         tab(shared)
 

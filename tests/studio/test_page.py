@@ -9,7 +9,10 @@ from PIL import Image
 
 import animation
 import main_train
+import translate_train
 from tests.studio.browser import MISSING, ROOT, Browser, served, until
+from tests.translation.tiny import TINY as TINY_PAIRS
+from tests.translation.tiny import data_set
 from tests.workspace import SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
@@ -23,6 +26,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     flags = ["--input_dir", str(ROOT / "Input" / "Images"), "--out", str(folder / "Output"), *SMALL, "--max_size", "48"]
     main_train.main(["brook.png", *flags, "--num_samples", "1"])
     animation.main(["brook.png", *flags, "--num_frames", "2", "--animation_start_scale", "0"])
+    pairs = data_set(folder / "squares")
+    translate_train.main(["--dataroot", str(pairs), "--out", str(folder / "Output"), *TINY_PAIRS])
     with served(folder) as found:
         yield found
 
@@ -133,6 +138,17 @@ def test_a_trained_model_is_used(browser: Browser) -> None:
     until(lambda: "moves: brook" in browser.value("#moving-model input"))
     browser.click("#make-animation")
     until(lambda: ".gif" in browser.source("#animation img"))
+
+
+def test_labels_become_a_photo(browser: Browser) -> None:
+    browser.tab("Translate")
+    browser.choose("#translators", "squares")
+    browser.await_all("#labels-canvas .singan-swatches button", 2)
+    browser.await_all("#translated img")
+    first = browser.source("#translated img")
+    browser.all("#labels-canvas .singan-swatches button")[1].click()
+    browser.drag("labels-canvas", (0.3, 0.3), (0.7, 0.7))
+    until(lambda: browser.source("#translated img") not in ("", first))
 
 
 def test_two_people_do_not_mix(browser: Browser, address: str) -> None:

@@ -41,9 +41,12 @@ def build(shared: Shared) -> None:
     make.click(told(paint), inputs, [gallery, line], js=with_drawing("paint-canvas", 3), **PRIVATE)
 
 
-def canvas_of(mode: str, name: str) -> gr.Textbox:
-    """A canvas called ``name``, to paint, edit or mark on; a hidden field that carries what it is given."""
-    gr.HTML(f'<singan-canvas id="{name}" mode="{mode}"></singan-canvas>')
+def canvas_of(mode: str, name: str, then: str = "") -> gr.Textbox:
+    """A canvas called ``name``, to paint, edit or mark on; a hidden field that carries what it is given.
+
+    When a drawing rests, the button with the id ``then`` is pressed.
+    """
+    gr.HTML(f'<singan-canvas id="{name}" mode="{mode}" data-then="{then}"></singan-canvas>')
     text = gr.Textbox(visible="hidden", elem_id=f"{name}-text")
     text.change(None, text, None, js=f"(text) => {{ singanLoad('{name}', text); return []; }}")
     return text

@@ -1,0 +1,19 @@
+"""Serve a page: draw labels, and see what a model makes of them."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
+from SinGAN.terminal.script import quiet_interrupts
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+from Pix2Pix.commands import main_draw
+
+main = main_draw
+
+if __name__ == "__main__":
+    main()
