@@ -1,0 +1,48 @@
+"""The commands of docs/translation.md, as they stand there, on a tiny data set and with tiny settings."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import translate_test
+import translate_train
+from tests.translation.tiny import TINY, data_set, draw, side_by_side
+from tests.workspace import Capture
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "translation.md"
+MAINS = {"translate_train.py": translate_train.main, "translate_test.py": translate_test.main}
+
+
+def commands() -> list[list[str]]:
+    """The words of each command, without python."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("python ")]
+
+
+def smaller(words: list[str], home: Path) -> list[str]:
+    """``words`` with tiny settings; what needs weights that are downloaded is left out."""
+    result = [word.replace("~/datasets", str(home)) for word in words[1:]]
+    if "--perceptual_weight" in result:
+        place = result.index("--perceptual_weight")
+        del result[place : place + 2]
+    return [*result, *TINY, "--epoch_size", "2"] if words[0] == "translate_train.py" else [*result, "--not_cuda"]
+
+
+def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    data_set(tmp_path / "facades")
+    for side, name in enumerate(("labels", "photo")):
+        Image.fromarray(draw(0)[side]).save(f"{name}.png")
+    side_by_side(tmp_path / "edited", 1)
+    ran = 0
+    for words in commands():
+        if words[0] in MAINS:  # the others serve a page until Ctrl-C
+            MAINS[words[0]](smaller(words, tmp_path))
+            ran += 1
+    assert ran == 4
+    assert (tmp_path / "Output" / "results" / "labels" / "edited_latest" / "index.html").exists()
+    assert "error" not in capsys.readouterr().err
