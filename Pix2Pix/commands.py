@@ -5,47 +5,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from Pix2Pix import record
+from Pix2Pix.compare import main_study
 from Pix2Pix.draw import Server
 from Pix2Pix.folder import FILE, Manifest
 from Pix2Pix.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
 from Pix2Pix.request import files_of, request
+from Pix2Pix.terminal import device_of, model_name, parser_of
 from Pix2Pix.testing import Translator, alone, averages, tested, write
 from Pix2Pix.training import Trainer
-from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
+from SinGAN.engines.engine import EngineSettings, precision_of
 from SinGAN.storage import layout
-from SinGAN.terminal.flags import Parser, add_options, values_of
+from SinGAN.terminal.flags import values_of
 from SinGAN.terminal.script import fail, running_as, script, with_flags
-
-GROUPS = ("data", "networks", "training", "test", "run")
-
-
-def parser_of(description: str, options: type) -> Parser:
-    """The parser of a command with ``options``."""
-    result = Parser(description)
-    for title in GROUPS:
-        result.add_argument_group(title)
-    add_options(result, options)
-    return result
-
-
-def model_name(options: TrainOptions) -> str:
-    """The name of the model: the one asked for, or the data set's."""
-    if options.name is not None:
-        return layout.stem(options.name + ".x", "name")
-    source = options.pair[0].stem if options.pair else Path(options.dataroot or "").resolve().stem
-    return layout.stem(source + ".x", "name")
 
 
 def train(argv: Sequence[str]) -> None:
     """Train the model that ``argv`` asks for."""
     args, given = parser_of("Learn to translate pictures from pairs of them.", TrainOptions).parse_given(argv)
     options: TrainOptions = values_of(TrainOptions, args)
-    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    device = device_of(options)
     if options.engine == "compiled":
         raise ValueError("`engine` compiled does not serve translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
@@ -88,7 +70,7 @@ def test(argv: Sequence[str]) -> None:
     """Translate the pictures that ``argv`` names, and tell how near they are to the true ones."""
     args, _ = parser_of("Translate pictures with a trained model, and measure them.", TestOptions).parse_given(argv)
     options: TestOptions = values_of(TestOptions, args)
-    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    device = device_of(options)
     if (options.dataroot is None) == (options.single is None):
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
     if options.name is None and options.dataroot is None:
@@ -130,7 +112,7 @@ def draw(argv: Sequence[str]) -> None:
     options: DrawOptions = values_of(DrawOptions, args)
     if options.name is None:
         raise ValueError("name the model: `name`")
-    device = choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    device = device_of(options)
     place = (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(options.name + ".x", "name")
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
     palette = Manifest.read(place).palette if (place / FILE).exists() else []
@@ -141,7 +123,7 @@ def draw(argv: Sequence[str]) -> None:
 
 
 main_train, main_test, main_draw = script(train), script(test), script(draw)
-COMMANDS = {"train": main_train, "test": main_test, "draw": main_draw}
+COMMANDS = {"train": main_train, "test": main_test, "study": main_study, "draw": main_draw}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -24,6 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What ``model`` sets where it is not set by hand."""
 EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
 DIRECTIONS = ("AtoB", "BtoA")
+STUDY_NAMES = ("batch_size", "perceptual", "gan_mode", "critic", "stochastic")
 CRITIC_NAMES = (*critics.CRITICS, *critics.ALSO_CALLED)
 GAME_NAMES = (*games.GAMES, *games.ALSO_CALLED)
 
@@ -106,6 +107,25 @@ class TrainOptions(SharedOptions, ModelOptions):
     checkpoint_every: float = shared("checkpoint_every", 300.0)
     save_epoch_freq: int = option(5, "epochs between two kept models", **COUNT, **TRAINING)
     continue_train: bool = option(False, "nothing: the same command goes on by itself", **TRAINING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(TrainOptions):
+    """Trainings under several settings."""
+
+    study: str | None = option(None, "a ready-made study", group="study", choices=STUDY_NAMES, unset="")
+    vary: tuple[str, ...] = option(
+        (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
+    )
+    seeds: int = option(1, "trainings of each setting", group="study", **COUNT)
+    equal: str = option(
+        "epochs", "trainings with larger batches have as many epochs, or as many updates",
+        group="study", choices=("epochs", "updates"),
+    )  # fmt: skip
+    test_phase: str = option("test", "the sub-folder that they are compared on", group="study")
+    num_test: int | None = option(None, "only its first so many pairs", unset="all", group="study", **COUNT)
+    jobs: int = option(1, "how many trainings run at once", group="study", **COUNT)
+    dry_run: bool = option(False, "only say which trainings there are", group="study")
 
 
 @dataclass(frozen=True, kw_only=True)

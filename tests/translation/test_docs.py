@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import translate_study
 import translate_test
 import translate_train
 from tests.translation.tiny import TINY, data_set, draw, side_by_side
 from tests.workspace import Capture
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "translation.md"
-MAINS = {"translate_train.py": translate_train.main, "translate_test.py": translate_test.main}
+MAINS = {
+    "translate_train.py": translate_train.main,
+    "translate_test.py": translate_test.main,
+    "translate_study.py": translate_study.main,
+}
 
 
 def commands() -> list[list[str]]:
@@ -29,7 +34,9 @@ def smaller(words: list[str], home: Path) -> list[str]:
     if "--perceptual_weight" in result:
         place = result.index("--perceptual_weight")
         del result[place : place + 2]
-    return [*result, *TINY, "--epoch_size", "2"] if words[0] == "translate_train.py" else [*result, "--not_cuda"]
+    if words[0] == "translate_test.py":
+        return [*result, "--not_cuda"]
+    return [*result, *TINY, "--epoch_size", "2", *(["--dry_run"] if words[0] == "translate_study.py" else [])]
 
 
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -43,6 +50,6 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         if words[0] in MAINS:  # the others serve a page until Ctrl-C
             MAINS[words[0]](smaller(words, tmp_path))
             ran += 1
-    assert ran == 4
+    assert ran == 6
     assert (tmp_path / "Output" / "results" / "labels" / "edited_latest" / "index.html").exists()
     assert "error" not in capsys.readouterr().err

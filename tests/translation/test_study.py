@@ -1,0 +1,66 @@
+"""Studies: which trainings they ask for, and what is made of them."""
+
+import csv
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import translate_study
+from Pix2Pix.compare import asked_for
+from Pix2Pix.options import STUDY_NAMES
+from Pix2Pix.study import STUDIES, epochs_of, settings_of
+from tests.translation.tiny import TINY, data_set
+from tests.workspace import Capture, refusal
+
+
+@pytest.fixture
+def flags(tmp_path: Path) -> list[str]:
+    return ["--dataroot", str(data_set(tmp_path / "squares")), "--out", str(tmp_path / "out"), *TINY]
+
+
+def test_settings() -> None:
+    assert tuple(STUDIES) == STUDY_NAMES
+    assert settings_of(None, ["lambda_L1=0,10", "ngf=4"]) == [
+        {"lambda_L1": "0", "ngf": "4"},
+        {"lambda_L1": "10", "ngf": "4"},
+    ]
+    for study, vary in ((None, []), ("critic", ["ngf=4"]), (None, ["ngf"]), (None, ["ngf=4,,8"])):
+        with pytest.raises(ValueError, match="`vary`"):
+            settings_of(study, vary)
+
+
+def test_equal_updates(flags: list[str]) -> None:
+    asked = asked_for([*flags, "--batch_size", "4"], 1)
+    assert asked.steps == 2
+    assert epochs_of(asked, "epochs") == {}
+    assert epochs_of(asked, "updates") == {"n_epochs": "6", "n_epochs_decay": "3"}
+
+
+def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
+    for more, words in (
+        (["--vary", "lambda=1"], "do you mean --lambda"),
+        (["--study", "critic", "--test_phase", "val"], "no pictures of the phase val"),
+        ([], "name a --study, or what to --vary"),
+    ):
+        assert words in refusal(capsys, partial(translate_study.main, [*flags, *more]))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
+    study = [*flags, "--vary", "lambda_L1=1,100", "--num_test", "2"]
+    translate_study.main([*study, "--dry_run"])
+    assert "2 trainings, 2 of them to do" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    translate_study.main(study)
+    folder = tmp_path / "out" / "studies" / "squares" / "lambda_L1=1+100"
+    assert {path.name for path in folder.iterdir()} == {
+        "trainings", "table.csv", "table.md", "samples.png", "losses.png",
+    }  # fmt: skip
+    with (folder / "table.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["setting"] for row in rows] == ["lambda_L1=1", "lambda_L1=100"]
+    assert all(float(row["L1"]) > 0 and row["updates"] == "18" for row in rows)
+    translate_study.main(study)
+    assert "2 trainings, 0 of them to do" in capsys.readouterr().out

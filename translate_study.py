@@ -1,0 +1,19 @@
+"""Train on pairs under several settings, and compare."""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+
+from SinGAN.terminal.script import quiet_interrupts
+
+if __name__ == "__main__":
+    quiet_interrupts()  # before the imports that take seconds
+
+from Pix2Pix.compare import main_study
+
+main = main_study
+
+if __name__ == "__main__":
+    main()
