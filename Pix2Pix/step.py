@@ -1,6 +1,8 @@
 """One step of the game: the critic's, then the generator's, on one batch of pairs (Isola et al. 2017, Sect. 3)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,12 +55,31 @@ class Nets:
         """The nets in training, with fresh optimizers."""
         ours = torch.optim.Adam(generator.train().parameters(), lr=lr, betas=(beta1, BETA2))
         theirs = None if critic is None else torch.optim.Adam(critic.train().parameters(), lr=lr, betas=(beta1, BETA2))
-        return cls(generator, critic, ours, theirs, perceptual)
+        nets = cls(generator, critic, ours, theirs, perceptual)
+        nets.allow_capture()
+        return nets
+
+    @property
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """The groups of parameters of both optimizers."""
+        for optimizer in filter(None, (self.generator_optimizer, self.critic_optimizer)):
+            yield from optimizer.param_groups
+
+    def allow_capture(self) -> None:
+        """Let a CUDA graph hold the optimizers' steps: they count on the device, and read their rate there."""
+        weight = next(self.generator.parameters())
+        for group in self.groups:
+            group["capturable"] = weight.is_cuda
+            group["lr"] = (
+                torch.tensor(float(group["lr"]), device=weight.device) if weight.is_cuda else float(group["lr"])
+            )
 
     def set_rate(self, lr: float) -> None:
         """Give both optimizers the learning rate ``lr``."""
-        for optimizer in filter(None, (self.generator_optimizer, self.critic_optimizer)):
-            for group in optimizer.param_groups:
+        for group in self.groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)  # where a graph reads it
+            else:
                 group["lr"] = lr
 
 

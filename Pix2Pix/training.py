@@ -35,6 +35,7 @@ class Trainer:
         self.names = asked.losses.names(nets.critic is not None)
         self.pending: list[tuple[Mapping[str, Tensor], float, float]] = []
         self.last_read = time.monotonic()
+        self.repeat = Repeated(self)
 
     def run(self, stepped: Callable[[], object], epoch_done: Callable[[int], object]) -> None:
         """Train to the end; ``stepped`` is called after each step, ``epoch_done`` after each epoch.
@@ -46,10 +47,9 @@ class Trainer:
         while progress.epoch <= self.asked.epochs:
             self.nets.set_rate(rate(progress.epoch, start.lr, start.n_epochs, start.n_epochs_decay))
             began = time.monotonic()
-            repeat = Repeated(self)
             for a, b in self.asked.pairs.batches(progress.epoch, size, progress.step):
                 drawn = time.monotonic()
-                losses = repeat(a.to(self.rng.device), b.to(self.rng.device))
+                losses = self.repeat(a.to(self.rng.device), b.to(self.rng.device))
                 now = time.monotonic()
                 self.pending.append((losses, (now - drawn) / len(a), (drawn - began) / len(a)))
                 progress.step, began = progress.step + 1, now
@@ -103,6 +103,7 @@ class Trainer:
                 raise ValueError(f"it has the losses {state['names']}")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
+            self.nets.allow_capture()
             self.rng.set_state(state["rng"].cpu())
             rows = list(state["rows"].cpu())
             self.progress.epoch, self.progress.step, self.progress.rows = int(state["epoch"]), int(state["step"]), rows
