@@ -27,7 +27,7 @@ part() { # name, then the command: runs it once, and keeps what it prints
 
 part machine "$PYTHON" -c "import torch; print(torch.__version__, torch.cuda.get_device_name(), torch.cuda.mem_get_info())"
 part tests "$PYTHON" -m pytest -q tests/engines/test_cuda.py tests/translation/test_cuda.py -p no:cacheprovider
-part golden "$PYTHON" -m pytest -q tests/test_golden.py tests/test_translation_golden.py tests/test_cuda_golden.py -p no:cacheprovider
+part golden "$PYTHON" -m pytest -q tests/test_golden.py tests/test_translation_golden.py -p no:cacheprovider
 part scripts "$PYTHON" -m pytest -q -m "slow or not slow" tests/test_readme.py tests/test_demo.py -p no:cacheprovider
 part speed "$PYTHON" benchmarks/speed.py --device cuda --engines eager cudagraph
 part whole_250 "$PYTHON" benchmarks/whole_run.py --device cuda --sizes 250 --baseline

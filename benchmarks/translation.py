@@ -73,7 +73,8 @@ def main() -> None:
                 print(
                     f"{kind}, {filters} filters, {size} px, batch {batch}, {one}, {args.precision}: "
                     f"{1000 * middle:.0f} ms a step, {batch / middle:.1f} pictures a second, {ratio:.2f} x "
-                    f"({args.threads} threads, {args.device}; peak memory so far {peak_memory(args.device) / 2**30:.2f} GB)",
+                    f"({args.threads} threads, {args.device}; "
+                    f"peak memory so far {peak_memory(args.device) / 2**30:.2f} GB)",
                     flush=True,
                 )
 
