@@ -15,6 +15,7 @@ if __name__ == "__main__":
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ def run(argv: Sequence[str]) -> None:
     """Measure what ``argv`` names."""
     asked = parse(parser_of("evaluate"), argv)
     options = values_of(EvaluationOptions, asked.args)
-    if options.path2real or options.path2fake:
+    if options.path2real or options.path2fake or options.results:
         compare_sets(options, asked.device, asked.args.out)
     elif len(asked.runs) > 1 or asked.args.ray:
         raise SystemExit(run_several(asked, "evaluate"))
@@ -157,10 +158,18 @@ def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) ->
     """Measure one set of pictures against another."""
     file = layout.set_metrics(out)
     keep_inside(out, [file.parent, file])
+    if options.results is not None:
+        if options.path2real or options.path2fake:
+            raise ValueError("`results` names both sets: leave `path2real` and `path2fake` out")
+        images_there = options.results / "images"
+        options = replace(options, path2real=images_there, path2fake=images_there)
     if options.path2fake is None or (options.path2real is None and options.metrics != ("isc",)):
         raise ValueError("two sets are compared: name both `path2real` and `path2fake`")
-    real = [] if options.path2real is None else pairs.pictures(options.path2real, options.images_suffix)
-    fake = pairs.pictures(options.path2fake, options.images_suffix)
+    if options.results is not None and options.images_suffix is not None:
+        raise ValueError("`results` names both sets: leave `images_suffix` out")
+    real_suffix, fake_suffix = ("_real_B.png", "_fake_B.png") if options.results else (options.images_suffix,) * 2
+    real = [] if options.path2real is None else pairs.pictures(options.path2real, real_suffix)
+    fake = pairs.pictures(options.path2fake, fake_suffix)
     values = fidelity.set_metrics(real, fake, options.metrics, options.weights, device)
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
     with whole_file(file) as draft:

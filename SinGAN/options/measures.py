@@ -68,6 +68,9 @@ class EvaluationOptions(MethodOptions, InceptionOptions):
     lpips: bool = option(False, "download the weights of LPIPS, half a GB, where they are lacking", group="samples")
     path2real: Path | None = option(None, "folder of the real pictures", group=SETS)
     path2fake: Path | None = option(None, "folder of the generated pictures", group=SETS)
+    results: Path | None = option(
+        None, "in their place a folder of translate_test.py's results: *_fake_B.png against *_real_B.png", group=SETS
+    )
     images_suffix: str | None = option(
         None, "only files whose names end so count, as jpg", group=SETS, unset="every picture"
     )

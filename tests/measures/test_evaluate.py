@@ -323,6 +323,12 @@ def test_bad_sets_are_one_line(stem_file: Path, tmp_path: Path, capsys: Capture)
         capsys, lambda: compare(real, real, out, "--weights", str(stem_file))
     )
     assert "name both" in refusal(capsys, lambda: main(["--path2fake", str(fake)]))
+    (tmp_path / "results").mkdir()
+    put(tmp_path / "results" / "images", a_real_B_png=REAL, a_fake_B_png=REAL, b_fake_B_png=REAL, a_real_A_png=REAL)
+    results = ["--results", str(tmp_path / "results"), "--not_cuda", "--out", str(out)]
+    assert "at least 2 pictures" in refusal(capsys, lambda: main(results))  # one real one, two fakes
+    assert "--results names both sets" in refusal(capsys, lambda: main([*results, "--path2real", str(real)]))
+    assert "--results names both sets" in refusal(capsys, lambda: main([*results, "--images_suffix", "png"]))
     assert not out.exists()
 
 
