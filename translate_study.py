@@ -10,6 +10,9 @@ from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
+    from Pix2Pix.terminal import check
+
+    check("study", sys.argv[1:])
 
 from Pix2Pix.compare import main_study
 

@@ -8,24 +8,23 @@ from pathlib import Path
 from tqdm import tqdm
 
 from Pix2Pix import record
-from Pix2Pix.compare import main_study
 from Pix2Pix.draw import Server
 from Pix2Pix.folder import FILE, Manifest
 from Pix2Pix.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
-from Pix2Pix.request import files_of, request
-from Pix2Pix.terminal import device_of, model_name, parser_of
+from Pix2Pix.request import device_of, files_of, model_name, request
+from Pix2Pix.terminal import parser_of
 from Pix2Pix.testing import Translator, alone, averages, tested, write
 from Pix2Pix.training import Trainer
 from SinGAN.engines.engine import EngineSettings, precision_of
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import values_of
-from SinGAN.terminal.script import fail, running_as, script, with_flags
+from SinGAN.terminal.script import script, with_flags
 
 
 def train(argv: Sequence[str]) -> None:
     """Train the model that ``argv`` asks for."""
-    args, given = parser_of("Learn to translate pictures from pairs of them.", TrainOptions).parse_given(argv)
+    args, given = parser_of("train").parse_given(argv)
     options: TrainOptions = values_of(TrainOptions, args)
     device = device_of(options)
     if options.engine == "compiled":
@@ -68,7 +67,7 @@ def train(argv: Sequence[str]) -> None:
 
 def test(argv: Sequence[str]) -> None:
     """Translate the pictures that ``argv`` names, and tell how near they are to the true ones."""
-    args, _ = parser_of("Translate pictures with a trained model, and measure them.", TestOptions).parse_given(argv)
+    args, _ = parser_of("test").parse_given(argv)
     options: TestOptions = values_of(TestOptions, args)
     device = device_of(options)
     if (options.dataroot is None) == (options.single is None):
@@ -108,7 +107,7 @@ def test(argv: Sequence[str]) -> None:
 
 def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
-    args, _ = parser_of("A page: draw labels, and see what a model makes of them.", DrawOptions).parse_given(argv)
+    args, _ = parser_of("draw").parse_given(argv)
     options: DrawOptions = values_of(DrawOptions, args)
     if options.name is None:
         raise ValueError("name the model: `name`")
@@ -123,16 +122,3 @@ def draw(argv: Sequence[str]) -> None:
 
 
 main_train, main_test, main_draw = script(train), script(test), script(draw)
-COMMANDS = {"train": main_train, "test": main_test, "study": main_study, "draw": main_draw}
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command that the first of ``argv`` names, as `singan translate train`."""
-    name, *rest = (sys.argv[1:] if argv is None else argv) or ["-h"]
-    if name in ("-h", "--help"):
-        print(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command tells its flags")
-        raise SystemExit(0)
-    if name not in COMMANDS:
-        fail(f"no command {name}: there are {', '.join(COMMANDS)}")
-    with running_as(f"singan translate {name}"):
-        COMMANDS[name](rest)

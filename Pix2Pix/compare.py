@@ -9,9 +9,9 @@ import torch
 
 from Pix2Pix import record
 from Pix2Pix.options import StudyOptions, TrainOptions
-from Pix2Pix.request import Request, files_of, request
+from Pix2Pix.request import Request, device_of, files_of, model_name, request
 from Pix2Pix.study import SAMPLES, TrainingJob, Trial, epochs_of, flags_of, measured, settings_of, write
-from Pix2Pix.terminal import device_of, model_name, parser_of
+from Pix2Pix.terminal import parser_of
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import slots
 from SinGAN.parallel.local import LocalRunner
@@ -29,7 +29,7 @@ NAMED = ("--name", "--manualSeed", "--device", "--not_cuda", "--out", "--overwri
 
 def study(argv: Sequence[str]) -> None:
     """Run the study that ``argv`` asks for."""
-    args, given = parser_of("Train on pairs under several settings, and compare.", StudyOptions).parse_given(argv)
+    args, given = parser_of("study").parse_given(argv)
     options: StudyOptions = values_of(StudyOptions, args)
     settings = settings_of(options.study, options.vary)
     if options.dataroot is None:
@@ -78,7 +78,7 @@ def epochs(options: StudyOptions, given: frozenset[str]) -> list[str]:
 
 def asked_for(words: Sequence[str], seed: int) -> Request:
     """The training that the flags ``words`` ask for."""
-    args, given = parser_of("", TrainOptions).parse_given(words)
+    args, given = parser_of("train").parse_given(words)
     return request(values_of(TrainOptions, args), given, seed)
 
 

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from Pix2Pix.layers import Layers
 
-CRITICS = ("patch", "pixel", "multiscale", "sesame", "none")
-ALSO_CALLED = {"basic": "patch", "n_layers": "patch", "sesam": "sesame"}
 WIDEST = 8  # times the filters of the first layer
 
 

@@ -14,7 +14,7 @@ import SinGAN
 from Pix2Pix.layers import Layers
 from Pix2Pix.nets import GeneratorConfig, config_of
 from Pix2Pix.options import ModelOptions
-from Pix2Pix.request import Request, as_dict, generator_of
+from Pix2Pix.request import Request, generator_of
 from SinGAN.storage.files import regular, whole_file
 from SinGAN.storage.hashes import digest
 from SinGAN.storage.tensors import load_weights, reading, save
@@ -47,7 +47,7 @@ class Manifest:
         """The manifest of the training that is ``asked`` for."""
         versions = {"SinGAN": SinGAN.__version__, "torch": str(torch.__version__), "python": platform.python_version()}
         return cls(
-            name, as_dict(asked.options), asked.seed, len(asked.files), asked.content(), asked.one_pair, engine,
+            name, asdict(asked.options), asked.seed, len(asked.files), asked.content(), asked.one_pair, engine,
             str(device), torch.get_num_threads(), versions, asked.palette(),
         )  # fmt: skip
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from SinGAN.losses.gan import GAN_MODES, AdversarialLoss, Loss
 
-ALSO_CALLED = {"original": "vanilla", "ls": "lsgan", "w": "wgan-gp", "wgangp": "wgan-gp"}
 Scores = Sequence[Tensor]
 """The maps of scores of all critics, (B, 1, h, w) each."""
 

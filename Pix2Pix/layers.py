@@ -7,10 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NORMS = ("batch", "instance", "none")
-STOCHASTIC = ("dropout", "weights", "none")
-INITIAL = ("normal", "xavier", "kaiming", "orthogonal")
-
 
 class Random(nn.Module):
     """A layer that draws; ``rng`` is given to it by ``draw_from``."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from Pix2Pix.layers import Layers
+from Pix2Pix.names import NETS
 
-NETS = ("unet_32", "unet_64", "unet_128", "unet_256", "unet_512", "resnet_6blocks", "resnet_9blocks")
 DROPPED_FROM = 4  # the first level of a U-Net that drops
 WIDEST = 8  # times the filters of the first layer
 

@@ -4,10 +4,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from Pix2Pix import critics, games
-from Pix2Pix.layers import INITIAL, NORMS, STOCHASTIC
-from Pix2Pix.nets import NETS
-from Pix2Pix.pairs import AUGMENT, PREPROCESS
+from Pix2Pix.names import (
+    AUGMENT,
+    CRITICS,
+    CRITICS_ALSO,
+    GAMES,
+    GAMES_ALSO,
+    INITIAL,
+    NETS,
+    NORMS,
+    PREPROCESS,
+    STOCHASTIC,
+    STUDIES,
+)  # fmt: skip
 from SinGAN.options.option import HUGE, option
 from SinGAN.options.run import RunOptions
 
@@ -24,9 +33,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What ``model`` sets where it is not set by hand."""
 EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
 DIRECTIONS = ("AtoB", "BtoA")
-STUDY_NAMES = ("batch_size", "perceptual", "gan_mode", "critic", "stochastic")
-CRITIC_NAMES = (*critics.CRITICS, *critics.ALSO_CALLED)
-GAME_NAMES = (*games.GAMES, *games.ALSO_CALLED)
 
 
 def shared(name: str, default: Any = None) -> Any:
@@ -66,7 +72,7 @@ class ModelOptions:
     serial_batches: bool = option(False, "take the pairs in order", **DATA)
     netG: str = option("unet_256", f"the generator: {', '.join(NETS)}", choices=NETS, **NET)
     ngf: int = option(64, "filters of its first layer", **COUNT, **NET)
-    netD: str = option("patch", f"the critic: {', '.join(critics.CRITICS)}", choices=CRITIC_NAMES, **NET)
+    netD: str = option("patch", f"the critic: {', '.join(CRITICS)}", choices=(*CRITICS, *CRITICS_ALSO), **NET)
     ndf: int = option(64, "filters of its first layer", **COUNT, **NET)
     n_layers_D: int = option(3, "layers of a critic of patches", least=1, most=8, **NET)
     num_D: int = option(2, "critics of multiscale and sesame", least=1, most=8, **NET)
@@ -86,7 +92,9 @@ class ModelOptions:
     )
     lr: float = option(0.0002, "learning rate of both nets", above=0, **TRAINING)
     beta1: float = option(0.5, "Adam's first beta", least=0, below=1, **TRAINING)
-    gan_mode: str = option("vanilla", f"adversarial loss: {', '.join(games.GAMES)}", choices=GAME_NAMES, **TRAINING)
+    gan_mode: str = option(
+        "vanilla", f"adversarial loss: {', '.join(GAMES)}", choices=(*GAMES, *GAMES_ALSO), **TRAINING
+    )
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="10 with wgan-gp, else 0", least=0, **TRAINING
     )
@@ -113,7 +121,7 @@ class TrainOptions(SharedOptions, ModelOptions):
 class StudyOptions(TrainOptions):
     """Trainings under several settings."""
 
-    study: str | None = option(None, "a ready-made study", group="study", choices=STUDY_NAMES, unset="")
+    study: str | None = option(None, "a ready-made study", group="study", choices=STUDIES, unset="")
     vary: tuple[str, ...] = option(
         (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
     )

@@ -13,8 +13,6 @@ from Pix2Pix import warp
 from Pix2Pix.layouts import Levels, PairFiles, sides
 
 Values = npt.NDArray[np.float32]
-PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
-AUGMENT = ("none", "tps")
 
 
 @dataclass(frozen=True)

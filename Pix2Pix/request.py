@@ -1,25 +1,26 @@
 """What a training is to be: its pairs, nets and losses, worked out from the options and checked."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from Pix2Pix import critics, games
 from Pix2Pix.critics import CriticConfig
 from Pix2Pix.layers import Layers, draw_from, initialise
 from Pix2Pix.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.names import CRITICS_ALSO, GAMES_ALSO
 from Pix2Pix.nets import GeneratorConfig
-from Pix2Pix.options import EPOCHS_OF_ONE_PAIR, PRESETS, ModelOptions, TrainOptions
+from Pix2Pix.options import EPOCHS_OF_ONE_PAIR, PRESETS, ModelOptions, SharedOptions, TrainOptions
 from Pix2Pix.pairs import PairSet, Preparation
 from Pix2Pix.perceptual import Perceptual
 from Pix2Pix.step import LossConfig, Nets
+from SinGAN.engines.engine import choose_device
 from SinGAN.pictures import images
+from SinGAN.storage import layout
 from SinGAN.storage.hashes import digest, sha256
 
 STRENGTH = {"dropout": 0.5, "weights": 0.1, "none": 0.0}
@@ -183,10 +184,10 @@ def completed(options: TrainOptions, given: Collection[str], one_pair: bool) -> 
             raise ValueError(f"`{name}` needs `stochastic` {kind}, not {values['stochastic']}")
         if values["stochastic"] == kind and values[name] is None:
             values[name] = STRENGTH[kind]
-    values["netD"] = critics.ALSO_CALLED.get(values["netD"], values["netD"])
+    values["netD"] = CRITICS_ALSO.get(values["netD"], values["netD"])
     if values["gan_mode"] == "w" and values["lambda_grad"] is None:
         values["lambda_grad"] = 0.0
-    values["gan_mode"] = games.ALSO_CALLED.get(values["gan_mode"], values["gan_mode"])
+    values["gan_mode"] = GAMES_ALSO.get(values["gan_mode"], values["gan_mode"])
     if values["lambda_grad"] is None:
         values["lambda_grad"] = 10.0 if values["gan_mode"] == "wgan-gp" else 0.0
     if one_pair and "augment" not in given:
@@ -233,6 +234,14 @@ def size_of(file: PairFiles) -> tuple[int, int]:
     return height, width
 
 
-def as_dict(options: ModelOptions) -> Mapping[str, Any]:
-    """``options`` by name."""
-    return asdict(options)
+def model_name(options: TrainOptions) -> str:
+    """The name of the model: the one asked for, or the data set's."""
+    if options.name is not None:
+        return layout.stem(options.name + ".x", "name")
+    source = options.pair[0].stem if options.pair else Path(options.dataroot or "").resolve().stem
+    return layout.stem(source + ".x", "name")
+
+
+def device_of(options: SharedOptions) -> torch.device:
+    """The device that ``options`` ask for."""
+    return choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)

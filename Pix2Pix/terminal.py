@@ -1,19 +1,23 @@
-"""What the commands of translation share: their parser, the device, and the name of a model."""
+"""The command lines of translation; light, so that -h and a typo are answered before PyTorch is imported."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import torch
-
-from Pix2Pix.options import SharedOptions, TrainOptions
-from SinGAN.engines.engine import choose_device
-from SinGAN.storage import layout
+from Pix2Pix.options import DrawOptions, StudyOptions, TestOptions, TrainOptions
 from SinGAN.terminal.flags import Parser, add_options
 
+COMMANDS: dict[str, tuple[str, type]] = {
+    "train": ("Learn to translate pictures from pairs of them.", TrainOptions),
+    "test": ("Translate pictures with a trained model, and measure them.", TestOptions),
+    "study": ("Train on pairs under several settings, and compare.", StudyOptions),
+    "draw": ("Serve a page: draw labels, and see what a model makes of them.", DrawOptions),
+}
+"""For each command what it does, and its options."""
 GROUPS = ("study", "data", "networks", "training", "test", "run")
 
 
-def parser_of(description: str, options: type) -> Parser:
-    """The parser of a command with ``options``."""
+def parser_of(command: str) -> Parser:
+    """The parser of a command."""
+    description, options = COMMANDS[command]
     result = Parser(description)
     for title in GROUPS:
         result.add_argument_group(title)
@@ -21,14 +25,6 @@ def parser_of(description: str, options: type) -> Parser:
     return result
 
 
-def model_name(options: TrainOptions) -> str:
-    """The name of the model: the one asked for, or the data set's."""
-    if options.name is not None:
-        return layout.stem(options.name + ".x", "name")
-    source = options.pair[0].stem if options.pair else Path(options.dataroot or "").resolve().stem
-    return layout.stem(source + ".x", "name")
-
-
-def device_of(options: SharedOptions) -> torch.device:
-    """The device that ``options`` ask for."""
-    return choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+def check(command: str, argv: Sequence[str]) -> None:
+    """Leave with the help, or with one line, where ``argv`` asks for it or has a bad flag."""
+    parser_of(command).parse_given(argv)

@@ -27,7 +27,7 @@ COMMANDS = {
     "evaluate": ("SIFID.evaluate", "main", "measure a model's samples, or sets of pictures"),
     "sifid": ("SIFID.sifid_score", "main", "SIFID between pictures"),
     "study": ("SinGAN.studies.command", "main", "train under several settings, and compare"),
-    "translate": ("Pix2Pix.commands", "main", "learn from pairs of pictures: train, test, draw"),
+    "translate": ("Pix2Pix.__main__", "main", "learn from pairs of pictures: train, test, draw"),
     "studio": ("SinGAN.studio.command", "main", "a web page on this machine: paint, edit, train, look"),
     "export": ("SinGAN.commands.export", "main", "write a model as one TorchScript or ONNX file"),
 }

@@ -18,6 +18,7 @@ from Pix2Pix import games, warp
 from Pix2Pix.critics import CriticConfig, Patch, halved
 from Pix2Pix.layers import Dropout, Layers
 from Pix2Pix.layouts import PairFiles, sides
+from Pix2Pix.names import GAMES_ALSO
 from Pix2Pix.nets import GeneratorConfig, config_of
 from Pix2Pix.pairs import Preparation
 from Pix2Pix.perceptual import PLAN, Perceptual
@@ -121,7 +122,7 @@ def test_games(golden_translation: Path) -> None:
     arrays = read(golden_translation, "games")
     real, fake = torch.from_numpy(arrays["real"]), torch.from_numpy(arrays["fake"])
     for mode in {key.split("/")[0] for key in arrays if key.endswith("/D_real")}:
-        game = games.GAMES[games.ALSO_CALLED.get(mode, mode)]
+        game = games.GAMES[GAMES_ALSO.get(mode, mode)]
         d_real, d_fake = games.mean_loss(game.real, [real]), games.mean_loss(game.fake, [fake])
         near(d_real, arrays[f"{mode}/D_real"], 1e-6, 1e-5)
         near(d_fake, arrays[f"{mode}/D_fake"], 1e-6, 1e-5)

@@ -8,7 +8,8 @@ from torch import nn
 
 from Pix2Pix.critics import CriticConfig
 from Pix2Pix.folder import cleaned, load_generator
-from Pix2Pix.layers import INITIAL, Layers, draw_from, initialise
+from Pix2Pix.layers import Layers, draw_from, initialise
+from Pix2Pix.names import INITIAL
 from Pix2Pix.nets import GeneratorConfig, config_of
 from SinGAN.storage.tensors import save
 

@@ -8,7 +8,7 @@ import pytest
 
 import translate_study
 from Pix2Pix.compare import asked_for
-from Pix2Pix.options import STUDY_NAMES
+from Pix2Pix.names import STUDIES as STUDY_NAMES
 from Pix2Pix.study import STUDIES, epochs_of, settings_of
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
