@@ -5,6 +5,7 @@ can be given with ``pytest --golden DIR``.
 """
 
 import json
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from SIFID.frechet import frechet_distance, moments
 from SIFID.inception import features, inception
 from SinGAN import manipulate
 from SinGAN.engines.compiled import Compiled
+from SinGAN.engines.engine import precision_of
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import conv2d, convolving, library
 from SinGAN.imresize import imresize, imresize_to
@@ -44,8 +46,12 @@ def read(golden: Path, name: str) -> Arrays:
         return dict(arrays)
 
 
+DEVICE: ContextVar[str] = ContextVar("DEVICE", default="cpu")
+"""Where the golden cases are laid out."""
+
+
 def tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(array))
+    return torch.from_numpy(np.asarray(array)).to(DEVICE.get())
 
 
 def picture(array: np.ndarray) -> Tensor:
@@ -58,7 +64,7 @@ def state(arrays: Arrays, net: str) -> dict[str, Tensor]:
 
 
 def net(kind: type[Net], arrays: Arrays, name: str, config: NetConfig) -> Net:
-    module = kind(config)
+    module = kind(config).to(DEVICE.get())
     module.load_state_dict(state(arrays, name))
     return module
 
@@ -84,7 +90,8 @@ def frozen_scales(arrays: Arrays, count: int) -> tuple[TrainedScale, ...]:
 
 
 def close(ours: Tensor, theirs: Any, absolute: float, relative: float = 0.0) -> None:
-    torch.testing.assert_close(ours, torch.as_tensor(theirs, dtype=ours.dtype), atol=absolute, rtol=relative)
+    wanted = torch.as_tensor(theirs, dtype=ours.dtype, device=ours.device)
+    torch.testing.assert_close(ours, wanted, atol=absolute, rtol=relative)
 
 
 def test_imresize(golden: Path) -> None:
@@ -200,6 +207,22 @@ def with_winograd(bound: "partial[Tensor]") -> Tensor:
 def test_one_iteration(golden: Path, name: str, differentiate: Differentiate) -> None:
     if differentiate is with_winograd and golden.resolve() != OURS:
         pytest.skip("rounding decides at a LeakyReLU's kink: 3 % of random nets are far off")
+    check_iteration(golden, name, differentiate)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ITERATIONS)
+def test_one_iteration_on_a_gpu(golden: Path, name: str) -> None:
+    token = DEVICE.set("cuda")
+    try:
+        with precision_of("fp32", torch.device("cuda")):
+            check_iteration(golden, name, eagerly)
+    finally:
+        DEVICE.reset(token)
+
+
+def check_iteration(golden: Path, name: str, differentiate: Differentiate) -> None:
+    """A critic step and a generator step, to the golden numbers."""
     case = Iteration(golden, name)
     arrays, nets, config = case.arrays, case.nets, case.config
     previous, target = case.previous(), case.target()
