@@ -73,7 +73,9 @@ def obtain(
             discard(work)
             manifest = wanted
         if is_done(work):
-            return False
+            if work != place:  # cut off when all but this was done
+                replace_folder(work, place)
+            return work != place
         recorder = Recorder(
             work, manifest, Request(asked.options, asked.files, asked.one_pair, manifest.seed), save_freq
         )

@@ -22,6 +22,7 @@ from SinGAN.storage.files import regular
 from SinGAN.studio.workspace import FOLDER, Chosen, readable, write_json
 
 WAITING, RUNNING, STOPPED, FAILED, DONE = "waiting", "training", "stopped", "failed", "done"
+PATIENCE = 10.0  # seconds that a training which was stopped is given to end
 KEPT = 400  # points of a loss curve: of more, every second one goes
 PURPOSES: dict[str, tuple[Task, str, tuple[str, ...]]] = {
     "new pictures, edits, paints": (TRAIN, "train", ("--num_samples=8",)),
@@ -85,7 +86,6 @@ class Trainings:
     def __init__(self, runner: LocalRunner, out: Path) -> None:
         self.runner, self.out, self.file = runner, out, out / FOLDER / "trainings.json"
         self.lock = threading.Lock()
-        self.closing = False
         self.threads: dict[str, threading.Thread] = {}
         self.all = {training.number: training for training in self._read()}
 
@@ -95,6 +95,8 @@ class Trainings:
         Raises:
             ValueError: an option is out of range, or the same training is in the queue.
         """
+        if not owner:
+            raise ValueError("the page is not ready yet: load it again")
         task, command, small = PURPOSES[purpose]
         for name in FILES:
             if name in options and options[name] not in options_of(ModelOptions)[name].choices:
@@ -127,10 +129,12 @@ class Trainings:
         training = self._of(owner, number)
         thread = self.threads.get(number)
         if thread is not None:
-            thread.join(timeout=10)  # it may be ending still
+            thread.join(PATIENCE)  # it may be ending still
         if not training.is_active:
             training.state, training.text = WAITING, ""
-            self._start(training)
+            self.runner.allow(training.job)
+            if thread is None or not thread.is_alive():  # else it waits for its turn still
+                self._start(training)
 
     def of(self, owner: str) -> list[Training]:
         """The trainings of ``owner``, the newest first."""
@@ -138,7 +142,6 @@ class Trainings:
 
     def close(self) -> None:
         """End all processes; their trainings count as stopped."""
-        self.closing = True
         for training in self.all.values():
             if training.is_active:
                 training.state = STOPPED
@@ -178,7 +181,6 @@ class Trainings:
         def run() -> None:
             self.ended(self.runner.run(training.job, self))
 
-        self.runner.allow(training.job)
         thread = threading.Thread(target=run, daemon=True)
         self.threads[training.number] = thread
         self._write()

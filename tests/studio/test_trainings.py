@@ -11,6 +11,7 @@ import pytest
 from SinGAN.parallel.jobs import Display, Job, Outcome, Slot
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.runs.events import Message
+from SinGAN.studio import trainings as trainings_module
 from SinGAN.studio.trainings import DONE, FAILED, RUNNING, STOPPED, WAITING, Training, Trainings
 from SinGAN.studio.workspace import Chosen
 from SinGAN.terminal.watchers import watched
@@ -106,6 +107,24 @@ def test_the_queue_is_a_queue(tmp_path: Path, chosen: Chosen) -> None:
     assert second.state == WAITING
     runner.ends.set()
     assert state_is(first, DONE)
+    assert state_is(second, DONE)
+
+
+def test_one_that_was_stopped_while_it_waited_runs_once(
+    tmp_path: Path, chosen: Chosen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainings_module, "PATIENCE", 0.05)
+    runner = Pretended()
+    trainings = Trainings(runner, tmp_path / "out")
+    first = trainings.begin("me", chosen, PURPOSE, {})
+    assert state_is(first, RUNNING)
+    second = trainings.begin("me", chosen, PURPOSE, {"alpha": 2})
+    second.state = STOPPED
+    runner.barred.add(second.job)
+    thread = trainings.threads[second.number]
+    trainings.go_on("me", second.number)
+    assert trainings.threads[second.number] is thread
+    runner.ends.set()
     assert state_is(second, DONE)
 
 

@@ -133,6 +133,23 @@ def test_overwriting_replaces_at_the_end(data: Path, capsys: Capture) -> None:
     assert [path.name for path in model(data).parent.iterdir()] == ["squares"]
 
 
+def test_an_overwriting_that_was_cut_off_at_its_very_end(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translate_train.main(flags(data))
+    old = weights(model(data))
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("Pix2Pix.record.replace_folder", cut)
+        with pytest.raises(SystemExit):
+            translate_train.main(flags(data, "--lr", "0.01", "--overwrite"))
+    assert same(weights(model(data)), old)
+    translate_train.main(flags(data, "--lr", "0.01", "--overwrite"))
+    assert not same(weights(model(data)), old)
+    assert [path.name for path in model(data).parent.iterdir()] == ["squares"]
+
+
 def test_pictures_do_not_depend_on_their_order(data: Path) -> None:
     more = ["--netG", "unet_64", "--load_size", "72", "--crop_size", "64"]
     translate_train.main(flags(data, *more))
