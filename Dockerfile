@@ -12,6 +12,7 @@ RUN pip install --no-cache-dir "/opt/singan[studio]" && useradd --create-home ar
 USER artist
 WORKDIR /art
 COPY --chown=artist Input Input
+COPY --chown=artist Models Models
 EXPOSE 7860
 ENTRYPOINT ["singan"]
 CMD ["-h"]

@@ -61,6 +61,16 @@ PARTS = (
         ("Paint/mountains_paint.png", "Paint2image/mountains/*/mountains_paint_out/start_scale=3.png"),
     ),
     Part(
+        "From a model that comes with the project, trained by the default settings: the photo, then other dandelions",
+        "random_samples.py --input_name dandelions.png --mode random_samples --num_samples 4 --manualSeed 1",
+        ("Images/dandelions.png", "RandomSamples/dandelions/gen_start_scale=0/[0-9].png"),
+    ),
+    Part(
+        "A clock copied, and made to fit by the model",
+        "editing.py --input_name dandelions.png --ref_name dandelions_edit.png --editing_start_scale 2 --manualSeed 1",
+        ("Editing/dandelions_edit.png", "Editing/dandelions/dandelions_edit_out/start_scale=2_masked.png"),
+    ),
+    Part(
         "A model trained on the photo, in a minute or two: samples (the default takes hours, and is better)",
         "main_train.py --input_name mountains.png --max_size 56 --niter 150 --num_samples 8 --manualSeed 1",
         ("RandomSamples/mountains/gen_start_scale=0/[0-9].png",),
@@ -115,7 +125,10 @@ def page() -> str:
         f"<figcaption>{part.seconds:.0f} s<code>python {html.escape(part.command)}</code></figcaption></figure>"
         for part in PARTS
     ]
-    credit = "<p>Photos: Aitzol Berasategi, CC BY 4.0, reduced, and remade by these commands.</p>"
+    credit = (
+        "<p>Photos: Aitzol Berasategi, CC BY 4.0, and, the dandelions, Clemens Engelhardt, CC0; reduced, and remade by "
+        "these commands.</p>"
+    )
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
     body = f"<body><h1>SinGAN</h1>{''.join(figures)}{credit}</body>"
     return f'<!doctype html><html lang="en"><head><title>SinGAN</title>{head}</head>{body}</html>\n'
