@@ -313,7 +313,7 @@ def test_an_animation_has_all_its_frames(workspace: Workspace) -> None:
     animate(workspace, "--animation_start_scale", "0", "--beta_animation", "0.8", "--num_frames", "6", "--fps", "4")
     place = workspace.out / "Animation" / "x" / "start_scale=0" / "alpha=0.100000_beta=0.800000.gif"
     with Image.open(place) as gif:
-        assert gif.n_frames == 6
+        assert getattr(gif, "n_frames", 1) == 6
         assert gif.info["duration"] == 250
         assert gif.size == (24, 18)
 

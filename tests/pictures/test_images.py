@@ -183,7 +183,7 @@ def test_animations_keep_their_frames_and_their_time(tmp_path: Path, suffix: str
         frame[:, :, :, index] = 1 - frame[:, :, :, index].abs()
     animations.write(tmp_path / f"a.{suffix}", moving, fps=5)
     with Image.open(tmp_path / f"a.{suffix}") as animation:
-        assert animation.n_frames == 4
+        assert getattr(animation, "n_frames", 1) == 4
         assert animation.size == (17, 12)
         for index in range(4):
             animation.seek(index)
