@@ -110,8 +110,9 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
     outputs = [[value.requires_grad_() for value in jvp_blocks(*each)] for each in inputs]
     merged = outputs[0][1]
     if len(streams) > 1:
-        (features, change), (factors, factors_change) = outputs
-        merged = change * (1 + factors) + features * factors_change
+        (features, change), others = outputs
+        factor, factor_change = (value.sum(dim=1, keepdim=True) for value in others)
+        merged = change * (1 + factor) + features * factor_change
     critic.tail.backend(merged, critic.tail.weight).sum().backward()
     gradients = [[value.grad for value in pair] for pair in outputs]
     del outputs, merged

@@ -33,7 +33,10 @@ def test_a_parent_reads_what_its_child_says(capsys: Capture, progress: Progress)
     tell_all(ParentProcess(), progress)
     note, iteration, done = map(Message.decoded, capsys.readouterr().out.splitlines())
     assert note == Message("note", text="raise --max_size")
-    assert iteration == Message("iteration", share=progress.share)
+    assert iteration is not None
+    assert (iteration.event, iteration.share, iteration.text) == ("iteration", progress.share, "")
+    assert iteration.losses == {"D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
+    assert iteration.seconds_left == progress.seconds_left
     assert done is not None
     assert done.event == "scale_done"
     assert ", scale 1 of 0..5 (40 x 30) done: 10 iterations in" in done.text
