@@ -30,7 +30,6 @@ GALLERY: dict[str, Any] = {
 }
 """How a gallery of results looks."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # of an event: the page alone may cause it
-VARIETIES = [("near the picture", "low"), ("medium", "medium"), ("far from it", "high")]
 
 
 @dataclass

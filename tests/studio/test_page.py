@@ -140,6 +140,31 @@ def test_a_trained_model_is_used(browser: Browser) -> None:
     until(lambda: ".gif" in browser.source("#animation img"))
 
 
+def test_an_object_from_a_file_at_all_scales(browser: Browser, tmp_path: Path) -> None:
+    small(browser)
+    browser.example(MOUNTAINS)
+    browser.tab("Edit")
+    until(lambda: browser.driver.execute_script("return !!document.getElementById('edit-canvas').real"))
+    Image.new("RGB", (30, 30), "red").save(tmp_path / "ball.png")
+    browser.driver.find_element("css selector", "#edit-canvas input[type=file]").send_keys(str(tmp_path / "ball.png"))
+    until(lambda: browser.driver.execute_script("return !!document.getElementById('edit-canvas').floating"))
+    browser.driver.execute_script("document.querySelectorAll('#way input')[1].click()")
+    browser.click("#edit-canvas button[data-tool=add]")
+    browser.drag("edit-canvas", (0.1, 0.9), (0.2, 0.9))
+    browser.click("#every-scale")
+    browser.await_all("#all-scales img", 2)
+
+
+def test_a_video(browser: Browser) -> None:
+    browser.example(BROOK)
+    until(lambda: "brook" in browser.text("#chosen"))
+    browser.tab("Animate")
+    until(lambda: "moves: brook" in browser.value("#moving-model input"))
+    browser.driver.execute_script("document.querySelectorAll('#moving-kind input')[1].click()")
+    browser.click("#make-animation")
+    browser.await_all("#video video")
+
+
 def test_labels_become_a_photo(browser: Browser) -> None:
     browser.tab("Translate")
     browser.choose("#translators", "squares")

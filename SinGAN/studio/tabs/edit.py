@@ -62,12 +62,12 @@ def build(shared: Shared) -> None:
                 buttons=BUTTONS,
             )  # fmt: skip
     with gr.Row():
-        way = gr.Radio(WAYS, value="edit", label="What it is")
+        way = gr.Radio(WAYS, value="edit", label="What it is", elem_id="way")
         start = scale_slider(1, "Scale", "the coarser, the freer")
         seed = seed_field()
     with gr.Row():
         make = gr.Button("Make it fit", variant="primary", elem_id="make-edit")
-        sheet = gr.Button("All scales, to choose from")
+        sheet = gr.Button("All scales, to choose from", elem_id="every-scale")
     line = gr.Markdown()
     gallery = gr.Gallery(label="All scales", elem_id="all-scales", **GALLERY)
     shared.on_choice(adapt, [text, start], **PRIVATE)

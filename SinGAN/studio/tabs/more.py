@@ -79,7 +79,7 @@ def animate(shared: Shared) -> None:
     with gr.Row():
         model = gr.Dropdown([], label="Model", elem_id="moving-model")
         start = scale_slider(2, "Start scale", "the first that moves")
-        kind = gr.Radio(["gif", "mp4"], value="gif", label="File")
+        kind = gr.Radio(["gif", "mp4"], value="gif", label="File", elem_id="moving-kind")
     with gr.Row():
         alpha = gr.Slider(0, 1, value=0.1, step=0.05, label="Pull to the picture")
         beta = gr.Slider(0, 1, value=0.9, step=0.05, label="Smoothness")
@@ -91,7 +91,7 @@ def animate(shared: Shared) -> None:
         label="Animation", interactive=False, type="filepath", elem_id="animation", elem_classes="large",
         buttons=BUTTONS,
     )  # fmt: skip
-    video = gr.Video(label="Animation", interactive=False, autoplay=True, loop=True, visible=False)
+    video = gr.Video(label="Animation", interactive=False, autoplay=True, loop=True, visible=False, elem_id="video")
     inputs = [shared.chosen, model, start, alpha, beta, frames, fps, kind, seed]
     make.click(told(made), inputs, [moving, video, line], **PRIVATE)
     shared.on_choice(models, model, **PRIVATE)

@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
+from SinGAN.options.applications import VARIETIES
 from SinGAN.studio.shared import (
     BUTTONS,
     GALLERY,
     PRIVATE,
-    VARIETIES,
     Clock,
     Shared,
     picked,
@@ -29,10 +29,10 @@ def build(shared: Shared) -> None:
     """The tab."""
 
     def sample(
-        chosen: Chosen | None, key: str, size: float, count: float, variety: str, start: float, wide: float,
+        chosen: Chosen | None, key: str, size: float, count: float, variety: float, start: float, wide: float,
         high: float, seed: str,
     ) -> tuple[Any, str, Any]:  # fmt: skip
-        maker, clock = shared.maker(chosen, key, size, variety), Clock()
+        maker, clock = shared.maker(chosen, key, size, VARIETIES[int(variety)]), Clock()
         used = seed_of(seed)
         used = random.SystemRandom().randrange(2**31) if used is None else used
         start = min(int(start), len(maker) - 1)
@@ -60,7 +60,14 @@ def build(shared: Shared) -> None:
                 wide = gr.Slider(0.5, 4, value=1, step=0.1, label="Width, in pictures")
                 high = gr.Slider(0.5, 4, value=1, step=0.1, label="Height, in pictures")
             with gr.Row():
-                variety = gr.Radio(VARIETIES, value="medium", label="Variety, without training")
+                variety = gr.Slider(
+                    0,
+                    len(VARIETIES) - 1,
+                    value=1,
+                    step=1,
+                    label="Variety, without training",
+                    info="0: near the picture",
+                )
                 seed = seed_field()
     with gr.Row():
         make = gr.Button("Make samples", variant="primary", elem_id="make-samples")
