@@ -155,6 +155,25 @@ def test_an_object_from_a_file_at_all_scales(browser: Browser, tmp_path: Path) -
     browser.await_all("#all-scales img", 2)
 
 
+def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
+    browser.example(0)
+    until(lambda: "autumn" in browser.text("#chosen"))
+    browser.tab("Train")
+    browser.click(".label-wrap")
+    for name, value in {**TINY, "niter": "150"}.items():
+        browser.await_all(f"#flag-{name}")
+        field = browser.driver.find_element("css selector", f"#flag-{name} textarea, #flag-{name} input")
+        field.clear()
+        field.send_keys(value + "\t")
+    browser.click("#train")
+    browser.await_all(".progress[data-state=training]")
+    browser.click("#stop")
+    browser.await_all(".progress[data-state=stopped]")
+    browser.click("#go-on")
+    until(lambda: browser.all(".progress[data-state=training]") or browser.all(".progress[data-state=done]"))
+    until(lambda: browser.all(".progress[data-state=done]"), 120)
+
+
 def test_a_video(browser: Browser) -> None:
     browser.example(BROOK)
     until(lambda: "brook" in browser.text("#chosen"))
