@@ -36,7 +36,7 @@ class SinganCanvas extends HTMLElement {
     const size = make("label", bar, { textContent: "size " });
     this.radius = make("input", size, { type: "range", min: 1, max: 30, value: 6, ariaLabel: "brush size" });
     make("button", bar, { type: "button", textContent: "Undo", onclick: () => this.undo() });
-    make("button", bar, { type: "button", textContent: "Start again", onclick: () => this.reset() });
+    make("button", bar, { type: "button", textContent: "Start again", onclick: () => this.again() });
     if (this.mode !== "mask") {
       const label = make("label", bar, { className: "singan-file", textContent: this.mode === "paint" ? "Drawing from a file" : "Object from a file" });
       make("input", label, { type: "file", accept: "image/*", onchange: (event) => this.open(event.target) });
@@ -72,6 +72,7 @@ class SinganCanvas extends HTMLElement {
     this.signs = new Int8Array(this.width * this.height); // 1: marked by hand, -1: unmarked
     this.palette = given.palette || [];
     this.ground = given.ground;
+    this.history = [];
     this.swatches.replaceChildren();
     if (this.mode === "paint") {
       for (const colour of this.palette) {
@@ -83,7 +84,7 @@ class SinganCanvas extends HTMLElement {
       this.free.oninput = () => this.pick(this.free.value);
       this.pick(this.palette[0] || "#808080");
     }
-    this.reset();
+    this.clear();
   }
 
   pick(colour) {
@@ -99,10 +100,14 @@ class SinganCanvas extends HTMLElement {
     return canvas.getContext("2d", { willReadFrequently: true });
   }
 
-  reset() {
+  again() {
     if (!this.real) return;
+    this.remember();
+    this.clear();
+  }
+
+  clear() {
     this.floating = null;
-    this.history = [];
     this.signs.fill(0);
     if (this.mode === "paint") {
       this.work.fillStyle = this.ground;
@@ -119,8 +124,9 @@ class SinganCanvas extends HTMLElement {
   }
 
   undo() {
-    if (this.floating) this.floating = null;
-    else if (this.history.length) {
+    const carried = this.floating; // a part that is cut out left its hole in the history, a copy nothing
+    this.floating = null;
+    if (carried ? carried.cut : this.history.length) {
       const [image, signs] = this.history.pop();
       this.work.putImageData(image, 0, 0);
       this.signs = signs;
@@ -215,7 +221,7 @@ class SinganCanvas extends HTMLElement {
       this.work.fillStyle = this.around(x, y, w, h);
       this.work.fillRect(x, y, w, h);
     }
-    this.floating = { picture: part, x, y, w, h };
+    this.floating = { picture: part, x, y, w, h, cut: this.tool === "cut" };
   }
 
   around(x, y, w, h) {
@@ -234,8 +240,8 @@ class SinganCanvas extends HTMLElement {
 
   place() {
     if (!this.floating) return;
-    this.remember();
-    const { picture, x, y, w, h } = this.floating;
+    const { picture, x, y, w, h, cut } = this.floating;
+    if (!cut) this.remember(); // a move is one step
     this.work.drawImage(picture, Math.round(x), Math.round(y), Math.round(w), Math.round(h));
     this.floating = null;
     this.draw();

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,11 +49,15 @@ def run(argv: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="singan-studio-") as temporary:
         os.environ["GRADIO_TEMP_DIR"] = temporary  # no other program's files are served
         from SinGAN.studio.server import serve  # only now: -h and a typo take no seconds
+        from SinGAN.studio.shared import WORKING
 
         if args.host != HERE:
             guard = "" if auth else ", and --auth asks for no password"
             print(f"warning: everybody who reaches {args.host} can use this page{guard}", flush=True)
         serve(args.out, args.input_dir, Path(temporary), args.host, args.port, auth, args.browser)
+    if WORKING:  # nobody waits for this picture any more, and Python would abort within torch's work
+        sys.stdout.flush()
+        os._exit(0)
 
 
 main = script(run)

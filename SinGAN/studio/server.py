@@ -1,5 +1,6 @@
 """Serves the page until Ctrl-C."""
 
+import time
 from pathlib import Path
 
 import torch
@@ -31,7 +32,10 @@ def serve(
             footer_links=[], **page.look(),
         )  # fmt: skip
         print(f"the studio: http://{host}:{port} (Ctrl-C ends it)", flush=True)
-        blocks.block_thread()
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print("the studio is closed", flush=True)
     finally:
         trainings.close()
         blocks.close(verbose=False)

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ GALLERY: dict[str, Any] = {
     "interactive": False,
 }
 """How a gallery of results looks."""
+WORKING: set[int] = set()
+"""The threads that make something for the page."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # of an event: the page alone may cause it
 
 
@@ -79,12 +82,15 @@ def told(handler: Handler) -> Handler:
 
     @functools.wraps(handler)
     def guarded(*values: Any) -> Any:
+        WORKING.add(threading.get_ident())
         try:
             return handler(*values)
         except gr.Error:
             raise
         except (ValueError, OSError, MemoryError) as error:
             raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
+        finally:
+            WORKING.discard(threading.get_ident())
 
     return guarded  # type: ignore[return-value]
 

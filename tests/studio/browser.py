@@ -46,15 +46,16 @@ def served(folder: Path, *flags: str) -> Iterator[str]:
     with log.open("w") as lines:
         process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=lines, stderr=subprocess.STDOUT)
     try:
-        until(lambda: "Ctrl-C ends it" in log.read_text() or process.poll() is not None, 90)
+        until(lambda: "Ctrl-C ends it" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        assert process.wait(120) == 0, log.read_text()
+        assert log.read_text().splitlines()[-1] == "the studio is closed"
 
 
-def until(condition: Callable[[], Found], seconds: float = 60) -> Found:
+def until(condition: Callable[[], Found], seconds: float = 180) -> Found:
     """What ``condition`` gives as soon as that is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -80,6 +80,17 @@ def test_a_stroke_becomes_a_picture(browser: Browser) -> None:
     assert "what you drew" in browser.driver.find_element("id", "painted").text
 
 
+def test_a_drawing_from_a_file_becomes_a_picture(browser: Browser) -> None:
+    small(browser)
+    browser.example(BROOK)
+    browser.tab("Paint")
+    until(lambda: browser.driver.execute_script("return !!document.getElementById('paint-canvas').real"))
+    file = browser.driver.find_element("css selector", "#paint-canvas input[type=file]")
+    file.send_keys(str(ROOT / "Input" / "Paint" / "dandelions_paint.png"))
+    browser.click("#make-paint")
+    browser.await_all("#painted img", 4)
+
+
 def test_a_part_is_copied_and_made_to_fit(browser: Browser) -> None:
     small(browser)
     browser.example(MOUNTAINS)
@@ -117,7 +128,7 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
     browser.tab("Train")
     until(lambda: browser.all(".progress[data-state=training]"))
     assert "mountains" in browser.text("#chosen")
-    until(lambda: browser.all(".progress[data-state=done]"), 120)
+    until(lambda: browser.all(".progress[data-state=done]"), 400)
     until(lambda: len(browser.all("#scales img")) >= 4)
     if folder := os.environ.get("SINGAN_SCREENSHOTS"):
         browser.driver.save_screenshot(str(Path(folder) / "trained.png"))
@@ -171,7 +182,7 @@ def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
     browser.await_all(".progress[data-state=stopped]")
     browser.click("#go-on")
     until(lambda: browser.all(".progress[data-state=training]") or browser.all(".progress[data-state=done]"))
-    until(lambda: browser.all(".progress[data-state=done]"), 120)
+    until(lambda: browser.all(".progress[data-state=done]"), 400)
 
 
 def test_a_video(browser: Browser) -> None:
@@ -231,3 +242,14 @@ def test_what_needs_no_model(browser: Browser) -> None:
     browser.drag("mask-canvas", (0.4, 0.3), (0.5, 0.4))
     browser.click("#make-inpaint")
     until(lambda: len(browser.all("#inpainted img")) == 2)
+
+
+def test_the_server_ends_in_the_midst_of_samples(tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        browser = Browser()
+        try:
+            browser.open(address)
+            browser.example(MOUNTAINS)
+            browser.await_all("#samples .progress-text")
+        finally:
+            browser.close()
