@@ -33,6 +33,8 @@ class Estimate:
         self.start = self.scale_start = time.monotonic()
         self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
         self.seen = deque([(self.start, self.left(self.scales[0], self.skipped))])  # moments, and what was left then
+        self.warming_up = True  # the first report of a scale may come after the compilation of its program
+        self.pause = 0.0  # seconds that the programs of later scales took so far
 
     def at(self, scale: int, iterations: int) -> Progress:
         """The progress of the run when ``iterations`` of ``scale`` are done."""
@@ -51,10 +53,18 @@ class Estimate:
     def next_scale(self) -> None:
         """Start the clock of the next scale."""
         self.scale_start = time.monotonic()
+        self.warming_up = True
 
     def seconds_left(self, scale: int, iterations: int) -> float:
-        """Estimated seconds to the end of the run, at the speed of the last minute or so."""
-        now, left = time.monotonic(), self.left(scale, iterations)
+        """Estimated seconds to the end of the run, at the speed of the last minute or so.
+
+        The time up to a scale's first report tells no speed: its program may have been compiled then.
+        """
+        now, left = time.monotonic() - self.pause, self.left(scale, iterations)
+        if self.warming_up and len(self.seen) > 1 and iterations < self.niter:
+            self.pause += now - self.seen[-1][0]
+            now = self.seen[-1][0]
+        self.warming_up = False
         self.seen.append((now, left))
         while len(self.seen) > 2 and self.seen[1][0] <= now - RECENT:
             self.seen.popleft()

@@ -121,6 +121,22 @@ def test_the_estimate_follows_the_recent_speed(clock: Clock) -> None:
     assert left == pytest.approx(500 + 1000 * sum(costs[1:]) / costs[0], rel=1e-6)
 
 
+def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) -> None:
+    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    costs = scale_costs(PLAN, NetConfig(), CPU)
+    for iterations in range(1, 1001):
+        clock.now += 1.0
+        shown.at(0, iterations)
+    shown.next_scale()
+    clock.now += 90  # compilation, and one iteration
+    later = 1000 * sum(costs[2:]) / costs[0]
+    assert shown.at(1, 1).seconds_left == pytest.approx(999 * costs[1] / costs[0] + later, rel=0.05)
+    for iterations in range(2, 102):
+        clock.now += 2.0
+        left = shown.at(1, iterations).seconds_left
+    assert left == pytest.approx(2 * (899 + 1000 * sum(costs[2:]) / costs[1]), rel=1e-6)
+
+
 def test_a_resumed_run_shows_what_was_done_before() -> None:
     whole = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
     resumed = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(6, 10), every=range(10), skipped=4)
