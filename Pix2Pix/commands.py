@@ -1,11 +1,8 @@
 """The commands of paired translation: train, and test."""
 
 import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from tqdm import tqdm
 
 from Pix2Pix import record
 from Pix2Pix.draw import Server
@@ -15,7 +12,7 @@ from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
 from Pix2Pix.request import device_of, files_of, model_name, request
 from Pix2Pix.terminal import parser_of
 from Pix2Pix.testing import Translator, alone, averages, tested, write
-from Pix2Pix.training import Trainer
+from Pix2Pix.watch import Watch
 from SinGAN.engines.engine import EngineSettings, precision_of
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import values_of
@@ -36,22 +33,9 @@ def train(argv: Sequence[str]) -> None:
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
         print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
-    total = asked.epochs * asked.steps
-    with (
-        precision_of(options.precision, device),
-        tqdm(total=total, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar,
-    ):
-
-        def stepped(trainer: Trainer) -> None:
-            progress = trainer.progress
-            done = (progress.epoch - 1) * asked.steps + progress.step
-            if progress.rows:
-                values = progress.rows[-1].tolist()
-                shown = {one: f"{value:.3f}" for one, value in zip(trainer.names, values, strict=False)}
-                bar.set_postfix(shown, refresh=False)
-            bar.set_description_str(f"epoch {progress.epoch} of {asked.epochs}", refresh=False)
-            bar.update(done - bar.n)
-
+    shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
+    print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
+    with precision_of(options.precision, device), Watch(asked.epochs, asked.steps) as watch:
         trained = record.obtain(
             place, name, asked, settings.choose(device), device,
             overwrite=options.overwrite,
@@ -60,7 +44,7 @@ def train(argv: Sequence[str]) -> None:
             save_freq=options.save_epoch_freq,
             vgg_weights=options.vgg_weights,
             note=lambda text: print(with_flags(text), flush=True),
-            stepped=stepped,
+            stepped=watch,
         )  # fmt: skip
     print(f"{'trained' if trained else 'there already'}: {place}")
 

@@ -171,7 +171,7 @@ def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
     until(lambda: "autumn" in browser.text("#chosen"))
     browser.tab("Train")
     browser.click(".label-wrap")
-    for name, value in {**TINY, "niter": "150"}.items():
+    for name, value in {**TINY, "niter": "80"}.items():
         browser.await_all(f"#flag-{name}")
         field = browser.driver.find_element("css selector", f"#flag-{name} textarea, #flag-{name} input")
         field.clear()

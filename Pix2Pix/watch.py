@@ -1,0 +1,48 @@
+"""Shows how far a training is: a bar in a terminal, a line a minute in a file or a pipe."""
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+from Pix2Pix.training import Trainer
+from SinGAN.runs.progress import duration
+
+EVERY = 60.0  # seconds between two lines
+
+
+class Watch:
+    """Follows a training of ``epochs`` epochs of ``steps`` steps, for the block."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.epochs, self.total, self.steps = epochs, epochs * steps, steps
+        self.bar = tqdm(total=self.total, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty())
+        self.before: int | None = None  # steps of an earlier run
+        self.start = self.told = time.monotonic()
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+    def __call__(self, trainer: Trainer) -> None:
+        """Show what ``trainer`` has done, after a step."""
+        progress, now = trainer.progress, time.monotonic()
+        done = (progress.epoch - 1) * self.steps + progress.step
+        values = progress.rows[-1].tolist() if progress.rows else []
+        losses = {name: f"{value:.3f}" for name, value in zip(trainer.names, values, strict=False)}
+        title = f"epoch {progress.epoch} of {self.epochs}"
+        if self.before is None:  # the first step: it made ready
+            self.before, self.start, self.bar.initial = done, now, done
+        self.bar.set_postfix(losses, refresh=False)
+        self.bar.set_description_str(title, refresh=False)
+        self.bar.update(done - self.bar.n)
+        if self.bar.disable and done > self.before and now - self.told >= EVERY:
+            left = (now - self.start) / (done - self.before) * (self.total - done)
+            words = ", ".join(f"{name} {value}" for name, value in losses.items())
+            print(f"{duration(left)} left, {title}: {words}", flush=True)
+            self.told = now
