@@ -44,7 +44,8 @@ def gradient_penalty(
     between = share * torch.cat([a, b], dim=1) + (1 - share) * torch.cat([a, fake], dim=1)
     between.requires_grad_()
     scores = critic(between[:, : a.shape[1]], between[:, a.shape[1] :])
-    (slope,) = torch.autograd.grad(sum(each.sum() for each in scores), between, create_graph=True)  # type: ignore[arg-type]
+    total = torch.stack([each.sum() for each in scores]).sum()
+    (slope,) = torch.autograd.grad(total, between, create_graph=True)
     excess: Tensor = slopes(slope) - 1
     return excess.square().mean()
 

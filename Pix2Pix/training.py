@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -134,9 +135,7 @@ class Repeated:
             return alone.run(lambda: self._step(a, b), in_use(trainer.nets), trainer.rng, 1)()
         if self.whole is None or self.buffers is None or self.buffers[0].shape != a.shape:
             self.buffers = a.clone(), b.clone()
-            first, second = self.buffers
-            step = lambda: self._step(first, second)  # noqa: E731
-            self.whole = trainer.engine.run(step, in_use(trainer.nets), trainer.rng, 1)
+            self.whole = trainer.engine.run(partial(self._step, *self.buffers), in_use(trainer.nets), trainer.rng, 1)
         for buffer, given in zip(self.buffers, (a, b), strict=True):
             buffer.copy_(given)
         return self.whole()

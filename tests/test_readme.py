@@ -18,7 +18,7 @@ PAGES = (
     "README.md",
     *(f"docs/{name}.md" for name in ("applications", "training", "many", "measuring", "studies", "library")),
 )
-ELSEWHERE = ("--ray", "cuda", "photos", "~")  # commands that need a cluster, a GPU, or a user's own pictures
+ELSEWHERE = ("--ray", "cuda", "photos", "~", "relief")  # they need a cluster, a GPU, or pictures that are not there
 QUICK = {
     "study.py": ["--dry_run"],
     "animation.py": ["--num_frames", "2"],

@@ -43,6 +43,13 @@ def smaller(words: list[str], home: Path) -> list[str]:
     return [*result, *TINY, "--epoch_size", "2", *(["--dry_run"] if words[0] == "translate_study.py" else [])]
 
 
+def test_the_readme_says_the_same() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (PAGE.parent.parent / "README.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if "relief" in line]
+    assert len(lines) == 3
+    assert all(line in PAGE.read_text().splitlines() for line in lines)
+
+
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
     data_set(tmp_path / "facades")
