@@ -4,14 +4,14 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from Pix2Pix import record
-from Pix2Pix.draw import Server
-from Pix2Pix.folder import FILE, Manifest
-from Pix2Pix.layers import Layers
+from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
+from Pix2Pix.pages.draw import Server
 from Pix2Pix.request import device_of, files_of, model_name, request
+from Pix2Pix.runs import record
+from Pix2Pix.runs.folder import FILE, Manifest
+from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
 from Pix2Pix.terminal import parser_of
-from Pix2Pix.testing import Translator, alone, averages, tested, write
 from Pix2Pix.watch import Watch
 from SinGAN.engines.engine import EngineSettings, precision_of
 from SinGAN.storage import layout

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from Pix2Pix.critics import CriticConfig
-from Pix2Pix.layers import Layers, draw_from, initialise
-from Pix2Pix.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.data.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.data.pairs import PairSet, Preparation
+from Pix2Pix.losses.perceptual import Perceptual
+from Pix2Pix.losses.step import LossConfig, Nets
 from Pix2Pix.names import CRITICS_ALSO, GAMES_ALSO
-from Pix2Pix.nets import GeneratorConfig
+from Pix2Pix.nets.critics import CriticConfig
+from Pix2Pix.nets.generators import GeneratorConfig
+from Pix2Pix.nets.layers import Layers, draw_from, initialise
 from Pix2Pix.options import EPOCHS_OF_ONE_PAIR, PRESETS, ModelOptions, SharedOptions, TrainOptions
-from Pix2Pix.pairs import PairSet, Preparation
-from Pix2Pix.perceptual import Perceptual
-from Pix2Pix.step import LossConfig, Nets
 from SinGAN.engines.engine import choose_device
 from SinGAN.pictures import images
 from SinGAN.storage import layout

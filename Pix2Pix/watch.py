@@ -6,7 +6,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from Pix2Pix.training import Trainer
+from Pix2Pix.runs.training import Trainer
 from SinGAN.runs.progress import duration
 
 EVERY = 60.0  # seconds between two lines

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.setting import seconds
-from Pix2Pix.critics import CriticConfig
-from Pix2Pix.layers import Layers, draw_from
-from Pix2Pix.nets import GeneratorConfig
-from Pix2Pix.step import LossConfig, Nets, train_step
+from Pix2Pix.losses.step import LossConfig, Nets, train_step
+from Pix2Pix.nets.critics import CriticConfig
+from Pix2Pix.nets.generators import GeneratorConfig
+from Pix2Pix.nets.layers import Layers, draw_from
 from SinGAN.engines import PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import EngineSettings, Step

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted(path for name in ("SinGAN", "SIFID") for path in (ROOT / name).rglob("*.py"))
-STARTERS = {"__init__", "__main__"}  # names of commands and of the library's face, imported when they are asked for
+MODULES = sorted(path for name in ("SinGAN", "SIFID", "Pix2Pix") for path in (ROOT / name).rglob("*.py"))
+STARTERS = {"__init__", "__main__", "SIFID/__init__", "Pix2Pix/__init__", "Pix2Pix/__main__"}
+"""Names of commands and of the library's face, imported when they are asked for."""
 PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
+PRINTING |= {"Pix2Pix/watch", "Pix2Pix/studies", "Pix2Pix/commands", "Pix2Pix/__main__"}
 LINES, FILES = 250, 9  # in a file; in a folder, beside __init__.py
 
 
@@ -24,10 +26,10 @@ def rooms() -> dict[str, set[str]]:
 
 
 def room_of(module: str) -> str:
-    """The room of a dotted module name: the part below SinGAN, or below SIFID with its name."""
+    """The room of a dotted module name: the part below SinGAN, or below another package with its name."""
     package, *parts = module.split(".")
     name = parts[0] if parts else "__init__"
-    return name if package == "SinGAN" else f"SIFID/{name}"
+    return name if package == "SinGAN" else f"{package}/{name}"
 
 
 def name_of(path: Path) -> str:
@@ -50,13 +52,13 @@ def imported(path: Path) -> set[str]:
 
 def imported_rooms(path: Path) -> set[str]:
     """The other rooms that ``path`` imports."""
-    names = {name for name in imported(path) if name.startswith(("SinGAN.", "SIFID."))}
+    names = {name for name in imported(path) if name.startswith(("SinGAN.", "SIFID.", "Pix2Pix."))}
     own = room_of(name_of(path))
-    return {room_of(name) for name in names} - {own, "__version__", "SIFID/__init__"}
+    return {room_of(name) for name in names} - {own, "__version__", "SIFID/__init__", "Pix2Pix/__init__"}
 
 
 def test_every_module_is_on_the_map() -> None:
-    assert {room_of(name_of(path)) for path in MODULES} - {"__init__", "__main__", "SIFID/__init__"} == set(rooms())
+    assert {room_of(name_of(path)) for path in MODULES} - STARTERS == set(rooms())
 
 
 def test_rooms_import_only_rooms_above_them() -> None:
@@ -82,10 +84,8 @@ def test_the_package_knows_no_script_and_only_the_terminal_argparse(path: Path) 
 
 def test_translation_stands_on_singan_and_never_the_reverse() -> None:
     for path in MODULES:
-        assert not any(name.startswith("Pix2Pix") for name in imported(path)), path
-    for path in (ROOT / "Pix2Pix").rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= LINES, path
-        assert not {name.split(".")[0] for name in imported(path)} & {"argparse", "sklearn", "tests"}, path
+        if ROOT / "Pix2Pix" not in path.parents:
+            assert not any(name.startswith("Pix2Pix") for name in imported(path)), path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

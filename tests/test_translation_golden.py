@@ -14,15 +14,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from Pix2Pix import games, warp
-from Pix2Pix.critics import CriticConfig, Patch, halved
-from Pix2Pix.layers import Dropout, Layers
-from Pix2Pix.layouts import PairFiles, sides
+from Pix2Pix.data import warp
+from Pix2Pix.data.layouts import PairFiles, sides
+from Pix2Pix.data.pairs import Preparation
+from Pix2Pix.losses import games
+from Pix2Pix.losses.perceptual import PLAN, Perceptual
+from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.names import GAMES_ALSO
-from Pix2Pix.nets import GeneratorConfig, config_of
-from Pix2Pix.pairs import Preparation
-from Pix2Pix.perceptual import PLAN, Perceptual
-from Pix2Pix.step import LossConfig, Nets, train_step
+from Pix2Pix.nets.critics import CriticConfig, Patch, halved
+from Pix2Pix.nets.generators import GeneratorConfig, config_of
+from Pix2Pix.nets.layers import Dropout, Layers
 from SinGAN.losses.perceptual import VGG
 
 Arrays = dict[str, np.ndarray]

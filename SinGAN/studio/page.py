@@ -30,7 +30,7 @@ TABS = {
     "Compare": compare.build,
 }
 """The tabs by title, each with what builds it."""
-OTHERS = {"Translate": "Pix2Pix.tab"}
+OTHERS = {"Translate": "Pix2Pix.pages.tab"}
 """The tabs of packages that stand on this one: by title, the module whose ``build`` builds it."""
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 import translate_test
 import translate_train
-from Pix2Pix.record import Recorder
-from Pix2Pix.training import Trainer
+from Pix2Pix.runs.record import Recorder
+from Pix2Pix.runs.training import Trainer
 from tests.translation.tiny import TINY, data_set, draw
 from tests.workspace import Capture, refusal
 
@@ -141,7 +141,7 @@ def test_an_overwriting_that_was_cut_off_at_its_very_end(data: Path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("Pix2Pix.record.replace_folder", cut)
+        patch.setattr("Pix2Pix.runs.record.replace_folder", cut)
         with pytest.raises(SystemExit):
             translate_train.main(flags(data, "--lr", "0.01", "--overwrite"))
     assert same(weights(model(data)), old)
@@ -214,7 +214,7 @@ def test_a_training_that_diverges_keeps_its_checkpoint(
     data: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = ["--checkpoint_every", "0", "--lr", "1e30", "--gan_mode", "lsgan", "--norm", "none", "--netD", "none"]
-    monkeypatch.setattr("Pix2Pix.training.READ_EVERY", 0.0)
+    monkeypatch.setattr("Pix2Pix.runs.training.READ_EVERY", 0.0)
     line = refusal(capsys, lambda: translate_train.main(flags(data, *more)))
     assert "the training diverged" in line
     assert "epoch " in line

@@ -7,10 +7,10 @@ import torch
 
 import translate_test
 import translate_train
-from Pix2Pix.critics import CriticConfig
-from Pix2Pix.layers import Layers, draw_from, initialise
-from Pix2Pix.nets import GeneratorConfig
-from Pix2Pix.step import LossConfig, Nets, train_step
+from Pix2Pix.losses.step import LossConfig, Nets, train_step
+from Pix2Pix.nets.critics import CriticConfig
+from Pix2Pix.nets.generators import GeneratorConfig
+from Pix2Pix.nets.layers import Layers, draw_from, initialise
 from SinGAN.engines.engine import EngineSettings
 from tests.translation.tiny import TINY, data_set
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 import translate_train
-from Pix2Pix.draw import Server
-from Pix2Pix.testing import Translator
+from Pix2Pix.pages.draw import Server
+from Pix2Pix.runs.testing import Translator
 from tests.translation.tiny import TINY, data_set, draw
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from Pix2Pix.critics import CriticConfig
-from Pix2Pix.folder import cleaned, load_generator
-from Pix2Pix.layers import Layers, draw_from, initialise
 from Pix2Pix.names import INITIAL
-from Pix2Pix.nets import GeneratorConfig, config_of
+from Pix2Pix.nets.critics import CriticConfig
+from Pix2Pix.nets.generators import GeneratorConfig, config_of
+from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.runs.folder import cleaned, load_generator
 from SinGAN.storage.tensors import save
 
 GENERATORS = {

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from Pix2Pix.layouts import PairFiles, find_pairs, sides
-from Pix2Pix.pairs import PairSet, Preparation
+from Pix2Pix.data.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.data.pairs import PairSet, Preparation
 from tests.translation.tiny import draw, side_by_side
 
 SMALL = Preparation(load_size=36, crop_size=32, multiple=32)

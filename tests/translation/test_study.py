@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import translate_study
-from Pix2Pix.compare import asked_for
 from Pix2Pix.names import STUDIES as STUDY_NAMES
-from Pix2Pix.study import STUDIES, epochs_of, settings_of
+from Pix2Pix.studies.compare import asked_for
+from Pix2Pix.studies.study import STUDIES, epochs_of, settings_of
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from Pix2Pix import watch
-from Pix2Pix.training import Progress
+from Pix2Pix.runs.training import Progress
 from Pix2Pix.watch import Watch
 from tests.workspace import Capture
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from Pix2Pix.layouts import PairFiles
+from Pix2Pix.data.layouts import PairFiles
 from Pix2Pix.request import Request
-from Pix2Pix.testing import Tested, Translator, averages, measures, tested
+from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
 from SIFID.metrics import sliced_wasserstein
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.pictures import images

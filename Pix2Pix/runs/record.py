@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from Pix2Pix import folder as folders
-from Pix2Pix.layouts import sides
+from Pix2Pix.data.layouts import sides
 from Pix2Pix.request import Request
-from Pix2Pix.training import TIMES, Progress, Trainer
+from Pix2Pix.runs import folder as folders
+from Pix2Pix.runs.training import TIMES, Progress, Trainer
 from SinGAN.engines.engine import Engine
 from SinGAN.pictures import images
 from SinGAN.storage import checkpoints

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from Pix2Pix import record
 from Pix2Pix.options import StudyOptions, TrainOptions
 from Pix2Pix.request import Request, device_of, files_of, model_name, request
-from Pix2Pix.study import SAMPLES, TrainingJob, Trial, epochs_of, flags_of, measured, settings_of, write
+from Pix2Pix.runs import record
+from Pix2Pix.studies.study import SAMPLES, TrainingJob, Trial, epochs_of, flags_of, measured, settings_of, write
 from Pix2Pix.terminal import parser_of
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import slots

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import SinGAN
-from Pix2Pix.layers import Layers
-from Pix2Pix.nets import GeneratorConfig, config_of
+from Pix2Pix.nets.generators import GeneratorConfig, config_of
+from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of
 from SinGAN.storage.files import regular, whole_file

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from Pix2Pix.layers import Layers
+from Pix2Pix.nets.layers import Layers
 
 WIDEST = 8  # times the filters of the first layer
 

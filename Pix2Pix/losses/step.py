@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix import games
-from Pix2Pix.games import GAMES
-from Pix2Pix.perceptual import Perceptual
+from Pix2Pix.losses import games
+from Pix2Pix.losses.games import GAMES
+from Pix2Pix.losses.perceptual import Perceptual
 
 BETA2 = 0.999
 D_REAL, D_FAKE, PENALTY, D_TOTAL = "D_real", "D_fake", "D_penalty", "D_total"

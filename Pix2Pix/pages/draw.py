@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
-from Pix2Pix.testing import Translator
+from Pix2Pix.runs.testing import Translator
 from SinGAN.pictures import decoding, images
 from SinGAN.studio import canvas
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix.games import rate
+from Pix2Pix.losses.games import rate
+from Pix2Pix.losses.step import Nets, train_step
 from Pix2Pix.request import Request
-from Pix2Pix.step import Nets, train_step
 from SinGAN.engines.engine import Engine, no_capture
 
 READ_EVERY = 0.5  # seconds from one reading of the losses to the next

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from Pix2Pix import warp
-from Pix2Pix.layouts import Levels, PairFiles, sides
+from Pix2Pix.data import warp
+from Pix2Pix.data.layouts import Levels, PairFiles, sides
 
 Values = npt.NDArray[np.float32]
 

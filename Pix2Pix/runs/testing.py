@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix import folder as folders
-from Pix2Pix.layers import Layers, draw_from, random_layers
-from Pix2Pix.layouts import PairFiles, pictures_in, sides
-from Pix2Pix.nets import GeneratorConfig
-from Pix2Pix.pairs import Preparation
+from Pix2Pix.data.layouts import PairFiles, pictures_in, sides
+from Pix2Pix.data.pairs import Preparation
+from Pix2Pix.nets.generators import GeneratorConfig
+from Pix2Pix.nets.layers import Layers, draw_from, random_layers
 from Pix2Pix.request import preparation_of
+from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
 from SinGAN.pictures.similarity import compare

@@ -8,9 +8,9 @@ import gradio as gr
 import numpy as np
 import torch
 
-from Pix2Pix import folder as folders
-from Pix2Pix.draw import PLAIN
-from Pix2Pix.testing import Translator
+from Pix2Pix.pages.draw import PLAIN
+from Pix2Pix.runs import folder as folders
+from Pix2Pix.runs.testing import Translator
 from SinGAN.pictures import images
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, seed_field, seed_of, told

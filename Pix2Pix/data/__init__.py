@@ -1,0 +1,1 @@
+"""Pairs of pictures: their files, and how they are drawn."""

@@ -1,0 +1,1 @@
+"""A model: its training, its folder, its test."""
