@@ -133,6 +133,10 @@ class StudyOptions(TrainOptions):
     test_phase: str = option("test", "the sub-folder that they are compared on", group="study")
     num_test: int | None = option(None, "only its first so many pairs", unset="all", group="study", **COUNT)
     jobs: int = option(1, "how many trainings run at once", group="study", **COUNT)
+    weights: Path | None = option(
+        None, "file of torch-fidelity's Inception weights, for FID, KID and IS", unset="torch's cache, or without",
+        group="study",
+    )  # fmt: skip
     dry_run: bool = option(False, "only say which trainings there are", group="study")
 
 

@@ -25,6 +25,41 @@ def lpips_urls() -> list[str]:
     return [_module("sample_similarity_lpips").URL_VGG16_LPIPS, vgg16]
 
 
+def has_lpips() -> bool:
+    """Whether torch-fidelity is installed and the weights of LPIPS are in torch's cache."""
+    try:
+        return all(weights.cached(url).exists() for url in lpips_urls())
+    except ValueError:
+        return False
+
+
+def inception_file(file: Path | None) -> Path | None:
+    """The ``file`` of torch-fidelity's Inception weights, else the one in torch's cache; None where there is none.
+
+    Raises:
+        ValueError: ``file`` is named, and torch-fidelity is missing.
+        FileNotFoundError: there is no such file.
+    """
+    if file is not None:
+        _module("metrics")
+        return weights.existing(file, "weights")
+    try:
+        cached = weights.cached(_module("feature_extractor_inceptionv3").URL_INCEPTION_V3)
+    except ValueError:
+        return None
+    return cached if cached.exists() else None
+
+
+@torch.no_grad()
+def lpips_distance(these: Tensor, those: Tensor) -> float:
+    """The mean LPIPS distance (VGG16; Zhang et al. 2018) of images (B, 3, H, W) in [-1, 1] to others, pair by pair.
+
+    Raises:
+        ValueError, FileNotFoundError: as ``lpips_diversity``.
+    """
+    return float(_distances(these, those).mean())
+
+
 @torch.no_grad()
 def lpips_diversity(samples: Tensor) -> float:
     """The mean LPIPS distance (VGG16; Zhang et al. 2018) of each of ``samples`` (B, 3, H, W) to the next one.
@@ -34,8 +69,7 @@ def lpips_diversity(samples: Tensor) -> float:
         FileNotFoundError: the weights are not in torch's cache, and the download failed.
     """
     _check_two(samples)
-    neighbours = samples.roll(-1, dims=0)
-    return float(_distances(samples, neighbours).mean())
+    return lpips_distance(samples, samples.roll(-1, dims=0))
 
 
 @torch.no_grad()

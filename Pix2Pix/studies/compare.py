@@ -10,7 +10,18 @@ import torch
 from Pix2Pix.options import StudyOptions, TrainOptions
 from Pix2Pix.request import Request, device_of, files_of, model_name, request
 from Pix2Pix.runs import record
-from Pix2Pix.studies.study import SAMPLES, TrainingJob, Trial, epochs_of, flags_of, measured, settings_of, write
+from Pix2Pix.studies.learned import Learned
+from Pix2Pix.studies.study import (
+    COLUMNS,
+    SAMPLES,
+    TrainingJob,
+    Trial,
+    epochs_of,
+    flags_of,
+    measured,
+    settings_of,
+    write,
+)
 from Pix2Pix.terminal import parser_of
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import slots
@@ -35,6 +46,7 @@ def study(argv: Sequence[str]) -> None:
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
     files = files_of(options.dataroot, options.test_phase)[: options.num_test]
+    learned = Learned.found(options.weights)
     device, first = device_of(options), 1 if options.manualSeed is None else options.manualSeed
     title = options.study or ",".join(text.replace(",", "+") for text in options.vary)
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")
@@ -62,13 +74,13 @@ def study(argv: Sequence[str]) -> None:
     statistics = ("batch", "running") if options.study == "batch_size" else ("batch",)
     samples = SAMPLES.get(options.study or "", 1)
     rows = [
-        measured(trial, place, asked, files, device, kind, samples)
+        measured(trial, place, asked, files, device, kind, samples, learned)
         for trial, asked, place in trials
         for kind in statistics
     ]
-    write(folder, rows, {trial.name: place / "losses.csv" for trial, _, place in trials})
-    names = ["setting", "seed", "statistics", "updates", "L1", "PSNR", "SSIM", "SWD", "diversity"]
-    print(*table([names, *(row.cells() for row in rows)]), f"tables and figures: {folder}", sep="\n")
+    columns = [*COLUMNS, *learned.names]
+    write(folder, columns, rows, {trial.name: place / "losses.csv" for trial, _, place in trials})
+    print(*table([columns, *(row.cells() for row in rows)]), f"tables and figures: {folder}", sep="\n")
 
 
 def epochs(options: StudyOptions, given: frozenset[str]) -> list[str]:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from Pix2Pix.data.layouts import PairFiles
 from Pix2Pix.request import Request
 from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
+from Pix2Pix.studies.learned import Learned
 from SIFID.metrics import sliced_wasserstein
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.pictures import images
@@ -78,7 +80,7 @@ class Row:
     trial: Trial
     statistics: str
     updates: int
-    values: Sequence[float]  # L1, PSNR, SSIM, SWD, diversity
+    values: Sequence[float]  # L1, PSNR, SSIM, SWD, diversity, and those of trained nets
     shown: Sequence[Tested]
 
     def cells(self) -> list[str]:
@@ -128,26 +130,31 @@ def measured(
     device: torch.device,
     statistics: str,
     samples: int,
+    learned: Learned,
 ) -> Row:
     """The measures of the model of ``trial``, in the folder ``place``, on ``files``."""
     translator = Translator.load(place, "latest", device, seed=trial.seed).set_up(statistics)
     rows: list[list[float]] = []
     shown: list[Tested] = []
+    fakes, reals = list[Tensor](), list[Tensor]()
     for one in tested(translator, files, samples):
         assert one.real_B is not None
         l1, psnr, ssim, apart = measures(one.fakes, one.real_B)
         distance = float(np.mean(sliced_wasserstein(one.fakes[0][None], one.real_B[None])))
         rows.append([l1, psnr, ssim, distance, apart])
         shown = [*shown, one][:SHOWN]
-    return Row(trial, statistics, asked.epochs * asked.steps, averages(rows), shown)
+        fakes.append(one.fakes[0])
+        reals.append(one.real_B)
+    values = [*averages(rows), *learned.values(fakes, reals, device)]
+    return Row(trial, statistics, asked.epochs * asked.steps, values, shown)
 
 
-def write(folder: Path, rows: Sequence[Row], losses: Mapping[str, Path]) -> None:
+def write(folder: Path, columns: Sequence[str], rows: Sequence[Row], losses: Mapping[str, Path]) -> None:
     """Write the tables, a sheet of samples and the losses, files by trial, into ``folder``."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([COLUMNS, *(row.cells() for row in rows)])
-    lines = [f"| {' | '.join(cells)} |" for cells in [COLUMNS, ["---"] * len(COLUMNS), *(row.cells() for row in rows)]]
+    writer.writerows([columns, *(row.cells() for row in rows)])
+    lines = [f"| {' | '.join(cells)} |" for cells in [columns, ["---"] * len(columns), *(row.cells() for row in rows)]]
     sheet, curves = samples_sheet(rows), loss_curves(losses)
     with files_into(folder) as draft:
         (draft / "table.csv").write_text(table.getvalue())

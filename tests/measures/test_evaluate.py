@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from SIFID import fidelity, metrics, sifid_score
 from SIFID.evaluate import main
@@ -26,6 +25,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
 from SinGAN.terminal.table import table
 from tests.conftest import stripes
+from tests.measures.learned import inception_weights, lpips_cache
 from tests.measures.test_sifid import put
 from tests.workspace import Capture, Workspace, refusal
 
@@ -229,21 +229,6 @@ def test_bad_questions_are_one_line(trained: Workspace, capsys: Capture, tmp_pat
 # torch-fidelity
 
 
-def lpips_cache(folder: Path) -> None:
-    """Random weights where LPIPS finds its own; VGG16's large last layers take no room."""
-    models = importlib.import_module("torchvision.models")
-    torch.manual_seed(0)
-    state = models.vgg16(weights=None, init_weights=False).state_dict()
-    slim = {
-        name: value if name.startswith("features") else torch.zeros(1).expand(value.shape)
-        for name, value in state.items()
-    }
-    linear = {f"lin{n}.model.1.weight": torch.rand(1, c, 1, 1) for n, c in enumerate((64, 128, 256, 512, 512))}
-    folder.mkdir(parents=True)
-    for url, content in zip(fidelity.lpips_urls(), (linear, slim), strict=True):
-        torch.save(content, weights.cached(url))
-
-
 @pytest.mark.slow
 def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: Path) -> None:
     lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
@@ -272,23 +257,7 @@ def test_lpips_over_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="module")
 def fidelity_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Random weights for torch-fidelity's Inception, large enough that pictures differ."""
-    module = importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
-    caught: list[dict[str, Tensor]] = []
-
-    def catch(net: torch.nn.Module, state: object) -> None:
-        caught.append(net.state_dict())
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_state_dict_from_url", lambda *args, **kwargs: {})
-        patch.setattr(torch.nn.Module, "load_state_dict", catch)
-        module.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
-    torch.manual_seed(0)
-    for value in caught[0].values():
-        if value.ndim == 4:
-            torch.nn.init.kaiming_normal_(value)
-    path: Path = tmp_path_factory.mktemp("fidelity") / "inception.pth"
-    torch.save(caught[0], path)
+    path = inception_weights(tmp_path_factory.mktemp("fidelity") / "inception.pth")
     yield path
     path.unlink()  # 100 MB
 

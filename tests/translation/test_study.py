@@ -10,6 +10,7 @@ import translate_study
 from Pix2Pix.names import STUDIES as STUDY_NAMES
 from Pix2Pix.studies.compare import asked_for
 from Pix2Pix.studies.study import STUDIES, epochs_of, settings_of
+from tests.measures.learned import inception_weights
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
 
@@ -62,5 +63,8 @@ def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Pa
         rows = list(csv.DictReader(table))
     assert [row["setting"] for row in rows] == ["lambda_L1=1", "lambda_L1=100"]
     assert all(float(row["L1"]) > 0 and row["updates"] == "18" for row in rows)
-    translate_study.main(study)
-    assert "2 trainings, 0 of them to do" in capsys.readouterr().out
+    weights = inception_weights(tmp_path / "inception.pth")
+    translate_study.main([*study, "--weights", str(weights)])
+    out = capsys.readouterr().out
+    assert "2 trainings, 0 of them to do" in out
+    assert all(name in out for name in ("FID", "KID", "IS"))
