@@ -72,7 +72,7 @@ PARTS = (
     ),
     Part(
         "A model trained on the photo, in a minute or two: samples (the default takes hours, and is better)",
-        "main_train.py --input_name mountains.png --max_size 56 --niter 150 --num_samples 8 --manualSeed 1",
+        "main_train.py --input_name mountains.png --max_size 56 --niter 120 --num_samples 8 --manualSeed 1",
         ("RandomSamples/mountains/gen_start_scale=0/[0-9].png",),
     ),
     Part(
