@@ -33,15 +33,17 @@ class Watch:
         """Show what ``trainer`` has done, after a step."""
         progress, now = trainer.progress, time.monotonic()
         done = (progress.epoch - 1) * self.steps + progress.step
+        if self.before is None:  # the first step: it made ready
+            self.before, self.start, self.bar.initial = done, now, done
+        if self.bar.disable and now - self.told < EVERY:
+            return
         values = progress.rows[-1].tolist() if progress.rows else []
         losses = {name: f"{value:.3f}" for name, value in zip(trainer.names, values, strict=False)}
         title = f"epoch {progress.epoch} of {self.epochs}"
-        if self.before is None:  # the first step: it made ready
-            self.before, self.start, self.bar.initial = done, now, done
         self.bar.set_postfix(losses, refresh=False)
         self.bar.set_description_str(title, refresh=False)
         self.bar.update(done - self.bar.n)
-        if self.bar.disable and done > self.before and now - self.told >= EVERY:
+        if self.bar.disable and done > self.before:
             left = (now - self.start) / (done - self.before) * (self.total - done)
             words = ", ".join(f"{name} {value}" for name, value in losses.items())
             print(f"{duration(left)} left, {title}: {words}", flush=True)

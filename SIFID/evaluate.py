@@ -31,7 +31,6 @@ from SinGAN.options.measures import EvaluationOptions
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.storage import hashes, layout
-from SinGAN.storage import pretrained as weights
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import parser_of, values_of
@@ -113,10 +112,7 @@ def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
 
 def lpips_measure(download: bool) -> Lpips | None:
     """LPIPS between samples; None, and a note, where its weights are missing and no ``download`` is asked for."""
-    try:
-        missing = [url for url in fidelity.lpips_urls() if not weights.cached(url).exists()]
-    except ValueError as error:
-        missing = [str(error)]
+    missing = fidelity.lpips_missing()
     if missing and not download:
         LOG.info(f"LPIPS is left out: its weights are not there (`lpips` downloads them): {', '.join(missing)}")
         return None

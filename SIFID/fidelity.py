@@ -1,7 +1,7 @@
 """Metrics that torch-fidelity computes: LPIPS between samples, and Inception Score, FID and KID of sets."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ def lpips_urls() -> list[str]:
     return [_module("sample_similarity_lpips").URL_VGG16_LPIPS, vgg16]
 
 
-def has_lpips() -> bool:
-    """Whether torch-fidelity is installed and the weights of LPIPS are in torch's cache."""
+def lpips_missing() -> list[str]:
+    """What LPIPS lacks: the URLs of weights that are not in torch's cache, or torch-fidelity, in words."""
     try:
-        return all(weights.cached(url).exists() for url in lpips_urls())
-    except ValueError:
-        return False
+        return [url for url in lpips_urls() if not weights.cached(url).exists()]
+    except ValueError as error:
+        return [str(error)]
 
 
 def inception_file(file: Path | None) -> Path | None:
@@ -51,8 +51,8 @@ def inception_file(file: Path | None) -> Path | None:
 
 
 @torch.no_grad()
-def lpips_distance(these: Tensor, those: Tensor) -> float:
-    """The mean LPIPS distance (VGG16; Zhang et al. 2018) of images (B, 3, H, W) in [-1, 1] to others, pair by pair.
+def lpips_distance(these: Iterable[Tensor], those: Iterable[Tensor]) -> float:
+    """The mean LPIPS distance (VGG16; Zhang et al. 2018) of images (3, H, W) in [-1, 1] to others, pair by pair.
 
     Raises:
         ValueError, FileNotFoundError: as ``lpips_diversity``.
@@ -91,13 +91,13 @@ def _check_two(samples: Tensor) -> None:
         raise ValueError("the distance between samples needs two of them")
 
 
-def _distances(these: Tensor, those: Tensor) -> Tensor:
-    """The LPIPS distances (B,) of pairs of images (B, 3, H, W)."""
+def _distances(these: Iterable[Tensor], those: Iterable[Tensor]) -> Tensor:
+    """The LPIPS distances (B,) of B pairs of images (3, H, W)."""
     lpips = _module("sample_similarity_lpips").SampleSimilarityLPIPS
     with weights.clean_cache([weights.fetch(url) for url in lpips_urls()]):
-        measure = lpips("lpips-vgg16").to(these.device)  # torch-fidelity finds its weights in the cache
-    levels = (((images + 1) / 2 * 255).round().to(torch.uint8).split(1) for images in (these, those))
-    return torch.cat([measure(one, other).flatten() for one, other in zip(*levels, strict=True)])
+        measure = lpips("lpips-vgg16")  # torch-fidelity finds its weights in the cache
+    levels = ((((image[None] + 1) / 2 * 255).round().to(torch.uint8) for image in side) for side in (these, those))
+    return torch.cat([measure.to(one.device)(one, other).flatten() for one, other in zip(*levels, strict=True)])
 
 
 def set_metrics(

@@ -24,7 +24,7 @@ PATCHES = f"--method patches {SMALL}"
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-figure { margin: 2rem 0 } img { max-width: 100%; margin: 0 8px 8px 0; vertical-align: top; object-fit: contain }
+figure { margin: 2rem 0 } img { max-width: 100%; margin: 0 8px 8px 0; vertical-align: top; image-rendering: pixelated }
 code { display: block; overflow-x: auto; white-space: pre; padding: .5rem; background: #8882 }
 """
 
@@ -104,31 +104,18 @@ def pictures(part: Part) -> list[Path]:
     return files
 
 
-def of_height(picture: Image.Image, height: int) -> Image.Image:
-    """``picture``, enlarged or reduced to a height of so many pixels."""
-    size = round(height * picture.width / picture.height), height
-    return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-
-
-def moments(file: Path, height: int) -> list[Image.Image]:
-    """The picture in ``file``; of an animation four frames from its beginning to its end."""
+def of_height(file: Path, height: int) -> Image.Image:
+    """The picture in ``file``, enlarged or reduced to a height of so many pixels."""
     with Image.open(file) as picture:
-        count = getattr(picture, "n_frames", 1)
-        found = []
-        for index in range(4) if count > 1 else [0]:
-            picture.seek(index * (count - 1) // 3)
-            found.append(of_height(picture, height))
-    return found
+        shown: Image.Image = picture.convert("RGB")
+    return shown.resize((round(height * shown.width / shown.height), height), Image.Resampling.LANCZOS)
 
 
 def as_element(file: Path) -> str:
     """``file`` as an HTML element that holds the picture itself."""
-    kind, content = file.suffix[1:], file.read_bytes()
-    if kind != "gif":
-        kind, shown = "jpeg", io.BytesIO()
-        moments(file, 200)[0].save(shown, "JPEG", quality=90)
-        content = shown.getvalue()
-    return f'<img alt="" height="200" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
+    content = io.BytesIO()
+    of_height(file, 200).save(content, "JPEG", quality=90)
+    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}">'
 
 
 def page() -> str:
@@ -148,8 +135,8 @@ def page() -> str:
 
 
 def sheet(height: int = 150, gap: int = 8) -> Image.Image:
-    """The same pictures on one sheet, a row for each part; of an animation four frames."""
-    rows = [[shown for file in pictures(part) for shown in moments(file, height)] for part in PARTS]
+    """The same pictures on one sheet, a row for each part."""
+    rows = [[of_height(file, height) for file in pictures(part)] for part in PARTS]
     width = max(sum(picture.width + gap for picture in row) for row in rows)
     result = Image.new("RGB", (width - gap, len(rows) * (height + gap) - gap), "white")
     for index, row in enumerate(rows):

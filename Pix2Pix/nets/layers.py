@@ -49,8 +49,8 @@ class NoisyConvTranspose2d(nn.ConvTranspose2d, Random):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
-        weight, strides = perturbed(self, 1), (self.stride, self.padding, self.output_padding)
-        return F.conv_transpose2d(x, weight, self.bias, *strides)  # type: ignore[arg-type]
+        assert isinstance(self.padding, tuple)  # words for it are of other convolutions
+        return F.conv_transpose2d(x, perturbed(self, 1), self.bias, self.stride, self.padding, self.output_padding)
 
 
 def perturbed(layer: NoisyConv2d | NoisyConvTranspose2d, output: int) -> Tensor:

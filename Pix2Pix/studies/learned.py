@@ -34,7 +34,7 @@ class Learned:
         Raises:
             FileNotFoundError: there is no such file.
         """
-        return cls(fidelity.has_lpips(), fidelity.inception_file(inception))
+        return cls(not fidelity.lpips_missing(), fidelity.inception_file(inception))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,9 +48,8 @@ class Learned:
         """
         found = []
         if self.lpips:
-            coloured = ([image[None].expand(1, 3, -1, -1).to(device) for image in side] for side in (fakes, reals))
-            distances = [fidelity.lpips_distance(fake, real) for fake, real in zip(*coloured, strict=True)]
-            found.append(sum(distances) / len(distances))
+            coloured = ([image.expand(3, -1, -1).to(device) for image in side] for side in (fakes, reals))
+            found.append(fidelity.lpips_distance(*coloured))
         if self.inception:
             found += self._of_sets(fakes, reals, device) if len(fakes) > 1 else [math.nan] * len(SETS)
         return found

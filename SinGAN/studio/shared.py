@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -18,7 +18,8 @@ from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import AT_ONCE, Chosen, Workspace
 from SinGAN.terminal.script import OPTION
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+Values = ParamSpec("Values")
+Result = TypeVar("Result")
 BUTTONS = ["download", "fullscreen"]
 GALLERY: dict[str, Any] = {
     "columns": 4,
@@ -77,14 +78,14 @@ def picked(chosen: Chosen | None) -> Chosen:
     return chosen
 
 
-def told(handler: Handler) -> Handler:
+def told(handler: Callable[Values, Result]) -> Callable[Values, Result]:
     """``handler`` whose errors are told on the page in one line."""
 
     @functools.wraps(handler)
-    def guarded(*values: Any) -> Any:
+    def guarded(*values: Values.args, **named: Values.kwargs) -> Result:
         WORKING.add(threading.get_ident())
         try:
-            return handler(*values)
+            return handler(*values, **named)
         except gr.Error:
             raise
         except (ValueError, OSError, MemoryError) as error:
@@ -92,7 +93,7 @@ def told(handler: Handler) -> Handler:
         finally:
             WORKING.discard(threading.get_ident())
 
-    return guarded  # type: ignore[return-value]
+    return guarded
 
 
 def quiet(handler: Callable[..., Any]) -> Callable[..., Any]:
