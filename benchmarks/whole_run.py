@@ -7,6 +7,8 @@
 --train_mode concurrent and --baseline add those of concurrent training and of the plain iteration, all timed in turn,
 and how many times as long as each the run of sequential training takes. The first iteration includes compiling, where
 that pays: PyTorch keeps the programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
+"estimated" is the time left that a run shows when a scale begins, in what it then takes: the least and the most of all
+scales. It judges `Estimate`.
 """
 
 import argparse
@@ -19,8 +21,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings, stages
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
+from SinGAN.engines.estimates import scale_costs
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
+from SinGAN.options.model import ModelOptions
+from SinGAN.planning import plan_scales
 from SinGAN.runs.progress import duration
 
 BASELINE = "baseline"
@@ -41,13 +46,22 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
+def estimated(row: list[float], mode: str, args: argparse.Namespace, size: int, winograd: bool) -> str:
+    """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
+    options = ModelOptions(train_mode=mode, max_size=size).completed()
+    plan = plan_scales(int(args.shape * size), size, options.pyramid)
+    costs = scale_costs(plan, options.net, args.device, winograd)
+    shown = [row[k] / costs[k] * sum(costs[k:]) / sum(row[k:]) for k in range(len(row))]
+    return f"{min(shown):.2f} .. {max(shown):.2f}"
+
+
 def main() -> None:
     args = arguments()
     engine = choose_engine(args.engine, args.precision, args.device)
     config = TrainConfig(niter=args.niter)
     print(f"{machine(args.device)}, {engine.described()}, {args.niter} iterations per scale\n")
-    print("| picture | training | scales | s per iteration, coarsest .. finest | whole run | sequential takes |")
-    print("|---|---|---|---|---|---|")
+    print("| picture | training | scales | s per iteration, coarse .. fine | whole run | sequential | estimated |")
+    print("|---|---|---|---|---|---|---|")
     for size in args.sizes:
         scales = list(settings(size, args.device, config, args.shape))
         works: dict[str, list[Work]] = {SEQUENTIAL: [scale.step(engine) for scale in scales]}
@@ -63,9 +77,10 @@ def main() -> None:
         rows = {mode: [next(times) for _ in steps] for mode, steps in works.items()}
         whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
         for mode, row in rows.items():
+            shown = "" if mode == BASELINE else estimated(row, mode, args, size, engine.winograd)
             print(
                 f"| {size} x {int(args.shape * size)} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
-                f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long |",
+                f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long | {shown} |",
                 flush=True,
             )
 

@@ -24,7 +24,7 @@ PATCHES = f"--method patches {SMALL}"
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-figure { margin: 2rem 0 } img { max-width: 100%; margin: 0 8px 8px 0; vertical-align: top; image-rendering: pixelated }
+figure { margin: 2rem 0 } img { max-width: 100%; margin: 0 8px 8px 0; vertical-align: top; object-fit: contain }
 code { display: block; overflow-x: auto; white-space: pre; padding: .5rem; background: #8882 }
 """
 
@@ -71,6 +71,12 @@ PARTS = (
         ("Editing/dandelions_edit.png", "Editing/dandelions/dandelions_edit_out/start_scale=2_masked.png"),
     ),
     Part(
+        "The photo comes alive, by a model of the other kind that comes with the project (--train_mode concurrent)",
+        "animation.py --input_name dandelions.png --train_mode concurrent --animation_start_scale 1 --num_frames 40 "
+        "--manualSeed 1",
+        ("Animation/dandelions/*/*.gif",),
+    ),
+    Part(
         "A model trained on the photo, in a minute or two: samples (the default takes hours, and is better)",
         "main_train.py --input_name mountains.png --max_size 56 --niter 120 --num_samples 8 --manualSeed 1",
         ("RandomSamples/mountains/gen_start_scale=0/[0-9].png",),
@@ -104,18 +110,31 @@ def pictures(part: Part) -> list[Path]:
     return files
 
 
-def of_height(file: Path, height: int) -> Image.Image:
-    """The picture in ``file``, enlarged or reduced to a height of so many pixels."""
+def of_height(picture: Image.Image, height: int) -> Image.Image:
+    """``picture``, enlarged or reduced to a height of so many pixels."""
+    size = round(height * picture.width / picture.height), height
+    return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def moments(file: Path, height: int) -> list[Image.Image]:
+    """The picture in ``file``; of an animation four frames from its beginning to its end."""
     with Image.open(file) as picture:
-        shown: Image.Image = picture.convert("RGB")
-    return shown.resize((round(height * shown.width / shown.height), height), Image.Resampling.LANCZOS)
+        count = getattr(picture, "n_frames", 1)
+        found = []
+        for index in range(4) if count > 1 else [0]:
+            picture.seek(index * (count - 1) // 3)
+            found.append(of_height(picture, height))
+    return found
 
 
 def as_element(file: Path) -> str:
     """``file`` as an HTML element that holds the picture itself."""
-    content = io.BytesIO()
-    of_height(file, 200).save(content, "JPEG", quality=90)
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}">'
+    kind, content = file.suffix[1:], file.read_bytes()
+    if kind != "gif":
+        kind, shown = "jpeg", io.BytesIO()
+        moments(file, 200)[0].save(shown, "JPEG", quality=90)
+        content = shown.getvalue()
+    return f'<img alt="" height="200" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
 
 
 def page() -> str:
@@ -135,8 +154,8 @@ def page() -> str:
 
 
 def sheet(height: int = 150, gap: int = 8) -> Image.Image:
-    """The same pictures on one sheet, a row for each part."""
-    rows = [[of_height(file, height) for file in pictures(part)] for part in PARTS]
+    """The same pictures on one sheet, a row for each part; of an animation four frames."""
+    rows = [[shown for file in pictures(part) for shown in moments(file, height)] for part in PARTS]
     width = max(sum(picture.width + gap for picture in row) for row in rows)
     result = Image.new("RGB", (width - gap, len(rows) * (height + gap) - gap), "white")
     for index, row in enumerate(rows):

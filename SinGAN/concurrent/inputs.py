@@ -6,8 +6,8 @@ A net for harmonization or editing learns to make the picture of a changed one (
 from collections.abc import Callable
 
 import numpy as np
+import skimage as ski
 import torch
-from skimage.color import hsv2rgb, rgb2hsv
 from torch import Tensor
 
 RANDOM = ("generation", "retarget")  # recipes whose input is noise
@@ -126,7 +126,8 @@ def other_hue(image: Tensor, dice: Dice) -> Tensor:
     if image.shape[1] < 3 or not dice.happens(0.1):
         return image
     shifts = [dice.between(-20, 20) / 180, dice.between(-30, 30) / 255, dice.between(-20, 20) / 255]
-    values = rgb2hsv(image[0, :3].clamp(0, 1).movedim(0, -1).cpu().numpy()) + np.array(shifts, dtype=np.float32)
+    colours = image[0, :3].clamp(0, 1).movedim(0, -1).cpu().numpy()
+    values = ski.color.rgb2hsv(colours) + np.array(shifts, dtype=np.float32)
     values[..., 0] %= 1
-    shifted = torch.from_numpy(hsv2rgb(values.clip(0, 1))).to(image).movedim(-1, 0)[None]
+    shifted = torch.from_numpy(ski.color.hsv2rgb(values.clip(0, 1))).to(image).movedim(-1, 0)[None]
     return torch.cat([shifted, image[:, 3:]], dim=1)

@@ -28,7 +28,8 @@ class Bar:
         if self.bar is None:
             self.bar = tqdm(total=1.0, bar_format=FORMAT)
         self.bar.set_description(f"scale {progress.scale} of {progress.last_scale}", refresh=False)
-        self.bar.set_postfix_str(f"{duration(progress.seconds_left)} left", refresh=False)
+        if progress.seconds_left is not None:
+            self.bar.set_postfix_str(f"{duration(progress.seconds_left)} left", refresh=False)
         self.bar.update(progress.share - self.bar.n)
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from PIL import ExifTags, Image, ImageCms
-from scipy import ndimage
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 
@@ -157,5 +157,5 @@ def without_hidden_colours(levels: Levels) -> Levels:
     hidden = levels[:, :, 3] == 0
     if not hidden.any() or hidden.all():
         return levels
-    rows, columns = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    rows, columns = scipy.ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
     return np.concatenate([levels[rows, columns, :3], levels[:, :, 3:]], axis=2)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import skimage as ski
 import torch
 from PIL import Image, UnidentifiedImageError
-from skimage.color import rgb2gray
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
@@ -139,7 +139,8 @@ def with_channels(levels: Levels, channels: int) -> Levels:
     """``levels`` (H, W, 1 to 4) as grey (1 channel), RGB (3) or RGBA (4), opaque where they lack alpha."""
     colour, alpha = (levels[:, :, :-1], levels[:, :, -1:]) if levels.shape[2] in (2, 4) else (levels, None)
     if channels == 1:
-        return colour if colour.shape[2] == 1 else np.rint(255 * rgb2gray(colour)).astype(np.uint8)[:, :, None]
+        grey = colour[:, :, 0] if colour.shape[2] == 1 else np.rint(255 * ski.color.rgb2gray(colour))
+        return grey.astype(np.uint8)[:, :, None]
     if colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
     if channels == 3:

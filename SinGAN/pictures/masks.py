@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import scipy
+import skimage as ski
 import torch
-from scipy import ndimage
-from skimage import filters, morphology
 from torch import Tensor
 
 from SinGAN.pictures import images
@@ -22,8 +22,8 @@ MOST = 0.5  # of the picture: a larger guess is useless
 
 def soft_mask(marks: Marks, radius: int) -> Tensor:
     """``marks`` grown by a disk of ``radius``, blurred, and stretched to 0 .. 1: (1, 1, H, W)."""
-    grown = ndimage.binary_dilation(marks, morphology.disk(radius))
-    soft = filters.gaussian(grown.astype(np.float64), sigma=SIGMA, mode="nearest", truncate=4.0)
+    grown = scipy.ndimage.binary_dilation(marks, ski.morphology.disk(radius))
+    soft = ski.filters.gaussian(grown.astype(np.float64), sigma=SIGMA, mode="nearest", truncate=4.0)
     span = soft.max() - soft.min()
     stretched = (soft - soft.min()) / span if span else grown.astype(np.float64)
     return torch.from_numpy(stretched).float()[None, None]
@@ -95,4 +95,4 @@ def marked(mask: Tensor) -> Marks:
 def difference(image: Tensor, real: Tensor) -> Marks:
     """The pixels (H, W) where two pictures (1, C, H, W) differ by more than JPEG noise, without specks."""
     gap = np.abs(images.to_levels(image).astype(int) - images.to_levels(real))[:, :, :3].max(axis=2)  # alpha is ignored
-    return np.asarray(ndimage.binary_opening(gap > JPEG_NOISE, morphology.disk(1)))
+    return np.asarray(scipy.ndimage.binary_opening(gap > JPEG_NOISE, ski.morphology.disk(1)))

@@ -4,10 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import skimage as ski
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
-from skimage.transform import resize
-from skimage.util import montage
 from torch import Tensor
 
 from SinGAN.pictures.images import Levels, to_levels
@@ -28,7 +27,7 @@ def tile(image: Tensor, label: str = "") -> Levels:
     if longer > MOST:
         ratio = MOST / longer
         size = (max(1, round(levels.shape[0] * ratio)), max(1, round(levels.shape[1] * ratio)))
-        reduced = resize(levels, (*size, levels.shape[2]), anti_aliasing=True, preserve_range=True)
+        reduced = ski.transform.resize(levels, (*size, levels.shape[2]), anti_aliasing=True, preserve_range=True)
         levels = np.asarray(np.rint(reduced), dtype=np.uint8)
     times = min(math.ceil(LEAST / longer), MOST // longer) if longer < LEAST else 1
     levels = levels.repeat(times, axis=0).repeat(times, axis=1)
@@ -69,7 +68,7 @@ def contact_sheet(tiles: Sequence[Levels], columns: int | None = None) -> Levels
     columns = columns or max(1, min(len(tiles), round(math.sqrt(len(tiles) * height / width))))
     rows = math.ceil(len(tiles) / columns)
     fill = [255] * tiles[0].shape[2]
-    sheet = montage(
+    sheet = ski.util.montage(
         np.stack(tiles),
         fill=fill,
         grid_shape=(rows, columns),

@@ -22,7 +22,7 @@ class Progress:
     niter: int  # to do in each scale
     share: float  # of the whole run that is done, 0 to 1
     seconds: float  # since the scale, or this run of it, began
-    seconds_left: float  # to the end of the run, estimated
+    seconds_left: float | None  # to the end of the run, estimated; None: not known yet
 
     def title(self) -> str:
         """The scale in words."""
@@ -84,7 +84,7 @@ class Message:
     share: float = 0.0  # of the run that is done
     text: str = ""  # for a person
     losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration
-    seconds_left: float = 0.0  # to the end of the run, estimated
+    seconds_left: float | None = None  # to the end of the run, estimated
 
     def encoded(self) -> str:
         """The message as one line."""

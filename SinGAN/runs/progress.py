@@ -34,7 +34,7 @@ class Estimate:
         self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
         self.seen = deque([(self.start, self.left(self.scales[0], self.skipped))])  # moments, and what was left then
         self.warming_up = True  # the first report of a scale may come after the compilation of its program
-        self.pause = 0.0  # seconds that the programs of later scales took so far
+        self.pause = 0.0  # seconds up to the first reports of scales, so far
 
     def at(self, scale: int, iterations: int) -> Progress:
         """The progress of the run when ``iterations`` of ``scale`` are done."""
@@ -55,21 +55,23 @@ class Estimate:
         self.scale_start = time.monotonic()
         self.warming_up = True
 
-    def seconds_left(self, scale: int, iterations: int) -> float:
-        """Estimated seconds to the end of the run, at the speed of the last minute or so.
+    def seconds_left(self, scale: int, iterations: int) -> float | None:
+        """Estimated seconds to the end of the run, at the speed of the last minute or so; None: not known yet.
 
         The time up to a scale's first report tells no speed: its program may have been compiled then.
         """
         now, left = time.monotonic() - self.pause, self.left(scale, iterations)
-        if self.warming_up and len(self.seen) > 1 and iterations < self.niter:
+        if self.warming_up and iterations < self.niter:
             self.pause += now - self.seen[-1][0]
             now = self.seen[-1][0]
+            if len(self.seen) == 1:  # of the run: what was done till then took a time unknown
+                self.seen.clear()
         self.warming_up = False
         self.seen.append((now, left))
         while len(self.seen) > 2 and self.seen[1][0] <= now - RECENT:
             self.seen.popleft()
         then, before = self.seen[0]
-        return (now - then) * left / max(before - left, 1e-9)
+        return (now - then) * left / max(before - left, 1e-9) if len(self.seen) > 1 else None
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of all the work that is left when ``iterations`` of ``scale`` are done."""

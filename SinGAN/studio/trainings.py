@@ -47,7 +47,7 @@ class Training:
     number: str = field(default_factory=lambda: secrets.token_hex(8))
     state: str = WAITING
     share: float = 0.0  # of it that is done
-    seconds_left: float = 0.0
+    seconds_left: float | None = None
     text: str = ""  # what it does, or why it failed
     curve: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)  # of points: when, the losses by name
     points: int = 0  # events that came so far

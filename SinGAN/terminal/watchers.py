@@ -56,17 +56,17 @@ def brief(losses: Losses) -> str:
 def summary(progress: Progress, losses: Losses) -> str:
     """A line on a scale that is done."""
     took = duration(progress.seconds)
-    return f"{left(progress)}, {progress.title()} done: {progress.niter} iterations in {took}, {brief(losses)}"
+    return f"{left(progress)}{progress.title()} done: {progress.niter} iterations in {took}, {brief(losses)}"
 
 
 def state(progress: Progress, losses: Losses) -> str:
     """A line on a scale that is being trained."""
-    return f"{left(progress)}, {progress.title()}: {progress.iterations} of {progress.niter}, {brief(losses)}"
+    return f"{left(progress)}{progress.title()}: {progress.iterations} of {progress.niter}, {brief(losses)}"
 
 
 def left(progress: Progress) -> str:
-    """The time that is left, in words; it stands first, where a narrow terminal does not cut it off."""
-    return f"{duration(progress.seconds_left)} left"
+    """The time that is left, where it is known, in words; it stands first: a narrow terminal does not cut it off."""
+    return "" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left, "
 
 
 class Now:
@@ -98,7 +98,7 @@ class Terminal:
             if self.now():
                 print(state(progress, losses[-1]), flush=True)
             return
-        title, values = f"{left(progress)}, {progress.title()}", brief(losses[-1])
+        title, values = f"{left(progress)}{progress.title()}", brief(losses[-1])
         has_room = shutil.get_terminal_size().columns >= len(title) + len(values) + BAR_WIDTH
         if self.bar is None:
             first = progress.iterations - len(losses)  # those of an earlier run tell nothing about the speed

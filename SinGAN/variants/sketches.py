@@ -1,8 +1,8 @@
 """Sketches of images: charcoal and chalk on grey paper, where the brightness changes."""
 
 import numpy as np
+import skimage as ski
 import torch
-from skimage.filters import difference_of_gaussians
 from torch import Tensor
 
 FINE, COARSE = 0.8, 1.6  # pixels: the deviations of the two Gaussians
@@ -20,7 +20,7 @@ def sketch(image: Tensor) -> Tensor:
     """
     colours = image[0, :3].double().cpu().numpy()
     grey = np.average(colours, axis=0, weights=LUMA if len(colours) == 3 else None)
-    difference = difference_of_gaussians(grey, FINE, COARSE, mode="nearest")
+    difference = ski.filters.difference_of_gaussians(grey, FINE, COARSE, mode="nearest")
     lines = (difference * STRENGTH / max(float(difference.std()), 1e-6)).clip(-DARKEST, DARKEST)
     drawn = torch.from_numpy(lines).to(image).expand(1, len(colours), -1, -1)
     return torch.cat([drawn, image[:, 3:]], dim=1)

@@ -114,6 +114,14 @@ def test_help_and_a_typo_are_answered_before_anything_slow_is_imported(script: s
     assert not imported & SLOW
 
 
+@pytest.mark.parametrize("command", ["sample", "retouch", "train", "animate", "untrained"])
+def test_a_command_imports_only_what_it_needs_before_its_first_picture(command: str) -> None:
+    seldom = {"matplotlib", "scipy.ndimage", "scipy.linalg", "skimage.color", "skimage.filters", "skimage.transform"}
+    program = f"import sys, SinGAN.commands.{command}; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not seldom & set(done.stdout.splitlines())
+
+
 @pytest.mark.parametrize("script", ["random_samples.py", "editing.py", "harmonization.py", "paint2image.py"])
 def test_the_help_of_a_script_shows_its_own_flags_first_and_none_without_effect(script: str) -> None:
     out = subprocess.run([sys.executable, script, "-h"], cwd=ROOT, capture_output=True, text=True).stdout

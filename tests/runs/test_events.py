@@ -39,7 +39,7 @@ def test_a_parent_reads_what_its_child_says(capsys: Capture, progress: Progress)
     assert iteration.seconds_left == progress.seconds_left
     assert done is not None
     assert done.event == "scale_done"
-    assert ", scale 1 of 0..5 (40 x 30) done: 10 iterations in" in done.text
+    assert "scale 1 of 0..5 (40 x 30) done: 10 iterations in" in done.text
 
 
 @pytest.mark.parametrize(
