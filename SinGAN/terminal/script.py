@@ -58,8 +58,8 @@ def _leave_at_once(number: int, frame: FrameType | None) -> None:
 
 def program() -> str:
     """The name of what is running, for messages: main_train.py, singan train."""
-    started = Path(sys.argv[0]).name
-    return _program.get() or ("singan" if started == "__main__.py" else started)
+    started = Path(sys.argv[0])
+    return _program.get() or ("singan" if started.parts[-2:] == ("SinGAN", "__main__.py") else started.name)
 
 
 @contextmanager

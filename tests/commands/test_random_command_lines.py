@@ -135,8 +135,8 @@ def try_lines(count: int, seed: int, home: Path, tmp_path: Path) -> dict[int, in
 
 
 def test_some_random_command_lines(home: Path, tmp_path: Path) -> None:
-    seen = try_lines(30, 1, home, tmp_path)
-    assert seen[2] > 5, "hardly any line was refused"
+    seen = try_lines(20, 1, home, tmp_path)
+    assert seen[2] > 3, "hardly any line was refused"
 
 
 @pytest.mark.slow

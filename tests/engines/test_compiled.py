@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.gan import low
 from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.terms import critic_loss
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, plan_scales
@@ -163,6 +166,17 @@ def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
     assert "--engine compiled needs a C++ compiler (as g++)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not workspace.out.exists()
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+def test_a_compiled_score_is_the_eager_one() -> None:
+    results = []
+    for differentiate in (eagerly, Compiled()):
+        torch.manual_seed(0)
+        critic = Discriminator(replace(TINY_NET, num_layer=3))
+        score = differentiate(partial(critic_loss, critic=critic, image=stripes(14, 18), loss=low))
+        results.append((score, [weight.grad for weight in critic.parameters()], critic.state_dict()))
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

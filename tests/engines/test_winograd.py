@@ -292,7 +292,15 @@ def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: P
     assert len(list(fresh.iterdir())) == 2
 
 
-@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:5000], lambda content: content[::-1]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:5000],
+        pytest.param(lambda content: b"", marks=pytest.mark.slow),
+        pytest.param(lambda content: content[::-1], marks=pytest.mark.slow),
+    ],
+    ids=["cut off", "empty", "other bytes"],
+)
 def test_damaged_code_is_compiled_again(fresh: Path, damage: Callable[[bytes], bytes]) -> None:
     assert library() is not None
     (file,) = fresh.iterdir()

@@ -45,7 +45,12 @@ NEEDS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ comp
 
 @pytest.mark.parametrize(
     "name",
-    ["eager", "recompute", "cudagraph", pytest.param("compiled", marks=[pytest.mark.slow, NEEDS_COMPILER])],
+    [
+        "eager",
+        "cudagraph",
+        pytest.param("recompute", marks=pytest.mark.slow),
+        pytest.param("compiled", marks=[pytest.mark.slow, NEEDS_COMPILER]),
+    ],
 )
 @pytest.mark.parametrize("place", ["terms_on_fake", "terms_on_rebuilt"])
 def test_another_row_is_reported_and_trains(name: str, place: str, monkeypatch: Patch) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import main_train
+from SinGAN.options.growing import TRAIN_MODES
 from SinGAN.parallel.archives import pack, put_in_place, unpack
 from SinGAN.parallel.ray_cluster import local_files
 from SinGAN.parallel.worker import Lines, run_command, run_on_worker, send_regularly
@@ -182,19 +183,22 @@ def test_on_two_nodes_with_a_worker_killed_the_results_are_those_of_single_runs(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_of_this_machine_is_started_where_no_address_is_given(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", TRAIN_MODES)
+def test_a_cluster_of_this_machine_is_started_where_no_address_is_given(tmp_path: Path, mode: str) -> None:
     pytest.importorskip("ray")
     workspace = Workspace(tmp_path)
     (workspace.inputs / "bad.png").write_bytes(b"no picture")
     flags = ["--input_dir", str(workspace.inputs), "--out", str(workspace.out), *SMALL, "--num_samples", "2"]
+    flags += ["--train_mode", mode]
     command = [sys.executable, str(SCRIPT), "--input_name", "x.png", "bad.png", *flags, "--ray"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     rows = [line.split()[:2] for line in done.stdout.splitlines()[-2:]]
     assert rows == [["x.png", "done"], ["bad.png", "failed"]]
     assert f"--out {workspace.out}" in done.stdout  # not the worker's own folder
-    assert (workspace.out / "RandomSamples" / "x" / "gen_start_scale=0" / "grid.png").exists()
-    assert (workspace.model() / "manifest.json").exists()
+    assert [file.parent.name for file in workspace.out.glob("RandomSamples/x/**/grid.png")] == ["gen_start_scale=0"]
+    (model,) = workspace.out.glob("TrainedModels/x/*/manifest.json")
+    assert json.loads(model.read_text())["options"]["train_mode"] == mode
     assert not (workspace.out / "TrainedModels" / "bad").exists()
 
 

@@ -257,7 +257,14 @@ def check(name: str, operation: int, prepared: Prepared, end: Callable[[], None]
     shutil.rmtree(workspace.inputs.parent)
 
 
-LONG = ("overwrite", "new base after paint", "paint after a new base")  # two trainings, or more, at each operation
+LONG = {  # two trainings or more at each operation, or much beside the training
+    "overwrite",
+    "new base after paint",
+    "paint after a new base",
+    "animation",
+    "paint",
+    "evaluate",
+}
 
 
 @pytest.mark.parametrize(
