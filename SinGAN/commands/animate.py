@@ -16,8 +16,7 @@ from SinGAN.terminal.watchers import watcher
 def animate(run: Run, options: AnimationOptions) -> None:
     """Write an animation for each combination of start scale, alpha and beta."""
     animations.check_format(options.format)
-    folder = layout.trained_for_animation(run.out, run.name, run.options.scale_factor, run.options.label)
-    folder = folder if run.overwrite else run.kept(folder)
+    folder = run.model_for_animation if run.overwrite else run.kept(run.model_for_animation)
     request = run.with_options_of(folder).request(folder, ANIMATION)
     manipulate.check_walk(request.training.net)
     for start in options.animation_start_scale:

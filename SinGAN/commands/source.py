@@ -7,10 +7,12 @@ from torch import Tensor
 
 from SinGAN.options.applications import DENOISE, SINGAN, MethodOptions, PatchOptions
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import ANIMATION, TRAIN, Task
 from SinGAN.patches.engine import Instant, reduced
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
+from SinGAN.saved_models.lookup import find
 from SinGAN.saved_models.manifest import Manifest
 
 DEFAULTS = ModelOptions().as_dict()
@@ -47,10 +49,24 @@ def source_of(run: Run, options: MethodOptions) -> Source:
     for name in ("variety", "balance"):
         if name in run.given:
             raise ValueError(f"`{name}` is for `method` patches or denoise, not for {SINGAN}: leave one out")
-    manifest, pyramid = run.load()
+    folder, task = model_of(run)
+    manifest, pyramid = run.load(task, folder)
     maker = Trained(pyramid, Refiner(pyramid.scales[-1].real) if options.refine else None)
-    label = ",".join(filter(None, ("refined" if options.refine else "", run.options.label)))
-    return Source(maker, label, run.kept(run.model) / "Zs.pth", manifest)
+    words = ("refined" if options.refine else "", run.options.label, "noise_padding" if task is ANIMATION else "")
+    return Source(maker, ",".join(filter(None, words)), folder / "Zs.pth", manifest)
+
+
+def model_of(run: Run) -> tuple[Path, Task]:
+    """The folder of the model that the options name, and its task: where there is none, of that for animation.
+
+    That one's folder does not tell alphas apart: where one is asked for, it is no substitute.
+    """
+    folder, animated = run.kept(run.model), run.kept(run.model_for_animation)
+    model = find(animated)
+    if find(folder) is not None or model is None or not model.is_whole or "alpha" in run.given:
+        return folder, TRAIN
+    print(f"there is no model in {folder}: that for animation is used, {animated}")
+    return animated, ANIMATION
 
 
 def instant_of(run: Run, options: PatchOptions) -> Source:

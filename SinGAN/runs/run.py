@@ -93,6 +93,12 @@ class Run:
         options = self.options
         return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
+    @property
+    def model_for_animation(self) -> Path:
+        """The folder of the model of the same options that is trained with noise in its margins."""
+        options = self.options
+        return layout.trained_for_animation(self.out, self.name, options.scale_factor, options.label)
+
     def kept(self, folder: Path) -> Path:
         """``folder``, of a model; where it holds nothing, that of the same model, and picture, among shipped ones."""
         if find(folder) is not None:
@@ -175,17 +181,22 @@ class Run:
             seed_matters=seed_matters,
         )
 
-    def load(self, task: Task = TRAIN) -> tuple[Manifest, Pyramid[TrainedScale]]:
+    def load(self, task: Task = TRAIN, folder: Path | None = None) -> tuple[Manifest, Pyramid[TrainedScale]]:
         """The model that the options name, trained for ``task``; notes which given options have no effect.
+
+        Arguments:
+            task: that it must be trained for.
+            folder: where it lies; None: where the options say.
 
         Raises:
             FileNotFoundError: there is none.
             ValueError: it is incomplete, or has another number of channels than asked.
         """
-        manifest, pyramid = load(self.kept(self.model), self.device, task)
+        folder = folder or self.kept(self.model)
+        manifest, pyramid = load(folder, self.device, task)
         if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
             channels = manifest.options["nc_im"]
-            raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {self.model} has {channels} channels")
+            raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {folder} has {channels} channels")
         given = {name: value for name, value in self.options.as_dict().items() if name in self.given}
         differences = manifest.differences(given)
         if differences:

@@ -9,9 +9,10 @@ import torch
 
 import animation
 import SinGAN
+from SinGAN.pictures import images
 from SinGAN.saved_models.lookup import load
 from tests.storage.test_files import everything
-from tests.workspace import SMALL, Capture, Workspace, refusal
+from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 
 @pytest.fixture
@@ -38,6 +39,20 @@ def test_commands_find_it(workspace: Workspace, capsys: Capture) -> None:
     assert not (workspace.out / "TrainedModels").exists()
     assert everything(Path("Models")) == before
     assert "no trained model" in refusal(capsys, lambda: workspace.sample("--alpha", "2"))
+
+
+def test_the_model_for_animation_stands_in_for_one_that_is_not_there(workspace: Workspace, capsys: Capture) -> None:
+    shutil.rmtree(Path("Models") / "x" / MODEL)
+    animated = Path("Models") / "x" / "scale_factor=0.750000_noise_padding"
+    workspace.sample("--manualSeed", "1")
+    assert f"that for animation is used, {animated}" in capsys.readouterr().out
+    folder = workspace.out / "RandomSamples" / "x" / "noise_padding" / "gen_start_scale=0"
+    drawn = [images.to_levels(images.read(folder / f"{index}.png")) for index in range(3)]
+    assert np.array_equal(drawn, SinGAN.load(animated).sample(3, seed=1))
+    assert "no trained model" in refusal(capsys, lambda: workspace.sample("--alpha", "10"))
+    workspace.train()  # the model that was asked for
+    workspace.sample()
+    assert (folder.parent.parent / "gen_start_scale=0" / "2.png").exists()
 
 
 def test_trainings_leave_it_alone(workspace: Workspace) -> None:
