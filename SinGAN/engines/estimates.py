@@ -18,8 +18,10 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 COMPILING = 60.0  # seconds that the programs of a scale take to compile on two cores
 SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
-"""The cost of an iteration beside its arithmetic, in multiplications of one generator pass."""
+"""The cost of an iteration beside its arithmetic, in multiplications of one generator pass, on a CPU by two threads."""
 WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
+WIDE = 64  # filters, from which on their multiplications outweigh the rest
+PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of one with it
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,26 @@ def worth_compiling(setting: ScaleSetting) -> bool:
 def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
     """The relative time that an iteration of each scale takes, from its pixels and filters.
 
-    With convolutions by Winograd's method it is proportional to the number of activations, not of multiplications.
+    With convolutions by Winograd's method it is about proportional to the number of activations, not of
+    multiplications. More threads do the arithmetic sooner, and not the rest.
     """
     nets = [net.at(index) for index in range(len(plan.sizes))]
     fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
-    each: list[float] = [
-        WINOGRAD * sum(config.block_filters()) if fits else config.weights_per_pixel() for config in nets
-    ]
+    each = [of_activations(config) if fits else config.weights_per_pixel() for config in nets]
     if net.stages:
         each = [cost * share_of_growing(config.stages) for cost, config in zip(each, nets, strict=True)]
+    if not net.batch_norm:
+        each = [cost * PLAIN for cost in each]
+    if device.type == "cpu":
+        each = [cost * 2 / torch.get_num_threads() for cost in each]
     return [
         pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
     ]
+
+
+def of_activations(net: NetConfig) -> float:
+    """The cost of a pixel where Winograd's convolutions make its activations."""
+    return WINOGRAD * sum(filters * max(1.0, (filters + WIDE) / (2 * WIDE)) for filters in net.block_filters())
 
 
 def share_of_growing(stages: int) -> float:
