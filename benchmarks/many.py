@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--jobs", type=int, default=2, help="at once")
     flags.add_argument("--ray", action="store_true", help="on two nodes of a Ray cluster instead")
     flags.add_argument("--max_size", type=int, default=40)
-    flags.add_argument("--niter", type=int, default=40)
+    flags.add_argument("--niter", type=int, default=20)
     flags.add_argument("--single", type=int, default=4, help="runs of one picture, timed before and after the queue")
     return flags.parse_args()
 

@@ -78,6 +78,22 @@ def test_where_torch_is_lacking_one_line_says_what_to_do(tmp_path: Path) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_threads_that_wait_leave_their_cores_soon_unless_the_user_says_how(given: dict[str, str], spins: str) -> None:
+    """Two trainings of two threads on two cores were ten times as slow as one (benchmarks/threads.py)."""
+    program = (
+        "import os; from SinGAN.terminal.script import quiet_interrupts; quiet_interrupts()\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env={**kept, **given}, check=True
+    )
+    assert done.stdout.strip() == str(spins)
+
+
 def test_an_older_python_is_one_line() -> None:
     program = "import sys; sys.version_info = (3, 9, 1); import SinGAN"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -1,0 +1,73 @@
+"""Iterations by one process and by two at once on the same cores, by the number of threads and the way they wait.
+
+    python benchmarks/threads.py --size 128 --scales 0 6
+
+A thread of OpenMP that waits for others keeps its core busy for a while (GOMP_SPINCOUNT rounds), which starves another
+process; scripts set it to a hundredth of OpenMP's own choice.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.setting import choose_engine, machine, medians, parser, settings
+from SinGAN.terminal.script import WAITING
+
+WAYS: dict[str, dict[str, str]] = {"OpenMP's": {}, "ours": WAITING, "asleep": {"OMP_WAIT_POLICY": "passive"}}
+LIMIT = 120  # seconds
+
+
+def iterations(size: int, scales: list[int], times: int) -> None:
+    """Print the median seconds of an iteration of each of ``scales``."""
+    engine, device = choose_engine("eager", "auto", torch.device("cpu")), torch.device("cpu")
+    works: list[Callable[[], object]] = [
+        scale.step(engine) for index, scale in enumerate(settings(size, device)) if index in scales
+    ]
+    medians(works, device, 1)
+    print(*medians(works, device, times))
+
+
+def at_once(count: int, threads: int, way: dict[str, str], flags: list[str]) -> list[str]:
+    """The seconds of an iteration of each scale by ``count`` processes at once: those of the slowest."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    environment = {**kept, "OMP_NUM_THREADS": str(threads), **way}
+    command = [sys.executable, __file__, "--inner", *flags]
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    try:
+        outputs = [process.communicate(timeout=LIMIT)[0] for process in started]
+    except subprocess.TimeoutExpired:
+        return [f"not within {LIMIT} s"]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    return [f"{max(map(float, column)):.2f}" for column in zip(*(line.split() for line in outputs), strict=True)]
+
+
+def main() -> None:
+    flags = parser(__doc__)
+    flags.add_argument("--size", type=int, default=128, help="longer side of the picture, in pixels")
+    flags.add_argument("--scales", type=int, nargs="+", default=[0, 6])
+    flags.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    flags.add_argument("--times", type=int, default=5, help="how often each is measured")
+    flags.add_argument("--inner", action="store_true", help="only print seconds")
+    args = flags.parse_args()
+    if args.inner:
+        return iterations(args.size, args.scales, args.times)
+    print(f"{machine(args.device)}, seconds an iteration of scales {args.scales} of {args.size} pixels\n")
+    print("| threads | waiting | one process | two at once |\n|---|---|---|---|")
+    inner = ["--size", str(args.size), "--scales", *map(str, args.scales), "--times", str(args.times)]
+    for threads in args.threads:
+        for words, way in WAYS.items():
+            rows = [", ".join(at_once(count, threads, way, inner)) for count in (1, 2)]
+            print(f"| {threads} | {words} | {' | '.join(rows)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
