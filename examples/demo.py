@@ -72,8 +72,8 @@ PARTS = (
     ),
     Part(
         "The photo comes alive, by a model of the other kind that comes with the project (--train_mode concurrent)",
-        "animation.py --input_name dandelions.png --train_mode concurrent --animation_start_scale 1 --beta_animation 0.9 "
-        "--num_frames 24 --manualSeed 1",
+        "animation.py --input_name dandelions.png --train_mode concurrent --animation_start_scale 1 "
+        "--beta_animation 0.9 --num_frames 24 --manualSeed 1",
         ("Images/dandelions.png", "Animation/dandelions/*/*/*.gif"),
     ),
     Part(

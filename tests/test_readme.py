@@ -45,6 +45,8 @@ def smaller(words: Sequence[str]) -> list[str]:
         place = result.index("--max_size") + 1
         result = [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
         return ["3" if before == "--paint_start_scale" else word for before, word in pairwise(["", *result])]
+    if words[0] == "animation.py" and "dandelions.png" in words:
+        return [*result, *QUICK[words[0]]]  # its model comes with the project
     if "harmonization" in result:
         result += ["--min_size", "24"]  # of its recipe: 120
     if "--fine_tune" in result:

@@ -1,6 +1,7 @@
 """Animate a picture: a random walk near it, through a SinGAN with noise in its margins."""
 
 import itertools
+from pathlib import Path
 
 from SinGAN import manipulate
 from SinGAN.commands.command import Command
@@ -9,6 +10,7 @@ from SinGAN.options.tasks import ANIMATION
 from SinGAN.pictures import animations
 from SinGAN.runs.obtain import obtain
 from SinGAN.runs.run import Run
+from SinGAN.saved_models.lookup import find
 from SinGAN.storage import layout
 from SinGAN.terminal.watchers import watcher
 
@@ -16,7 +18,7 @@ from SinGAN.terminal.watchers import watcher
 def animate(run: Run, options: AnimationOptions) -> None:
     """Write an animation for each combination of start scale, alpha and beta."""
     animations.check_format(options.format)
-    folder = run.model_for_animation if run.overwrite else run.kept(run.model_for_animation)
+    folder = model_of(run)
     request = run.with_options_of(folder).request(folder, ANIMATION)
     manipulate.check_walk(request.training.net)
     for start in options.animation_start_scale:
@@ -33,6 +35,14 @@ def animate(run: Run, options: AnimationOptions) -> None:
         place = layout.of_method(place.parent, run.options.label) / place.name
         animations.write(place, frames, options.fps)
         print(place)
+
+
+def model_of(run: Run) -> Path:
+    """The folder of the model: a shipped one serves where it has the options that were given."""
+    own = run.model_for_animation
+    kept = own if run.overwrite else run.kept(own)
+    model = find(kept)
+    return own if model is None or run.contradictions(model.manifest) else kept
 
 
 main = Command("animate", animate, flags={"start_scale": "animation_start_scale"})

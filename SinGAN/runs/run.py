@@ -181,6 +181,12 @@ class Run:
             seed_matters=seed_matters,
         )
 
+    def contradictions(self, manifest: Manifest) -> list[str]:
+        """How the options that were given by hand differ from those in ``manifest``, in words."""
+        return manifest.differences(
+            {name: value for name, value in self.options.as_dict().items() if name in self.given}
+        )
+
     def load(self, task: Task = TRAIN, folder: Path | None = None) -> tuple[Manifest, Pyramid[TrainedScale]]:
         """The model that the options name, trained for ``task``; notes which given options have no effect.
 
@@ -197,8 +203,7 @@ class Run:
         if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
             channels = manifest.options["nc_im"]
             raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {folder} has {channels} channels")
-        given = {name: value for name, value in self.options.as_dict().items() if name in self.given}
-        differences = manifest.differences(given)
+        differences = self.contradictions(manifest)
         if differences:
             LOG.info(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
         return manifest, pyramid

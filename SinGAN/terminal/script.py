@@ -23,8 +23,8 @@ OUT_OF_MEMORY = "out of memory: lower `max_size`, `scale_h` or `scale_v`, or use
 INTERRUPTED = "{}: interrupted\n"
 FLAGS = {"seed": "manualSeed"}  # options that have another name on the command line
 WAITING = {"GOMP_SPINCOUNT": "3000"}
-"""How long a thread that waits for others keeps its core busy, in rounds: by OpenMP's own choice, a hundred times as long,
-two trainings on the same cores slow each other down tenfold. Not set where the user's environment says how to wait."""
+"""How long a thread that waits for others keeps its core busy, in rounds. By OpenMP's own choice, a hundred times as
+long, two trainings on the same cores slow each other down tenfold. Not set where the environment says how to wait."""
 OPTION = re.compile(r"`(\w+)`")  # how the package's messages name an option
 
 _program: ContextVar[str] = ContextVar("program", default="")
@@ -36,8 +36,9 @@ def quiet_interrupts(command: str = "") -> None:
     Where the flags ask for help, or are wrong for the ``command`` that the script starts, that is said at once.
 
     Not through an exception: some libraries catch it when they are imported. ``script`` takes over.
-    Plots go to files, whatever a notebook's MPLBACKEND says. Threads leave their cores soon (``WAITING``). Closed streams are replaced, and what a
-    terminal can't show of a name is escaped: neither may end a training.
+    Plots go to files, whatever a notebook's MPLBACKEND says. Threads that wait leave their cores soon.
+    Closed streams are replaced, and what a terminal can't show of a name is escaped: neither may end a
+    training.
     """
     signal.signal(signal.SIGINT, _leave_at_once)
     os.environ["MPLBACKEND"] = "Agg"

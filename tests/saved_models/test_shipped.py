@@ -65,6 +65,16 @@ def test_trainings_leave_it_alone(workspace: Workspace) -> None:
     assert everything(Path("Models")) == before
 
 
+def test_an_animation_by_other_options_is_trained(workspace: Workspace, capsys: Capture) -> None:
+    before = everything(Path("Models"))
+    flags = ["--num_frames", "2", "--animation_start_scale", "0", *SMALL, "--niter", "3"]
+    animation.main([*workspace.flags(), *flags])
+    assert "Train SinGAN for animation" in capsys.readouterr().out
+    manifest = SinGAN.load(workspace.out / "TrainedModels" / "x" / "scale_factor=0.750000_noise_padding").manifest
+    assert manifest.options["niter"] == 3
+    assert everything(Path("Models")) == before
+
+
 def test_a_model_without_critics(workspace: Workspace) -> None:
     folder = Path("Models/x/scale_factor=0.750000,alpha=10")
     _, pyramid = load(folder, torch.device("cpu"))
