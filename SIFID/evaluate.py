@@ -62,7 +62,7 @@ def run(argv: Sequence[str]) -> None:
 
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
-    source = source_of(run, options)
+    source = source_of(run, options, draws=True)
     pyramid, real = source.maker.pyramid, source.real
     starts = manipulate.start_scales(pyramid, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]

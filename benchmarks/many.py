@@ -45,7 +45,12 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--max_size", type=int, default=40)
     flags.add_argument("--niter", type=int, default=20)
     flags.add_argument("--single", type=int, default=4, help="runs of one picture, timed before and after the queue")
-    return flags.parse_args()
+    args = flags.parse_args()
+    if args.pictures < 3 + args.single:
+        flags.error(
+            f"--pictures {args.pictures}: at least {3 + args.single}, for --single {args.single} and two that fail"
+        )
+    return args
 
 
 def make_pictures(folder: Path, count: int) -> None:

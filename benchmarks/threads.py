@@ -29,6 +29,8 @@ def iterations(size: int, scales: list[int], times: int) -> None:
     works: list[Callable[[], object]] = [
         scale.step(engine) for index, scale in enumerate(settings(size, device)) if index in scales
     ]
+    if not works:
+        raise SystemExit(f"--scales: a picture of {size} pixels has none of {scales}")
     medians(works, device, 1)
     print(*medians(works, device, times))
 
@@ -47,6 +49,8 @@ def at_once(count: int, threads: int, way: dict[str, str], flags: list[str]) -> 
         for process in started:
             process.kill()
             process.wait()
+    if any(process.returncode for process in started):
+        raise SystemExit(2)
     return [f"{max(map(float, column)):.2f}" for column in zip(*(line.split() for line in outputs), strict=True)]
 
 

@@ -41,13 +41,13 @@ class Part:
 
 PARTS = (
     Part(
-        "Other pictures of the same place, at once: the photo, then four made of its patches",
-        f"random_samples.py --input_name mountains.png --mode random_samples --method denoise --num_samples 4 {SMALL}",
+        "Other pictures of the same place, at once: the photo, then three made of its patches",
+        f"random_samples.py --input_name mountains.png --mode random_samples --method denoise --num_samples 3 {SMALL}",
         ("Images/mountains.png", "RandomSamples/mountains/*/gen_start_scale=0/[0-9].png"),
     ),
     Part(
         "Wider, and nothing is stretched",
-        f"retarget.py --input_name brook.png --scale_h 1.6 {SMALL}",
+        f"retarget.py --input_name brook.png --scale_h 1.4 {SMALL}",
         ("Images/brook.png", "Retarget/brook/*/*/0.png"),
     ),
     Part(

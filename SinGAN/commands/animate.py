@@ -18,7 +18,7 @@ from SinGAN.terminal.watchers import watcher
 def animate(run: Run, options: AnimationOptions) -> None:
     """Write an animation for each combination of start scale, alpha and beta."""
     animations.check_format(options.format)
-    folder = model_of(run)
+    folder = folder_of(run)
     request = run.with_options_of(folder).request(folder, ANIMATION)
     manipulate.check_walk(request.training.net)
     for start in options.animation_start_scale:
@@ -37,7 +37,7 @@ def animate(run: Run, options: AnimationOptions) -> None:
         print(place)
 
 
-def model_of(run: Run) -> Path:
+def folder_of(run: Run) -> Path:
     """The folder of the model: a shipped one serves where it has the options that were given."""
     own = run.model_for_animation
     kept = own if run.overwrite else run.kept(own)

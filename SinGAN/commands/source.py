@@ -33,8 +33,13 @@ class Source:
         return self.maker.pyramid.scales[-1].real
 
 
-def source_of(run: Run, options: MethodOptions) -> Source:
+def source_of(run: Run, options: MethodOptions, draws: bool = False) -> Source:
     """What the options ask for.
+
+    Arguments:
+        run: of the picture.
+        options: that say what makes the pictures.
+        draws: whether they are only drawn, nothing put in or trained: then a model for animation serves, too.
 
     Raises:
         FileNotFoundError: there is no such model, or picture.
@@ -49,14 +54,14 @@ def source_of(run: Run, options: MethodOptions) -> Source:
     for name in ("variety", "balance"):
         if name in run.given:
             raise ValueError(f"`{name}` is for `method` patches or denoise, not for {SINGAN}: leave one out")
-    folder, task = model_of(run)
+    folder, task = drawing_model(run) if draws else (run.kept(run.model), TRAIN)
     manifest, pyramid = run.load(task, folder)
     maker = Trained(pyramid, Refiner(pyramid.scales[-1].real) if options.refine else None)
     words = ("refined" if options.refine else "", run.options.label, "noise_padding" if task is ANIMATION else "")
     return Source(maker, ",".join(filter(None, words)), folder / "Zs.pth", manifest)
 
 
-def model_of(run: Run) -> tuple[Path, Task]:
+def drawing_model(run: Run) -> tuple[Path, Task]:
     """The folder of the model that the options name, and its task: where there is none, of that for animation.
 
     That one's folder does not tell alphas apart: where one is asked for, it is no substitute.

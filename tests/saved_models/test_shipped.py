@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import animation
+import paint2image
 import SinGAN
 from SinGAN.pictures import images
 from SinGAN.saved_models.lookup import load
@@ -50,6 +51,8 @@ def test_the_model_for_animation_stands_in_for_one_that_is_not_there(workspace: 
     drawn = [images.to_levels(images.read(folder / f"{index}.png")) for index in range(3)]
     assert np.array_equal(drawn, SinGAN.load(animated).sample(3, seed=1))
     assert "no trained model" in refusal(capsys, lambda: workspace.sample("--alpha", "10"))
+    flags = ["--not_cuda", "--ref_dir", str(workspace.inputs), "--ref_name", "x.png", "--paint_start_scale", "1"]
+    assert "no trained model" in refusal(capsys, lambda: paint2image.main([*workspace.flags(), *flags]))
     workspace.train()  # the model that was asked for
     workspace.sample()
     assert (folder.parent.parent / "gen_start_scale=0" / "2.png").exists()
