@@ -42,19 +42,25 @@ inline void cut(const Band& band, long top, long left, long channel, Vector* til
         }
 }
 
-// The tile at (top, left), transformed: to made[point * step + channel].
+// The tile at (top, left), transformed: to made[point * step + channel / BLOCK * apart + channel % BLOCK].
 template <int SIDE, void (*transform)(const Vector*, Vector*)>
-inline void tile_at_points(const Band& band, long top, long left, float* made, long step) {
+inline void tile_at_points(const Band& band, long top, long left, float* made, long step, long apart) {
     for (long channel = 0; channel < band.channels; channel += WIDTH) {
         Vector tile[SIDE * SIDE], points[POINTS];
         cut<SIDE>(band, top, left, channel, tile);
         both_ways<SIDE, 6, transform>(tile, points);
-        for (long point = 0; point < POINTS; ++point) store(made + point * step + channel, points[point]);
+        float* const here = made + channel / BLOCK * apart + channel % BLOCK;
+        for (long point = 0; point < POINTS; ++point) store(here + point * step, points[point]);
     }
 }
 
+// Where filter `output` of channel `input` lies among (filters / BLOCK, inputs, BLOCK).
+inline long place(long input, long inputs, long output) {
+    return (output / BLOCK * inputs + input) * BLOCK + output % BLOCK;
+}
+
 // Weights (outputs, inputs, 3, 3), or those of the convolution that leads gradients back, transformed: to made
-// (filters / BLOCK, 36, inputs, BLOCK). The threads share the work, and don't wait for each other.
+// (36, filters / BLOCK, inputs, BLOCK). The threads share the work, and don't wait for each other.
 inline void weights_at_points(const float* weights, long inputs, long outputs, long filters, bool back, float* made) {
 #pragma omp for schedule(static) nowait
     for (long job = 0; job < inputs * (filters / WIDTH); ++job) {
@@ -66,22 +72,22 @@ inline void weights_at_points(const float* weights, long inputs, long outputs, l
                 taps[tap][lane] = back ? here[lane * 9 + 8 - tap] : here[lane * inputs * 9 + tap];
         both_ways<3, 6, weigh>(taps, points);
         for (long point = 0; point < POINTS; ++point)
-            store(made + ((output / BLOCK * POINTS + point) * inputs + input) * BLOCK + output % BLOCK, points[point]);
+            store(made + point * inputs * filters + place(input, inputs, output), points[point]);
     }
 }
 
-// The products of a tile at the points, (36, step) of which BLOCK are its own, transformed: to the tile at (top, left)
-// of made (height, width, channels), plus bias, in the channels from `block` on.
+// The products of a tile at the points, (36, step) of which `channels` are its own, transformed: to the tile at
+// (top, left) of made (height, width, channels), plus bias.
 inline void tile_from_points(const float* products, long step, const float* bias, float* made, long height, long width,
-                             long channels, long top, long left, long block) {
-    for (long half = 0; half < BLOCK && block + half < channels; half += WIDTH) {
+                             long channels, long top, long left) {
+    for (long channel = 0; channel < channels; channel += WIDTH) {
         Vector points[POINTS], tile[16];
-        for (long point = 0; point < POINTS; ++point) points[point] = load(products + point * step + half);
+        for (long point = 0; point < POINTS; ++point) points[point] = load(products + point * step + channel);
         both_ways<6, 4, interpolate>(points, tile);
-        const Vector offset = bias ? load(bias + block + half) : Vector{};
+        const Vector offset = bias ? load(bias + channel) : Vector{};
         for (long i = 0; i < std::min(4L, height - top); ++i)
             for (long j = 0; j < std::min(4L, width - left); ++j)
-                store(made + ((top + i) * width + left + j) * channels + block + half, tile[i * 4 + j] + offset);
+                store(made + ((top + i) * width + left + j) * channels + channel, tile[i * 4 + j] + offset);
     }
 }
 
@@ -105,19 +111,19 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     static thread_local Room room;
     float* const at_points = room.of(POINTS * inputs * filters + (4 * tiles.band + 2) * width * inputs +
-                                     4 * tiles.band * wide * outputs);  // (filters / BLOCK, 36, inputs, BLOCK)
+                                     4 * tiles.band * wide * outputs);  // (36, filters / BLOCK, inputs, BLOCK)
     float* const given = at_points + POINTS * inputs * filters;
     float* const result = given + (4 * tiles.band + 2) * width * inputs;
-    const long most = std::max(ROWS, 4096 / inputs / ROWS * ROWS);  // tiles at once: what a core's cache holds
+    const long most = std::max(16L, 1024 / inputs / ROWS * ROWS);  // tiles at once: what a core's cache holds
     const long share = (tiles.band * tiles.columns + threads - 1) / threads, parts = (share + most - 1) / most;
     const long together = rounded((share + parts - 1) / parts, ROWS);
-    const long value_step = step_of(together, inputs), product_step = step_of(together, BLOCK);
+    const long value_step = step_of(together, inputs), product_step = step_of(together, filters);
 #pragma omp parallel num_threads(threads)
     {
         weights_at_points(w, inputs, outputs, filters, back, at_points);
         static thread_local Room own;
         float* const values = own.of(POINTS * (value_step + product_step));  // (36, together, inputs)
-        float* const products = values + POINTS * value_step;                 // (36, together, BLOCK)
+        float* const products = values + POINTS * value_step;                 // (36, together, filters)
         for (long part = 0; part < batch * tiles.bands; ++part) {
             const long row = part % tiles.bands * tiles.band, image = part / tiles.bands;
             const long rows = std::min(tiles.band, tiles.rows - row), first = std::max(0L, 4 * row - padding);
@@ -135,19 +141,18 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(band, 4 * row + top - padding - first, left - padding,
-                                                values + one * inputs, value_step);
+                                                values + one * inputs, value_step, BLOCK);
                 }
-                for (long block = 0; block < outputs; block += BLOCK) {
-                    for (long point = 0; point < POINTS; ++point)
+                for (long point = 0; point < POINTS; ++point)
+                    for (long block = 0; block < outputs; block += BLOCK)
                         for (long some = 0; some < count; some += ROWS)
                             multiply<false, false>(values + point * value_step + some * inputs, inputs,
-                                                   at_points + (block / BLOCK * POINTS + point) * inputs * BLOCK, BLOCK,
-                                                   inputs, products + point * product_step + some * BLOCK, BLOCK);
-                    for (long one = 0; one < count; ++one) {
-                        const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
-                        tile_from_points(products + one * BLOCK, product_step, bias, made, made_rows, wide, outputs,
-                                         top, left, block);
-                    }
+                                                   at_points + (point * filters + block) * inputs, BLOCK, inputs,
+                                                   products + point * product_step + some * filters + block, filters);
+                for (long one = 0; one < count; ++one) {
+                    const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
+                    tile_from_points(products + one * filters, product_step, bias, made, made_rows, wide, outputs, top,
+                                     left);
                 }
             }
             if (!last) repack<true>(target, outputs, high, wide, 4 * row, made_rows, result);
@@ -168,13 +173,15 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
         return gradient_of_thin(thin, g, x, gradient, batch, last, true, threads);
     }
     const Tiles tiles(high, wide, std::max(inputs, outputs));
-    const long together = std::max(64L, 16384 / (inputs + filters));  // tiles
+    const long together = std::max(32L, std::min(4, threads) * 4096 / (inputs + filters));  // tiles
     static thread_local Room room;
-    const long value_step = step_of(together, inputs), spread_step = step_of(together, filters);
+    // values and spreads (36, channels / BLOCK, together, BLOCK): what is read at once lies together
+    const long value_step = step_of(together, rounded(inputs, BLOCK)), spread_step = step_of(together, filters);
+    const long apart = together * BLOCK;
     float* const values = room.of(POINTS * (value_step + spread_step + inputs * filters) +
                                   (4 * tiles.band + 2) * width * inputs + 4 * tiles.band * wide * outputs);
     float* const spreads = values + POINTS * value_step;
-    float* const sums = spreads + POINTS * spread_step;  // (36, inputs, filters)
+    float* const sums = spreads + POINTS * spread_step;  // (36, filters / BLOCK, inputs, BLOCK)
     float* const given = sums + POINTS * inputs * filters;
     float* const made = given + (4 * tiles.band + 2) * width * inputs;
 #pragma omp parallel num_threads(threads)
@@ -200,16 +207,16 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(from, 4 * row + top - padding - first, left - padding,
-                                                values + one * inputs, value_step);
-                    tile_at_points<4, spread>(to, top, left, spreads + one * filters, spread_step);
+                                                values + one * BLOCK, value_step, apart);
+                    tile_at_points<4, spread>(to, top, left, spreads + one * BLOCK, spread_step, apart);
                 }
 #pragma omp for schedule(static)
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
                         for (long some = 0; some < inputs; some += ROWS)
-                            multiply<true, true>(values + point * value_step + some, inputs,
-                                                 spreads + point * spread_step + block, filters, count,
-                                                 sums + (point * inputs + some) * filters + block, filters);
+                            multiply<true, true>(values + point * value_step + some / BLOCK * apart + some % BLOCK,
+                                                 BLOCK, spreads + point * spread_step + block * together, BLOCK, count,
+                                                 sums + (point * filters + block) * inputs + some * BLOCK, BLOCK);
             }
         }
 #pragma omp for schedule(static)
@@ -217,7 +224,7 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
             for (long output = 0; output < outputs; output += WIDTH) {
                 Vector points[POINTS], taps[9];
                 for (long point = 0; point < POINTS; ++point)
-                    points[point] = load(sums + (point * inputs + input) * filters + output);
+                    points[point] = load(sums + point * inputs * filters + place(input, inputs, output));
                 both_ways<6, 3, gather>(points, taps);
                 for (long lane = 0; lane < WIDTH; ++lane)
                     for (long tap = 0; tap < 9; ++tap)
