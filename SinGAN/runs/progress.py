@@ -1,10 +1,12 @@
 """The progress of a training, and an estimate of the rest from the work that each scale is."""
 
+import statistics
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -13,7 +15,9 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import Plan
 from SinGAN.runs.events import Progress
 
-RECENT = 60.0  # seconds whose speed tells how long the rest takes: a machine's load changes, and a laptop sleeps
+RECENT = 60.0  # seconds whose speed tells how long the rest takes: a machine's load changes
+FEWEST = 8  # reports that are kept, though they be older
+PAUSE = 10  # times as slow as most of them: the run stood still there, as after Ctrl-Z
 
 
 @dataclass
@@ -68,10 +72,16 @@ class Estimate:
                 self.seen.clear()
         self.warming_up = False
         self.seen.append((now, left))
-        while len(self.seen) > 2 and self.seen[1][0] <= now - RECENT:
+        while len(self.seen) > FEWEST and self.seen[1][0] <= now - RECENT:
             self.seen.popleft()
-        then, before = self.seen[0]
-        return (now - then) * left / max(before - left, 1e-9) if len(self.seen) > 1 else None
+        return left * self.pace() if len(self.seen) > 1 else None
+
+    def pace(self) -> float:
+        """The seconds that all the work takes, at the speed of the reports that are kept, but for pauses."""
+        steps = [(now - then, max(before - left, 1e-9)) for (then, before), (now, left) in pairwise(self.seen)]
+        typical = statistics.median_low(seconds / work for seconds, work in steps)
+        steady = [(seconds, work) for seconds, work in steps if seconds <= PAUSE * typical * work]
+        return sum(seconds for seconds, _ in steady) / sum(work for _, work in steady)
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of all the work that is left when ``iterations`` of ``scale`` are done."""

@@ -15,7 +15,7 @@ from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL
 from SinGAN.options.model import ModelOptions
 from SinGAN.planning import PyramidConfig, plan_scales
-from SinGAN.runs.progress import Estimate, duration, peak_memory
+from SinGAN.runs.progress import FEWEST, Estimate, duration, peak_memory
 from SinGAN.terminal.watchers import Terminal
 
 CPU = torch.device("cpu")
@@ -145,6 +145,31 @@ def test_the_estimate_follows_the_recent_speed(clock: Clock) -> None:
         clock.now += 1
         left = shown.at(0, iterations).seconds_left
     assert left == pytest.approx(500 + 1000 * sum(costs[1:]) / costs[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("reports", [2, 3, 20])
+def test_a_run_that_stood_still_is_not_taken_for_a_slow_one(clock: Clock, reports: int) -> None:
+    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    shown.seconds_left(0, 1)
+    for iteration in range(2, reports + 1):
+        clock.now += 1.5
+        before = shown.seconds_left(0, iteration)
+    clock.now += 3600  # Ctrl-Z, and an hour later fg
+    assert shown.seconds_left(0, reports + 1) == pytest.approx(before, rel=0.01)
+    clock.now += 1.5
+    assert shown.seconds_left(0, reports + 2) == pytest.approx(before, rel=0.01)
+
+
+def test_a_run_that_becomes_slower_is_seen_after_a_few_reports(clock: Clock) -> None:
+    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    for iteration in range(1, 60):
+        clock.now += 1.5
+        before = shown.seconds_left(0, iteration)
+    for iteration in range(60, 60 + FEWEST):
+        clock.now += 30
+        slow = shown.seconds_left(0, iteration)
+    assert before is not None
+    assert slow == pytest.approx(20 * before, rel=0.05)
 
 
 def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) -> None:
