@@ -6,12 +6,11 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from SinGAN.engines.engine import choose_device
 from SinGAN.parallel.jobs import slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.studio import page
 from SinGAN.studio.trainings import Trainings
-from SinGAN.studio.workspace import BYTES, PIXELS, Workspace
+from SinGAN.studio.workspace import BYTES, PIXELS, Workspace, device
 from SinGAN.terminal.watchers import watched
 
 
@@ -21,7 +20,7 @@ def serve(
     """Serve the page at ``host`` and ``port``; trainings that run when it ends are stopped, and can go on."""
     Image.MAX_IMAGE_PIXELS = PIXELS  # Pillow refuses twice as many, before they are read
     workspace = Workspace(out.absolute(), inputs.absolute())
-    runner = LocalRunner(slots(choose_device(None, not_cuda=False), 1, 1, torch.get_num_threads()), watched())
+    runner = LocalRunner(slots(device(), 1, 1, torch.get_num_threads()), watched())
     trainings = Trainings(runner, workspace.out)
     blocks = page.build(workspace, trainings, temporary)
     blocks.queue(default_concurrency_limit=1)

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 
+import torch
+
+from SinGAN.engines.engine import choose_device
 from SinGAN.library.instant import InstantModel, instant
 from SinGAN.library.model import Model
 from SinGAN.library.train import load
@@ -175,16 +178,22 @@ def stamp(folder: Path) -> int:
     return (folder / "Zs.pth").stat().st_mtime_ns
 
 
+@cache
+def device() -> torch.device:
+    """What the studio works on, chosen once, so that a machine without a GPU is told so once."""
+    return choose_device(None, not_cuda=False)
+
+
 @lru_cache(maxsize=4)
 def loaded(folder: Path, changed: int) -> Model:
     """The model in ``folder``, as it was when ``changed``."""
-    return load(folder)
+    return load(folder, device=device())
 
 
 @lru_cache(maxsize=4)
 def patches_of(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
     """The patches of the picture in ``file``, as it was when ``changed``."""
-    return instant(file, method, variety=variety, max_size=size)
+    return instant(file, method, variety=variety, max_size=size, device=device())
 
 
 def write_json(path: Path, value: object) -> None:

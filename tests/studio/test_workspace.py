@@ -72,6 +72,19 @@ def test_models_are_listed_and_used(place: workspace.Workspace, tmp_path: Path) 
         assert kept.size == (24, 18)
 
 
+def test_the_device_is_told_once(
+    place: workspace.Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    workspace.device.cache_clear()
+    with caplog.at_level("INFO", logger="SinGAN"):
+        for method in AT_ONCE:
+            place.maker(place.example("x.png"), method)
+    assert [note.message for note in caplog.records if "CPU" in note.message] == [
+        "no CUDA device found: running on the CPU"
+    ]
+
+
 def test_what_is_kept_lies_in_folders_of_its_own(place: workspace.Workspace) -> None:
     picture = np.zeros((3, 4, 3), np.uint8)
     first, second = (place.keep("../lake of mine", [picture, picture]) for _ in range(2))
