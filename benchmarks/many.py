@@ -4,8 +4,8 @@
     python benchmarks/many.py --pictures 100 --jobs 2 --ray    # two nodes of a Ray cluster, both on this machine
 
 One of the pictures is a broken file, and the process of another is killed in the midst: the table says which failed,
-and what the same command, given again, had left to do. Memory is that of all processes, shared pages counted once
-(Linux only).
+and what the same command, given again, had left to do. On Ray a worker is killed, and its picture begins again elsewhere.
+Memory is that of all processes, shared pages counted once (Linux only).
 """
 
 import argparse
@@ -33,6 +33,7 @@ from SinGAN.runs.progress import duration
 
 SCRIPT = Path(__file__).parent.parent / "main_train.py"
 BROKEN, KILLED = "p001.png", "p002.png"
+WORKER = "ray::run_on_worker"  # what Ray calls a process that trains
 WAIT = 10  # looks at a process, of two in a second, before it is killed
 
 
@@ -87,11 +88,11 @@ def memory(process: int) -> int:
 
 @dataclass
 class Watch:
-    """Looks at this process's descendants twice a second: the most memory so far; kills the trainer of ``victim``."""
+    """Looks at this process's descendants twice a second: the most memory so far; kills the one called ``victim``."""
 
-    victim: str = ""
+    victim: str = ""  # what a word of its command contains
     peak: int = 0
-    seen: int = 0  # how often the victim's trainer was there
+    seen: int = 0  # how often the victim was there
     killed: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -104,12 +105,12 @@ class Watch:
                 self.kill(process)
 
     def kill(self, process: int) -> None:
-        """Kill ``process`` if it trains the victim, and has done so for a while."""
+        """Kill ``process`` if it is the victim, which has been there for a while."""
         try:
             words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return
-        if any(word.endswith(self.victim.encode()) for word in words):
+        if any(self.victim.encode() in word for word in words):
             self.seen += 1
             if self.seen > WAIT:
                 os.kill(process, signal.SIGKILL)
@@ -172,9 +173,9 @@ def main() -> None:
             each = [train([name], alone, args)[0] for name in singles[:half]]
         if args.ray:
             with two_nodes() as address:
-                rows = queue(folder, args, f"{args.jobs} nodes of Ray", "--ray", address, "--jobs", str(args.jobs))
+                rows = queue(folder, args, WORKER, f"{args.jobs} nodes of Ray", "--ray", address)
         else:
-            rows = queue(folder, args, f"--jobs {args.jobs}", "--jobs", str(args.jobs))
+            rows = queue(folder, args, KILLED, f"--jobs {args.jobs}")
         each += [train([name], alone, args)[0] for name in singles[half:]]
     every = statistics.median(each) * (args.pictures - 1)
     print("| | seconds | peak memory | done | not done |")
@@ -184,17 +185,17 @@ def main() -> None:
         print(row)
 
 
-def queue(folder: Path, args: argparse.Namespace, title: str, *flags: str) -> list[str]:
-    """Rows of the table: the queue, with a process killed, and the same command again."""
+def queue(folder: Path, args: argparse.Namespace, killed: str, title: str, *flags: str) -> list[str]:
+    """Rows of the table: the queue, with the process called ``killed`` killed, and the same command again."""
     rows = []
-    for words, victim in ((title, KILLED), ("the same again", "")):
+    for words, victim in ((title, killed), ("the same again", "")):
         with watching(victim) as watch:
-            took, states = train(["*.png"], folder, args, *flags)
+            took, states = train(["*.png"], folder, args, "--jobs", str(args.jobs), *flags)
         failed = [name for name, state in states.items() if state != "done"]
         done, left = len(states) - len(failed), ", ".join(failed) or "none"
         rows.append(f"| {words} | {duration(took)} | {watch.peak / 2**30:.1f} GB | {done} | {left} |")
         if victim and not watch.killed:
-            rows.append(f"| (no process of {victim} was found to kill) | | | | |")
+            rows.append(f"| (no process called {victim} was found to kill) | | | | |")
     return rows
 
 
