@@ -4,7 +4,7 @@
     python benchmarks/many.py --pictures 100 --jobs 2 --ray    # two nodes of a Ray cluster, both on this machine
 
 One of the pictures is a broken file, and the process of another is killed in the midst: the table says which failed,
-and what the same command, given again, had left to do. On Ray a worker is killed, and its picture begins again elsewhere.
+and what the same command, given again, had left to do. On Ray a worker is killed; its picture begins again elsewhere.
 Memory is that of all processes, shared pages counted once (Linux only).
 """
 

@@ -13,6 +13,11 @@ from SinGAN.terminal.script import script
 from SinGAN.terminal.several import run_several
 
 
+def never(run: Run, options: Any) -> bool:
+    """False: there may be something to do."""
+    return False
+
+
 @dataclass(frozen=True)
 class Command:
     """A command that works on pictures, one by one."""
@@ -20,6 +25,7 @@ class Command:
     name: str  # of `singan <name>`, and in USAGES
     work: Callable[[Run, Any], None]  # of a picture's run, and of the command's own options
     flags: Mapping[str, str] = field(default_factory=dict)  # options that have another name on the command line
+    is_done: Callable[[Run, Any], bool] = never  # whether nothing is left to do for a picture
 
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the command with the flags ``argv``, those of the process where there are none."""
@@ -27,8 +33,9 @@ class Command:
 
     def _run(self, argv: Sequence[str]) -> None:
         asked = parse(parser_of(self.name), argv)
+        options = values_of(USAGES[self.name].options, asked.args)
         if len(asked.runs) > 1 or asked.run.settings.ray:
-            raise SystemExit(run_several(asked, self.name))
+            raise SystemExit(run_several(asked, self.name, lambda run: self.is_done(run, options)))
         asked.run.check_links()
         with precision_of(asked.run.settings.precision, asked.run.device):
-            self.work(asked.run, values_of(USAGES[self.name].options, asked.args))
+            self.work(asked.run, options)

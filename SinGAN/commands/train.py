@@ -1,6 +1,8 @@
 """Train a SinGAN on one picture, then draw random samples from it."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -11,6 +13,7 @@ from SinGAN.runs.obtain import obtain
 from SinGAN.runs.progress import duration, peak_memory
 from SinGAN.runs.results import count_samples, write_samples
 from SinGAN.runs.run import Run
+from SinGAN.saved_models.lookup import find
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import layout
 from SinGAN.terminal.watchers import command_line, watcher
@@ -25,7 +28,7 @@ def train(run: Run, options: TrainOptions) -> None:
         print(f"the trained model is already there: {request.folder}")
     elif model is not None and model.scales:
         print(f"{request.folder} is incomplete, {model.scales} of {model.planned} scales: going on with the next")
-    samples = layout.of_method(layout.random_samples(run.out, run.name, start_scale=0), run.options.label)
+    samples = samples_of(run)
     if not (is_there and count_samples(samples) >= options.num_samples):
         started = time.monotonic()
         pyramid = obtain(request, overwrite=run.overwrite, watcher=watcher(), tensorboard=options.tensorboard)
@@ -40,4 +43,22 @@ def train(run: Run, options: TrainOptions) -> None:
     print(f"try next: {sampler} --mode random_samples --gen_start_scale 1 {run.naming_flags()}")
 
 
-main = Command("train", train)
+def samples_of(run: Run) -> Path:
+    """The folder of the samples that follow a training."""
+    return layout.of_method(layout.random_samples(run.out, run.name, start_scale=0), run.options.label)
+
+
+def is_done(run: Run, options: TrainOptions) -> bool:
+    """Whether the model that ``run`` names is there, whole and with its samples.
+
+    Raises:
+        ValueError: there is another model, or the picture can't be read.
+    """
+    model = None if run.overwrite else find(run.model)
+    if model is None or not model.is_whole:
+        return False
+    here = replace(run, device=torch.device("cpu"))  # nothing is computed
+    return here.request(run.model).is_done() and count_samples(samples_of(run)) >= options.num_samples
+
+
+main = Command("train", train, is_done=is_done)

@@ -1,16 +1,16 @@
 """A command for several pictures at once: by processes of this machine, or on a Ray cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
 from SinGAN.options.applications import SINGAN
-from SinGAN.parallel.jobs import Job, slots
+from SinGAN.parallel.jobs import Display, Job, Outcome, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
-from SinGAN.terminal.display import run_all
+from SinGAN.terminal.display import Runner, run_all
 from SinGAN.terminal.flags import Flags
 from SinGAN.terminal.parse import Asked
 from SinGAN.terminal.watchers import watched
@@ -19,14 +19,18 @@ OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "
 """Flags that the processes are not given as they stand."""
 
 
-def run_several(asked: Asked, command: str) -> int:
-    """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status."""
+def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool]) -> int:
+    """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status.
+
+    No process is started for those that ``is_done`` says nothing is left to do for.
+    """
     settings, flags = asked.run.settings, without(OURS, asked.argv)
     jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
+    there = {job for job, run in zip(jobs, asked.runs, strict=True) if found_done(run, is_done)}
     at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
     if not settings.ray:
         places = slots(asked.run.device, at_once, settings.jobs_per_gpu, threads)
-        return run_all(jobs, LocalRunner(places, watched()))
+        return run_all(jobs, without_done(there, LocalRunner(places, watched())))
     for run in asked.runs:
         run.check_links()
     cluster = RayRunner(
@@ -38,7 +42,31 @@ def run_several(asked: Asked, command: str) -> int:
         out=settings.out,
         environment=watched(),
     )
-    return run_all(jobs, cluster)
+    return run_all(jobs, without_done(there, cluster))
+
+
+def found_done(run: Run, is_done: Callable[[Run], bool]) -> bool:
+    """Whether ``is_done`` says so; False where it fails: the run's own process tells why."""
+    try:
+        run.check_links()
+        return is_done(run)
+    except (OSError, ValueError):
+        return False
+
+
+def without_done(done: Collection[Job], runner: Runner) -> Runner:
+    """``runner``, which is not given the jobs that are ``done``."""
+
+    def run(jobs: Sequence[Job], display: Display) -> list[Outcome]:
+        for job in jobs:
+            if job in done:
+                display.report(job, f"already there: {job.folder}")
+                display.ended(Outcome(job, "", 0.0))
+        left = [job for job in jobs if job not in done]
+        outcomes = {outcome.job: outcome for outcome in runner(left, display)} if left else {}
+        return [outcomes.get(job, Outcome(job, "", 0.0)) for job in jobs]
+
+    return run
 
 
 def job_of(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel.jobs import Job, Outcome, Slot, pictures, reason, slots
+from SinGAN.parallel.jobs import Display, Job, Outcome, Slot, pictures, reason, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.terminal.several import without
 from tests.workspace import SMALL, Capture, Workspace, refusal
@@ -150,6 +151,40 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
     assert not any("{" in line for line in lines)
 
 
+def test_no_process_is_started_for_what_is_there(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, started = Workspace(tmp_path), list[str]()
+    for name in ("y.png", "new.png", "broken.png", "changed.png"):
+        workspace.draw(name)
+    workspace.train()
+    for name in ("y", "broken", "changed"):  # the same picture
+        for kind in ("TrainedModels", "RandomSamples"):
+            shutil.copytree(workspace.out / kind / "x", workspace.out / kind / name)
+    (workspace.model("broken") / "Zs.pth").unlink()
+    workspace.draw("changed.png", height=22)
+
+    def run(self: LocalRunner, job: Job, display: Display) -> Outcome:
+        started.append(job.name)
+        return Outcome(job, "", 1.0)
+
+    monkeypatch.setattr(LocalRunner, "run", run)
+    capsys.readouterr()
+    names = ["x.png", "y.png", "new.png", "broken.png", "changed.png"]
+    assert together(workspace, names) == 0
+    assert started == ["new.png", "broken.png", "changed.png"]
+    out = capsys.readouterr().out
+    assert f"x.png: already there: {workspace.model('x')}\n" in out
+    assert [line.split()[0] for line in out.splitlines()[-5:]] == names
+    for more in (["--overwrite"], ["--niter", "3"], ["--num_samples", "9"], ["--scale_factor", "0.6"]):
+        started.clear()
+        together(workspace, ["x.png", "y.png"], *more)
+        assert started == ["x.png", "y.png"], more
+    started.clear()
+    together(workspace, ["x.png", "y.png"], "--jobs", "2")
+    assert started == []
+
+
 @pytest.mark.slow
 def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
@@ -169,7 +204,7 @@ def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, 
     assert together(workspace, ["x.png", "bad.png", "y.png"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in workspace.model("x").rglob("*")}
     assert workspace.model("bad").exists()
-    assert "x.png: the trained model is already there" in capsys.readouterr().out
+    assert "x.png: already there" in capsys.readouterr().out
 
 
 @pytest.mark.slow
