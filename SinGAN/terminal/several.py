@@ -19,7 +19,7 @@ OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "
 """Flags that the processes are not given as they stand."""
 
 
-def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool]) -> int:
+def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lambda run: False) -> int:
     """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status.
 
     No process is started for those that ``is_done`` says nothing is left to do for.
