@@ -1,8 +1,6 @@
 """Concurrent training from flags to files: every application of its models, and what they can't do."""
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +16,19 @@ import paint2image
 import random_samples
 import SinGAN
 import SR
-import study
 from SIFID import evaluate
 from SinGAN import export
 from SinGAN.concurrent.pyramid import GrownPyramid
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, TRAIN
 from SinGAN.pictures import images
-from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.lookup import load
-from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
-from tests.runs.test_resume import CutError, bits, cut_after
+from tests.cuts import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, refusal
 
 FOLDER = "scale_factor=0.750000,alpha=10,mode=concurrent"
 GROWN = ["--train_mode", "concurrent"]
 TINY = [*GROWN, "--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--train_stages", "3"]
-Losses = Mapping[str, torch.Tensor]
-State = Callable[[], ScaleState]
 RECIPES = ["generation", "editing", "harmonization"]
 
 
@@ -244,60 +236,3 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(iterations: int, t
     train(broken, *flags, niter=3)
     assert f"going on after iteration {iterations % 3} of scale {iterations // 3}" in capsys.readouterr().out
     assert bits(broken) == bits(whole)
-
-
-STUDY = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "2"]
-
-
-def test_a_study_of_both_modes(tmp_path: Path, capsys: Capture) -> None:
-    workspace = Workspace(tmp_path)
-    study.main([*workspace.flags(), *STUDY, "--study", "train_mode", "--dry_run"])
-    assert "2 trainings" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_a_study_within_concurrent_training(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    study.main([*workspace.flags(), *STUDY, *GROWN, "--vary", "batch_norm=True,False", "--num_samples", "2"])
-    trainings = workspace.out / "Studies" / "x" / "trainings"
-    options = [json.loads(path.read_text())["options"] for path in trainings.rglob("manifest.json")]
-    assert sorted(each["batch_norm"] for each in options) == [False, True]
-
-
-@pytest.mark.parametrize("mode", ["sequential", "concurrent"])
-def test_a_training_that_diverges_stops_with_one_line(
-    mode: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace, watch = Workspace(tmp_path), Recorder.watch
-
-    def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
-        if (scale, iteration) == (1, 3):
-            losses = {**losses, "D_total": torch.tensor(float("nan"))}
-        watch(self, scale, iteration, losses, state)
-
-    monkeypatch.setattr(Recorder, "watch", spoilt)
-    flags = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "5", "--checkpoint_every=0"]
-    flags += ["--train_mode", mode, *(["--min_nfc", "4"] if mode == "sequential" else ["--train_stages", "3"])]
-    error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags]))
-    assert "scale 1: the loss D_total is no number in iteration 3" in error
-    assert "--overwrite" in error
-    (folder,) = (workspace.out / "TrainedModels" / "x").iterdir()
-    assert (folder / "checkpoint.pth").exists()
-    assert Manifest.read(folder).options["niter"] == 5
-
-
-def test_a_weight_that_is_no_number_is_never_kept(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workspace, watch = Workspace(tmp_path), Recorder.watch
-
-    def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
-        now = state()
-        if iteration == 1:
-            next(iter(now.generator.values())).fill_(float("nan"))
-        watch(self, scale, iteration, losses, lambda: now)
-
-    monkeypatch.setattr(Recorder, "watch", spoilt)
-    flags = ["--not_cuda", "--nfc", "4", "--min_nfc", "4", "--max_size", "24", "--min_size", "12", "--niter", "3"]
-    error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags, "--checkpoint_every", "0"]))
-    assert "a weight of the generator is no number" in error

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from SinGAN.pictures import images
-from tests.runs.test_resume import forked
+from tests.cuts import forked
 from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 

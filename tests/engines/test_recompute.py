@@ -35,7 +35,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from SinGAN.variants.build import build_critic, build_generator
 from tests.conftest import TINY_NET, stripes
-from tests.runs.test_resume import CutError, bits, cut_after
+from tests.cuts import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, refusal
 
 CPU = torch.device("cpu")

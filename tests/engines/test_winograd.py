@@ -1,9 +1,7 @@
 """Winograd's convolutions: PyTorch's values and derivatives, and where they are used."""
 
 import itertools
-import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
 from SinGAN.engines import engine as engines
-from SinGAN.engines import native_code, winograd
+from SinGAN.engines import winograd
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import LAST, conv2d, convolve, convolving, library, weight_gradient
@@ -28,7 +26,6 @@ from SinGAN.losses.terms import weighted_penalty
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Conv2d, Convolve, Discriminator, NetConfig, initialise
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.hashes import sha256
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from tests.conftest import stripes
 from tests.engines.test_recompute import nets_of
@@ -263,77 +260,6 @@ def test_a_compiled_engine_uses_them() -> None:
     torch.testing.assert_close(ours, losses(EAGER), rtol=1e-3, atol=1e-4)
 
 
-@pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: Patch) -> Iterator[Path]:
-    """A folder for compiled code that is empty."""
-    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
-    library.cache_clear()
-    yield tmp_path / "extensions"
-    library.cache_clear()
-
-
-def test_it_is_compiled_once(fresh: Path) -> None:
-    assert library() is not None
-    (file,) = fresh.iterdir()
-    assert file.suffix == ".so"
-    changed = file.stat().st_mtime_ns
-    library.cache_clear()
-    assert library() is not None
-    assert [one.stat().st_mtime_ns for one in fresh.iterdir()] == [changed]
-
-
-def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
-    assert library() is not None
-    copies = [Path(shutil.copy(source, tmp_path)) for source in native_code.SOURCES]
-    copies[-1].write_text(copies[-1].read_text() + "\n")
-    monkeypatch.setattr(native_code, "SOURCES", copies)
-    library.cache_clear()
-    assert library() is not None
-    assert len(list(fresh.iterdir())) == 2
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[:5000],
-        pytest.param(lambda content: b"", marks=pytest.mark.slow),
-        pytest.param(lambda content: content[::-1], marks=pytest.mark.slow),
-    ],
-    ids=["cut off", "empty", "other bytes"],
-)
-def test_damaged_code_is_compiled_again(fresh: Path, damage: Callable[[bytes], bytes]) -> None:
-    assert library() is not None
-    (file,) = fresh.iterdir()
-    whole = file.read_bytes()
-    file.unlink()  # the file that is loaded must not change
-    file.write_bytes(damage(whole))
-    library.cache_clear()
-    assert library() is not None
-    (again,) = fresh.iterdir()
-    assert again.stem.endswith(sha256(again.read_bytes())[:16])
-    assert EngineSettings(winograd="always").choose(CPU).winograd
-
-
-@pytest.mark.parametrize("kind", ["missing", "broken", "folder"])
-def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeypatch: Patch, kind: str) -> None:
-    if kind == "folder":
-        fresh.write_text("in the way")
-    else:
-        broken = tmp_path / "c++"
-        broken.write_text("#!/bin/sh\n[ $1 = --version ]\n")
-        broken.chmod(0o755)
-        monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
-    assert EngineSettings("eager").choose(CPU).described() == "eager, fp32"
-    assert not fresh.is_dir() or not any(fresh.iterdir())
-    cause = {
-        "missing": "a C++ compiler with OpenMP, as g++: install it, or leave it out",
-        "broken": f"a C++ compiler with OpenMP, as g++: install it ({tmp_path / 'c++'} failed), or leave it out",
-        "folder": f"its compiled code, in {fresh}: that fails",
-    }[kind]
-    with pytest.raises(ValueError, match=re.escape(f"`winograd` always needs {cause}")):
-        EngineSettings(winograd="always").choose(CPU)
-
-
 def test_auto_takes_them_for_fp32_on_the_cpu(monkeypatch: Patch) -> None:
     monkeypatch.setattr(engines, "compiles", lambda: True)
     assert EngineSettings("eager").choose(CPU).described() == "eager, fp32, winograd"
@@ -353,13 +279,6 @@ def test_always_is_for_fp32_on_the_cpu(tmp_path: Path, capsys: Capture) -> None:
     words = "always is for fp32 on the CPU, not for bf16 on cpu: leave it out"
     assert words in refusal(capsys, lambda: main_train.main(flags))
     assert not workspace.out.exists()
-
-
-def test_the_compiler_is_that_of_cxx(monkeypatch: Patch) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    assert native_code.compiler() == shutil.which("g++")
-    monkeypatch.setenv("CXX", "sh")
-    assert native_code.compiler() == shutil.which("sh")
 
 
 def test_no_derivative_is_made_that_nobody_wants(monkeypatch: Patch) -> None:

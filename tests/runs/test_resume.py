@@ -1,13 +1,7 @@
 """Trainings that are stopped, killed or run out of disk, and go on to the same bits."""
 
-import contextlib
-import os
-import random
-import resource
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,54 +11,11 @@ import animation
 import main_train
 import paint2image
 import SR
-from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.folder import trained_scales
-from SinGAN.storage import checkpoints, recovery
+from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
-from tests.workspace import SIZES, Capture, Workspace, refusal
-
-FLAGS = ["--not_cuda", *SIZES, "--niter", "6", "--manualSeed", "1", "--checkpoint_every", "0"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
-
-
-def train(workspace: Workspace, *more: str) -> None:
-    main_train.main([*workspace.flags(), *FLAGS, "--num_samples", "2", *more])
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("unbroken"))
-    train(workspace)
-    return workspace
-
-
-def bits(workspace: Workspace) -> dict[str, str]:
-    """All results but what tells time or place: the plots of the losses hold their library's version."""
-    return {name: value for name, value in workspace.results().items() if not name.endswith("losses.png")}
-
-
-class CutError(Exception):
-    """An end that nobody expects."""
-
-
-@contextlib.contextmanager
-def cut_after(iterations: int) -> Iterator[None]:
-    """Stop the training within after so many iterations, whatever the scale."""
-    watch, seen = Recorder.watch, [0]
-
-    def counting(self: Recorder, *call: object) -> None:
-        seen[0] += 1
-        if seen[0] > iterations:
-            raise CutError
-        watch(self, *call)  # type: ignore[arg-type]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorder, "watch", counting)
-        yield
+from tests.cuts import FLAGS, CutError, bits, cut_after, train
+from tests.workspace import Capture, Workspace, refusal
 
 
 @pytest.mark.parametrize("iterations", [1, 5, 6, 7, 10, 15])
@@ -251,108 +202,3 @@ def test_quantized_painting_goes_on(unbroken: Workspace, tmp_path: Path, capsys:
     assert "going on after iteration 4 of scale 1" in capsys.readouterr().out
     result = Path("Paint2image") / "x" / "x_out_quantized" / "start_scale=1.png"
     assert (tmp_path / "a" / result).read_bytes() == (tmp_path / "b" / result).read_bytes()
-
-
-# processes that die
-
-
-def forked(work: Callable[[], object]) -> int:
-    """The process id of a child that does ``work``, silently."""
-    child = os.fork()
-    if child == 0:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        status = 1
-        try:
-            work()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        finally:
-            os._exit(status)
-    return child
-
-
-def killed_until_it_ends(workspace: Workspace, kills: int, seed: int, whole: float) -> int:
-    """Train ``workspace``'s picture, killed up to ``kills`` times at random moments; returns the kills.
-
-    ``whole`` is how many seconds of a processor a training takes that is left alone: each attempt gets a part
-    of it. The clock on the wall would make the moments depend on what else runs.
-    """
-    moments, done = random.Random(seed), 0
-
-    def attempt(seconds: float) -> None:
-        signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills at once; 0 is none
-        train(workspace)
-
-    while True:
-        seconds = moments.uniform(0.01, 0.3) * whole if done < kills else 0
-        _, status = os.waitpid(forked(partial(attempt, seconds)), 0)
-        if status == 0:
-            return done
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGPROF
-        done += 1
-
-
-def rest(workspace: Workspace) -> list[str]:
-    """Files and folders that no user asked for."""
-    return [path.name for path in workspace.out.rglob(".*")]
-
-
-@pytest.fixture(scope="module")
-def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Seconds of a processor for a training that is left alone, in a process of its own."""
-    workspace = Workspace(tmp_path_factory.mktemp("timed"))
-    _, _, used = os.wait4(forked(lambda: train(workspace)), 0)
-    return used.ru_utime + used.ru_stime
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_a_training_killed_at_any_moment_goes_on_to_the_same_bits(
-    seed: int, workspace: Workspace, unbroken: Workspace, duration: float
-) -> None:
-    kills = killed_until_it_ends(workspace, 10, seed, duration)
-    print(f"{kills} kills in trainings of {duration:.1f} s")
-    assert kills >= 3
-    assert bits(workspace) == bits(unbroken)
-    assert not rest(workspace)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 102))
-def test_many_more_kills(seed: int, workspace: Workspace, unbroken: Workspace, duration: float) -> None:
-    print(f"{killed_until_it_ends(workspace, 20, seed, duration)} kills")
-    assert bits(workspace) == bits(unbroken)
-
-
-@pytest.mark.parametrize("room", [3_000, 20_000, 60_000])
-def test_a_full_disk_keeps_what_is_whole(room: int, workspace: Workspace, unbroken: Workspace) -> None:
-    """No file can be larger than ``room`` bytes: the checkpoints, or a net, or nothing fits."""
-
-    def cramped() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-        train(workspace)
-
-    _, status = os.waitpid(forked(cramped), 0)
-    assert os.waitstatus_to_exitcode(status) in (0, 2)
-    train(workspace)
-    assert bits(workspace) == bits(unbroken)
-
-
-def test_a_second_process_in_the_same_folder_stops(workspace: Workspace, capsys: Capture) -> None:
-    held, release = os.pipe(), os.pipe()
-
-    def hold() -> None:
-        with recovery.locked(workspace.model()):
-            os.write(held[1], b"x")
-            os.read(release[0], 1)
-
-    child = forked(hold)
-    os.read(held[0], 1)
-    assert "another process is training" in refusal(capsys, lambda: train(workspace))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    train(workspace)  # the lock died with its process
-    assert not rest(workspace)
