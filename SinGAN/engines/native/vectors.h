@@ -94,6 +94,8 @@ template <bool TRANSPOSED, bool ADD>
 inline void multiply(const float* left, long left_step, const float* right, long right_step, long depth, float* made,
                      long made_step) {
     Vector sums[ROWS][2];
+    for (long row = 0; ADD && row < ROWS; ++row)  // what is added to next, most likely
+        __builtin_prefetch(made + (row + 2 * ROWS) * made_step, 1);
     for (long row = 0; row < ROWS; ++row)
         for (long half = 0; half < 2; ++half)
             sums[row][half] = ADD ? load(made + row * made_step + half * WIDTH) : Vector{};
