@@ -226,7 +226,7 @@ def test_flags_that_do_not_go_together(flags: list[str], words: str, tmp_path: P
     assert not workspace.out.exists()
 
 
-@pytest.mark.parametrize("iterations", [1, 5])
+@pytest.mark.parametrize("iterations", [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(iterations: int, tmp_path: Path, capsys: Capture) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     flags = ["--recipe", "editing", "--checkpoint_every", "0"]

@@ -38,6 +38,7 @@ def test_it_is_compiled_once(fresh: Path) -> None:
     assert [one.stat().st_mtime_ns for one in fresh.iterdir()] == [changed]
 
 
+@pytest.mark.slow
 def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert library() is not None
     copies = [Path(shutil.copy(source, tmp_path)) for source in native_code.SOURCES]

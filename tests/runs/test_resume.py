@@ -18,7 +18,9 @@ from tests.cuts import FLAGS, CutError, bits, cut_after, train
 from tests.workspace import Capture, Workspace, refusal
 
 
-@pytest.mark.parametrize("iterations", [1, 5, 6, 7, 10, 15])
+@pytest.mark.parametrize(
+    "iterations", [1, 6, 10, *(pytest.param(later, marks=pytest.mark.slow) for later in (5, 7, 15))]
+)
 def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
     iterations: int, workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
@@ -166,7 +168,7 @@ SCRIPTS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", ["SR", "redrawn", pytest.param("animation", marks=pytest.mark.slow)])
 def test_every_script_that_trains_goes_on(script: str, workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = Workspace(tmp_path / "whole")
