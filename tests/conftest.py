@@ -16,6 +16,7 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
+from tests.workspace import Workspace, stripes
 
 HERE = Path(__file__).parent
 
@@ -79,14 +80,13 @@ def whole_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(7)
-
-
-def stripes(height: int = 24, width: int = 32) -> torch.Tensor:
-    """A small image (1, 3, height, width) in [-1, 1]: soft coloured stripes."""
-    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
-    return torch.stack([torch.sin(9 * x), torch.cos(7 * y), torch.sin(5 * (x + y))])[None] * 0.8
 
 
 TINY = PyramidConfig(min_size=12, max_size=32)

@@ -9,7 +9,7 @@ from SinGAN.losses.iteration import Draw, iteration
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import first_z_rec, make_target, start_nets
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def test_its_resize_is_ours() -> None:

@@ -22,8 +22,8 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
-from tests.conftest import TINY, stripes
-from tests.workspace import Capture, Workspace, refusal
+from tests.conftest import TINY
+from tests.workspace import Capture, Workspace, refusal, stripes
 
 Trained = Pyramid[TrainedScale]
 Generate = Callable[[list[Tensor]], Tensor]

@@ -3,7 +3,7 @@
 import torch
 
 from SinGAN.imresize import from_levels, imresize, imresize_to, to_levels
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def test_factor_one_only_truncates() -> None:

@@ -13,7 +13,7 @@ from SinGAN.imresize import back_projected, imresize_to
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import make_target
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def draw(

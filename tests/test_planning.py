@@ -3,7 +3,7 @@
 import pytest
 
 from SinGAN.planning import PyramidConfig, build_reals, enlarged, plan_scales
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def test_scales_run_from_min_size_to_max_size() -> None:

@@ -8,7 +8,8 @@ import torch
 from SinGAN import functions, manipulate, planning
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.pyramid import Pyramid, Scale, TrainedScale, convolving_by
-from tests.conftest import TINY, stripes
+from tests.conftest import TINY
+from tests.workspace import stripes
 
 
 def test_noise_maps_have_each_scales_size_and_margin(pyramid: Pyramid[TrainedScale], rng: torch.Generator) -> None:

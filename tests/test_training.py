@@ -18,7 +18,8 @@ from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import StartWeights, train
-from tests.conftest import TINY, TINY_NET, stripes, train_tiny
+from tests.conftest import TINY, TINY_NET, train_tiny
+from tests.workspace import stripes
 
 Patch = pytest.MonkeyPatch
 

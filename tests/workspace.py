@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import main_train
 import random_samples
 from SinGAN.imresize import imresize
 from SinGAN.pictures import images
-from tests.conftest import stripes
 
 SIZES = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24"]
 SMALL = ["--not_cuda", *SIZES, "--niter", "2", "--manualSeed", "1"]
@@ -30,6 +30,12 @@ KNOBS = {
 }
 """Flags of each option of the studies; VGG stands for a file of weights."""
 Capture = pytest.CaptureFixture[str]
+
+
+def stripes(height: int = 24, width: int = 32) -> torch.Tensor:
+    """A small image (1, 3, height, width) in [-1, 1]: soft coloured stripes."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack([torch.sin(9 * x), torch.cos(7 * y), torch.sin(5 * (x + y))])[None] * 0.8
 
 
 class Workspace:

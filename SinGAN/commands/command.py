@@ -13,11 +13,6 @@ from SinGAN.terminal.script import script
 from SinGAN.terminal.several import run_several
 
 
-def never(run: Run, options: Any) -> bool:
-    """False: there may be something to do."""
-    return False
-
-
 @dataclass(frozen=True)
 class Command:
     """A command that works on pictures, one by one."""
@@ -25,7 +20,7 @@ class Command:
     name: str  # of `singan <name>`, and in USAGES
     work: Callable[[Run, Any], None]  # of a picture's run, and of the command's own options
     flags: Mapping[str, str] = field(default_factory=dict)  # options that have another name on the command line
-    is_done: Callable[[Run, Any], bool] = never  # whether nothing is left to do for a picture
+    is_done: Callable[[Run, Any], bool] = lambda run, options: False  # whether nothing is left to do for a picture
 
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the command with the flags ``argv``, those of the process where there are none."""

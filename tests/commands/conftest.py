@@ -10,17 +10,17 @@ from PIL import Image
 from tests.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a picture, its model, and references."""
-    home = tmp_path_factory.mktemp("workspace")
-    made = Workspace(home)
+    place = tmp_path_factory.mktemp("workspace")
+    made = Workspace(place)
     made.train()
     picture = np.array(Image.open(made.inputs / "x.png"))
     mask = np.zeros(picture.shape[:2], np.uint8)
     mask[6:12, 4:10] = 255
     pasted = np.where(mask[:, :, None] > 0, 255 - picture // 2, picture).astype(np.uint8)
-    refs = home / "refs"
+    refs = place / "refs"
     refs.mkdir()
     for name in ("ref.png", "unmasked.png"):
         Image.fromarray(pasted).save(refs / name)
@@ -32,11 +32,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new("L", (28, 20), value).save(refs / f"{name}_mask.png")
     Image.fromarray(picture).save(refs / "same.png")
     Image.fromarray(255 - picture).save(refs / "other.png")
-    return home
+    return place
 
 
 @pytest.fixture
-def workspace(trained: Path, tmp_path: Path) -> Workspace:
-    """A copy of it for each test."""
-    shutil.copytree(trained, tmp_path / "home")
-    return Workspace(tmp_path / "home")
+def trained(home: Path, workspace: Workspace) -> None:
+    """Puts a copy of it into the workspace."""
+    shutil.copytree(home, workspace.inputs.parent, dirs_exist_ok=True)

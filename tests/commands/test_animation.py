@@ -13,6 +13,8 @@ from SinGAN.runs import request
 from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
+pytestmark = pytest.mark.usefixtures("trained")
+
 
 def animate(workspace: Workspace, *more: str) -> None:
     animation.main([*workspace.flags(), *SMALL, "--num_frames", "3", *more])

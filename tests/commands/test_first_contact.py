@@ -16,11 +16,6 @@ from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
-
-
 def test_the_advice_for_a_sprite_works(workspace: Workspace, capsys: Capture) -> None:
     workspace.draw("x.png", 8, 8)
     flags = [*workspace.flags(), "--not_cuda", "--nfc", "4", "--min_nfc", "4", "--niter", "2", "--num_samples", "2"]

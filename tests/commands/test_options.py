@@ -33,11 +33,6 @@ def knob(request: pytest.FixtureRequest, vgg_file: Path) -> list[str]:
     return [str(vgg_file) if flag == "VGG" else flag for flag in KNOBS[request.param]]
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
-
-
 def put_in(workspace: Workspace) -> list[str]:
     """A reference with its mask, and the flags that name it."""
     refs = workspace.inputs.parent / "refs"

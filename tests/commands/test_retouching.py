@@ -13,6 +13,8 @@ from SinGAN.pictures import images
 from tests.storage.test_files import everything
 from tests.workspace import Capture, Workspace, refusal
 
+pytestmark = pytest.mark.usefixtures("trained")
+
 ROOT = Path(__file__).parent.parent.parent
 RETOUCH: dict[str, tuple[Callable[[list[str]], None], str]] = {
     "harmonization": (harmonization.main, "Harmonization"),

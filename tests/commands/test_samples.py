@@ -10,6 +10,8 @@ from SinGAN.pictures import images
 from tests.storage.test_files import everything
 from tests.workspace import Capture, Workspace, refusal
 
+pytestmark = pytest.mark.usefixtures("trained")
+
 
 def test_random_samples_need_only_the_models_name(workspace: Workspace, capsys: Capture) -> None:
     (workspace.inputs / "x.png").unlink()

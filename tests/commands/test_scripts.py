@@ -3,7 +3,6 @@
 import contextlib
 import os
 import runpy
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,25 +19,6 @@ from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a training on the picture leaves behind."""
-    first = Workspace(tmp_path_factory.mktemp("workspace"))
-    first.train()
-    return first.out
-
-
-@pytest.fixture
-def trained(results: Path, workspace: Workspace) -> None:
-    """Puts a copy of it into the workspace."""
-    shutil.copytree(results, workspace.out)
 
 
 @pytest.mark.usefixtures("whole_plots")

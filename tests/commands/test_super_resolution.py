@@ -9,6 +9,8 @@ import SR
 from SinGAN.pictures import images
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
+pytestmark = pytest.mark.usefixtures("trained")
+
 
 def enlarge(workspace: Workspace, *more: str, name: str = "x.png") -> None:
     small = [flag for flag in SMALL if flag not in ("--min_size", "12")]

@@ -19,7 +19,7 @@ from SinGAN.models import NetConfig, initialise
 from SinGAN.planning import Plan, PyramidConfig, plan_stages
 from SinGAN.storage.checkpoints import ScaleState
 from SinGAN.variants.growing import GrowingGenerator
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 NET = NetConfig(filters=6, min_filters=6, stages=1, batch_norm=False, leak=0.05, noisy_margins=True)
 PLAN = plan_stages(25, 33, PyramidConfig(min_size=13, stages=4))

@@ -31,9 +31,9 @@ from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, train
-from tests.conftest import TINY, TINY_NET, stripes
+from tests.conftest import TINY, TINY_NET
 from tests.engines.test_engine import CPU, Patch, equal, trained
-from tests.workspace import SMALL, Capture, Workspace
+from tests.workspace import SMALL, Capture, Workspace, stripes
 
 COARSE, MIDDLE, FINE = (NetConfig().at(scale) for scale in (0, 4, 8))
 PAYING = [  # net, size, --niter, whether the minute of compilation is worth while

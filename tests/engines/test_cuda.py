@@ -13,8 +13,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
-from tests.conftest import TINY, TINY_NET, stripes
-from tests.workspace import KNOBS, SIZES, Workspace
+from tests.conftest import TINY, TINY_NET
+from tests.workspace import KNOBS, SIZES, Workspace, stripes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 CUDA = torch.device("cuda")

@@ -20,8 +20,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets, train
-from tests.conftest import TINY, TINY_NET, stripes
-from tests.workspace import SMALL, Capture, Workspace, refusal
+from tests.conftest import TINY, TINY_NET
+from tests.workspace import SMALL, Capture, Workspace, refusal, stripes
 
 Patch = pytest.MonkeyPatch
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

@@ -34,9 +34,9 @@ from SinGAN.models import Conv2d, Discriminator, Generator, NetConfig, initialis
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from SinGAN.variants.build import build_critic, build_generator
-from tests.conftest import TINY_NET, stripes
+from tests.conftest import TINY_NET
 from tests.cuts import CutError, bits, cut_after
-from tests.workspace import Capture, Workspace, refusal
+from tests.workspace import Capture, Workspace, refusal, stripes
 
 CPU = torch.device("cpu")
 NETS = {

@@ -16,9 +16,8 @@ import SinGAN
 from SinGAN.library.model import Model
 from SinGAN.pictures import images
 from SinGAN.runs.events import Losses, Progress
-from tests.conftest import stripes
 from tests.patches.plain import scene
-from tests.workspace import SMALL, Capture, Workspace
+from tests.workspace import SMALL, Capture, Workspace, stripes
 
 TINY: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "max_size": 24, "niter": 2}
 

@@ -12,7 +12,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target
-from tests.conftest import TINY_NET, stripes
+from tests.conftest import TINY_NET
+from tests.workspace import stripes
 
 SCORES = torch.tensor([-2.0, 0.0, 3.0]).reshape(1, 1, 1, 3)
 

@@ -25,7 +25,8 @@ from SinGAN.models import Discriminator, Generator
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weight_files
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, train_scale, trained_vgg
-from tests.conftest import TINY_NET, stripes, train_tiny
+from tests.conftest import TINY_NET, train_tiny
+from tests.workspace import stripes
 
 
 @pytest.fixture(scope="module")

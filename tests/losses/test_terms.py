@@ -18,7 +18,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.training import train
-from tests.conftest import TINY, TINY_NET, stripes
+from tests.conftest import TINY, TINY_NET
+from tests.workspace import stripes
 
 Patch = pytest.MonkeyPatch
 PLAIN = ("G_adversarial", "reconstruction", "G_total")

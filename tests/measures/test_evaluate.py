@@ -22,10 +22,9 @@ from SIFID.inception import inception
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
-from tests.conftest import stripes
 from tests.measures.learned import inception_weights, lpips_cache
 from tests.measures.test_sifid import put
-from tests.workspace import Capture, Workspace, refusal
+from tests.workspace import Capture, Workspace, refusal, stripes
 
 REAL = stripes(48, 64)
 

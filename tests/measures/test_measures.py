@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from SIFID import metrics
 from SIFID.evaluation import Evaluation, as_json, table_rows
 from SinGAN.terminal.table import table
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 REAL = stripes(48, 64)
 

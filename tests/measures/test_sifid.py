@@ -21,8 +21,7 @@ from SIFID.pairs import pairs, pictures
 from SIFID.sifid_score import main
 from SinGAN.pictures import images
 from SinGAN.storage import pretrained as weights
-from tests.conftest import stripes
-from tests.workspace import Capture, refusal
+from tests.workspace import Capture, refusal, stripes
 
 
 def cloud(*shape: int, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def seeded(seed: int = 1) -> torch.Generator:

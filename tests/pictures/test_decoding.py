@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from SinGAN.pictures import animations, decoding, images
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP", "gif": "GIF"}
 

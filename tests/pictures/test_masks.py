@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from SinGAN.pictures import images, masks
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 WHITE = (255, 255, 255)
 REAL = images.to_tensor(images.to_levels(stripes()))  # of 24 x 32 pixels

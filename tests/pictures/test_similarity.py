@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from SinGAN.pictures import similarity as measures
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def test_equal_pictures() -> None:

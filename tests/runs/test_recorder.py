@@ -30,8 +30,9 @@ from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage.checkpoints import ScaleState
 from SinGAN.storage.hashes import sha256
 from SinGAN.storage.layout import work_folder
-from tests.conftest import TINY, TINY_NET, stripes
+from tests.conftest import TINY, TINY_NET
 from tests.storage.test_files import everything
+from tests.workspace import stripes
 
 Trained = Pyramid[TrainedScale]
 CPU = torch.device("cpu")

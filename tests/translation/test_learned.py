@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from Pix2Pix.studies.learned import Learned
-from tests.conftest import stripes
 from tests.measures.learned import inception_weights, lpips_cache
+from tests.workspace import stripes
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch_fidelity") is None, reason="the package torch-fidelity is not installed"

@@ -17,7 +17,8 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.critics import ConditionalCritic
-from tests.conftest import TINY_NET, stripes
+from tests.conftest import TINY_NET
+from tests.workspace import stripes
 
 SEVERAL, CONDITIONAL = replace(TINY_NET, critics=3), replace(TINY_NET, conditional=True)
 BOTH = replace(TINY_NET, critics=2, conditional=True)

@@ -21,8 +21,9 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
-from tests.conftest import TINY, TINY_NET, stripes
+from tests.conftest import TINY, TINY_NET
 from tests.engines.test_engine import Graphs, NoWaiting, equal
+from tests.workspace import stripes
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,6 @@
 """Generators that make the image itself, and options that leave the bits as they are."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,13 +14,8 @@ from SinGAN.options.model import legacy_defaults
 from SinGAN.planning import plan_scales
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.training import train
-from tests.conftest import TINY, stripes
-from tests.workspace import Capture, Workspace, refusal
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+from tests.conftest import TINY
+from tests.workspace import Capture, Workspace, refusal, stripes
 
 
 def test_a_generator_without_residual_makes_the_image_itself(rng: torch.Generator) -> None:

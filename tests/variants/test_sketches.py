@@ -5,7 +5,7 @@ import torch
 
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.variants.sketches import sketch
-from tests.conftest import stripes
+from tests.workspace import stripes
 
 
 def test_a_plain_image_is_grey_paper() -> None:

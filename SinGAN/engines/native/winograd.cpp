@@ -2,8 +2,8 @@
 // 6 x 6 tile of the input comes a 4 x 4 tile of the output, with 36 multiplications a filter in place of 144.
 //
 // Images are (batch, channels, height, width), or where `last` (batch, height, width, channels); weights (outputs,
-// inputs, 3, 3); channels are multiples of 16, or on one side fewer: see few_channels.h. Bands of an image are worked on one
-// after the other, with the channels last.
+// inputs, 3, 3); channels are multiples of 16, or on one side fewer: see few_channels.h. Bands of an image are worked
+// on one after the other, with the channels last.
 
 #include "few_channels.h"
 #include "winograd.h"
@@ -213,10 +213,12 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
 #pragma omp for schedule(static)
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
-                        for (long some = 0; some < inputs; some += ROWS)
-                            multiply<true, true>(values + point * value_step + some / BLOCK * apart + some % BLOCK,
-                                                 BLOCK, spreads + point * spread_step + block * together, BLOCK, count,
-                                                 sums + (point * filters + block) * inputs + some * BLOCK, BLOCK);
+                        for (long some = 0; some < inputs; some += ROWS) {
+                            const float* const left = values + point * value_step + some / BLOCK * apart + some % BLOCK;
+                            const float* const right = spreads + point * spread_step + block / BLOCK * apart;
+                            float* const sum = sums + point * inputs * filters + place(some, inputs, block);
+                            multiply<true, true>(left, BLOCK, right, BLOCK, count, sum, BLOCK);
+                        }
             }
         }
 #pragma omp for schedule(static)
