@@ -7,7 +7,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from Pix2Pix.runs.training import Trainer
-from SinGAN.runs.progress import duration
+from SinGAN.runs.progress import Pace, duration
 
 EVERY = 60.0  # seconds between two lines
 
@@ -18,8 +18,8 @@ class Watch:
     def __init__(self, epochs: int, steps: int) -> None:
         self.epochs, self.total, self.steps = epochs, epochs * steps, steps
         self.bar = tqdm(total=self.total, unit="step", dynamic_ncols=True, disable=not sys.stderr.isatty())
-        self.before: int | None = None  # steps of an earlier run
-        self.start = self.told = time.monotonic()
+        self.began, self.pace = False, Pace()
+        self.told = time.monotonic()
 
     def __enter__(self) -> "Watch":
         return self
@@ -33,8 +33,9 @@ class Watch:
         """Show what ``trainer`` has done, after a step."""
         progress, now = trainer.progress, time.monotonic()
         done = (progress.epoch - 1) * self.steps + progress.step
-        if self.before is None:  # the first step: it made ready
-            self.before, self.start, self.bar.initial = done, now, done
+        self.pace.report(now, self.total - done)  # the first one: what made ready lies behind
+        if not self.began:
+            self.began, self.bar.initial = True, done  # those of an earlier run
         if self.bar.disable and now - self.told < EVERY:
             return
         values = progress.rows[-1].tolist() if progress.rows else []
@@ -43,8 +44,8 @@ class Watch:
         self.bar.set_postfix(losses, refresh=False)
         self.bar.set_description_str(title, refresh=False)
         self.bar.update(done - self.bar.n)
-        if self.bar.disable and done > self.before:
-            left = (now - self.start) / (done - self.before) * (self.total - done)
+        left = self.pace.seconds_left() if self.bar.disable else None
+        if left is not None:
             words = ", ".join(f"{name} {value}" for name, value in losses.items())
             print(f"{duration(left)} left, {title}: {words}", flush=True)
             self.told = now

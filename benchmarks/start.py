@@ -2,11 +2,13 @@
 
 python benchmarks/start.py --times 3
 
-The models are those that come with the project; the programs that PyTorch compiles are kept between runs.
+The models are those that come with the project, and one of translation that is trained for two steps; the programs that
+PyTorch compiles are kept between runs.
 """
 
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -16,24 +18,31 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from PIL import Image, ImageOps
+
 from benchmarks.setting import machine, parser
 from SinGAN.terminal.watchers import REPORTS
 
 ROOT = Path(__file__).parent.parent
 DANDELIONS = "--input_name dandelions.png --manualSeed 1"
 AT_ONCE = "--input_name mountains.png --manualSeed 1 --max_size 128"
-COMMANDS = {  # the words of a command, and what comes first
-    f"random_samples.py {DANDELIONS} --mode random_samples": "picture",
-    f"harmonization.py {DANDELIONS} --ref_name dandelions_poppy.png --harmonization_start_scale 5": "picture",
-    f"editing.py {DANDELIONS} --ref_name dandelions_edit.png --editing_start_scale 2": "picture",
-    f"paint2image.py {DANDELIONS} --ref_name dandelions_paint.png --paint_start_scale 2": "picture",
-    f"random_samples.py {AT_ONCE} --mode random_samples --method patches": "picture",
-    f"random_samples.py {AT_ONCE} --mode random_samples --method denoise": "picture",
-    "retarget.py --input_name brook.png --scale_h 1.5 --max_size 128 --manualSeed 1": "picture",
-    "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1": "iteration",
-    "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1 --train_mode concurrent": "iteration",
-    "animation.py --input_name mountains.png --max_size 128 --manualSeed 1": "iteration",
-    "SR.py --input_name coffee_LR.png --manualSeed 1": "iteration",
+NET = "--netG unet_64 --ngf 16 --ndf 16 --load_size 72 --crop_size 64"
+PICTURE, ITERATION, MODEL = "picture", "iteration", "model of one step"
+FILES = {PICTURE: r"[^.].*\.png", MODEL: "latest_net_G.pth"}
+COMMANDS = {  # the words of a command, and what comes first; {pairs}: see `prepared`
+    f"random_samples.py {DANDELIONS} --mode random_samples": PICTURE,
+    f"harmonization.py {DANDELIONS} --ref_name dandelions_poppy.png --harmonization_start_scale 5": PICTURE,
+    f"editing.py {DANDELIONS} --ref_name dandelions_edit.png --editing_start_scale 2": PICTURE,
+    f"paint2image.py {DANDELIONS} --ref_name dandelions_paint.png --paint_start_scale 2": PICTURE,
+    f"random_samples.py {AT_ONCE} --mode random_samples --method patches": PICTURE,
+    f"random_samples.py {AT_ONCE} --mode random_samples --method denoise": PICTURE,
+    "retarget.py --input_name brook.png --scale_h 1.5 --max_size 128 --manualSeed 1": PICTURE,
+    "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1": ITERATION,
+    "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1 --train_mode concurrent": ITERATION,
+    "animation.py --input_name mountains.png --max_size 128 --manualSeed 1": ITERATION,
+    "SR.py --input_name coffee_LR.png --manualSeed 1": ITERATION,
+    f"translate_train.py --dataroot {{pairs}} --name one {NET} --n_epochs 1 --n_epochs_decay 0 --max_dataset_size 1": MODEL,
+    "translate_test.py --dataroot {pairs}": PICTURE,
 }
 
 
@@ -61,15 +70,32 @@ def until_iteration(command: list[str]) -> float:
         process.wait()
 
 
-def until_file(command: list[str], out: Path) -> float:
-    """The seconds until there is a picture below ``out``, whole; then the command is ended."""
+def prepared(folder: Path) -> tuple[Path, Path]:
+    """A data set of pairs in ``folder``, of photos and their greys, and an output folder with a model of it."""
+    pairs, models = folder / "greys", folder / "Output"
+    for phase, names in {"train": ("brook", "mountains"), "test": ("autumn",)}.items():
+        (pairs / phase).mkdir(parents=True)
+        for name in names:
+            photo = Image.open(ROOT / "Input" / "Images" / f"{name}.png").convert("RGB").resize((96, 96))
+            both = Image.new("RGB", (192, 96))
+            both.paste(ImageOps.grayscale(photo), (0, 0))
+            both.paste(photo, (96, 0))
+            both.save(pairs / phase / f"{name}.png")
+    train = ["translate_train.py", "--dataroot", str(pairs), *NET.split(), "--n_epochs", "1", "--n_epochs_decay", "0"]
+    subprocess.run([sys.executable, *train, "--out", str(models)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return pairs, models
+
+
+def until_file(command: list[str], out: Path, pattern: str) -> float:
+    """The seconds until there is a file called ``pattern`` below ``out``, whole; then the command is ended."""
+    there = set(out.rglob("*"))
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
-        while not any(re.fullmatch(r"[^.].*\.png", file.name) for file in out.rglob("*.png")):
-            if process.poll() not in (None, 0):
+        while not any(re.fullmatch(pattern, file.name) for file in set(out.rglob("*")) - there):
+            if process.poll() is not None and (process.returncode or time.perf_counter() - start > 60):
                 raise SystemExit(process.stderr.read() if process.stderr else "")
             time.sleep(0.01)
         return time.perf_counter() - start
@@ -78,17 +104,18 @@ def until_file(command: list[str], out: Path) -> float:
         process.wait()
 
 
-def measure(words: str, first: str) -> tuple[float, float]:
-    """The seconds to the help of a command, and to what comes first."""
+def measure(words: str, first: str, models: Path) -> tuple[float, float]:
+    """The seconds to the help of a command, and to what comes first, where the output folder holds ``models``."""
     script = words.split()[0]
     start = time.perf_counter()
     subprocess.run([sys.executable, script, "-h"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     helped = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as out:
+        shutil.copytree(models, out, dirs_exist_ok=True)
         command = [*words.split(), "--out", out]
-        if first == "picture":
-            return helped, until_file(command, Path(out))
-        return helped, until_iteration(command)
+        if first == ITERATION:
+            return helped, until_iteration(command)
+        return helped, until_file(command, Path(out), FILES[first])
 
 
 def main() -> None:
@@ -96,8 +123,10 @@ def main() -> None:
     flags.add_argument("--times", type=int, default=3, help="how often each is measured")
     args = flags.parse_args()
     print(f"{machine(args.device)}\n\n| command | `-h`, s | first | s |\n|---|---|---|---|")
-    more = ["--device", str(args.device)]
-    rows = [[measure(" ".join([words, *more]), first) for words, first in COMMANDS.items()] for _ in range(args.times)]
+    with tempfile.TemporaryDirectory() as folder:
+        pairs, models = prepared(Path(folder))
+        commands = [(f"{words} --device {args.device}".format(pairs=pairs), first) for words, first in COMMANDS.items()]
+        rows = [[measure(words, first, models) for words, first in commands] for _ in range(args.times)]
     for (words, first), times in zip(COMMANDS.items(), zip(*rows, strict=True), strict=True):
         helped, reached = (statistics.median(column) for column in zip(*times, strict=True))
         print(f"| `{words}` | {helped:.2f} | {first} | {reached:.1f} |")

@@ -20,6 +20,28 @@ FEWEST = 8  # reports that are kept, though they be older
 PAUSE = 10  # times as slow as most of them: the run stood still there, as after Ctrl-Z
 
 
+class Pace:
+    """The speed of a run in the last minute or so, but for pauses; from moments, and the work that was left then."""
+
+    def __init__(self) -> None:
+        self.seen: deque[tuple[float, float]] = deque()
+
+    def report(self, now: float, left: float) -> None:
+        """Take the work that is ``left`` at the moment ``now``, in seconds of any clock."""
+        self.seen.append((now, left))
+        while len(self.seen) > FEWEST and self.seen[1][0] <= now - RECENT:
+            self.seen.popleft()
+
+    def seconds_left(self) -> float | None:
+        """The seconds that the work takes which was left at the last report; None: one report tells no speed."""
+        if len(self.seen) < 2:
+            return None
+        steps = [(now - then, max(before - left, 1e-9)) for (then, before), (now, left) in pairwise(self.seen)]
+        typical = statistics.median_low(seconds / work for seconds, work in steps)
+        steady = [(seconds, work) for seconds, work in steps if seconds <= PAUSE * typical * work]
+        return self.seen[-1][1] * sum(seconds for seconds, _ in steady) / sum(work for _, work in steady)
+
+
 @dataclass
 class Estimate:
     """Tells how far a training of some scales is; its clock starts when it is made."""
@@ -36,7 +58,9 @@ class Estimate:
     def __post_init__(self) -> None:
         self.start = self.scale_start = time.monotonic()
         self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
-        self.seen = deque([(self.start, self.left(self.scales[0], self.skipped))])  # moments, and what was left then
+        self.last_report, self.pace = self.start, Pace()
+        self.pace.report(self.start, self.left(self.scales[0], self.skipped))
+        self.first = True  # no report came yet
         self.warming_up = True  # the first report of a scale may come after the compilation of its program
         self.pause = 0.0  # seconds up to the first reports of scales, so far
 
@@ -64,24 +88,16 @@ class Estimate:
 
         The time up to a scale's first report tells no speed: its program may have been compiled then.
         """
-        now, left = time.monotonic() - self.pause, self.left(scale, iterations)
+        now = time.monotonic() - self.pause
         if self.warming_up and iterations < self.niter:
-            self.pause += now - self.seen[-1][0]
-            now = self.seen[-1][0]
-            if len(self.seen) == 1:  # of the run: what was done till then took a time unknown
-                self.seen.clear()
-        self.warming_up = False
-        self.seen.append((now, left))
-        while len(self.seen) > FEWEST and self.seen[1][0] <= now - RECENT:
-            self.seen.popleft()
-        return left * self.pace() if len(self.seen) > 1 else None
-
-    def pace(self) -> float:
-        """The seconds that all the work takes, at the speed of the reports that are kept, but for pauses."""
-        steps = [(now - then, max(before - left, 1e-9)) for (then, before), (now, left) in pairwise(self.seen)]
-        typical = statistics.median_low(seconds / work for seconds, work in steps)
-        steady = [(seconds, work) for seconds, work in steps if seconds <= PAUSE * typical * work]
-        return sum(seconds for seconds, _ in steady) / sum(work for _, work in steady)
+            self.pause += now - self.last_report
+            now = self.last_report
+            if self.first:  # of the run: what was done till then took a time unknown
+                self.pace = Pace()
+        self.warming_up = self.first = False
+        self.last_report = now
+        self.pace.report(now, self.left(scale, iterations))
+        return self.pace.seconds_left()
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of all the work that is left when ``iterations`` of ``scale`` are done."""

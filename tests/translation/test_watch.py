@@ -28,3 +28,15 @@ def test_a_pipe_gets_a_line_a_minute(capsys: Capture, monkeypatch: pytest.Monkey
     lines = capsys.readouterr().out.splitlines()
     assert [re.sub(r"^(.*) left, epoch 5 of 11: G_L1 0.250$", r"\1", line) for line in lines] == ["11 min", "10 min"]
     assert capsys.readouterr().err == ""
+
+
+def test_a_training_that_stood_still_is_not_taken_for_a_slow_one(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: now))
+    with Watch(epochs=10, steps=100) as shown:
+        for step in range(1, 41):
+            now += 7200.0 if step == 30 else 1.0  # Ctrl-Z, and two hours later fg
+            shown(trainer(1, step))
+    assert [line.split(" left")[0] for line in capsys.readouterr().out.splitlines()] == ["16 min"]
