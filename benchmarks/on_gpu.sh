@@ -1,40 +1,68 @@
 #!/usr/bin/env bash
-# All that only a GPU shows, in calls of at most ten minutes: tests, benchmarks beside the plain baseline, a whole run.
+# All that only a GPU shows, in calls of at most ten minutes: tests, benchmarks beside the plain baseline, whole runs.
 #   benchmarks/on_gpu.sh [FOLDER]        results as text in FOLDER [gpu_results], a summary in FOLDER/summary.txt
-# A part that is there already is left out: call it again after an interruption, or with PARTS="tests speed".
+# What is done already is left out, and trainings go on: call it again after an interruption. In the environment:
+#   PARTS="tests speed"   only these            LIMIT=540   begin no part after so many seconds, and cut off the last
+#   PYTHON=.venv/bin/python                     DEVICE=cpu ENGINES=eager SIZE=72 LARGE=96   to try the script itself
 set -uo pipefail
 cd "$(dirname "$0")/.."
 OUT=${1:-gpu_results}
 PYTHON=${PYTHON:-python}
-PARTS=${PARTS:-"machine tests golden scripts speed whole_250 sampling memory instant translation whole_run_250 large"}
-mkdir -p "$OUT"
+DEVICE=${DEVICE:-cuda}
+SIZE=${SIZE:-250}
+LARGE=${LARGE:-1024}
+LIMIT=${LIMIT:-1000000}
+read -ra engines <<< "${ENGINES:-eager cudagraph}"
+PARTS=${PARTS:-"machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
+instant start translation"}
+mkdir -p "$OUT" || exit 2
+failed=0
 
 part() { # name, then the command: runs it once, and keeps what it prints
     local name=$1
     shift
     case " $PARTS " in *" $name "*) ;; *) return ;; esac
     [ -e "$OUT/$name.done" ] && return
+    local start=$SECONDS rest=$((LIMIT - SECONDS))
+    if [ "$rest" -le 0 ]; then
+        echo "$name: no time is left: call again"
+        failed=1
+        return
+    fi
     echo "== $name: $*"
-    local start=$SECONDS
-    if timeout 600 "$@" > "$OUT/$name.txt" 2>&1; then
+    if timeout $((rest < 600 ? rest : 600)) "$@" > "$OUT/$name.txt" 2>&1; then
         touch "$OUT/$name.done"
         echo "$name: done in $((SECONDS - start)) s" | tee -a "$OUT/summary.txt"
     else
         echo "$name: FAILED or cut off after $((SECONDS - start)) s, see $OUT/$name.txt" | tee -a "$OUT/summary.txt"
+        failed=1
     fi
     tail -n 12 "$OUT/$name.txt" | sed 's/^/    /' >> "$OUT/summary.txt"
 }
 
-part machine "$PYTHON" -c "import torch; print(torch.__version__, torch.cuda.get_device_name(), torch.cuda.mem_get_info())"
-part tests "$PYTHON" -m pytest -q tests/engines/test_cuda.py tests/translation/test_cuda.py -p no:cacheprovider
-part golden "$PYTHON" -m pytest -q tests/test_golden.py tests/test_translation_golden.py -p no:cacheprovider
-part scripts "$PYTHON" -m pytest -q -m "slow or not slow" tests/test_readme.py tests/test_demo.py -p no:cacheprovider
-part speed "$PYTHON" benchmarks/speed.py --device cuda --engines eager cudagraph
-part whole_250 "$PYTHON" benchmarks/whole_run.py --device cuda --sizes 250 --baseline
-part sampling "$PYTHON" benchmarks/sampling.py --device cuda
-part memory "$PYTHON" benchmarks/memory.py --device cuda --baseline
-part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device cuda
-part translation "$PYTHON" benchmarks/translation.py --device cuda --engines eager cudagraph --nets unet_64:16:64 unet_256:64:256
-part whole_run_250 "$PYTHON" main_train.py --input_name mountains.png --manualSeed 1 --out "$OUT/Output"
-part large "$PYTHON" benchmarks/memory.py --device cuda --sizes 1024
+benchmark() { # name of the part, benchmark, then its flags
+    local name=$1 file=$2
+    shift 2
+    part "$name" "$PYTHON" "benchmarks/$file.py" --device "$DEVICE" "$@"
+}
+
+all=(-m pytest -q -p no:cacheprovider -m "slow or not slow")
+part machine "$PYTHON" -c "import sys, torch; d = torch.device('$DEVICE'); print(torch.__version__, sys.version, d)
+if d.type == 'cuda': print(torch.cuda.get_device_name(), torch.cuda.mem_get_info(), torch.version.cuda)"
+part tests "$PYTHON" "${all[@]}" tests/engines/test_cuda.py tests/translation/test_cuda.py
+part golden "$PYTHON" "${all[@]}" tests/test_golden.py tests/test_translation_golden.py
+benchmark speed speed --size "$SIZE" --engines "${engines[@]}"
+benchmark whole_run whole_run --sizes "$SIZE" --baseline
+benchmark profile speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}" --iterations 3 --profile 15
+part training "$PYTHON" main_train.py mountains.png --max_size "$SIZE" --manualSeed 1 --device "$DEVICE" --out "$OUT/Output"
+benchmark sampling sampling --sizes $((SIZE / 2)) "$SIZE"
+benchmark memory memory --sizes "$SIZE" $((2 * SIZE)) --baseline
+benchmark large memory --sizes "$LARGE"
+benchmark concurrent whole_run --sizes "$SIZE" --train_mode concurrent
+part scripts "$PYTHON" "${all[@]}" tests/test_readme.py tests/test_demo.py
+benchmark compiled speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}" compiled --iterations 3
+part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device "$DEVICE" --sizes $((SIZE / 2)) "$SIZE"
+benchmark start start --times 1
+benchmark translation translation --engines "${engines[@]}" --nets unet_64:16:64 unet_256:64:256
 cat "$OUT/summary.txt"
+exit "$failed"

@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py --size 110 --engines eager compiled
     python benchmarks/speed.py --device cuda --engines eager cudagraph
+    python benchmarks/speed.py --scales 3 --profile 12
 
 PyTorch counts the arithmetic, multiplications and additions, as that of plain convolutions: Winograd's need fewer.
 The peak is that of a matrix product on this machine; PyTorch's convolutions can be above it.
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
 from SinGAN.engines import ENGINES, PRECISIONS, WINOGRAD
 from SinGAN.engines.cuda_graph import WARM_UP
-from SinGAN.engines.engine import EAGER
+from SinGAN.engines.engine import EAGER, Step
 
 
 class Arithmetic(TorchDispatchMode):
@@ -45,6 +46,13 @@ def peak(device: torch.device, width: int = 2048) -> float:
     return 2 * width**3 / min(seconds(lambda: square @ square, device) for _ in range(5))
 
 
+def profiled(step: Step, device: torch.device, rows: int) -> str:
+    """The ``rows`` operations that take the most time in an iteration by ``step``, on the device itself."""
+    with torch.profiler.profile() as profile:  # of the CPU, and of CUDA where that is there
+        seconds(step, device)
+    return str(profile.key_averages().table(f"self_{device.type}_time_total", row_limit=rows, max_name_column_width=60))
+
+
 def arguments() -> argparse.Namespace:
     """The flags of the process."""
     flags = parser(__doc__)
@@ -54,6 +62,9 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
     flags.add_argument("--winograd", nargs="+", choices=WINOGRAD, default=["auto"], help="each with each engine")
     flags.add_argument("--iterations", type=int, default=5, help="timed at each scale")
+    flags.add_argument(
+        "--profile", type=int, default=0, metavar="N", help="the N operations that take the most time, too"
+    )
     return flags.parse_args()
 
 
@@ -85,6 +96,9 @@ def main() -> None:
             f"| {' | '.join(columns)} | {shares[1]:.0%} |",
             flush=True,
         )
+        for engine, step in zip(engines, steps, strict=True):
+            if args.profile:
+                print(f"\n{engine.described()}\n{profiled(step, device, args.profile)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from SinGAN.terminal.watchers import REPORTS
 ROOT = Path(__file__).parent.parent
 DANDELIONS = "--input_name dandelions.png --manualSeed 1"
 AT_ONCE = "--input_name mountains.png --manualSeed 1 --max_size 128"
-NET = "--netG unet_64 --ngf 16 --ndf 16 --load_size 72 --crop_size 64"
+TINY = "--netG unet_64 --ngf 16 --ndf 16 --load_size 72 --crop_size 64 --n_epochs 1 --n_epochs_decay 0"
 PICTURE, ITERATION, MODEL = "picture", "iteration", "model of one step"
 FILES = {PICTURE: r"[^.].*\.png", MODEL: "latest_net_G.pth"}
 COMMANDS = {  # the words of a command, and what comes first; {pairs}: see `prepared`
@@ -41,7 +41,7 @@ COMMANDS = {  # the words of a command, and what comes first; {pairs}: see `prep
     "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1 --train_mode concurrent": ITERATION,
     "animation.py --input_name mountains.png --max_size 128 --manualSeed 1": ITERATION,
     "SR.py --input_name coffee_LR.png --manualSeed 1": ITERATION,
-    f"translate_train.py --dataroot {{pairs}} --name one {NET} --n_epochs 1 --n_epochs_decay 0 --max_dataset_size 1": MODEL,
+    f"translate_train.py --dataroot {{pairs}} --name one {TINY} --max_dataset_size 1": MODEL,
     "translate_test.py --dataroot {pairs}": PICTURE,
 }
 
@@ -81,7 +81,7 @@ def prepared(folder: Path) -> tuple[Path, Path]:
             both.paste(ImageOps.grayscale(photo), (0, 0))
             both.paste(photo, (96, 0))
             both.save(pairs / phase / f"{name}.png")
-    train = ["translate_train.py", "--dataroot", str(pairs), *NET.split(), "--n_epochs", "1", "--n_epochs_decay", "0"]
+    train = ["translate_train.py", "--dataroot", str(pairs), *TINY.split()]
     subprocess.run([sys.executable, *train, "--out", str(models)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     return pairs, models
 

@@ -28,6 +28,7 @@ MISSING = next(
     "",
 )
 """Why the page can't be looked at here; "" where it can."""
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # what is made is small, and others need the cores, too
 Found = TypeVar("Found")
 
 
@@ -44,7 +45,9 @@ def served(folder: Path, *flags: str) -> Iterator[str]:
     port, log = free_port(), folder / "studio.log"
     words = [str(ROOT / "studio.py"), f"--port={port}", f"--input_dir={ROOT / 'Input' / 'Images'}", *flags]
     with log.open("w") as lines:
-        process = subprocess.Popen([sys.executable, *words], cwd=folder, stdout=lines, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=folder, env=ONE_THREAD, stdout=lines, stderr=subprocess.STDOUT
+        )
     try:
         until(lambda: "Ctrl-C ends it" in log.read_text() or process.poll() is not None)
         assert process.poll() is None, log.read_text()
