@@ -1,6 +1,9 @@
 """Iterations by one process and by two at once on the same cores, by the number of threads and the way they wait.
 
     python benchmarks/threads.py --size 128 --scales 0 6
+    python benchmarks/threads.py --alone --size 250 --scales 0 3 6 --threads 1 2 4
+
+--alone times one process only, by numbers of threads in turn.
 
 A thread of OpenMP that waits for others keeps its core busy for a while (GOMP_SPINCOUNT rounds), which starves another
 process; scripts set it to a hundredth of OpenMP's own choice.
@@ -16,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import choose_engine, machine, medians, parser, settings
+from benchmarks.setting import Setting, choose_engine, machine, medians, parser, settings
 from SinGAN.terminal.script import WAITING
 
 WAYS: dict[str, dict[str, str]] = {"OpenMP's": {}, "ours": WAITING, "asleep": {"OMP_WAIT_POLICY": "passive"}}
@@ -33,6 +36,31 @@ def iterations(size: int, scales: list[int], times: int) -> None:
         raise SystemExit(f"--scales: a picture of {size} pixels has none of {scales}")
     medians(works, device, 1)
     print(*medians(works, device, times))
+
+
+def with_threads(count: int, scale: Setting) -> Callable[[], object]:
+    """An iteration of ``scale`` by ``count`` threads."""
+    torch.set_num_threads(count)
+    step = scale.step(choose_engine("eager", "auto", torch.device("cpu")))
+
+    def once() -> object:
+        torch.set_num_threads(count)
+        return step()
+
+    return once
+
+
+def alone(size: int, scales: list[int], threads: list[int], times: int) -> None:
+    """Print the median seconds of an iteration of each of ``scales``, by each number of ``threads`` in turn."""
+    device = torch.device("cpu")
+    print(f"| scale | size | filters | {' | '.join(f'{count} threads, s' for count in threads)} |")
+    print("|---" * (3 + len(threads)) + "|")
+    for index, scale in enumerate(settings(size, device)):
+        if index in scales:
+            works = [with_threads(count, scale) for count in threads]
+            medians(works, device, 1)
+            seconds = " | ".join(f"{time:.3f}" for time in medians(works, device, times))
+            print(f"| {index} | {scale.size} | {scale.net.filters} | {seconds} |", flush=True)
 
 
 def at_once(count: int, threads: int, way: dict[str, str], flags: list[str]) -> list[str]:
@@ -60,10 +88,16 @@ def main() -> None:
     flags.add_argument("--scales", type=int, nargs="+", default=[0, 6])
     flags.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     flags.add_argument("--times", type=int, default=5, help="how often each is measured")
-    flags.add_argument("--inner", action="store_true", help="only print seconds")
+    flags.add_argument("--alone", action="store_true", help="one process, by numbers of threads in turn")
+    flags.add_argument("--inner", action="store_true", help="only print seconds, or one table")
     args = flags.parse_args()
+    if args.inner and args.alone:
+        return alone(args.size, args.scales, args.threads, args.times)
     if args.inner:
         return iterations(args.size, args.scales, args.times)
+    if args.alone:  # in a process of its own: OpenMP reads how to wait when it is loaded
+        command = [sys.executable, *sys.argv, "--inner"]
+        raise SystemExit(subprocess.run(command, env={**os.environ, **WAITING}, check=False).returncode)
     print(f"{machine(args.device)}, seconds an iteration of scales {args.scales} of {args.size} pixels\n")
     print("| threads | waiting | one process | two at once |\n|---|---|---|---|")
     inner = ["--size", str(args.size), "--scales", *map(str, args.scales), "--times", str(args.times)]
