@@ -131,10 +131,15 @@ class Browser:
         until(lambda: len(self.all("#examples .thumbnail-item")) > place)
         self.all("#examples .thumbnail-item")[place].click()
 
+    def loaded(self, name: str) -> None:
+        """Wait until the canvas ``name`` has its picture."""
+        until(lambda: self.driver.execute_script("return !!document.getElementById(arguments[0])?.real", name))
+
     def drag(self, name: str, *points: tuple[float, float]) -> None:
         """Drag the pointer over the canvas ``name``, through ``points`` in parts of its width and height."""
         from selenium.webdriver import ActionChains
 
+        self.loaded(name)
         canvas = until(lambda: self.all(f"#{name} > canvas"))[0]
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
         size, chain = canvas.size, ActionChains(self.driver, duration=50)

@@ -52,7 +52,7 @@ def show(browser: Browser, mode: str) -> None:
         mode,
         given,
     )
-    until(lambda: browser.driver.execute_script("return !!document.getElementById('drawn').real"))
+    browser.loaded("drawn")
 
 
 def drawn(browser: Browser) -> canvas.Drawing:

@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import os
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,11 +89,30 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
         assert "warning" not in (tmp_path / "studio.log").read_text()
 
 
+OPEN = "warning: everybody who reaches 0.0.0.0 can use this page"
+
+
 @gradio
-@pytest.mark.browser
-def test_an_open_address_is_warned_of(tmp_path: Path) -> None:
-    with served(tmp_path, "--host", "0.0.0.0"):
-        assert "warning: everybody who reaches 0.0.0.0" in (tmp_path / "studio.log").read_text()
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--host", "0.0.0.0"], f"{OPEN}, and --auth asks for no password\n"),
+        (["--host", "0.0.0.0", "--auth", "me:word"], f"{OPEN}\n"),
+        (["--auth", "me:word"], ""),
+        ([], ""),
+    ],
+)
+def test_an_open_address_is_warned_of(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str], line: str
+) -> None:
+    served = list[object]()
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.server", SimpleNamespace(serve=lambda *given: served.append(given)))
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.shared", SimpleNamespace(WORKING=set()))
+    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "DO_NOT_TRACK", "GRADIO_TEMP_DIR"):
+        monkeypatch.setenv(name, "")
+    main(["--input_dir", str(tmp_path), *flags])
+    assert capsys.readouterr().out == line
+    assert len(served) == 1
 
 
 @pytest.mark.parametrize(
