@@ -23,14 +23,15 @@ from SinGAN.engines.engine import EAGER, EngineSettings
 from SinGAN.patches import denoise, neighbours, windows
 
 ELSEWHERE = torch.device("meta")
-BY_DEVICE = (
-    estimates.OVERHEAD,
-    manipulate.BATCH_VALUES,
-    SIFID.inception.BATCH_VALUES,
-    neighbours.LISTS_FROM,
-    denoise.LISTS_FROM,
-    windows.BLOCK,
+BY_DEVICE: tuple[tuple[dict[str, Any], float], ...] = (
+    (estimates.OVERHEAD, 1e9),
+    (manipulate.BATCH_VALUES, 2**22),
+    (SIFID.inception.BATCH_VALUES, 2**22),
+    (neighbours.LISTS_FROM, 64),  # small, so that lists are looked into
+    (denoise.LISTS_FROM, 64),
+    (windows.BLOCK, 2**21),
 )
+"""What the package knows of each device, and its value here."""
 CHOOSERS = (
     "SinGAN.terminal.parse",
     "SinGAN.library.train",
@@ -76,19 +77,18 @@ def is_elsewhere(device: Any) -> bool:
 
 def dispatched(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """What an operation gives, on the device that it belongs to; a RuntimeError where its tensors lie on two."""
-    name, tensors = (
-        function.overloadpacket.__name__,
-        [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)],
-    )
+    name = function.overloadpacket.__name__
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     there = any(isinstance(tensor, Elsewhere) for tensor in tensors)
-    here = [tuple(tensor.shape) for tensor in tensors if not isinstance(tensor, Elsewhere) and tensor.dim() > 0
-            and not (name in INDEXING and tensor.dtype in (torch.long, torch.bool))]  # fmt: skip
+    here = [tensor for tensor in tensors if not isinstance(tensor, Elsewhere) and tensor.dim() > 0]
+    if name in INDEXING:
+        here = [tensor for tensor in here if tensor.dtype not in (torch.long, torch.bool)]
     if there and here and name not in COPIES:
-        raise RuntimeError(f"{function}: tensors {here} lie on the CPU, others elsewhere")
+        raise RuntimeError(f"{function}: {[tuple(tensor.shape) for tensor in here]} lies on the CPU, others elsewhere")
     result_there = is_elsewhere(kwargs["device"]) if kwargs.get("device") is not None else there
     if is_elsewhere(kwargs.get("device")):
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    held, held_by_name = tree_map(lambda leaf: leaf.held if isinstance(leaf, Elsewhere) else leaf, (args, kwargs))
+    held, held_by_name = unwrapped((args, kwargs))
     result = function(*held, **held_by_name)
     if name == "copy_":
         return args[0]
@@ -143,8 +143,8 @@ def unwrapped(value: Any) -> Any:
 def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """The pretended device, which all scripts and functions choose in the block; the engine is eager."""
     save, autocast, adam = torch.save, torch.autocast, torch.optim.Adam
-    for values in BY_DEVICE:
-        monkeypatch.setitem(values, ELSEWHERE.type, min(values.values()))
+    for values, value in BY_DEVICE:
+        monkeypatch.setitem(values, ELSEWHERE.type, value)
     for module in CHOOSERS:
         monkeypatch.setattr(f"{module}.choose_device", lambda *_, **__: ELSEWHERE)
     monkeypatch.setattr(EngineSettings, "choose", lambda settings, device: EAGER)
