@@ -25,7 +25,7 @@ from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, refusal
 CPU = torch.device("cpu")
 
 
-OFTEN = ("sesame", "dropout")  # the others have tests of their own
+OFTEN = ("dropout",)  # the others have tests of their own
 
 
 @pytest.fixture(params=[name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in KNOBS])

@@ -68,7 +68,7 @@ def test_what_a_gpu_takes_is_taken(elsewhere: torch.device) -> None:
 
 def test_a_training_and_its_samples(elsewhere: torch.device) -> None:
     """They are the same bits as on the CPU."""
-    config, plan = TrainConfig(niter=2), plan_scales(24, 32, TINY)
+    config, plan = TrainConfig(niter=1), plan_scales(24, 32, TINY)
     *_, there = train(stripes().to(elsewhere), plan, TINY_NET, config, torch.Generator(elsewhere).manual_seed(1))
     here = train_tiny(stripes(), config)
     (drawn,) = sample(there, torch.Generator(elsewhere).manual_seed(2), 1)

@@ -47,7 +47,7 @@ def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_training_killed_at_any_moment_goes_on_to_the_same_bits(
     seed: int, workspace: Workspace, unbroken: Workspace, duration: float
 ) -> None:

@@ -262,6 +262,7 @@ LONG = {  # two trainings or more at each operation, or much beside the training
     "new base after paint",
     "paint after a new base",
     "animation",
+    "SR",
     "paint",
     "evaluate",
 }
