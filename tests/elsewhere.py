@@ -48,6 +48,7 @@ class Elsewhere(Tensor):
     """A tensor of the pretended device; ``held`` lies on the CPU."""
 
     held: Tensor
+    is_meta = False  # else modules would warn that what they load is lost
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
