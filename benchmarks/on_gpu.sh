@@ -14,7 +14,7 @@ LARGE=${LARGE:-1024}
 LIMIT=${LIMIT:-1000000}
 read -ra engines <<< "${ENGINES:-eager cudagraph}"
 PARTS=${PARTS:-"machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
-instant start translation"}
+golden_compiled instant start translation"}
 mkdir -p "$OUT" || exit 2
 failed=0
 
@@ -50,7 +50,8 @@ all=(-m pytest -q -p no:cacheprovider -m "slow or not slow")
 part machine "$PYTHON" -c "import sys, torch; d = torch.device('$DEVICE'); print(torch.__version__, sys.version, d)
 if d.type == 'cuda': print(torch.cuda.get_device_name(), torch.cuda.mem_get_info(), torch.version.cuda)"
 part tests "$PYTHON" "${all[@]}" tests/engines/test_cuda.py tests/translation/test_cuda.py
-part golden "$PYTHON" "${all[@]}" tests/test_golden.py tests/test_translation_golden.py
+part golden "$PYTHON" "${all[@]}" tests/test_golden.py tests/test_translation_golden.py -k "not compiled"
+part golden_compiled "$PYTHON" "${all[@]}" tests/test_golden.py -k "on_a_gpu and compiled" # a minute or two each
 benchmark speed speed --size "$SIZE" --engines "${engines[@]}"
 benchmark whole_run whole_run --sizes "$SIZE" --baseline
 benchmark profile speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}" --iterations 3 --profile 15

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -104,6 +105,16 @@ def train_tiny(image: torch.Tensor, config: TrainConfig, seed: int = 1) -> Pyram
 @pytest.fixture(scope="session")
 def pyramid() -> Pyramid[TrainedScale]:
     return train_tiny(stripes(), TrainConfig(niter=12))
+
+
+@pytest.fixture(scope="session")
+def stem_file(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden weights of Inception's first layers."""
+    with np.load(golden / "sifid.npz") as arrays:
+        stem = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
+    file: Path = tmp_path_factory.mktemp("stem") / "stem.npz"
+    np.savez(file, **stem)
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -48,11 +48,13 @@ class Elsewhere(Tensor):
     """A tensor of the pretended device; ``held`` lies on the CPU."""
 
     held: Tensor
+    made = 0  # so far
     is_meta = False  # else modules would warn that what they load is lost
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls: Any, held: Tensor) -> "Elsewhere":
+        Elsewhere.made += 1
         made: Elsewhere = Tensor._make_wrapper_subclass(
             cls, held.size(), held.stride(), held.storage_offset(), dtype=held.dtype, device=ELSEWHERE
         )
@@ -158,4 +160,6 @@ def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
 
     monkeypatch.setattr(torch, "autocast", casting)
     with Operations(), Draws():  # type: ignore[no-untyped-call]
+        before = Elsewhere.made
         yield ELSEWHERE
+        assert Elsewhere.made > before, "nothing ran elsewhere"

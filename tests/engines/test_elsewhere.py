@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -32,7 +31,6 @@ from tests.translation.tiny import TINY as TINY_PAIRS
 from tests.translation.tiny import data_set
 from tests.workspace import KNOBS, SIZES, Workspace, stripes
 
-ROOT = Path(__file__).parent.parent.parent
 TRAIN = [*SIZES, "--niter", "2", "--manualSeed", "1", "--num_samples", "2"]
 
 
@@ -101,13 +99,8 @@ def files(workspace: Workspace, folder: str) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
-def test_all_that_a_model_does(workspace: Workspace, golden: Path) -> None:
+def test_all_that_a_model_does(workspace: Workspace, stem_file: Path) -> None:
     flags, reference = workspace.flags(), reference_of(workspace)
-    weights = workspace.inputs.parent / "inception.npz"
-    with np.load(golden / "sifid.npz") as arrays:
-        np.savez(
-            weights, **{name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
-        )
     main_train.main([*flags, *TRAIN])
     wide = ["--mode", "random_samples_arbitrary_sizes", "--scale_h", "1.5", "--gen_start_scale", "1"]
     random_samples.main([*flags, *wide, "--num_samples", "2"])
@@ -117,7 +110,7 @@ def test_all_that_a_model_does(workspace: Workspace, golden: Path) -> None:
     paint2image.main([*flags, *reference, "--paint_start_scale", "1", "--quantization_flag"])
     animation.main([*flags, *TRAIN[:-2], "--num_frames", "3", "--animation_start_scale", "0"])
     SR.main([*flags, *TRAIN[:-2], "--sr_factor", "2", "--num_samples", "2"])
-    evaluate.main([*flags, "--num_samples", "6", "--weights", str(weights)])
+    evaluate.main([*flags, "--num_samples", "6", "--weights", str(stem_file)])
     for folder in ("RandomSamples_ArbitrerySizes", "Editing", "Harmonization", "Paint2image", "SR"):
         assert files(workspace, folder), folder
 

@@ -182,14 +182,11 @@ def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def measured(tmp_path: Path, golden: Path) -> Callable[..., np.ndarray]:
+def measured(tmp_path: Path, stem_file: Path) -> Callable[..., np.ndarray]:
     """Runs the script with the golden weights, and gives what it leaves."""
-    with np.load(golden / "sifid.npz") as arrays:
-        stem = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
-    np.savez(tmp_path / "w.npz", **stem)
 
     def run(real: Path, fake: Path, *more: str) -> np.ndarray:
-        flags = ["--path2real", str(real), "--path2fake", str(fake), "--weights", str(tmp_path / "w.npz")]
+        flags = ["--path2real", str(real), "--path2fake", str(fake), "--weights", str(stem_file)]
         main([*flags, "--out", str(tmp_path / "out"), *more])
         return np.asarray(np.load(tmp_path / "out" / "SIFID.npy"))
 
