@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the project, where this
 
 import torch
 
+from benchmarks.setting import present
 from SinGAN.patches.engine import Instant, reduced
 from SinGAN.pictures import images
 from SinGAN.runs.progress import peak_memory
@@ -30,7 +31,7 @@ def main() -> None:
     flags.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--threads", type=int, default=torch.get_num_threads())
-    flags.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    flags.add_argument("--device", type=present, default=torch.device("cpu"))
     flags.add_argument("--parts", action="store_true", help="the operations that take the time")
     args = flags.parse_args()
     torch.set_num_threads(args.threads)

@@ -13,8 +13,20 @@ SIZE=${SIZE:-250}
 LARGE=${LARGE:-1024}
 LIMIT=${LIMIT:-1000000}
 read -ra engines <<< "${ENGINES:-eager cudagraph}"
-PARTS=${PARTS:-"machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
-golden_compiled instant start translation"}
+ALL="machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
+golden_compiled instant start translation"
+PARTS=${PARTS:-$ALL}
+for name in $PARTS; do
+    case " $ALL " in *" $name "*) ;; *)
+        echo "on_gpu.sh: PARTS has no part $name: take of $ALL" >&2
+        exit 2
+        ;;
+    esac
+done
+if [ "${DEVICE%%:*}" = cuda ] && ! "$PYTHON" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
+    echo "on_gpu.sh: $PYTHON finds no CUDA device; DEVICE=cpu tries the script itself" >&2
+    exit 2
+fi
 mkdir -p "$OUT" || exit 2
 failed=0
 

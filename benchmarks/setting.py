@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.baseline import Baseline
 from SinGAN.concurrent.stage import Stage, prepared
 from SinGAN.concurrent.training import begun, grown
-from SinGAN.engines.engine import Engine, EngineSettings, Step
+from SinGAN.engines.engine import Engine, EngineSettings, Step, choose_device
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import iteration
@@ -140,10 +140,18 @@ def machine(device: torch.device) -> str:
     return f"{name}, torch {torch.__version__}"
 
 
+def present(text: str) -> torch.device:
+    """The device that ``text`` names; an error of the command line where this machine lacks it."""
+    try:
+        return choose_device(torch.device(text), not_cuda=False)
+    except (ValueError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error).splitlines()[0]) from None
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The flags that all benchmarks share."""
     flags = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    flags.add_argument("--device", type=present, default=torch.device("cpu"))
     return flags
 
 

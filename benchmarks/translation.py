@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # the project, where this
 import torch
 from torch import Tensor
 
-from benchmarks.setting import seconds
+from benchmarks.setting import present, seconds
 from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
@@ -54,7 +54,7 @@ def main() -> None:
     flags.add_argument("--precision", choices=PRECISIONS, default="auto")
     flags.add_argument("--rounds", type=int, default=7)
     flags.add_argument("--threads", type=int, default=torch.get_num_threads())
-    flags.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    flags.add_argument("--device", type=present, default=torch.device("cpu"))
     args = flags.parse_args()
     torch.set_num_threads(args.threads)
     for net in args.nets:
