@@ -154,7 +154,8 @@ def train_scale(
         done = restore(resume, nets, rng, z_rec)
     coarser = convolving_by(pyramid, engine.convolve)
     size = (real.shape[-2], real.shape[-1])
-    differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
+    setting = ScaleSetting(generator.config, size, rng.device, config)
+    differentiate = engine.differentiating(setting)
 
     def step() -> dict[str, Tensor]:
         drawn = draw(coarser, real, z_rec, config.Dsteps, rng, edit)
@@ -165,7 +166,8 @@ def train_scale(
             z_rec.copy_(first_z_rec(pyramid, real, rng))
 
     in_use = [net for net in (generator, critic, vgg) if net is not None]
-    iterate(len(pyramid), step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
+    with engine.threads(setting):
+        iterate(len(pyramid), step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
     return TrainedScale.of(generator, critic, real, z_rec, target.noise_amp)
 
 

@@ -63,15 +63,20 @@ class Setting:
 
 
 def settings(
-    size: int, device: torch.device, config: TrainConfig = TrainConfig(), shape: float = 0.75
+    size: int,
+    device: torch.device,
+    config: TrainConfig = TrainConfig(),
+    shape: float = 0.75,
+    nets: NetConfig = NetConfig(),
+    min_size: int = PyramidConfig.min_size,
 ) -> Iterator[Setting]:
-    """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine."""
+    """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine; ``nets`` are the coarsest."""
     rng = torch.Generator(device).manual_seed(1)
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
-    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
-    pyramid = Pyramid[TrainedScale]((), plan.factor, NetConfig().margin)
+    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size, min_size=min_size))
+    pyramid = Pyramid[TrainedScale]((), plan.factor, nets.margin)
     for index, real in enumerate(build_reals(image, plan)):
-        net, z_rec = NetConfig().at(index), first_z_rec(pyramid, real, rng)
+        net, z_rec = nets.at(index), first_z_rec(pyramid, real, rng)
         target = make_target(pyramid, real, z_rec, config)
         yield Setting(pyramid, net, target, z_rec, config, rng)
         scale = TrainedScale.of(*start_nets(pyramid, net, rng), real, z_rec, target.noise_amp)

@@ -2,8 +2,9 @@
 
     python benchmarks/threads.py --size 128 --scales 0 6
     python benchmarks/threads.py --alone --size 250 --scales 0 3 6 --threads 1 2 4
+    python benchmarks/threads.py --alone --size 64 --nfc 8 --min_size 12 --scales 0 2 4
 
---alone times one process only, by numbers of threads in turn.
+--alone times one process only, by numbers of threads in turn, and tells which of them a training would choose.
 
 A thread of OpenMP that waits for others keeps its core busy for a while (GOMP_SPINCOUNT rounds), which starves another
 process; scripts set it to a hundredth of OpenMP's own choice.
@@ -20,6 +21,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import Setting, choose_engine, machine, medians, parser, settings
+from SinGAN.engines.estimates import ScaleSetting
+from SinGAN.models import NetConfig
 from SinGAN.terminal.script import WAITING
 
 WAYS: dict[str, dict[str, str]] = {"OpenMP's": {}, "ours": WAITING, "asleep": {"OMP_WAIT_POLICY": "passive"}}
@@ -50,17 +53,26 @@ def with_threads(count: int, scale: Setting) -> Callable[[], object]:
     return once
 
 
-def alone(size: int, scales: list[int], threads: list[int], times: int) -> None:
-    """Print the median seconds of an iteration of each of ``scales``, by each number of ``threads`` in turn."""
-    device = torch.device("cpu")
-    print(f"| scale | size | filters | {' | '.join(f'{count} threads, s' for count in threads)} |")
-    print("|---" * (3 + len(threads)) + "|")
-    for index, scale in enumerate(settings(size, device)):
+def alone(size: int, min_size: int, nfc: int, scales: list[int], threads: list[int], times: int) -> None:
+    """Print the median milliseconds of an iteration of each of ``scales``, by each number of ``threads`` in turn."""
+    device, nets = torch.device("cpu"), NetConfig(filters=nfc, min_filters=nfc)
+    print(f"| scale | size | filters | {' | '.join(f'{count} threads, ms' for count in threads)} | chosen |")
+    print("|---" * (4 + len(threads)) + "|")
+    for index, scale in enumerate(settings(size, device, nets=nets, min_size=min_size)):
         if index in scales:
             works = [with_threads(count, scale) for count in threads]
-            medians(works, device, 1)
-            seconds = " | ".join(f"{time:.3f}" for time in medians(works, device, times))
-            print(f"| {index} | {scale.size} | {scale.net.filters} | {seconds} |", flush=True)
+            medians(works, device, 2)
+            each = " | ".join(f"{1000 * time:.1f}" for time in medians(works, device, times))
+            print(f"| {index} | {scale.size} | {scale.net.filters} | {each} | {chosen(scale, threads)} |", flush=True)
+
+
+def chosen(scale: Setting, threads: list[int]) -> int:
+    """The number of threads that a training gives ``scale`` where it may use as many as the most of ``threads``."""
+    torch.set_num_threads(max(threads))
+    engine = choose_engine("eager", "auto", torch.device("cpu"))
+    size = (scale.target.real.shape[-2], scale.target.real.shape[-1])
+    with engine.threads(ScaleSetting(scale.net, size, scale.rng.device, scale.config)):
+        return torch.get_num_threads()
 
 
 def at_once(count: int, threads: int, way: dict[str, str], flags: list[str]) -> list[str]:
@@ -88,11 +100,13 @@ def main() -> None:
     flags.add_argument("--scales", type=int, nargs="+", default=[0, 6])
     flags.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     flags.add_argument("--times", type=int, default=5, help="how often each is measured")
+    flags.add_argument("--nfc", type=int, default=32, help="filters of the coarsest scales")
+    flags.add_argument("--min_size", type=int, default=25, help="shorter side of the coarsest scale, in pixels")
     flags.add_argument("--alone", action="store_true", help="one process, by numbers of threads in turn")
     flags.add_argument("--inner", action="store_true", help="only print seconds, or one table")
     args = flags.parse_args()
     if args.inner and args.alone:
-        return alone(args.size, args.scales, args.threads, args.times)
+        return alone(args.size, args.min_size, args.nfc, args.scales, args.threads, args.times)
     if args.inner:
         return iterations(args.size, args.scales, args.times)
     if args.alone:  # in a process of its own: OpenMP reads how to wait when it is loaded

@@ -37,6 +37,12 @@ class Stage:
     config: TrainConfig
     first: Callable[[], Tensor] | None  # makes the coarsest input, where that is not noise
 
+    @property
+    def setting(self) -> ScaleSetting:
+        """What is to be trained, in short."""
+        real = self.target.real
+        return ScaleSetting(self.generator.config, (real.shape[-2], real.shape[-1]), real.device, self.config)
+
     def trained(self) -> TrainedScale:
         """The stage when its training is done."""
         self.generator.frozen = 0
@@ -58,7 +64,8 @@ def learn(
     done = restore(resume, nets, rng, z_rec) if resume is not None else 0
     in_use: list[nn.Module] = [nets.generator, nets.critic, *([] if vgg is None else [vgg])]
     last = len(stage.reals) - 1
-    iterate(last, step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
+    with engine.threads(stage.setting):
+        iterate(last, step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
 
 
 def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, Callable[[int], None]]:
@@ -70,8 +77,7 @@ def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, 
     with precision_of(engine, rng.device):
         rebuilt = tuple(z.clone() for z in generator.window(amplified(stage.z_rec, stage.amps)))
     given = torch.zeros_like(stage.reals[0])  # what ``first`` made, in one place for CUDA graphs
-    size = target.real.shape[-2], target.real.shape[-1]
-    differentiate = engine.differentiating(ScaleSetting(generator.config, size, rng.device, config))
+    differentiate = engine.differentiating(stage.setting)
 
     def renew(index: int) -> None:
         if first is not None:

@@ -18,7 +18,15 @@ from torch import Tensor, nn
 from SinGAN.engines import winograd
 from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
 from SinGAN.engines.cuda_graph import Captured, Work
-from SinGAN.engines.estimates import SHARE, ScaleSetting, bytes_needed, memory_of, worth_compiling
+from SinGAN.engines.estimates import (
+    SHARE,
+    ScaleSetting,
+    bytes_needed,
+    memory_of,
+    scale_cost,
+    threads_worth,
+    worth_compiling,
+)
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.iteration import Differentiate, eagerly
 from SinGAN.models import Convolve
@@ -79,6 +87,20 @@ class Engine:
         if self.programs is not None and self.wants_programs(setting) and compiles():
             return self.programs
         return eagerly
+
+    @contextmanager
+    def threads(self, setting: ScaleSetting) -> Iterator[None]:
+        """Let the iterations of a scale that run in the block have as many threads as they are worth, on a CPU.
+
+        Small nets on small images are slower with many.
+        """
+        before = torch.get_num_threads()
+        if setting.device.type == "cpu" and not setting.training.uses_vgg:  # a VGG has work for all
+            torch.set_num_threads(threads_worth(scale_cost(setting.net, setting.size, self.winograd)))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def run(self, step: Step, nets: Sequence[nn.Module], rng: torch.Generator, scales: int) -> Step:
         """``step`` made ready to repeat.

@@ -1,4 +1,4 @@
-"""Estimates for a scale: the bytes that its training needs, the time it takes, and whether compiling pays."""
+"""Estimates for a scale: the bytes that its training needs, its time, its threads, and whether compiling pays."""
 
 import os
 from dataclasses import dataclass
@@ -22,6 +22,14 @@ OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
 WIDE = 64  # filters, from which on their multiplications outweigh the rest
 PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of one with it
+GRAIN = 5e6
+"""The cost of an iteration, as ``scale_cost`` has it, that is worth a thread.
+
+On two cores two threads are faster than one from a cost of 7e6 on (``benchmarks/threads.py --alone``). If each further
+doubling of the threads costs as much time as that one, which was not measured, the best number is the one that
+leaves each thread ln 2 times as much.
+"""
+SAID, SHARED = "OMP_NUM_THREADS", "SINGAN_SHARED_THREADS"  # in the environment; the second where we set the first
 
 
 @dataclass(frozen=True)
@@ -74,23 +82,41 @@ def worth_compiling(setting: ScaleSetting) -> bool:
 
 
 def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
-    """The relative time that an iteration of each scale takes, from its pixels and filters.
+    """The relative time that an iteration of each scale takes, from its pixels, filters and threads.
+
+    More threads do the arithmetic sooner, and not the rest.
+    """
+    costs = [scale_cost(net.at(index), size, winograd) for index, size in enumerate(plan.sizes)]
+    if device.type == "cpu":
+        costs = [cost * 2 / threads_worth(cost) for cost in costs]
+    return [cost + OVERHEAD[device.type] for cost in costs]
+
+
+def scale_cost(net: NetConfig, size: Size, winograd: bool = False) -> float:
+    """The relative time of the arithmetic of an iteration with nets of ``net`` on an image of ``size``.
 
     With convolutions by Winograd's method it is about proportional to the number of activations, not of
-    multiplications. More threads do the arithmetic sooner, and not the rest.
+    multiplications.
     """
-    nets = [net.at(index) for index in range(len(plan.sizes))]
-    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in nets[0].block_filters())
-    each = [of_activations(config) if fits else config.weights_per_pixel() for config in nets]
+    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in net.block_filters())
+    each = of_activations(net) if fits else net.weights_per_pixel()
     if net.stages:
-        each = [cost * share_of_growing(config.stages) for cost, config in zip(each, nets, strict=True)]
-    if not net.batch_norm:
-        each = [cost * PLAIN for cost in each]
-    if device.type == "cpu":
-        each = [cost * 2 / torch.get_num_threads() for cost in each]
-    return [
-        pixel * height * width + OVERHEAD[device.type] for pixel, (height, width) in zip(each, plan.sizes, strict=True)
-    ]
+        each *= share_of_growing(net.stages)
+    return each * (1 if net.batch_norm else PLAIN) * size[0] * size[1]
+
+
+def threads_worth(cost: float) -> int:
+    """How many threads of the CPU are worth an iteration of ``cost``: of all those that PyTorch may use, at least one.
+
+    All of them where the environment says how many there shall be (OMP_NUM_THREADS).
+    """
+    most = torch.get_num_threads()
+    return most if threads_are_said() else max(1, min(most, round(cost / GRAIN)))
+
+
+def threads_are_said() -> bool:
+    """Whether the user, and not one of our own processes, says how many threads there shall be."""
+    return SAID in os.environ and SHARED not in os.environ
 
 
 def of_activations(net: NetConfig) -> float:

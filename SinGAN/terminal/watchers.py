@@ -12,6 +12,7 @@ from typing import NoReturn
 from torch import Tensor
 from tqdm import tqdm
 
+from SinGAN.engines.estimates import SHARED, threads_are_said
 from SinGAN.runs.events import Losses, Message, Progress, Watcher
 from SinGAN.runs.progress import duration
 from SinGAN.terminal.script import program, with_flags
@@ -29,7 +30,8 @@ def watcher() -> Watcher:
 
 def watched() -> dict[str, str]:
     """The variables in the environment of a process that this one watches."""
-    return {REPORTS: os.environ.get(REPORTS, program())}
+    named = {REPORTS: os.environ.get(REPORTS, program())}
+    return named if threads_are_said() else {**named, SHARED: "1"}
 
 
 def command_line(command: str, script: str) -> str:

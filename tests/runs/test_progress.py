@@ -48,8 +48,10 @@ def test_costs_grow_with_pixels_and_filters(monkeypatch: pytest.MonkeyPatch) -> 
     assert faster == sorted(faster)
     assert faster[-1] / faster[0] == pytest.approx(19.0 / 0.135, rel=0.25)  # as measured
     assert 1 < costs[-1] / faster[-1] < 5  # of one unit
-    for unfit in (NetConfig(ker_size=5), NetConfig(filters=24, min_filters=24)):
-        assert scale_costs(PLAN, unfit, CPU, True) == scale_costs(PLAN, unfit, CPU)
+    unfit, wider_later = NetConfig(ker_size=5), NetConfig(filters=24, min_filters=24)
+    assert scale_costs(PLAN, unfit, CPU, True) == scale_costs(PLAN, unfit, CPU)
+    plain, winograd = (scale_costs(PLAN, wider_later, CPU, fast) for fast in (False, True))
+    assert [fast < slow for fast, slow in zip(winograd, plain, strict=True)] == [False] * 4 + [True] * 6  # 48 filters
 
 
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
