@@ -24,24 +24,27 @@ POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """The compiled code; None where it can't be had, see ``lacking``."""
+def loaded() -> ctypes.CDLL | str:
+    """The compiled code; or what it needs and is not there."""
     try:
         code = native_code.load()
-    except native_code.LackingError:
-        return None
+    except native_code.LackingError as error:
+        return str(error)
     code.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
     code.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
     return code
 
 
+def library() -> ctypes.CDLL | None:
+    """The compiled code; None where it can't be had, see ``lacking``."""
+    code = loaded()
+    return None if isinstance(code, str) else code
+
+
 def lacking() -> str:
     """What is needed for the compiled code, and is not there."""
-    try:
-        native_code.load()
-    except native_code.LackingError as error:
-        return str(error)
-    return ""
+    code = loaded()
+    return code if isinstance(code, str) else ""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.engines import engine as engines
-from SinGAN.engines import program_cache
+from SinGAN.engines import program_cache, winograd
 from SinGAN.engines.compiled import Compiled, compiles, has_compiler
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
@@ -71,6 +71,7 @@ def test_auto_compiles_where_that_pays(
 def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
     if lacking == "compiler":
         monkeypatch.setattr(shutil, "which", lambda name: None)
+        monkeypatch.setattr(winograd, "loaded", lambda: "a compiler")  # not kept for the tests after this one
         assert EngineSettings().choose(CPU).programs is None
         assert not compiles.__wrapped__()
     monkeypatch.setattr(engines, "compiles", lambda: False)

@@ -10,7 +10,7 @@ import torch
 
 from SinGAN.engines import native_code
 from SinGAN.engines.engine import EngineSettings
-from SinGAN.engines.winograd import library
+from SinGAN.engines.winograd import library, loaded
 from SinGAN.storage.hashes import sha256
 
 CPU = torch.device("cpu")
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(library() is None, reason="needs g++")
 def fresh(tmp_path: Path, monkeypatch: Patch) -> Iterator[Path]:
     """A folder for compiled code that is empty."""
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
-    library.cache_clear()
+    loaded.cache_clear()
     yield tmp_path / "extensions"
-    library.cache_clear()
+    loaded.cache_clear()
 
 
 def test_it_is_compiled_once(fresh: Path) -> None:
@@ -33,7 +33,7 @@ def test_it_is_compiled_once(fresh: Path) -> None:
     (file,) = fresh.iterdir()
     assert file.suffix == ".so"
     changed = file.stat().st_mtime_ns
-    library.cache_clear()
+    loaded.cache_clear()
     assert library() is not None
     assert [one.stat().st_mtime_ns for one in fresh.iterdir()] == [changed]
 
@@ -44,7 +44,7 @@ def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: P
     copies = [Path(shutil.copy(source, tmp_path)) for source in native_code.SOURCES]
     copies[-1].write_text(copies[-1].read_text() + "\n")
     monkeypatch.setattr(native_code, "SOURCES", copies)
-    library.cache_clear()
+    loaded.cache_clear()
     assert library() is not None
     assert len(list(fresh.iterdir())) == 2
 
@@ -64,7 +64,7 @@ def test_damaged_code_is_compiled_again(fresh: Path, damage: Callable[[bytes], b
     whole = file.read_bytes()
     file.unlink()  # the file that is loaded must not change
     file.write_bytes(damage(whole))
-    library.cache_clear()
+    loaded.cache_clear()
     assert library() is not None
     (again,) = fresh.iterdir()
     assert again.stem.endswith(sha256(again.read_bytes())[:16])
