@@ -14,7 +14,7 @@ LARGE=${LARGE:-1024}
 LIMIT=${LIMIT:-1000000}
 read -ra engines <<< "${ENGINES:-eager cudagraph}"
 ALL="machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
-golden_compiled instant start translation"
+golden_compiled instant start translation threads"
 PARTS=${PARTS:-$ALL}
 for name in $PARTS; do
     case " $ALL " in *" $name "*) ;; *)
@@ -77,5 +77,8 @@ benchmark compiled speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}"
 part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device "$DEVICE" --sizes $((SIZE / 2)) "$SIZE"
 benchmark start start --times 1
 benchmark translation translation --engines "${engines[@]}" --nets unet_64:16:64 unet_256:64:256
+counts=(1)
+while [ $((2 * counts[-1])) -le "$(nproc)" ]; do counts+=($((2 * counts[-1]))); done
+part threads "$PYTHON" benchmarks/threads.py --alone --size "$SIZE" --scales 0 3 5 --threads "${counts[@]}" # of the CPU
 cat "$OUT/summary.txt"
 exit "$failed"

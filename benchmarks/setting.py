@@ -5,7 +5,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,11 +43,16 @@ class Setting:
         """Height and width of the scale, in words."""
         return f"{self.target.real.shape[-2]} x {self.target.real.shape[-1]}"
 
+    @property
+    def scale_setting(self) -> ScaleSetting:
+        """What an engine has to know of it."""
+        size = (self.target.real.shape[-2], self.target.real.shape[-1])
+        return ScaleSetting(self.net, size, self.rng.device, self.config)
+
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, on fresh nets, and returns the losses by name."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
-        size = (self.target.real.shape[-2], self.target.real.shape[-1])
-        differentiate = engine.differentiating(ScaleSetting(self.net, size, self.rng.device, self.config))
+        differentiate = engine.differentiating(self.scale_setting)
         coarser = convolving_by(self.pyramid, engine.convolve)
 
         def once() -> dict[str, Tensor]:
@@ -90,6 +95,16 @@ class StageSetting:
     stage: Stage
     rng: torch.Generator
 
+    @property
+    def size(self) -> str:
+        """Height and width of the stage, in words."""
+        return " x ".join(map(str, self.scale_setting.size))
+
+    @property
+    def scale_setting(self) -> ScaleSetting:
+        """What an engine has to know of it."""
+        return self.stage.setting
+
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, and returns the losses by name."""
         step, _ = prepared(self.stage, self.rng, engine)
@@ -98,13 +113,14 @@ class StageSetting:
 
 
 def stages(
-    size: int, device: torch.device, config: TrainConfig = TrainConfig(), shape: float = 0.75
+    size: int,
+    device: torch.device,
+    config: TrainConfig = TrainConfig(),
+    shape: float = 0.75,
+    asked: ModelOptions = ModelOptions(train_mode=CONCURRENT),
 ) -> Iterator[StageSetting]:
     """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
-    rng, options = (
-        torch.Generator(device).manual_seed(1),
-        ModelOptions(train_mode=CONCURRENT, max_size=size).completed(),
-    )
+    rng, options = torch.Generator(device).manual_seed(1), replace(asked, max_size=size).completed()
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
     plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
     pyramid = grown((), plan, net, config)

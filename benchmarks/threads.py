@@ -21,7 +21,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.setting import Setting, choose_engine, machine, medians, parser, settings
-from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.models import NetConfig
 from SinGAN.terminal.script import WAITING
 
@@ -70,8 +69,7 @@ def chosen(scale: Setting, threads: list[int]) -> int:
     """The number of threads that a training gives ``scale`` where it may use as many as the most of ``threads``."""
     torch.set_num_threads(max(threads))
     engine = choose_engine("eager", "auto", torch.device("cpu"))
-    size = (scale.target.real.shape[-2], scale.target.real.shape[-1])
-    with engine.threads(ScaleSetting(scale.net, size, scale.rng.device, scale.config)):
+    with engine.threads(scale.scale_setting):
         return torch.get_num_threads()
 
 

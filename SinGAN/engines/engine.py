@@ -66,7 +66,7 @@ class Engine:
 
     def bytes_needed(self, setting: ScaleSetting) -> int:
         """About how many bytes of activations an iteration of a scale keeps."""
-        full = bytes_needed(setting.net, setting.size, setting.training.uses_vgg, setting.training.train_depth)
+        full = bytes_needed(setting.net, setting.size, setting.training.uses_vgg)
         return full // (2 if self.precision == "bf16" else 1)
 
     def recomputes(self, setting: ScaleSetting) -> bool:

@@ -12,6 +12,7 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import Plan, Size
 
 VALUES_KEPT = 7  # by an eager iteration at its peak, for each filter of each block and each pixel
+WITHOUT_NORM = 0.75  # of these values, by nets without BatchNorm
 VGG_VALUES = 270  # by a VGG, for each pixel
 SHARE = 0.7  # of a machine's memory that they may take
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
@@ -42,12 +43,14 @@ class ScaleSetting:
     training: TrainConfig
 
 
-def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False, train_depth: int = TrainConfig.train_depth) -> int:
-    """About how many bytes of activations an eager fp32 iteration with nets of ``net`` keeps."""
+def bytes_needed(net: NetConfig, size: Size, uses_vgg: bool = False) -> int:
+    """About how many bytes of activations an eager fp32 iteration with nets of ``net`` keeps.
+
+    Blocks of a generator that grows which learn together add little: the images of the coarser ones are smaller.
+    """
     streams, (height, width), filters = 2 if net.conditional else 1, size, sum(net.block_filters())
-    if net.stages:  # the blocks that train together
-        filters += (min(net.stages, train_depth) - 1) * sum(net.block_filters()[1:])
-    return 4 * height * width * (VALUES_KEPT * streams * filters + VGG_VALUES * uses_vgg)
+    kept = VALUES_KEPT * (1 if net.batch_norm else WITHOUT_NORM) * streams * filters
+    return int(4 * height * width * (kept + VGG_VALUES * uses_vgg))
 
 
 def bytes_on_disk(plan: Plan, net: NetConfig) -> int:
@@ -77,8 +80,7 @@ def worth_compiling(setting: ScaleSetting) -> bool:
     """
     training = setting.training
     steps = training.niter * (training.Gsteps + training.Dsteps) / 6
-    needed = bytes_needed(setting.net, setting.size, train_depth=training.train_depth)
-    return SAVED * needed * steps > COMPILING
+    return SAVED * bytes_needed(setting.net, setting.size) * steps > COMPILING
 
 
 def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
