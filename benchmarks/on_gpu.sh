@@ -13,7 +13,7 @@ SIZE=${SIZE:-250}
 LARGE=${LARGE:-1024}
 LIMIT=${LIMIT:-1000000}
 read -ra engines <<< "${ENGINES:-eager cudagraph}"
-ALL="machine tests golden speed whole_run profile training sampling memory large concurrent scripts compiled \
+ALL="machine tests golden speed whole_run profile candidates training sampling memory large concurrent scripts compiled \
 golden_compiled instant start translation threads"
 PARTS=${PARTS:-$ALL}
 for name in $PARTS; do
@@ -67,6 +67,7 @@ part golden_compiled "$PYTHON" "${all[@]}" tests/test_golden.py -k "on_a_gpu and
 benchmark speed speed --size "$SIZE" --engines "${engines[@]}"
 benchmark whole_run whole_run --sizes "$SIZE" --baseline
 benchmark profile speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}" --iterations 3 --profile 15
+benchmark candidates candidates --size "$SIZE" --scales 0 3 5 8
 part training "$PYTHON" main_train.py mountains.png --max_size "$SIZE" --manualSeed 1 --device "$DEVICE" --out "$OUT/Output"
 benchmark sampling sampling --sizes $((SIZE / 2)) "$SIZE"
 benchmark memory memory --sizes "$SIZE" $((2 * SIZE)) --baseline
