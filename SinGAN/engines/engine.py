@@ -94,9 +94,13 @@ class Engine:
 
         Small nets on small images are slower with many.
         """
-        before = torch.get_num_threads()
+        before = count = torch.get_num_threads()
         if setting.device.type == "cpu" and not setting.training.uses_vgg:  # a VGG has work for all
-            torch.set_num_threads(threads_worth(scale_cost(setting.net, setting.size, self.winograd)))
+            count = threads_worth(scale_cost(setting.net, setting.size, self.winograd))
+        if count == before:  # to set it all the same would change how MKL shares its work
+            yield
+            return
+        torch.set_num_threads(count)
         try:
             yield
         finally:
