@@ -1,5 +1,7 @@
 """Command lines made at random from the help of every command: an exit status of 0, 2 or 130, and never a traceback.
 
+Only a queue, as two words after --input_name make one, ends with 1: its table says what failed.
+
 ``make test`` tries some, ``make test-all`` 2,000.
 """
 
@@ -126,8 +128,12 @@ def try_lines(count: int, seed: int, home: Path, tmp_path: Path) -> dict[int, in
         status, errors = outcome(line, place)
         seen[status] = seen.get(status, 0) + 1
         left = {path.relative_to(place) for path in place.rglob("*")} - before - {Path("stdout"), Path("stderr")}
+        table = status == 1 and re.search(
+            r"^\S+ +failed ", (place / "stdout").read_text(errors="replace"), re.MULTILINE
+        )
         told = "Traceback" not in errors and (status != 2 or len(errors.splitlines()) == 1)
-        if status not in (0, 2, 130) or not told or (status == 2 and left):
+        diverged = "the training diverged" in errors  # an amplitude of 1e79: what was trained before is kept
+        if not (table or status in (0, 2, 130)) or not told or (status == 2 and left and not diverged):
             failures.append(f"{index}: {line} gave {status}, left {sorted(left)[:3]}: {errors[-500:]}")
         shutil.rmtree(place)
     assert not failures, "\n".join(failures)
