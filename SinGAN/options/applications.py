@@ -8,7 +8,7 @@ from SinGAN.options.option import HUGE, option
 
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 ALL = "all"  # stands for every scale
-BACK_PROJECTION = 10
+BACK_PROJECTION = 3  # more bring next to nothing but rings round edges
 PATCHES, DENOISE, SINGAN = "patches", "denoise", "singan"
 VARIETIES = ("low", "medium", "high")
 BALANCES = ("off", "light", "full")

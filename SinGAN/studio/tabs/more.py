@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 
 from SinGAN.manipulate import bicubic
+from SinGAN.options.applications import BACK_PROJECTION
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.pictures import animations, arrays
 from SinGAN.studio import canvas
@@ -42,7 +43,7 @@ def enlarge(shared: Shared) -> None:
     gr.Markdown("A trained model adds detail that fits. Left of the line: plain bicubic enlargement.")
     with gr.Row():
         factor = gr.Slider(1.5, 8, value=4, step=0.5, label="Times")
-        rounds = gr.Slider(0, 20, value=10, step=1, label="Rounds that keep it near to the picture")
+        rounds = gr.Slider(0, 20, value=BACK_PROJECTION, step=1, label="Rounds that keep it near to the picture")
         seed = seed_field()
     make, line = gr.Button("Enlarge", variant="primary", elem_id="make-enlarged"), gr.Markdown()
     slider = gr.ImageSlider(
