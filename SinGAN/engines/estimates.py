@@ -28,7 +28,7 @@ GRAIN = 5e6
 
 On two cores two threads are faster than one from a cost of 7e6 on (``benchmarks/threads.py --alone``). If each further
 doubling of the threads costs as much time as that one, which was not measured, the best number is the one that
-leaves each thread ln 2 times as much.
+leaves each thread 1 / (2 ln 2) of that.
 """
 SAID, SHARED = "OMP_NUM_THREADS", "SINGAN_SHARED_THREADS"  # in the environment; the second where we set the first
 
