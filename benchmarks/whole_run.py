@@ -14,6 +14,7 @@ scales. It judges `Estimate`.
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -21,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings, stages
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
-from SinGAN.engines.estimates import scale_costs
+from SinGAN.engines.engine import Engine
+from SinGAN.engines.estimates import ScaleSetting, scale_costs
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
 from SinGAN.options.model import ModelOptions
@@ -46,11 +48,14 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
-def estimated(row: list[float], mode: str, args: argparse.Namespace, size: int, winograd: bool) -> str:
+def estimated(row: list[float], mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
     """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
     options = ModelOptions(train_mode=mode, max_size=size).completed()
+    config = replace(options.training, niter=args.niter)
     plan = plan_scales(int(args.shape * size), size, options.pyramid)
-    costs = scale_costs(plan, options.net, args.device, winograd)
+    scales = [ScaleSetting(options.net.at(k), each, args.device, config) for k, each in enumerate(plan.sizes)]
+    programmed = [k for k, scale in enumerate(scales) if engine.wants_programs(scale)]
+    costs = scale_costs(plan, options.net, args.device, engine.winograd, programmed)
     shown = [row[k] / costs[k] * sum(costs[k:]) / sum(row[k:]) for k in range(len(row))]
     return f"{min(shown):.2f} .. {max(shown):.2f}"
 
@@ -77,7 +82,7 @@ def main() -> None:
         rows = {mode: [next(times) for _ in steps] for mode, steps in works.items()}
         whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
         for mode, row in rows.items():
-            shown = "" if mode == BASELINE else estimated(row, mode, args, size, engine.winograd)
+            shown = "" if mode == BASELINE else estimated(row, mode, args, size, engine)
             print(
                 f"| {size} x {int(args.shape * size)} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
                 f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long | {shown} |",

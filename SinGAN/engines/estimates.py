@@ -1,6 +1,7 @@
 """Estimates for a scale: the bytes that its training needs, its time, its threads, and whether compiling pays."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """The cost of an iteration beside its arithmetic, in multiplications of one generator pass, on a CPU by two threads."""
 WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
 WIDE = 64  # filters, from which on their multiplications outweigh the rest
+PROGRAMMED = 0.8  # the time of an iteration by compiled programs, in those of an eager one
 PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of one with it
 GRAIN = 5e6
 """The cost of an iteration, as ``scale_cost`` has it, that is worth a thread.
@@ -83,15 +85,18 @@ def worth_compiling(setting: ScaleSetting) -> bool:
     return SAVED * bytes_needed(setting.net, setting.size) * steps > COMPILING
 
 
-def scale_costs(plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False) -> list[float]:
+def scale_costs(
+    plan: Plan, net: NetConfig, device: torch.device, winograd: bool = False, programmed: Collection[int] = ()
+) -> list[float]:
     """The relative time that an iteration of each scale takes, from its pixels, filters and threads.
 
-    More threads do the arithmetic sooner, and not the rest.
+    More threads do the arithmetic sooner, and not the rest. The scales ``programmed`` run compiled programs.
     """
     costs = [scale_cost(net.at(index), size, winograd) for index, size in enumerate(plan.sizes)]
     if device.type == "cpu":
         costs = [cost * 2 / threads_worth(cost) for cost in costs]
-    return [cost + OVERHEAD[device.type] for cost in costs]
+    whole = [cost + OVERHEAD[device.type] for cost in costs]
+    return [cost * (PROGRAMMED if index in programmed else 1) for index, cost in enumerate(whole)]
 
 
 def scale_cost(net: NetConfig, size: Size, winograd: bool = False) -> float:

@@ -4,7 +4,7 @@ import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -54,10 +54,11 @@ class Estimate:
     every: Sequence[int] = ()  # these, and those that an earlier run has trained; none: only these
     skipped: int = 0  # iterations of the first of them that were done in an earlier run
     winograd: bool = False  # whether convolutions are Winograd's
+    programmed: Collection[int] = ()  # scales that run compiled programs
 
     def __post_init__(self) -> None:
         self.start = self.scale_start = time.monotonic()
-        self.costs = scale_costs(self.plan, self.net, self.device, self.winograd)
+        self.costs = scale_costs(self.plan, self.net, self.device, self.winograd, self.programmed)
         self.last_report, self.pace = self.start, Pace()
         self.pace.report(self.start, self.left(self.scales[0], self.skipped))
         self.first = True  # no report came yet

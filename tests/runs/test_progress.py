@@ -54,6 +54,13 @@ def test_costs_grow_with_pixels_and_filters(monkeypatch: pytest.MonkeyPatch) -> 
     assert [fast < slow for fast, slow in zip(winograd, plain, strict=True)] == [False] * 4 + [True] * 6  # 48 filters
 
 
+def test_compiled_programs_cost_less() -> None:
+    plain, programmed = scale_costs(PLAN, NetConfig(), CPU), scale_costs(PLAN, NetConfig(), CPU, programmed=[8, 9])
+    assert programmed[:8] == plain[:8]
+    shares = [new / old for new, old in zip(programmed[8:], plain[8:], strict=True)]
+    assert shares == pytest.approx([0.79, 0.84], abs=0.05)  # as measured with 64 filters
+
+
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
     shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from SinGAN.engines.engine import EAGER
+from SinGAN.engines.compiled import Compiled
+from SinGAN.engines.engine import EAGER, Engine
+from SinGAN.engines.estimates import SAVED, bytes_needed
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.model import ModelOptions, legacy_defaults
@@ -59,6 +61,19 @@ def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Rec
     asked = request(folder, manifest)
     log = LossLog(CONFIG, estimate(asked.training, EAGER, asked.training.scales), watcher)
     return Recorder(asked, work_folder(folder) if folder.exists() else folder, manifest, log)
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_the_estimate_knows_which_scales_run_programs(
+    can: bool, tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = request(tmp_path, manifest).training
+    needed = [bytes_needed(TINY_NET.at(index), size) for index, size in enumerate(PLAN.sizes)]
+    monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", SAVED * CONFIG.niter * (needed[0] + 1))
+    monkeypatch.setattr("SinGAN.runs.obtain.compiles", lambda: can)
+    expected = list(range(1, len(PLAN.sizes))) if can else []
+    assert list(estimate(training, Engine(programs=Compiled()), training.scales).programmed) == expected
+    assert list(estimate(training, EAGER, training.scales).programmed) == []
 
 
 def losses(values: torch.Tensor) -> dict[str, torch.Tensor]:
