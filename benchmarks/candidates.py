@@ -20,7 +20,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import Setting, choose_engine, machine, medians, parser, seconds, settings
+from benchmarks.setting import Setting, choose_engine, machine, medians, of_scales, parser, seconds, settings
 from SinGAN import imresize
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
@@ -139,9 +139,7 @@ def main() -> None:
     print(f"{machine(device)}, {engine.described()}; times as fast as it is\n")
     print(f"| scale | size | filters | as it is, s | {' | '.join(list(CHANGES)[1:])} |")
     print("|---" * (3 + len(CHANGES)) + "|")
-    for index, setting in enumerate(settings(args.size, device)):
-        if args.scales and index not in args.scales:
-            continue
+    for index, setting in of_scales(settings(args.size, device), args.scales):
         steps = [changed(setting, engine, change) for change in CHANGES.values()]
         for step in steps:
             seconds(lambda: [step() for _ in range(WARM_UP + 1)], device)  # noqa: B023

@@ -3,8 +3,9 @@
 import argparse
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -136,6 +137,18 @@ def untrained(size: int, device: torch.device) -> Pyramid[TrainedScale]:
     generator, critic = start_nets(finest.pyramid, finest.net, finest.rng)
     scale = TrainedScale.of(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
     return finest.pyramid.with_scale(len(finest.pyramid), scale)
+
+
+def of_scales(made: Iterable[Setting], asked: list[int] | None) -> Iterator[tuple[int, Setting]]:
+    """The scales that are ``asked`` for (None: all), each with its index; leaves with a line where there is none."""
+    indices: list[int] = []
+    for index, setting in enumerate(made):
+        indices.append(index)
+        if asked is None or index in asked:
+            yield index, setting
+    if asked is not None and not {*asked} & {*indices}:
+        print(f"--scales {asked}: this picture has 0 to {indices[-1]}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:

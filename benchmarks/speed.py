@@ -20,7 +20,7 @@ from torch.utils.flop_counter import flop_registry
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings
+from benchmarks.setting import choose_engine, machine, medians, of_scales, parser, seconds, settings
 from SinGAN.engines import ENGINES, PRECISIONS, WINOGRAD
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import EAGER, Step
@@ -78,9 +78,7 @@ def main() -> None:
     names = "".join(f" {engine.described()}, s | ratio | first, s |" for engine in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
     print("|---|---|---|---|---|---|" + "---|---|---|" * len(engines) + "---|")
-    for index, setting in enumerate(settings(args.size, device)):
-        if args.scales and index not in args.scales:
-            continue
+    for index, setting in of_scales(settings(args.size, device), args.scales):
         with Arithmetic() as arithmetic:
             setting.step(EAGER)()
         work = arithmetic.total

@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import Setting, choose_engine, machine, medians, parser, settings
+from benchmarks.setting import Setting, choose_engine, machine, medians, of_scales, parser, settings
 from SinGAN.models import NetConfig
 from SinGAN.terminal.script import WAITING
 
@@ -31,11 +31,7 @@ LIMIT = 120  # seconds
 def iterations(size: int, scales: list[int], times: int) -> None:
     """Print the median seconds of an iteration of each of ``scales``."""
     engine, device = choose_engine("eager", "auto", torch.device("cpu")), torch.device("cpu")
-    works: list[Callable[[], object]] = [
-        scale.step(engine) for index, scale in enumerate(settings(size, device)) if index in scales
-    ]
-    if not works:
-        raise SystemExit(f"--scales: a picture of {size} pixels has none of {scales}")
+    works: list[Callable[[], object]] = [scale.step(engine) for _, scale in of_scales(settings(size, device), scales)]
     medians(works, device, 1)
     print(*medians(works, device, times))
 
@@ -57,12 +53,11 @@ def alone(size: int, min_size: int, nfc: int, scales: list[int], threads: list[i
     device, nets = torch.device("cpu"), NetConfig(filters=nfc, min_filters=nfc)
     print(f"| scale | size | filters | {' | '.join(f'{count} threads, ms' for count in threads)} | chosen |")
     print("|---" * (4 + len(threads)) + "|")
-    for index, scale in enumerate(settings(size, device, nets=nets, min_size=min_size)):
-        if index in scales:
-            works = [with_threads(count, scale) for count in threads]
-            medians(works, device, 2)
-            each = " | ".join(f"{1000 * time:.1f}" for time in medians(works, device, times))
-            print(f"| {index} | {scale.size} | {scale.net.filters} | {each} | {chosen(scale, threads)} |", flush=True)
+    for index, scale in of_scales(settings(size, device, nets=nets, min_size=min_size), scales):
+        works = [with_threads(count, scale) for count in threads]
+        medians(works, device, 2)
+        each = " | ".join(f"{1000 * time:.1f}" for time in medians(works, device, times))
+        print(f"| {index} | {scale.size} | {scale.net.filters} | {each} | {chosen(scale, threads)} |", flush=True)
 
 
 def chosen(scale: Setting, threads: list[int]) -> int:

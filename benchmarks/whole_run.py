@@ -13,17 +13,16 @@ scales. It judges `Estimate`.
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.setting import choose_engine, machine, medians, parser, seconds, settings, stages
+from benchmarks.setting import Setting, StageSetting, choose_engine, machine, medians, parser, seconds, settings, stages
 from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import Engine
-from SinGAN.engines.estimates import ScaleSetting, scale_costs
+from SinGAN.engines.estimates import scale_costs
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
 from SinGAN.options.model import ModelOptions
@@ -32,6 +31,7 @@ from SinGAN.runs.progress import duration
 
 BASELINE = "baseline"
 Work = Callable[[], object]
+Parts = Sequence[Setting | StageSetting]
 
 
 def arguments() -> argparse.Namespace:
@@ -48,13 +48,11 @@ def arguments() -> argparse.Namespace:
     return flags.parse_args()
 
 
-def estimated(row: list[float], mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
+def estimated(row: list[float], parts: Parts, mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
     """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
     options = ModelOptions(train_mode=mode, max_size=size).completed()
-    config = replace(options.training, niter=args.niter)
     plan = plan_scales(int(args.shape * size), size, options.pyramid)
-    scales = [ScaleSetting(options.net.at(k), each, args.device, config) for k, each in enumerate(plan.sizes)]
-    programmed = [k for k, scale in enumerate(scales) if engine.wants_programs(scale)]
+    programmed = [k for k, part in enumerate(parts) if engine.wants_programs(part.scale_setting)]
     costs = scale_costs(plan, options.net, args.device, engine.winograd, programmed)
     shown = [row[k] / costs[k] * sum(costs[k:]) / sum(row[k:]) for k in range(len(row))]
     return f"{min(shown):.2f} .. {max(shown):.2f}"
@@ -69,9 +67,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for size in args.sizes:
         scales = list(settings(size, args.device, config, args.shape))
-        works: dict[str, list[Work]] = {SEQUENTIAL: [scale.step(engine) for scale in scales]}
+        parts: dict[str, Parts] = {SEQUENTIAL: scales}
         if args.train_mode == CONCURRENT:
-            works[CONCURRENT] = [stage.step(engine) for stage in stages(size, args.device, config, args.shape)]
+            parts[CONCURRENT] = list(stages(size, args.device, config, args.shape))
+        works: dict[str, list[Work]] = {mode: [part.step(engine) for part in each] for mode, each in parts.items()}
         firsts = {mode: sum(seconds(work, args.device) for work in steps) for mode, steps in works.items()}
         if args.baseline:
             works[BASELINE] = [scale.baseline().iteration for scale in scales]
@@ -82,7 +81,7 @@ def main() -> None:
         rows = {mode: [next(times) for _ in steps] for mode, steps in works.items()}
         whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
         for mode, row in rows.items():
-            shown = "" if mode == BASELINE else estimated(row, mode, args, size, engine)
+            shown = "" if mode == BASELINE else estimated(row, parts[mode], mode, args, size, engine)
             print(
                 f"| {size} x {int(args.shape * size)} | {mode} | {len(row)} | {row[0]:.3g} .. {row[-1]:.3g} "
                 f"| {duration(whole[mode])} | {whole[SEQUENTIAL] / whole[mode]:.2f} times as long | {shown} |",

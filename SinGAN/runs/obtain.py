@@ -9,7 +9,7 @@ from torch import Tensor
 
 from SinGAN.engines.compiled import compiles
 from SinGAN.engines.engine import Engine, EngineSettings
-from SinGAN.engines.estimates import ScaleSetting, bytes_on_disk
+from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses.terms import loss_names
 from SinGAN.options.tasks import TASKS
 from SinGAN.pyramid import Pyramid, TrainedScale
@@ -79,14 +79,12 @@ def train_in_memory(
 
 def estimate(training: Training, engine: Engine, scales: Sequence[int], done: int = 0) -> Estimate:
     """The estimate for a training of ``scales``; of the first, ``done`` iterations are done already."""
-    plan, net, device, config = training.plan, training.net, training.device, training.config
-    settings = [ScaleSetting(net.at(index), size, device, config) for index, size in enumerate(plan.sizes)]
-    wanted = [index for index, setting in enumerate(settings) if engine.wants_programs(setting)]
+    wanted = [scale for scale, setting in enumerate(training.settings) if engine.wants_programs(setting)]
     return Estimate(
-        plan=plan,
-        net=net,
-        niter=config.niter,
-        device=device,
+        plan=training.plan,
+        net=training.net,
+        niter=training.config.niter,
+        device=training.device,
         scales=scales,
         every=training.scales,
         skipped=done,

@@ -163,6 +163,11 @@ class Training:
         )  # fmt: skip
         return asked.base.with_scale(asked.scale, scale)
 
+    @property
+    def settings(self) -> list[ScaleSetting]:
+        """Each scale, as an engine has to know it."""
+        return [ScaleSetting(self.net.at(k), size, self.device, self.config) for k, size in enumerate(self.plan.sizes)]
+
     def notes(self, engine: Engine, scales: Sequence[int]) -> list[str]:
         """Lines on what the user may wonder at when ``scales`` are trained: less speed, or a late start."""
         lines = []
@@ -172,18 +177,15 @@ class Training:
                 f"the picture is reduced from {width} x {height} to {wide} x {finest} pixels "
                 f"(`max_size` {self.manifest.options['max_size']})"
             )
-        settings = {
-            scale: ScaleSetting(self.net.at(scale), self.plan.sizes[scale], self.device, self.config)
-            for scale in scales
-        }
-        short = [scale for scale, setting in settings.items() if engine.recomputes(setting)]
+        settings = self.settings
+        short = [scale for scale in scales if engine.recomputes(settings[scale])]
         if short and engine.recompute == "auto":
             most = engine.bytes_needed(settings[short[-1]]) / 2**30
             lines.append(
                 f"scales {short[0]} to {short[-1]} compute activations again where others keep them: that would take "
                 f"about {most:.1f} GB (`recompute` never keeps them all, a smaller `max_size` needs less)"
             )
-        programmed = [scale for scale, setting in settings.items() if engine.wants_programs(setting)]
+        programmed = [scale for scale in scales if engine.wants_programs(settings[scale])]
         if programmed and not compiles():
             lines.append(f"running without compiled programs, more slowly: they need {NEEDED}")
         elif programmed:
