@@ -160,9 +160,19 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def medians(works: list[Callable[[], object]], device: torch.device, times: int) -> list[float]:
-    """The median seconds of each of ``works``, run ``times`` times in turn, so that all see the same machine."""
-    rows = [[seconds(work, device) for work in works] for _ in range(times)]
+def medians(works: list[Callable[[], object]], device: torch.device, times: int, settled: bool = False) -> list[float]:
+    """The median seconds of each of ``works``, run ``times`` times in turn, so that all see the same machine.
+
+    Where they are iterations of different scales, let each timed one follow an untimed one of its scale (``settled``),
+    as in a training: after the larger images of another scale, memory must be had anew, which takes up to 40 % longer.
+    """
+
+    def once(work: Callable[[], object]) -> float:
+        if settled:
+            work()
+        return seconds(work, device)
+
+    rows = [[once(work) for work in works] for _ in range(times)]
     return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 

@@ -33,7 +33,7 @@ def iterations(size: int, scales: list[int], times: int) -> None:
     engine, device = choose_engine("eager", "auto", torch.device("cpu")), torch.device("cpu")
     works: list[Callable[[], object]] = [scale.step(engine) for _, scale in of_scales(settings(size, device), scales)]
     medians(works, device, 1)
-    print(*medians(works, device, times))
+    print(*medians(works, device, times, settled=True))
 
 
 def with_threads(count: int, scale: Setting) -> Callable[[], object]:

@@ -77,7 +77,7 @@ def main() -> None:
             firsts[BASELINE] = 0.0
         every = [work for steps in works.values() for work in steps]
         medians(every, args.device, WARM_UP)
-        times = iter(medians(every, args.device, args.iterations))
+        times = iter(medians(every, args.device, args.iterations, settled=True))
         rows = {mode: [next(times) for _ in steps] for mode, steps in works.items()}
         whole = {mode: firsts[mode] + sum(row) * args.niter for mode, row in rows.items()}
         for mode, row in rows.items():

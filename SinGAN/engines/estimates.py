@@ -21,8 +21,8 @@ COMPILING = 60.0  # seconds that the programs of a scale take to compile on two 
 SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """The cost of an iteration beside its arithmetic, in multiplications of one generator pass, on a CPU by two threads."""
-WINOGRAD = 235  # multiplications that take as long as all of an activation, where Winograd's convolutions make it
-WIDE = 64  # filters, from which on their multiplications outweigh the rest
+WINOGRAD = 1.22  # the cost, by each filter, of an activation that Winograd's convolutions make
+BESIDE = 160  # filters that cost as much as the rest of an activation: its norm, transforms, and memory
 PROGRAMMED = 0.8  # the time of an iteration by compiled programs, in those of an eager one
 PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of one with it
 GRAIN = 5e6
@@ -128,7 +128,7 @@ def threads_are_said() -> bool:
 
 def of_activations(net: NetConfig) -> float:
     """The cost of a pixel where Winograd's convolutions make its activations."""
-    return WINOGRAD * sum(filters * max(1.0, (filters + WIDE) / (2 * WIDE)) for filters in net.block_filters())
+    return WINOGRAD * sum(filters * (filters + BESIDE) for filters in net.block_filters())
 
 
 def share_of_growing(stages: int) -> float:
