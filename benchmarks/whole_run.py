@@ -5,8 +5,9 @@
     python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
 
 --train_mode concurrent and --baseline add those of concurrent training and of the plain iteration, all timed in turn,
-and how many times as long as each the run of sequential training takes. The first iteration includes compiling, where
-that pays: PyTorch keeps the programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
+and how many times as long as each the run of sequential training takes. Each timed iteration follows another of its
+scale, as in a run. The first one of all includes compiling, where that pays: PyTorch keeps the programs, so set
+TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
 "estimated" is the time left that a run shows when a scale begins, in what it then takes: the least and the most of all
 scales. It judges `Estimate`.
 """

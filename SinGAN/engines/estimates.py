@@ -21,8 +21,8 @@ COMPILING = 60.0  # seconds that the programs of a scale take to compile on two 
 SAVED = 2e-9  # seconds that they save in an iteration, at least, for each byte of its activations
 OVERHEAD = {"cpu": 4e7, "cuda": 1e10}
 """The cost of an iteration beside its arithmetic, in multiplications of one generator pass, on a CPU by two threads."""
-WINOGRAD = 1.22  # the cost, by each filter, of an activation that Winograd's convolutions make
-BESIDE = 160  # filters that cost as much as the rest of an activation: its norm, transforms, and memory
+WINOGRAD = 1.22  # the cost of an activation that Winograd's convolutions make, for each filter that goes into it
+BESIDE = 160  # filters that would cost as much as the rest of it: norm, transforms and memory
 PROGRAMMED = 0.8  # the time of an iteration by compiled programs, in those of an eager one
 PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of one with it
 GRAIN = 5e6
