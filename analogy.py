@@ -1,4 +1,4 @@
-"""Give the structure of one picture the texture of another, at once."""
+"""Give the structure of one picture the texture of another, without training."""
 
 import sys
 from pathlib import Path

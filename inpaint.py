@@ -1,4 +1,4 @@
-"""Make what a mask marks anew from the rest of the picture, at once."""
+"""Fill what a mask marks from the rest of the picture, without training."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Give a picture other proportions, at once and without stretching what is in it."""
+"""Give a picture other proportions, without training or stretching what is in it."""
 
 import sys
 from pathlib import Path

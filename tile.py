@@ -1,4 +1,4 @@
-"""Make a seamless tile of a picture's patches, at once."""
+"""Make a seamless tile of a picture's patches, without training."""
 
 import sys
 from pathlib import Path

@@ -28,6 +28,7 @@ from SinGAN import manipulate
 from SinGAN.commands.source import source_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.options.measures import EvaluationOptions
+from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.storage import hashes, layout
@@ -62,9 +63,9 @@ def run(argv: Sequence[str]) -> None:
 
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
-    source = source_of(run, options, draws=True)
-    pyramid, real = source.maker.pyramid, source.real
-    starts = manipulate.start_scales(pyramid, options.gen_start_scale)
+    source = source_of(run, options, draws=True, measured=True)
+    real = images.as_floats(source.real)
+    starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]
     check_size(*size, options.dims)
     net, lpips = sifid_net(options.dims, options.weights), lpips_measure(options.lpips)
@@ -75,7 +76,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
         samples[start] = evaluation.as_in_files(drawn, run.device)
         evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips))
     manifest = source.manifest
-    score = None if manifest is None else evaluation.reconstruction(pyramid)
+    score = evaluation.reconstruction(source.maker.pyramid) if isinstance(source.maker, Trained) else None
     sha256 = hashes.sha256(run.picture.read_bytes()) if manifest is None else manifest.sha256
     report: dict[str, object] = {
         "model": None if manifest is None else str(run.model),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -92,23 +93,32 @@ def shrink_to_injection(pyramid: Pyramid[Scale], reference: Tensor, start_scale:
     return pyramid.shrink_to_injection(reference, start_scale)
 
 
-def start_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
+class Scaled(Protocol):
+    """Something with scales, where references can be put in at some."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def injection_scales(self) -> range: ...
+
+
+def start_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:
     """The first scales ``asked`` for, sorted; ``None`` stands for all; a ValueError where the model lacks one."""
     for start in asked:
-        check_start_scale(start or 0, len(pyramid))
-    return [start for start in range(len(pyramid)) if start in asked or None in asked]
+        check_start_scale(start or 0, len(maker))
+    return [start for start in range(len(maker)) if start in asked or None in asked]
 
 
-def injection_scales(pyramid: Pyramid[Scale], asked: Sequence[int | None]) -> list[int]:
+def injection_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:
     """The scales ``asked`` for, sorted; ``None`` stands for all: all but the coarsest, or that of a growing generator.
 
     Raises:
         ValueError: the model has no such injection scale.
     """
-    possible, scales = pyramid.injection_scales, {scale for scale in asked if scale is not None}
+    possible, scales = maker.injection_scales, {scale for scale in asked if scale is not None}
     for scale in scales:
         if scale not in possible:
-            which = "0" if possible == range(1) else f"1 to {len(pyramid) - 1}"
+            which = "0" if possible == range(1) else f"{possible.start} to {possible.stop - 1}"
             raise ValueError(f"the injection scale must be {which} for this model, not {scale}")
     return list(possible) if None in asked else sorted(scales)
 

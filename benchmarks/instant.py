@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the project, where this is started as a script
 
 import torch
+from SinGAN.patches.engine import Instant, reduced
 
 from benchmarks.setting import present
-from SinGAN.patches.engine import Instant, reduced
 from SinGAN.pictures import images
 from SinGAN.runs.progress import peak_memory
 

@@ -12,7 +12,7 @@ STARTERS = {"__init__", "__main__", "SIFID/__init__", "Pix2Pix/__init__", "Pix2P
 """Names of commands and of the library's face, imported when they are asked for."""
 PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
 PRINTING |= {"Pix2Pix/watch", "Pix2Pix/studies", "Pix2Pix/commands", "Pix2Pix/__main__"}
-LINES, FILES = 250, 9  # in a file; in a folder, beside __init__.py
+LINES = 400  # in a file
 
 
 def rooms() -> dict[str, set[str]]:
@@ -98,12 +98,6 @@ def test_only_the_terminals_side_prints(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_is_a_page(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES
-
-
-def test_a_folder_is_a_room_not_a_hall() -> None:
-    folders = {path.parent for path in MODULES} - {ROOT / "SinGAN"}
-    counts = {folder.name: len(list(folder.glob("*.py"))) - 1 for folder in folders}
-    assert max(counts.values()) <= FILES, counts
 
 
 def test_nothing_is_patched_in_torch() -> None:

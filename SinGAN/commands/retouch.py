@@ -15,7 +15,7 @@ from SinGAN.concurrent.pyramid import GrownPyramid
 from SinGAN.concurrent.tuning import fine_tune
 from SinGAN.functions import palette_of, quantise
 from SinGAN.manipulate import Retouched
-from SinGAN.options.applications import SINGAN, HarmonizationOptions, PaintOptions
+from SinGAN.options.applications import INSTANT, SINGAN, HarmonizationOptions, PaintOptions
 from SinGAN.patches.makers import Maker, Trained
 from SinGAN.pictures import images, masks
 from SinGAN.runs.obtain import obtain
@@ -55,18 +55,29 @@ def retouched(run: Run, options: HarmonizationOptions, radius: int) -> tuple[Sou
     """The reference put in at the scales asked for; its mask grows by ``radius`` pixels."""
     source = source_of(run, options)
     if options.method != SINGAN and run.settings.mode == "harmonization":
-        print(f"note: foreign objects dissolve with --method {options.method}, which has no patches of them")
-    scales = manipulate.injection_scales(source.maker.pyramid, options.start_scales)
+        keep = "keep their colours" if options.method == INSTANT else "dissolve"
+        print(f"note: foreign objects {keep} with --method {options.method}; a trained model adapts them")
+    scales = injection_scales(source, options)
     path, real = options.ref_dir / options.ref_name, source.real
     reference = images.read_like(path, real)
     marks, origin = masks.marks_of(path, reference, real)
-    mask = masks.soft_mask(marks, radius).to(real.device)
+    mask = masks.exact_mask(marks) if source.maker.exact_mask else masks.soft_mask(marks, radius).to(real.device)
     results = [
         (end, maker.retouch(reference, mask, scales, run.fresh_rng(), options.num_samples))
         for end, maker in makers(run, options, source, reference)
     ]
     print(origin)
     return source, results
+
+
+def injection_scales(source: Source, options: HarmonizationOptions) -> list[int]:
+    """The scales asked for; a ValueError where none is named and the maker has none of its own."""
+    own = source.maker.injection_scale
+    if options.start_scales or own is None:
+        if not options.start_scales:
+            raise ValueError("name the scales where the reference is put in, with `start_scales`: several, or all")
+        return manipulate.injection_scales(source.maker, options.start_scales)
+    return [own]
 
 
 def makers(run: Run, options: HarmonizationOptions, source: Source, reference: Tensor) -> Iterator[tuple[str, Maker]]:
@@ -107,7 +118,7 @@ def write(folder: Path, results: Results, pictures: dict[str, Tensor]) -> None:
 def paint(run: Run, options: PaintOptions) -> None:
     """Write the pictures that the paint becomes when it is put in at each of the scales."""
     source = source_of(run, options)
-    scales = manipulate.injection_scales(source.maker.pyramid, options.start_scales)
+    scales = injection_scales(source, options)
     if options.fine_tune and options.quantization_flag:
         raise ValueError("`fine_tune` and `quantization_flag` train in two ways: leave one out")
     strokes, rng = images.read_like(options.ref_dir / options.ref_name, source.real), run.fresh_rng()

@@ -25,7 +25,7 @@ def sample(run: Run, options: SampleOptions) -> None:
     if same_size and options.size:
         raise ValueError(f"`size` is for `mode` {SAMPLE_MODES[1]}, not for {SAMPLE_MODES[0]}: name that mode")
     source = source_of(run, options, draws=True)
-    starts = manipulate.start_scales(source.maker.pyramid, options.gen_start_scale)
+    starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     sizes: list[Size | None] = [as_size(text) for text in options.size] or [None]
     for start, size in itertools.product(starts, sizes):
         what = f"random samples for image {run.input_name}, start scale={start}"

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.options.applications import DENOISE, SINGAN, MethodOptions, PatchOptions
+from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
-from SinGAN.patches.engine import Instant, reduced
+from SinGAN.patches.instant import Instant
+from SinGAN.patches.levels import limited
 from SinGAN.patches.makers import Maker, Refiner, Trained
+from SinGAN.patches.published import Published, reduced
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.lookup import find
@@ -29,36 +31,44 @@ class Source:
 
     @property
     def real(self) -> Tensor:
-        """The training picture at the finest scale, (1, C, H, W)."""
-        return self.maker.pyramid.scales[-1].real
+        """The picture at the finest scale, (1, C, H, W): of 8 bits by the instant engine, else in [-1, 1]."""
+        return self.maker.real
 
 
-def source_of(run: Run, options: MethodOptions, draws: bool = False) -> Source:
+def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
     """What the options ask for.
 
     Arguments:
         run: of the picture.
         options: that say what makes the pictures.
         draws: whether they are only drawn, nothing put in or trained: then a model for animation serves, too.
+        measured: whether they are measured, which is done at `max_size`.
 
     Raises:
         FileNotFoundError: there is no such model, or picture.
         ValueError: it can't be used, or options contradict each other.
     """
     if options.method != SINGAN:
-        if options.refine:
+        if options.refine or options.full_size:
+            name = "refine" if options.refine else "full_size"
             raise ValueError(
-                f"`refine` is for `method` {SINGAN}: results of {options.method} have the picture's detail"
+                f"`{name}` is for `method` {SINGAN}: results of {options.method} have the picture's detail"
             )
-        return instant_of(run, options)
+        return untrained(run, options, measured)
+    if options.full_size and (measured or not options.refine):
+        raise ValueError("`full_size` " + ("is not for measures" if measured else "needs `refine`") + ": leave it out")
     for name in ("variety", "balance"):
         if name in run.given:
-            raise ValueError(f"`{name}` is for `method` patches or denoise, not for {SINGAN}: leave one out")
+            raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     folder, task = drawing_model(run) if draws else (run.kept(run.model), TRAIN)
     manifest, pyramid = run.load(task, folder)
-    maker = Trained(pyramid, Refiner(pyramid.scales[-1].real) if options.refine else None)
-    words = ("refined" if options.refine else "", run.options.label, "noise_padding" if task is ANIMATION else "")
-    return Source(maker, ",".join(filter(None, words)), folder / "Zs.pth", manifest)
+    refiner = None
+    if options.refine:
+        photo = images.read_levels(run.picture, run.net.channels) if options.full_size else None
+        refiner = Refiner(pyramid.scales[-1].real, photo)
+    refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""
+    words = (refined, run.options.label, "noise_padding" if task is ANIMATION else "")
+    return Source(Trained(pyramid, refiner), ",".join(filter(None, words)), folder / "Zs.pth", manifest)
 
 
 def drawing_model(run: Run) -> tuple[Path, Task]:
@@ -74,19 +84,34 @@ def drawing_model(run: Run) -> tuple[Path, Task]:
     return animated, ANIMATION
 
 
-def instant_of(run: Run, options: PatchOptions) -> Source:
-    """The instant engine on the run's picture, reduced to `max_size`."""
+def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source:
+    """What makes pictures of the run's picture without training.
+
+    The instant engine works at the picture's own size, unless `max_size` is given or the results are ``measured``; the
+    published methods at `max_size`.
+    """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
-    image = images.read(run.picture, run.net.channels).to(run.device)
-    real = reduced(image, run.pyramid.max_size)
-    if real.shape != image.shape:
-        (height, width), (low, narrow) = image.shape[2:], real.shape[2:]
-        print(
-            f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels "
-            f"(--max_size {run.pyramid.max_size})"
-        )
-    return Source(Instant(real, options.method, options.variety, options.balance), label(run, options), run.picture)
+    levels, limit = images.read_levels(run.picture, run.net.channels), run.pyramid.max_size
+    (height, width), is_instant = levels.shape[:2], options.method == INSTANT
+    is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
+    maker: Instant | Published
+    if is_instant:
+        if is_reduced:
+            levels = limited(levels, limit)
+        maker = Instant(levels, options.variety, run.device)
+    else:
+        real = reduced(images.to_tensor(levels).to(run.device), limit)
+        maker = Published(real, options.method, options.variety, options.balance)
+    if is_reduced:
+        low, narrow = maker.real.shape[-2:]
+        print(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (--max_size {limit})")
+    return Source(maker, label(run, options), run.picture)
+
+
+def has_own_size(run: Run, measured: bool = False) -> bool:
+    """Whether the instant engine works at the picture's own size."""
+    return "max_size" not in run.given and not measured
 
 
 def label(run: Run, options: PatchOptions) -> str:
@@ -94,4 +119,6 @@ def label(run: Run, options: PatchOptions) -> str:
     shown = {"variety": (options.variety, "medium"), "balance": (options.balance, "full")}
     shown |= {name: (getattr(run.options, name), DEFAULTS[name]) for name in ("max_size", "nc_im")}
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
+    if options.method == INSTANT and "max_size" in run.given and run.pyramid.max_size == DEFAULTS["max_size"]:
+        changed.append(f"max_size={run.pyramid.max_size}")
     return ",".join([f"method={options.method}", *changed])

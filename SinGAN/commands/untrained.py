@@ -1,4 +1,4 @@
-"""What patches do without any training: other proportions, filled holes, analogies and tiles."""
+"""Tasks without training: other proportions, filled holes, analogies and tiles."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,19 @@ from tqdm import tqdm
 
 from SinGAN.commands.command import Command
 from SinGAN.commands.sample import Enlargement, as_size
-from SinGAN.commands.source import instant_of
-from SinGAN.options.applications import PatchOptions
+from SinGAN.commands.source import has_own_size, untrained
+from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.instant import AnalogyOptions, InpaintOptions, RetargetOptions, TileOptions
-from SinGAN.patches.engine import Instant, reduced
+from SinGAN.patches.instant import Instant
+from SinGAN.patches.levels import limited
+from SinGAN.patches.published import Published
 from SinGAN.pictures import images, masks
 from SinGAN.runs.results import write_results
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.storage.files import nearest
+
+PREVIEW = 800  # pixels, the longer side of a tile in its preview
 
 
 def retarget(run: Run, options: RetargetOptions) -> None:
@@ -46,11 +50,12 @@ def inpaint(run: Run, options: InpaintOptions) -> None:
     if not file.exists():
         raise FileNotFoundError(f"no mask {file}{nearest(file)} (`mask`)")
     marks = masks.checked(masks.marked(images.read_like(file, real, channels=3)), str(file))
-    hole = torch.from_numpy(marks).to(real)[None, None]
-    filled = engine.colour(options.fill) if options.fill else engine.ring(hole)
-    pictures = engine.inpaint(hole, filled, run.fresh_rng(), options.num_samples)
+    hole = masks.exact_mask(marks).to(real)
+    fill = engine.colour(options.fill) if options.fill else None
+    pictures = engine.inpaint(hole, fill, run.fresh_rng(), options.num_samples)
     folder = layout.of_method(layout.inpainted(run.out, run.name, file.name), label)
-    shown = {"original": real, "hole": torch.where(hole > 0, filled, real)}
+    white = real.max() if fill is None else fill
+    shown = {"original": real, "hole": torch.where(hole > 0, white, real)}
     write(folder, pictures, options.num_samples, shown)
     print(f"mask: {file}\nrandom seed: {run.seed}\npictures with the hole filled: {folder}")
 
@@ -59,8 +64,10 @@ def analogy(run: Run, options: AnalogyOptions) -> None:
     """Write pictures with the reference's structure and the picture's texture."""
     engine, label = engine_of(run, options)
     real = engine.real
-    structure = images.read(options.ref_dir / options.ref_name, real.shape[1], opaque=True).to(real.device)
-    structure = reduced(structure, run.pyramid.max_size)
+    levels = images.read_levels(options.ref_dir / options.ref_name, real.shape[1], opaque=True)
+    is_own = options.method == INSTANT and has_own_size(run)
+    levels = limited(levels, max(real.shape[-2:]) if is_own else run.pyramid.max_size)
+    structure = images.as_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
     pictures = engine.analogy(structure, run.fresh_rng(), options.num_samples)
     folder = layout.of_method(layout.analogy(run.out, run.name, options.ref_name), label)
     write(folder, pictures, options.num_samples, {"the picture": real, "the structure": structure})
@@ -79,10 +86,10 @@ def tile(run: Run, options: TileOptions) -> None:
     print(f"random seed: {run.seed}\ntiles, and {times} of each as a preview: {folder}")
 
 
-def engine_of(run: Run, options: PatchOptions) -> tuple[Instant, str]:
-    """The instant engine, and the label of its results."""
-    source = instant_of(run, options)
-    assert isinstance(source.maker, Instant)
+def engine_of(run: Run, options: PatchOptions) -> tuple[Instant | Published, str]:
+    """What makes the pictures, and the label of its results."""
+    source = untrained(run, options)
+    assert isinstance(source.maker, Instant | Published)
     return source.maker, source.label
 
 
@@ -90,8 +97,17 @@ def write(folder: Path, pictures: Iterator[Tensor], count: int, firsts: dict[str
     """Write ``pictures`` (1, C, H, W) as 0.png, 1.png, .., and a preview of each, ``repeat`` times down and across."""
     made = list(tqdm(pictures, total=count, unit="picture", disable=None, leave=False))
     named = {str(index): picture for index, picture in enumerate(made)}
-    previews = {f"{name}_{repeat}x{repeat}": picture.repeat(1, 1, repeat, repeat) for name, picture in named.items()}
+    previews = {
+        f"{name}_{repeat}x{repeat}": reduced(picture).repeat(1, 1, repeat, repeat) for name, picture in named.items()
+    }
     write_results(folder, firsts, named, previews if repeat > 1 else {})
+
+
+def reduced(picture: Tensor) -> Tensor:
+    """``picture`` (1, C, H, W) for a preview: at most ``PREVIEW`` pixels high and wide."""
+    ratio = PREVIEW / max(picture.shape[-2:])
+    size = round(ratio * picture.shape[-2]), round(ratio * picture.shape[-1])
+    return picture if ratio >= 1 else images.resized(picture, (max(1, size[0]), max(1, size[1])))
 
 
 main_retarget = Command("retarget", retarget)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from SinGAN.engines import native_code
 from SinGAN.functions import BY_WEIGHTS
 from SinGAN.models import Conv2d, Convolve
+from SinGAN.native.build import WINOGRAD
 
 MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
 FEW = 4
@@ -26,10 +26,9 @@ POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 @functools.cache
 def loaded() -> ctypes.CDLL | str:
     """The compiled code; or what it needs and is not there."""
-    try:
-        code = native_code.load()
-    except native_code.LackingError as error:
-        return str(error)
+    code = WINOGRAD.load()
+    if isinstance(code, str):
+        return code
     code.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
     code.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
     return code

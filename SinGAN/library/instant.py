@@ -1,50 +1,59 @@
-"""Pictures at once, from Python: the applications of a model without a model."""
+"""Pictures without training, from Python: the applications of a model, and more, from one photo."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 
-from SinGAN import manipulate
 from SinGAN.engines.engine import choose_device
 from SinGAN.library.pictures import FromPicture, Pictures, check_count
-from SinGAN.options.applications import PatchOptions, SampleOptions
+from SinGAN.options.applications import INSTANT, PatchOptions, SampleOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import checked
-from SinGAN.patches.engine import Instant, reduced
-from SinGAN.pictures import arrays
+from SinGAN.patches.instant import Instant
+from SinGAN.patches.levels import limited
+from SinGAN.patches.published import Published, reduced
+from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.images import Levels
 
 
 def instant(
     picture: Picture,
-    method: str = "denoise",
+    method: str = INSTANT,
     *,
     variety: str = "medium",
     balance: str = "full",
-    max_size: int = 250,
+    max_size: int | None = None,
     nc_im: int = 3,
     device: str | torch.device | None = None,
 ) -> "InstantModel":
-    """What ``train`` gives, without training: pictures are made of the patches of ``picture``, in seconds.
+    """Open ``picture`` for pictures without training, in seconds and at its own size.
 
     Arguments:
         picture: a file or an array, as for ``train``.
-        method: "patches", nearest neighbours: faithful and sharp; or "denoise", patch diffusion: freer, for samples.
-        variety: "low", "medium" or "high": how far from the picture.
+        method: "instant"; or, for research and comparison, the published methods "patches" (nearest neighbours) and
+            "denoise" (patch diffusion).
+        variety: "low", "medium" or "high": how far samples are from the picture.
         balance: "off", "light" or "full": with "denoise", how evenly all parts of the picture are used.
-        max_size: longer side, in pixels, to which the picture is reduced.
+        max_size: longer side, in pixels, to which the picture is reduced. None: its own size; 250 by the published
+            methods.
         nc_im: channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        device: "cpu", "cuda" or "cuda:<n>". None: CUDA where there is one.
+        device: "cpu", "cuda" or "cuda:<n>"; the instant engine uses it for the layouts of samples only. None: CUDA
+            where there is one.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
     checked(PatchOptions, {"method": method, "variety": variety, "balance": balance})
-    checked(ModelOptions, {"max_size": max_size, "nc_im": nc_im})
+    checked(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
     chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
-    image = arrays.to_image(picture, nc_im).to(chosen)
-    return InstantModel(Instant(reduced(image, max_size), method, variety, balance))
+    levels = arrays.levels_of(picture, nc_im)
+    if method == INSTANT:
+        return InstantModel(Instant(levels if max_size is None else limited(levels, max_size), variety, chosen))
+    real = reduced(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
+    return InstantModel(Published(real, method, variety, balance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +65,36 @@ class InstantModel(FromPicture):
     files or arrays, see ``SinGAN.pictures.arrays``.
     """
 
-    engine: Instant
+    engine: Instant | Published
 
     def __repr__(self) -> str:
-        height, width = self.size
-        return f"<SinGAN.instant by {self.engine.method}: {len(self)} scales, {height} x {width} pixels>"
+        (height, width), method = self.size, INSTANT if isinstance(self.engine, Instant) else self.engine.method
+        return f"<SinGAN.instant by {method}: {len(self)} scales, {height} x {width} pixels>"
 
     @property
-    def _maker(self) -> Instant:
+    def _maker(self) -> Instant | Published:
         return self.engine
 
-    def paint(self, strokes: Picture, *, start_scale: int, count: int = 1, seed: int | None = None) -> Pictures:
+    def watched(self, watch: Callable[[Levels], None]) -> "InstantModel":
+        """The same, of which ``watch`` is given each level's picture (h, w, C), coarse to fine, while one is computed.
+
+        Raises:
+            ValueError: the method is not "instant".
+        """
+        if not isinstance(self.engine, Instant):
+            raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.engine.method}")
+        return InstantModel(replace(self.engine, watch=watch))
+
+    def paint(
+        self, strokes: Picture, *, start_scale: int | None = None, count: int = 1, seed: int | None = None
+    ) -> Pictures:
         """A paint, a few strokes of flat colour, turned into pictures like the picture.
 
         Raises:
-            ValueError: ``start_scale`` is not 1 to the finest.
+            ValueError: ``start_scale`` is not 1 to the finest, or, by the published methods, not given.
         """
         check_count(count)
-        (scale,) = manipulate.injection_scales(self.engine.pyramid, [start_scale])
+        (scale,) = self._injection_scale(start_scale)
         image = arrays.to_image_like(strokes, self._real, name="strokes")
         return arrays.from_images(self.engine.paint(image, scale, self._rng(seed), count))
 
@@ -98,13 +119,13 @@ class InstantModel(FromPicture):
         fill: tuple[int, int, int] | None = None,
         seed: int | None = None,
     ) -> Pictures:
-        """The picture with what ``mask`` marks, in white, made anew from the rest.
+        """The picture with what ``mask`` marks, in white, computed from the rest.
 
         Arguments:
             mask: white where something new is to come.
             count: variants.
             fill: levels of red, green and blue, 0 to 255, that the hole starts from: they decide what comes there.
-                None: the mean round the hole. Only "patches" heeds it.
+                None: the colours round the hole. "denoise" ignores it.
             seed: of the random numbers.
 
         Raises:
@@ -113,16 +134,17 @@ class InstantModel(FromPicture):
         check_count(count)
         if fill is not None and (len(fill) != 3 or not all(0 <= level <= 255 for level in fill)):
             raise ValueError(f"`fill` must be three levels of 0 to 255, not {fill}")
-        hole = torch.from_numpy(self._marks(mask)).to(self._real)[None, None]
-        filled = self.engine.ring(hole) if fill is None else self.engine.colour(fill)
+        hole = masks.exact_mask(self._marks(mask)).to(self._real)
+        filled = None if fill is None else self.engine.colour(fill)
         pictures = self.engine.inpaint(hole, filled, self._rng(seed), count)
         return arrays.from_images(torch.cat(list(pictures)))
 
     def analogy(self, structure: Picture, count: int = 1, *, seed: int | None = None) -> Pictures:
-        """Pictures with the layout of ``structure``, of its size (at most the picture's), and the picture's texture."""
+        """Pictures with the layout of ``structure``, of its size (at most this one's), in this picture's texture."""
         check_count(count)
-        image = arrays.to_image(structure, self._real.shape[1], "structure", opaque=True).to(self._real.device)
-        image = reduced(image, max(self.size))
+        levels = limited(arrays.levels_of(structure, self._real.shape[1], "structure", opaque=True), max(self.size))
+        is_instant = isinstance(self.engine, Instant)
+        image = images.as_8_bits(levels) if is_instant else images.to_tensor(levels).to(self._real.device)
         return arrays.from_images(torch.cat(list(self.engine.analogy(image, self._rng(seed), count))))
 
     def tile(self, count: int = 1, *, scale_h: float = 1.0, scale_v: float = 1.0, seed: int | None = None) -> Pictures:

@@ -174,10 +174,16 @@ class Model(FromPicture):
             )  # fmt: skip
         return replace(self, pyramid=found[-1])
 
-    def refine(self, pictures: Pictures) -> Pictures:
-        """``pictures`` (count, H, W, C) of the model's, made anew of the training picture's patches: sharper."""
-        refiner, channels = Refiner(self._real), self._real.shape[1]
-        tensors = (arrays.to_image(picture, channels).to(self._real.device) for picture in pictures)
+    def refine(self, pictures: Pictures, photo: Picture | None = None) -> Pictures:
+        """``pictures`` (count, H, W, C) of the model's, with the training picture's own detail.
+
+        Arguments:
+            pictures: samples, edits or paints.
+            photo: the training picture as it was before it was reduced: results have its resolution.
+        """
+        channels = self._real.shape[1]
+        refiner = Refiner(self._real, None if photo is None else arrays.levels_of(photo, channels, "photo"))
+        tensors = (arrays.to_image(picture, channels) for picture in pictures)
         return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
 
     def save(self, folder: str | Path, *, overwrite: bool = False, compact: bool = False) -> None:

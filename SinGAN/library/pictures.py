@@ -26,7 +26,7 @@ class FromPicture(ABC):
 
     def __len__(self) -> int:
         """The number of scales."""
-        return len(self._maker.pyramid)
+        return len(self._maker)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,17 +35,17 @@ class FromPicture(ABC):
 
     @property
     def picture(self) -> Levels:
-        """The training picture at the finest scale, (H, W, C)."""
+        """The picture at the finest scale, (H, W, C)."""
         return arrays.from_image(self._real)
 
     @property
     def injection_scales(self) -> range:
         """The scales at which a reference or strokes can be put in, coarse to fine."""
-        return self._maker.pyramid.injection_scales
+        return self._maker.injection_scales
 
     @property
     def _real(self) -> Tensor:
-        return self._maker.pyramid.scales[-1].real
+        return self._maker.real
 
     def _rng(self, seed: int | None) -> torch.Generator:
         chosen = random.SystemRandom().randrange(2**31) if seed is None else seed
@@ -62,10 +62,12 @@ class FromPicture(ABC):
     ) -> Pictures:
         """Random samples, ``scale_v`` times as high and ``scale_h`` times as wide as the training picture.
 
-        Scales below ``start_scale`` keep the training picture's noise; of patches, they are the picture's own.
+        Scales below ``start_scale`` keep the training picture's noise; by the published patch methods, they are the
+        picture's own; the instant engine has samples from scale 0 only. Its samples all differ from the picture and
+        from each other by 6 grey levels or more, mean absolute: where the picture allows no more, there are fewer.
 
         Raises:
-            ValueError: the model lacks ``start_scale``, or the size leaves no pixel.
+            ValueError: the model lacks ``start_scale``, the size is too small, or the picture allows no variety.
         """
         check_count(count)
         samples = self._maker.sample(self._rng(seed), count, start_scale, (scale_v, scale_h))
@@ -76,19 +78,21 @@ class FromPicture(ABC):
         reference: Picture,
         mask: Picture | None = None,
         *,
-        start_scale: int,
+        start_scale: int | None = None,
         count: int = 1,
         seed: int | None = None,
     ) -> Pictures:
         """An object pasted into the training picture, made to look as if it belonged there (paper, Sect. 4).
 
-        Patches have none that are like a foreign object: it dissolves. A trained model keeps it.
+        A trained model adapts the object. By the instant engine it keeps its colours and fits at its edges; by the
+        published patch methods foreign objects dissolve.
 
         Arguments:
             reference: the training picture with the object pasted in.
             mask: white where the object is. None: a file's own mask (``<name>_mask`` beside it), or else
                 where the reference differs from the training picture.
-            start_scale: where the reference is put in, 1 to the finest.
+            start_scale: where the reference is put in, 1 to the finest; None: only by the instant engine, at some 112
+                pixels.
             count: how many.
             seed: of the random numbers.
 
@@ -96,30 +100,38 @@ class FromPicture(ABC):
             ValueError: the scale is out of range, or the mask marks nothing, everything or too much.
         """
         result = self._retouched(reference, mask, start_scale, count, seed, masks.HARMONIZATION_RADIUS)
-        return arrays.from_images(result.blended[start_scale])
+        (pictures,) = result.blended.values()
+        return arrays.from_images(pictures)
 
     def edit(
         self,
         reference: Picture,
         mask: Picture | None = None,
         *,
-        start_scale: int,
+        start_scale: int | None = None,
         count: int = 1,
         blend: bool = True,
         seed: int | None = None,
     ) -> Pictures:
         """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
 
-        With ``blend`` the training picture is kept outside the mask.
+        With ``blend`` the training picture is kept outside the mask; the instant engine always does so.
         """
         result = self._retouched(reference, mask, start_scale, count, seed, masks.EDITING_RADIUS)
-        return arrays.from_images((result.blended if blend else result.generated)[start_scale])
+        (pictures,) = (result.blended if blend or not result.generated else result.generated).values()
+        return arrays.from_images(pictures)
 
     def _retouched(
-        self, reference: Picture, mask: Picture | None, start_scale: int, count: int, seed: int | None, radius: int
+        self,
+        reference: Picture,
+        mask: Picture | None,
+        start_scale: int | None,
+        count: int,
+        seed: int | None,
+        radius: int,
     ) -> Retouched:
         check_count(count)
-        scales = manipulate.injection_scales(self._maker.pyramid, [start_scale])
+        scales = self._injection_scale(start_scale)
         image = arrays.to_image_like(reference, self._real, name="reference")
         if mask is not None:
             marks = self._marks(mask)
@@ -129,8 +141,19 @@ class FromPicture(ABC):
             marks = masks.checked_difference(
                 image, self._real, "`reference`", "give a `mask`, white where it is to change"
             )
-        soft = masks.soft_mask(marks, radius).to(self._real.device)
-        return self._maker.retouch(image, soft, scales, self._rng(seed), count)
+        exact = self._maker.exact_mask
+        drawn = masks.exact_mask(marks) if exact else masks.soft_mask(marks, radius).to(self._real.device)
+        return self._maker.retouch(image, drawn, scales, self._rng(seed), count)
+
+    def _injection_scale(self, start_scale: int | None) -> list[int]:
+        own = self._maker.injection_scale
+        if start_scale is None and own is None:
+            raise ValueError("`start_scale` is needed: the scale where the reference is put in, 1 to the finest")
+        return (
+            [own]
+            if start_scale is None and own is not None
+            else manipulate.injection_scales(self._maker, [start_scale])
+        )
 
     def _marks(self, mask: Picture) -> masks.Marks:
         return masks.checked(masks.marked(arrays.to_image_like(mask, self._real, 3, "mask")), "`mask`")

@@ -9,7 +9,7 @@ from SinGAN.options.option import HUGE, option
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 ALL = "all"  # stands for every scale
 BACK_PROJECTION = 3  # more bring next to nothing but rings round edges
-PATCHES, DENOISE, SINGAN = "patches", "denoise", "singan"
+INSTANT, PATCHES, DENOISE, SINGAN = "instant", "patches", "denoise", "singan"
 VARIETIES = ("low", "medium", "high")
 BALANCES = ("off", "light", "full")
 SIZE: dict[str, Any] = {"pattern": r"[1-9]\d{0,4}[xX][1-9]\d{0,4}", "meant": "width x height in pixels, as 400x200"}
@@ -20,8 +20,10 @@ class PatchOptions:
     """How patches become pictures."""
 
     method: str = option(
-        PATCHES, "patches: by nearest neighbours, faithful; denoise: by patch diffusion, freer",
-        group="method", choices=(PATCHES, DENOISE),
+        INSTANT,
+        "instant: the default; published methods for comparison, at most --max_size: patches, nearest neighbours; "
+        "denoise, patch diffusion",
+        group="method", choices=(INSTANT, PATCHES, DENOISE),
     )  # fmt: skip
     variety: str = option("medium", "how far from the picture", group="method", choices=VARIETIES)
     balance: str = option(
@@ -31,14 +33,19 @@ class PatchOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodOptions(PatchOptions):
-    """What makes the pictures: a trained model, or patches at once."""
+    """What makes the pictures: a trained model, or patches without training."""
 
     method: str = option(
-        SINGAN, "singan: a trained model; without training, from the picture's own patches: patches, or denoise",
-        group="method", choices=(SINGAN, PATCHES, DENOISE),
+        SINGAN,
+        "singan: a trained model; without training, from the photo's own patches: instant; or the published methods "
+        "patches, denoise",
+        group="method", choices=(SINGAN, INSTANT, PATCHES, DENOISE),
     )  # fmt: skip
     refine: bool = option(
-        False, "with singan: give the results the picture's own detail, by a short run of patches", group="method"
+        False, "with singan: give the results the photo's own detail, by a short run of patches", group="method"
+    )
+    full_size: bool = option(
+        False, "with --refine: give them the photo's own resolution, too, whatever --max_size", group="method"
     )
 
 
@@ -75,7 +82,8 @@ def injection_scales(task: str) -> Any:
         "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all; "
         "with --train_mode concurrent only 0"
     )
-    return option(MISSING, words, group="reference", least=0, every=ALL, flag=f"{task}_start_scale")
+    unset = "needed; with --method instant some 112 pixels"
+    return option((), words, unset=unset, group="reference", least=0, every=ALL, flag=f"{task}_start_scale")
 
 
 def reference_folder(name: str) -> Any:

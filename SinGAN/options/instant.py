@@ -3,7 +3,7 @@
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from SinGAN.options.applications import COUNT, DENOISE, PATCHES, SIZE, PatchOptions, reference_folder
+from SinGAN.options.applications import COUNT, SIZE, PatchOptions, reference_folder
 from SinGAN.options.option import option
 
 
@@ -27,8 +27,8 @@ class InpaintOptions(PatchOptions):
         None, "picture that is white where something new is to come", group="inpainting", unset="<picture>_mask"
     )
     fill: tuple[int, ...] = option(
-        (), "colour that the hole starts from, as 90 140 60: it decides what comes there (method patches)",
-        group="inpainting", least=0, most=255, unset="the mean round the hole",
+        (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
+        group="inpainting", least=0, most=255, unset="the colours round the hole",
     )  # fmt: skip
     num_samples: int = option(3, "variants", group="inpainting", **COUNT)
 
@@ -46,10 +46,6 @@ class AnalogyOptions(PatchOptions):
 class TileOptions(PatchOptions):
     """A tile that repeats without a seam."""
 
-    method: str = option(
-        DENOISE, "denoise: by patch diffusion; patches: by nearest neighbours",
-        group="method", choices=(PATCHES, DENOISE),
-    )  # fmt: skip
     scale_h: float = option(1.0, "width, in pictures", group="tile", above=0)
     scale_v: float = option(1.0, "height, in pictures", group="tile", above=0)
     repeat: int = option(3, "rows and columns of the preview", group="tile", least=1, most=20)

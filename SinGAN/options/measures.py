@@ -4,7 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from SinGAN.losses import GAN_NAMES
-from SinGAN.options.applications import ALL, COUNT, DENOISE, PATCHES, SINGAN, MethodOptions
+from SinGAN.options.applications import ALL, COUNT, DENOISE, INSTANT, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.growing import TRAIN_MODES
 from SinGAN.options.model import CRITICS, STOCHASTIC
 from SinGAN.options.option import option
@@ -12,7 +12,7 @@ from SinGAN.options.option import option
 DIMS = (64, 192, 768, 2048)  # numbers of Inception features, of SIFID.inception.LAYERS
 METRICS = ("isc", "fid", "kid")  # of SIFID.fidelity
 REFINED = "refined"
-STUDIED = (SINGAN, REFINED, PATCHES, DENOISE)
+STUDIED = (SINGAN, REFINED, INSTANT, PATCHES, DENOISE)
 SETS = "sets of pictures, instead of a model"
 Varied = dict[str, list[str]]
 STUDIES: dict[str, Varied] = {

@@ -1,33 +1,52 @@
-"""What makes pictures, as commands see it: a trained model, or patches at once."""
+"""What makes pictures, as commands and the library see it: a trained model, or the patches of a photo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches import pyramids
-from SinGAN.patches.neighbours import NeighbourScale
-from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
-from SinGAN.planning import enlarged
-from SinGAN.pyramid import Pyramid, Scale, TrainedScale
+from SinGAN.patches.instant import as_image, as_levels
+from SinGAN.patches.levels import Levels, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.search import PATCH
+from SinGAN.patches.solver import Canvas, Settings, Solver, Source
+from SinGAN.planning import Size, enlarged
+from SinGAN.pyramid import Pyramid, TrainedScale
 
 
 class Maker(Protocol):
     """The applications that trained models and patches share."""
 
+    exact_mask: bool
+    """Whether ``retouch`` takes masks as they are drawn, not softened."""
+
     @property
-    def pyramid(self) -> Pyramid[Scale]:
-        """The scales that a start scale counts, coarse to fine."""
+    def real(self) -> Tensor:
+        """The picture (1, C, H, W) at the finest scale, in [-1, 1] or, of 8 bits, in 0 .. 255."""
+
+    @property
+    def factor(self) -> float:
+        """The ratio of neighbouring scales."""
+
+    @property
+    def injection_scales(self) -> range:
+        """The scales at which a reference can be put in, coarse to fine."""
+
+    @property
+    def injection_scale(self) -> int | None:
+        """The one that is taken where none is named; None: one must be."""
+
+    def __len__(self) -> int:
+        """The number of scales."""
 
     def sample(
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
-        """``count`` random samples (1, C, H, W)."""
+        """``count`` random samples (1, C, H, W), in the range of ``real``."""
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -38,37 +57,47 @@ class Maker(Protocol):
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
 
 
-REFINED = 2  # levels below the finest where refining starts
-REFINEMENTS = 4  # repetitions
+REFINED_FROM = 0.57  # of a picture's size: where refining starts
+REFINEMENTS = 4  # repetitions of search and vote at each level
 
 
 class Refiner:
-    """Gives generated pictures the picture's own detail, and keeps their layout: a short run of nearest neighbours."""
+    """Gives generated pictures the photo's own detail, and keeps their layout: a short run of nearest neighbours."""
 
-    def __init__(self, real: Tensor, hole: Tensor | None = None, wraps: bool = False) -> None:
-        """``real`` is the training picture, (1, C, H, W), in [-1, 1]; the others as for ``pyramids.neighbours``."""
-        self.pyramid = pyramids.neighbours(real, repeats=REFINEMENTS, hole=hole, wraps=wraps)
-        self.start = max(0, len(self.pyramid) - 1 - REFINED)
+    def __init__(self, real: Tensor, photo: Levels | None = None) -> None:
+        """``real`` is the model's picture (1, C, H, W), in [-1, 1]; ``photo`` (H', W', C) its full-size original."""
+        self.size: Size = (real.shape[-2], real.shape[-1])
+        self.photo = as_levels(to_8_bits(real)) if photo is None else photo
+        halves = halvings((self.photo.shape[0], self.photo.shape[1]), self.size[0] * self.size[1])
+        self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
+        self.solved = len(self.sizes) - len(halves) + 1
+        limit = REFINED_FROM * max(self.size)
+        self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
+        self.reals = pyramid(pixels_of(self.photo), self.sizes)
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """``image`` (B, C, H, W), of any size, with the picture's detail."""
-        return torch.cat([self._refined(one) for one in image.split(1)])
+    def __call__(self, images: Tensor) -> Tensor:
+        """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail."""
+        enlargement = images.shape[-2] / self.size[0], images.shape[-1] / self.size[1]
+        targets = [enlarged(size, enlargement) for size in self.sizes]
+        settings = Settings(repeats=REFINEMENTS, first_repeats=REFINEMENTS)
+        sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
+        solver = Solver(sources, targets, canvases, self.solved, 0, settings)
+        return torch.cat([self._refined(solver, image) for image in images.split(1)])
 
-    def _refined(self, image: Tensor) -> Tensor:
-        real = self.pyramid.scales[-1].real
-        enlargement = image.shape[-2] / real.shape[-2], image.shape[-1] / real.shape[-1]
-        sizes = [enlarged(scale.size, enlargement) for scale in self.pyramid.scales[self.start :]]
-        levels = self._beginning(resized(image, sizes[0], self.pyramid.wraps))
-        return levels.generate([image.new_zeros(1, image.shape[1], *size) for size in sizes])
+    def _refined(self, solver: Solver, image: Tensor) -> Tensor:
+        levels = as_levels(to_8_bits(image))
+        *_, finest = solver.run(resized(pixels_of(levels), solver.sizes[self.start]), self.start)
+        return as_image(finest.picture[..., : levels.shape[2]].copy())
 
-    def _beginning(self, guess: Tensor) -> PatchPyramid[NeighbourScale]:
-        first = self.first.scales[0]
-        return replace(self.first, scales=(replace(first, guess=guess), *self.first.scales[1:]))
 
-    @cached_property
-    def first(self) -> PatchPyramid[NeighbourScale]:
-        """The levels that run."""
-        return beginning(self.pyramid, self.start, self.pyramid.scales[self.start].real)
+def to_8_bits(image: Tensor) -> Tensor:
+    """``image`` (B, C, H, W) in [-1, 1] as 8 bits, rounded."""
+    return image if image.dtype == torch.uint8 else ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def to_floats(image: Tensor) -> Tensor:
+    """``image`` (B, C, H, W) of 8 bits in [-1, 1]."""
+    return image.float() / 127.5 - 1 if image.dtype == torch.uint8 else image
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +106,28 @@ class Trained:
 
     pyramid: Pyramid[TrainedScale]
     refiner: Refiner | None = None
+
+    exact_mask = False
+    injection_scale = None
+
+    @property
+    def real(self) -> Tensor:
+        """The training picture at the finest scale, (1, C, H, W), in [-1, 1]."""
+        return self.pyramid.scales[-1].real
+
+    @property
+    def factor(self) -> float:
+        """The ratio of neighbouring scales."""
+        return self.pyramid.factor
+
+    @property
+    def injection_scales(self) -> range:
+        """The scales at which a reference can be put in, coarse to fine."""
+        return self.pyramid.injection_scales
+
+    def __len__(self) -> int:
+        """The number of scales."""
+        return len(self.pyramid)
 
     def refined(self, images: Tensor) -> Tensor:
         """``images`` (B, C, H, W), refined where that is asked for."""
@@ -91,11 +142,15 @@ class Trained:
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
-        """As ``manipulate.retouch``; what is refined is blended anew."""
+        """As ``manipulate.retouch``; refined pictures are blended again, into the photo of their size."""
         result = manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
-        generated = {scale: self.refined(pictures) for scale, pictures in result.generated.items()}
-        blended = {scale: manipulate.blend(result.real, pictures, mask) for scale, pictures in generated.items()}
-        return replace(result, generated=generated, blended=blended)
+        if self.refiner is None:
+            return result
+        real = to_floats(as_image(self.refiner.photo))
+        soft = F.interpolate(mask.cpu(), real.shape[-2:], mode="bilinear")
+        generated = {scale: self.refiner(pictures) for scale, pictures in result.generated.items()}
+        blended = {scale: manipulate.blend(real, to_floats(pictures), soft) for scale, pictures in generated.items()}
+        return replace(result, real=real, mask=soft, generated=generated, blended=blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """As ``manipulate.inject``."""

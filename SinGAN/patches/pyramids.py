@@ -11,6 +11,7 @@ from torch import Tensor
 from SinGAN.patches.balance import Balance
 from SinGAN.patches.denoise import STEPS, Denoiser, DenoiseScale
 from SinGAN.patches.folding import PATCH as DENOISED
+from SinGAN.patches.levels import level_sizes
 from SinGAN.patches.neighbours import PATCH, REPEATS, Keys, NeighbourScale
 from SinGAN.patches.windows import Known, at_size
 from SinGAN.planning import Size
@@ -48,15 +49,6 @@ def resized(image: Tensor, size: Size, wraps: bool = False) -> Tensor:
     height, width = size
     tiled = F.interpolate(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), mode="bicubic", antialias=True)
     return tiled[..., height : 2 * height, width : 2 * width]
-
-
-def level_sizes(size: Size, coarsest: int, ratio: float) -> list[Size]:
-    """The sizes of the levels, coarse to fine: about ``ratio`` apart, the coarsest with that shorter side."""
-    shorter = min(size)
-    count = max(0, math.ceil(math.log(min(coarsest, shorter) / shorter) / math.log(ratio) - 1e-9))
-    factor = (min(coarsest, shorter) / shorter) ** (1 / count) if count else 1.0
-    scales = [factor**step for step in range(count, -1, -1)]
-    return [(math.ceil(size[0] * scale - 1e-9), math.ceil(size[1] * scale - 1e-9)) for scale in scales]
 
 
 def levels(image: Tensor, sizes: Sequence[Size]) -> list[Tensor]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 
-from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
 
@@ -23,7 +23,12 @@ def is_file(picture: Picture) -> bool:
 
 
 def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque: bool = False) -> Tensor:
-    """``picture`` as (1, channels, H, W) in [-1, 1], of 8-bit levels.
+    """``picture`` as (1, channels, H, W) in [-1, 1]; arguments and errors as for ``levels_of``."""
+    return images.to_tensor(levels_of(picture, channels, name, opaque))
+
+
+def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque: bool = False) -> Levels:
+    """``picture`` as 8-bit levels (H, W, channels).
 
     Arguments:
         picture: a file or an array.
@@ -36,18 +41,19 @@ def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque:
         ValueError: it is no picture, or of values, a type or a shape that no picture has.
     """
     if isinstance(picture, str | os.PathLike):
-        return images.read(Path(picture), channels, opaque)
+        return images.read_levels(Path(picture), channels, opaque)
     levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
-    return images.to_tensor(images.with_channels(levels, channels))
+    return np.require(images.with_channels(levels, channels), requirements=["C", "W"])
 
 
 def to_image_like(picture: Picture, real: Tensor, channels: int | None = None, name: str = "picture") -> Tensor:
-    """``picture`` with the size, device and (if ``channels`` is None) channels of ``real`` (1, C, H, W)."""
-    image = to_image(picture, channels or real.shape[1], name, opaque=True).to(real.device)
+    """``picture`` with the size, type, device and (if ``channels`` is None) channels of ``real`` (1, C, H, W)."""
+    levels = levels_of(picture, channels or real.shape[1], name, opaque=True)
+    image = images.as_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
     size = real.shape[-2], real.shape[-1]
-    return image if image.shape[-2:] == size else imresize_to(image, size)
+    return image if image.shape[-2:] == size else images.resized(image, size)
 
 
 def to_levels(array: Any, name: str = "picture") -> Levels:
@@ -80,10 +86,10 @@ def to_levels(array: Any, name: str = "picture") -> Levels:
 
 
 def from_image(image: Tensor) -> Levels:
-    """The 8-bit levels (H, W, C) of ``image`` (1, C, H, W) in [-1, 1], rounded."""
+    """The 8-bit levels (H, W, C) of ``image`` (1, C, H, W), of 8 bits or in [-1, 1], rounded."""
     return images.to_levels(image)
 
 
 def from_images(batch: Tensor) -> npt.NDArray[np.uint8]:
-    """The 8-bit levels (B, H, W, C) of ``batch`` (B, C, H, W) in [-1, 1], rounded."""
+    """The 8-bit levels (B, H, W, C) of ``batch`` (B, C, H, W), of 8 bits or in [-1, 1], rounded."""
     return np.stack([images.to_levels(image) for image in batch.split(1)])

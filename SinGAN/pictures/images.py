@@ -23,11 +23,17 @@ from SinGAN.storage.files import nearest, regular, whole_file
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, as EPS, start programs
 HEIC = b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"
+LARGE = 2**20  # pixels: from here on files are compressed quickly, and some 10 % larger
 STRETCHED = 0.04  # share of the width from which it is told that a picture is stretched
 
 
 def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
-    """The picture at ``path`` as (1, channels, H, W) in [-1, 1], upright, 16 bits rounded to 8.
+    """The picture at ``path`` as (1, channels, H, W) in [-1, 1]; arguments and errors as for ``read_levels``."""
+    return to_tensor(read_levels(path, channels, opaque))
+
+
+def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
+    """The picture at ``path`` as levels (H, W, channels), upright, in sRGB, 16 bits rounded to 8.
 
     Of several frames or pages the first is read.
 
@@ -56,7 +62,7 @@ def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
         raise _unreadable(path, error) from error
     if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
-    return to_tensor(with_channels(levels, channels))
+    return np.require(with_channels(levels, channels), requirements=["C", "W"])
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -123,8 +129,9 @@ def without_text(png: bytes) -> bytes:
 
 
 def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
-    """The picture at ``path`` with the size and device of ``real``, and ``channels``, or as many as ``real`` has."""
-    image = read(path, channels or real.shape[1], opaque=True).to(real.device)
+    """The picture at ``path`` with the size, type and device of ``real``, and ``channels``, or as many as it has."""
+    levels = read_levels(path, channels or real.shape[1], opaque=True)
+    image = as_8_bits(levels) if real.dtype == torch.uint8 else to_tensor(levels).to(real.device)
     size = real.shape[-2], real.shape[-1]
     unstretched = size[0] * image.shape[-1] / image.shape[-2]  # its width at that height
     if abs(unstretched - size[1]) > max(2, STRETCHED * size[1]):
@@ -132,7 +139,15 @@ def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
             f"{path}, {image.shape[-1]} x {image.shape[-2]} pixels, has another shape than the training picture: "
             f"it is stretched to {size[1]} x {size[0]}"
         )
-    return image if image.shape[-2:] == size else imresize_to(image, size)
+    return image if image.shape[-2:] == size else resized(image, size)
+
+
+def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``image`` (1, C, H, W) at another ``size``: by the paper's resize, of 8 bits by Pillow's."""
+    if image.dtype != torch.uint8:
+        return imresize_to(image, size)
+    channels = (Image.fromarray(channel).resize(size[::-1], Image.Resampling.BICUBIC) for channel in image[0].numpy())
+    return as_8_bits(np.stack([np.asarray(channel) for channel in channels], axis=2))
 
 
 def with_channels(levels: Levels, channels: int) -> Levels:
@@ -156,15 +171,27 @@ def to_tensor(levels: Levels) -> Tensor:
     return ((image - 0.5) * 2).clamp(-1, 1).permute(2, 0, 1)[None].contiguous()
 
 
+def as_8_bits(levels: Levels) -> Tensor:
+    """``levels`` (H, W, C) as an image (1, C, H, W) of 8 bits, which shares their memory."""
+    return torch.from_numpy(levels).permute(2, 0, 1)[None]
+
+
+def as_floats(image: Tensor) -> Tensor:
+    """``image`` (1, C, H, W) in [-1, 1]; one of 8 bits is converted."""
+    return to_tensor(to_levels(image)) if image.dtype == torch.uint8 else image
+
+
 def to_levels(image: Tensor) -> Levels:
-    """The levels (H, W, C) in 0 .. 255 of ``image`` (1, C, H, W) or (C, H, W) in [-1, 1], rounded."""
+    """The levels (H, W, C) of ``image`` (1, C, H, W) or (C, H, W), of 8 bits or in [-1, 1], rounded."""
     image = image.detach()[0] if image.ndim == 4 else image.detach()
+    if image.dtype == torch.uint8:
+        return image.permute(1, 2, 0).cpu().numpy()
     levels = ((image.float() + 1) / 2).clamp(0, 1).mul(255).round().to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
 def write(path: Path, image: Tensor) -> None:
-    """Write ``image`` (1, C, H, W) or (C, H, W), in [-1, 1], as PNG: grey, RGB or RGBA by its number of channels."""
+    """Write ``image`` (1, C, H, W) or (C, H, W), of 8 bits or in [-1, 1], as PNG: grey, RGB or RGBA by its number of channels."""
     write_levels(path, to_levels(image))
 
 
@@ -172,4 +199,4 @@ def write_levels(path: Path, levels: Levels) -> None:
     """Write ``levels`` (H, W, 1, 3 or 4) as PNG."""
     picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
     with whole_file(path) as draft:
-        picture.save(draft, format="PNG")
+        picture.save(draft, format="PNG", compress_level=6 if picture.width * picture.height < LARGE else 1)

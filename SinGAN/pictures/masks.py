@@ -29,6 +29,11 @@ def soft_mask(marks: Marks, radius: int) -> Tensor:
     return torch.from_numpy(stretched).float()[None, None]
 
 
+def exact_mask(marks: Marks) -> Tensor:
+    """``marks`` (H, W) as a mask (1, 1, H, W) of 0 and 1, of 8 bits."""
+    return torch.from_numpy(marks.astype(np.uint8))[None, None]
+
+
 def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
     """The marked pixels of the file ``reference``, and a line that says where they come from.
 
@@ -94,5 +99,7 @@ def marked(mask: Tensor) -> Marks:
 
 def difference(image: Tensor, real: Tensor) -> Marks:
     """The pixels (H, W) where two pictures (1, C, H, W) differ by more than JPEG noise, without specks."""
-    gap = np.abs(images.to_levels(image).astype(int) - images.to_levels(real))[:, :, :3].max(axis=2)  # alpha is ignored
+    gap = np.abs(images.to_levels(image).astype(np.int16) - images.to_levels(real))[:, :, :3].max(
+        axis=2
+    )  # alpha is ignored
     return np.asarray(scipy.ndimage.binary_opening(gap > JPEG_NOISE, ski.morphology.disk(1)))

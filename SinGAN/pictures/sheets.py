@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import skimage as ski
+import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -23,6 +24,9 @@ def tile(image: Tensor, label: str = "") -> Levels:
     pixel, to ``LEAST`` or more: what one sees is what it is.
     """
     levels = to_levels(image)
+    step = max(levels.shape[:2]) // (4 * MOST)
+    if step > 1:  # of photos, quickly
+        levels = np.stack([np.asarray(Image.fromarray(one).reduce(step)) for one in np.moveaxis(levels, 2, 0)], axis=2)
     longer = max(levels.shape[:2])
     if longer > MOST:
         ratio = MOST / longer
@@ -39,13 +43,15 @@ def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
 
     It is reduced or enlarged as a whole, on white, not stretched.
     """
-    height, width = like.shape[-2:]
+    step = max(1, max(like.shape[-2:]) // (4 * MOST))
+    height, width = (-(-side // step) for side in like.shape[-2:])  # as ``reduce`` rounds
     ratio = min(height / image.shape[-2], width / image.shape[-1])
     size = max(1, round(ratio * image.shape[-2])), max(1, round(ratio * image.shape[-1]))
     mode = "nearest" if ratio > 1 else "bilinear"
     inner = image if size == image.shape[-2:] else F.interpolate(image, size, mode=mode, antialias=ratio < 1)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=1.0), label)
+    white = 255 if image.dtype == torch.uint8 else 1.0
+    return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=white), label)
 
 
 def strip(label: str, width: int, channels: int) -> Levels:

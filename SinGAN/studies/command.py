@@ -12,16 +12,17 @@ from SIFID import evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.inception import check_size
 from SinGAN import manipulate
-from SinGAN.commands.source import instant_of
+from SinGAN.commands.source import untrained
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
-from SinGAN.options.applications import DENOISE, PATCHES, SINGAN, PatchOptions
+from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.patches.makers import Maker, Refiner, Trained
+from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
@@ -173,9 +174,9 @@ def measure_trained(
 def measure_untrained(run: Run, options: StudyOptions, varied: Varied, net: nn.Module | None) -> list[MeasuredTraining]:
     """The samples that patches make without training, and their measures; once for each seed."""
     result, first = [], run.seed if "manualSeed" in run.given else 1
-    for method in (PATCHES, DENOISE):
+    for method in (INSTANT, PATCHES, DENOISE):
         if method in options.method:
-            maker = instant_of(run, PatchOptions(method=method)).maker
+            maker = untrained(run, PatchOptions(method=method), measured=True).maker
             names = {**dict.fromkeys(varied, "-"), "method": method}
             seeds = range(first, first + options.seeds)
             result += [measure(maker, names, seed, run, options, net) for seed in seeds]
@@ -186,7 +187,7 @@ def measure(
     maker: Maker, varied: dict[str, str], seed: int, run: Run, options: StudyOptions, net: nn.Module | None
 ) -> MeasuredTraining:
     """The samples of ``maker``, and their measures."""
-    real, start = maker.pyramid.scales[-1].real, options.gen_start_scale
+    real, start = images.as_floats(maker.real), options.gen_start_scale
     started = time.monotonic()
     drawn = maker.sample(torch.Generator(run.device).manual_seed(seed), options.num_samples, start)
     samples = evaluation.as_in_files(drawn, run.device)
@@ -194,8 +195,8 @@ def measure(
     return MeasuredTraining(
         varied=varied,
         seed=seed,
-        scales=len(maker.pyramid),
-        factor=maker.pyramid.factor,
+        scales=len(maker),
+        factor=maker.factor,
         samples=samples,
         real=real,
         evaluation=evaluation.evaluate(samples, real, start, net, None),

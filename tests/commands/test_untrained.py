@@ -36,7 +36,7 @@ def run(main: Callable[[Sequence[str]], object], workspace: Workspace, *more: st
     main([*workspace.flags(), "--not_cuda", "--manualSeed", "1", *more])
 
 
-@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["instant", "patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_samples_without_a_model(workspace: Workspace, capsys: Capture, method: str) -> None:
     flags = ["--mode", "random_samples", "--method", method, "--num_samples", "2"]
     run(random_samples.main, workspace, *flags)
@@ -47,11 +47,12 @@ def test_samples_without_a_model(workspace: Workspace, capsys: Capture, method: 
     run(random_samples.main, workspace, *flags[:-1], "3")
     assert "3 random samples for image x.png, start scale=0, 2 of them there before" in capsys.readouterr().out
     assert (folder / "0.png").read_bytes() == first
-    sizes = ["--mode", "random_samples_arbitrary_sizes", "--size", "60x30", "--gen_start_scale", "0", "1"]
+    starts = ["0"] if method == "instant" else ["0", "1"]
+    sizes = ["--mode", "random_samples_arbitrary_sizes", "--size", "60x30", "--gen_start_scale", *starts]
     run(random_samples.main, workspace, *sizes, "--method", method, "--num_samples", "1")
     place = workspace.out / "RandomSamples_ArbitrerySizes" / "x" / f"method={method}"
     assert {images.size(file) for file in place.glob("*/0.png")} == {(30, 60)}
-    assert len(list(place.iterdir())) == 2
+    assert len(list(place.iterdir())) == len(starts)
 
 
 def test_other_settings_have_folders_of_their_own(workspace: Workspace, capsys: Capture) -> None:
@@ -63,7 +64,7 @@ def test_other_settings_have_folders_of_their_own(workspace: Workspace, capsys: 
     assert names == {"method=denoise,variety=high,balance=off,max_size=40", "method=patches,nc_im=1"}
 
 
-@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["instant", "patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, method: str) -> None:
     picture = Image.open(workspace.inputs / "x.png")
     mask = Image.new("L", picture.size)
@@ -73,9 +74,10 @@ def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, 
     flags = ["--ref_dir", str(workspace.inputs), "--ref_name", "ref.png", "--method", method]
     run(editing.main, workspace, *flags, "--editing_start_scale", "1")
     run(harmonization.main, workspace, *flags, "--harmonization_start_scale", "1")
-    assert f"foreign objects dissolve with --method {method}" in capsys.readouterr().out
+    fate = "keep their colours" if method == "instant" else "dissolve"
+    assert f"foreign objects {fate} with --method {method}" in capsys.readouterr().out
     run(paint2image.main, workspace, *flags, "--paint_start_scale", "all", "--num_samples", "2")
-    for folder, count in (("Editing", 3), ("Harmonization", 2), ("Paint2image", 3)):
+    for folder, count in (("Editing", 2), ("Harmonization", 2), ("Paint2image", 3)):
         place = workspace.out / folder / "x" / f"method={method}" / "ref_out"
         assert len(list(place.glob("*.png"))) >= count, folder
     assert not (workspace.out / "TrainedModels").exists()
@@ -84,7 +86,7 @@ def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, 
     )
 
 
-@pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", ["instant", "patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_the_new_tasks(workspace: Workspace, capsys: Capture, method: str) -> None:
     own = ["--method", method]
     run(retarget.main, workspace, *own, "--scale_h", "1.5", "--num_samples", "2")
@@ -139,10 +141,10 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
         "--num_samples",
         "2",
     ]
-    run(study.main, workspace, *small, "--method", "singan", "refined", "patches", "denoise")
+    run(study.main, workspace, *small, "--method", "singan", "refined", "instant", "patches", "denoise")
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [line.split("|")[1].strip() for line in table] == [
-        "method", "---", "singan", "refined", "patches", "denoise",
+        "method", "---", "singan", "refined", "instant", "patches", "denoise",
     ]  # fmt: skip
     assert "s a sample" in table[0]
     run(evaluate.main, workspace, "--method", "patches", "--num_samples", "2")
@@ -157,7 +159,7 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
     [
         (random_samples.main, "--mode random_samples --method magic", "--method: invalid choice"),
         (random_samples.main, "--mode random_samples --method patches --refine", "--refine is for --method singan"),
-        (random_samples.main, "--mode random_samples --variety high", "--variety is for --method patches or denoise"),
+        (random_samples.main, "--mode random_samples --variety high", "--variety is for methods without training"),
         (
             random_samples.main,
             "--mode random_samples --method patches --balance off",

@@ -237,7 +237,7 @@ def test_pictures_without_a_model(method: str) -> None:
 
 def test_what_an_instant_model_refuses(levels: images.Levels) -> None:
     for arguments, words in (
-        ({"method": "magic"}, "`method` must be one of patches, denoise, not magic"),
+        ({"method": "magic"}, "`method` must be one of instant, patches, denoise, not magic"),
         ({"variety": "some"}, "`variety` must be one of low, medium, high, not some"),
         ({"nc_im": 4}, "`picture` has no alpha channel"),
         ({"max_size": 0}, "`max_size` must be at least 1"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import config
-from SinGAN.engines import native_code
+from SinGAN.native import build
 from SinGAN.terminal import watchers
 from tests.workspace import SMALL, Workspace
 
@@ -109,7 +109,7 @@ def test_a_user_without_a_folder_compiles_into_a_temporary_one(monkeypatch: pyte
     monkeypatch.setattr(Path, "home", nowhere)
     for name in ("XDG_CACHE_HOME", "TORCH_EXTENSIONS_DIR"):
         monkeypatch.delenv(name, raising=False)
-    assert native_code.extensions().name == "torch_extensions"
+    assert build.extensions().name == "torch_extensions"
 
 
 def test_the_next_command_names_the_python_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The instant engine: every application on the patches of one picture, as functions of tensors."""
+"""The published patch methods, GPNN and patch diffusion, as functions of tensors: for research and comparison."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,6 @@ from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches import pyramids
 from SinGAN.patches.balance import BALANCES, Balance
 from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
-from SinGAN.patches.makers import Refiner
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale
 from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
 from SinGAN.patches.windows import PatchScale
@@ -46,13 +45,30 @@ def shrunk(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float
 
 
 @dataclass(frozen=True, eq=False)
-class Instant:
+class Published:
     """One picture, and a way to make others of its patches."""
 
     real: Tensor  # (1, C, H, W), in [-1, 1]
     method: str = "denoise"  # patches or denoise
     variety: str = "medium"  # low, medium or high: how far from the picture
     balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
+
+    exact_mask = False
+    injection_scale = None
+
+    @property
+    def factor(self) -> float:
+        """The ratio of neighbouring levels."""
+        return self.pyramid.factor
+
+    @property
+    def injection_scales(self) -> range:
+        """The levels at which a reference can be put in, coarse to fine."""
+        return self.pyramid.injection_scales
+
+    def __len__(self) -> int:
+        """The number of levels."""
+        return len(self.pyramid)
 
     @property
     def by_neighbours(self) -> bool:
@@ -184,19 +200,20 @@ class Instant:
         start = min(1, len(levels) - 1)
         return (levels.generate(levels.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
 
-    def inpaint(self, hole: Tensor, fill: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+    def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is made from the rest.
 
-        ``fill`` (1, C, 1, 1), the colour that the search starts from in the hole, decides what comes there.
+        ``fill`` (1, C, 1, 1), the colour that the search starts from in the hole, decides what comes there; None: the
+        mean round it.
 
         Raises:
             ValueError: no patch is whole.
         """
         if not self.by_neighbours:
-            polish = Refiner(self.real, hole=hole)
-            return map(polish, manipulate.sample(self._denoising(hole=hole, balance=Balance(0)), rng, count))
+            return manipulate.sample(self._denoising(hole=hole, balance=Balance(0)), rng, count)
         levels = self._neighbours(coarsest=self._small_level(), hole=hole)
-        guess = resized(torch.where(hole > 0, fill, self.real), levels.scales[0].size)
+        colour = self.ring(hole) if fill is None else fill
+        guess = resized(torch.where(hole > 0, colour, self.real), levels.scales[0].size)
         return self._variants(levels, 0, guess, rng, count)
 
     def colour(self, fill: Sequence[int]) -> Tensor:
@@ -245,5 +262,4 @@ class Instant:
         """``count`` pictures (1, C, H, W) that can be laid side by side without a seam."""
         if self.by_neighbours:
             return manipulate.sample(self._neighbours(wraps=True), rng, count, 0, enlargement)
-        tiles = manipulate.sample(self._denoising(wraps=True), rng, count, 0, enlargement)
-        return map(Refiner(self.real, wraps=True), tiles)
+        return manipulate.sample(self._denoising(wraps=True), rng, count, 0, enlargement)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from SinGAN.engines import native_code
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.engines.winograd import library, loaded
+from SinGAN.native import build
 from SinGAN.storage.hashes import sha256
 
 CPU = torch.device("cpu")
@@ -23,9 +23,15 @@ pytestmark = pytest.mark.skipif(library() is None, reason="needs g++")
 def fresh(tmp_path: Path, monkeypatch: Patch) -> Iterator[Path]:
     """A folder for compiled code that is empty."""
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
-    loaded.cache_clear()
+    forget()
     yield tmp_path / "extensions"
+    forget()
+
+
+def forget() -> None:
+    """Load the code again at its next use."""
     loaded.cache_clear()
+    build.Library.load.cache_clear()
 
 
 def test_it_is_compiled_once(fresh: Path) -> None:
@@ -33,7 +39,7 @@ def test_it_is_compiled_once(fresh: Path) -> None:
     (file,) = fresh.iterdir()
     assert file.suffix == ".so"
     changed = file.stat().st_mtime_ns
-    loaded.cache_clear()
+    forget()
     assert library() is not None
     assert [one.stat().st_mtime_ns for one in fresh.iterdir()] == [changed]
 
@@ -41,10 +47,10 @@ def test_it_is_compiled_once(fresh: Path) -> None:
 @pytest.mark.slow
 def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert library() is not None
-    copies = [Path(shutil.copy(source, tmp_path)) for source in native_code.SOURCES]
+    copies = [Path(shutil.copy(source, tmp_path)) for source in build.WINOGRAD.files()]
     copies[-1].write_text(copies[-1].read_text() + "\n")
-    monkeypatch.setattr(native_code, "SOURCES", copies)
-    loaded.cache_clear()
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    forget()
     assert library() is not None
     assert len(list(fresh.iterdir())) == 2
 
@@ -64,7 +70,7 @@ def test_damaged_code_is_compiled_again(fresh: Path, damage: Callable[[bytes], b
     whole = file.read_bytes()
     file.unlink()  # the file that is loaded must not change
     file.write_bytes(damage(whole))
-    loaded.cache_clear()
+    forget()
     assert library() is not None
     (again,) = fresh.iterdir()
     assert again.stem.endswith(sha256(again.read_bytes())[:16])
@@ -93,6 +99,6 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
 
 def test_the_compiler_is_that_of_cxx(monkeypatch: Patch) -> None:
     monkeypatch.delenv("CXX", raising=False)
-    assert native_code.compiler() == shutil.which("g++")
+    assert build.compiler() == shutil.which("g++")
     monkeypatch.setenv("CXX", "sh")
-    assert native_code.compiler() == shutil.which("sh")
+    assert build.compiler() == shutil.which("sh")

@@ -1,0 +1,1 @@
+"""Compiled code: its C++ sources, and how they are compiled, cached and loaded."""

@@ -1,0 +1,336 @@
+"""The instant engine: every training-free task at the photo's own size, in seconds on one CPU core.
+
+Pictures are 8-bit tensors (1, C, H, W); all work on them is done on the CPU.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy
+import torch
+from torch import Tensor
+
+from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.holes import Edit, Part, coarsest_scale
+from SinGAN.patches.layouts import VARIETIES
+from SinGAN.patches.levels import Levels, box_of, halvings, level_sizes, pixels_of, pyramid, resized, with_texture
+from SinGAN.patches.samples import Photo, Sampler, mixed
+from SinGAN.patches.seams import deep_inside, marked, seamless
+from SinGAN.patches.search import PATCH, Flags, Pixels
+from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
+from SinGAN.planning import Size, enlarged
+
+COMPLETE = 1.0  # strength of the completeness by uses, where all parts of the photo shall appear
+SMALL = 0.24  # size of the level where analogies start, in parts of the photo
+EDITED = 150  # pixels, the longer side of the level at which edits are put in, about: smaller objects would vanish
+RIM = 0.02  # of the longer side: how far outside its mask an edit is computed,
+INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
+VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
+TILE_NOISE = 0.75  # of the range of intensities, on the guess of a tile
+MARGIN = 8  # pixels that a tile's levels repeat on each side
+
+Watch = Callable[[Levels], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """One photo, and pictures from its patches."""
+
+    levels: Levels  # (H, W, C)
+    variety: str = "medium"  # of samples: low, medium or high
+    device: torch.device = torch.device("cpu")  # of the layouts of samples
+    watch: Watch | None = None  # is given each level's picture (h, w, C), coarse to fine
+
+    exact_mask = True
+    """``retouch`` takes the mask as it is drawn: the engine chooses the seam."""
+
+    @cached_property
+    def photo(self) -> Photo:
+        """The photo's levels."""
+        return Photo(self.levels)
+
+    @property
+    def channels(self) -> int:
+        """1 (grey), 3 (RGB) or 4 (RGBA)."""
+        return int(self.levels.shape[2])
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the photo."""
+        return self.photo.size
+
+    @property
+    def real(self) -> Tensor:
+        """The photo (1, C, H, W), 8 bits."""
+        return as_image(self.levels)
+
+    def __len__(self) -> int:
+        """The number of levels."""
+        return len(self.photo.sizes)
+
+    @property
+    def factor(self) -> float:
+        """The ratio of the coarse levels."""
+        sizes = self.photo.sizes[: self.photo.lifted]
+        return (min(sizes[0]) / min(sizes[-1])) ** (1 / (len(sizes) - 1)) if len(sizes) > 1 else 1.0
+
+    @property
+    def injection_scales(self) -> range:
+        """The levels at which an edit or a paint can be put in."""
+        return range(1, self.photo.lifted)
+
+    @property
+    def injection_scale(self) -> int:
+        """The level at which edits and paints are put in by default."""
+        sides = [max(size) for size in self.photo.sizes[: self.photo.lifted]]
+        fitting = [level for level in self.injection_scales if sides[level] >= EDITED * 0.85]
+        return fitting[0] if fitting else max(0, len(sides) - 1)
+
+    def sample(
+        self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
+    ) -> Iterator[Tensor]:
+        """``count`` random samples (1, C, H, W); the first ones don't depend on ``count``.
+
+        None is within 6 grey levels of the photo or of another one; where the photo allows no more, fewer come.
+
+        Raises:
+            ValueError: ``start`` is not 0, the size is too small, or the photo allows no variety.
+        """
+        if start:
+            raise ValueError(
+                "samples from a `start_scale` above 0 keep the photo's layout, and those of `method` instant never do: "
+                "use `variety` low, or `method` patches or denoise"
+            )
+        sampler = Sampler(self.photo, VARIETIES[self.variety], enlargement, self.device)
+        return (self._last(levels) for levels in sampler.samples(drawn_seed(rng), count))
+
+    def retouch(
+        self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
+    ) -> Retouched:
+        """``count`` pictures of an edit, put in at each of ``scales``; every pixel outside the mask and its rim stays.
+
+        Arguments:
+            reference: the edited photo, (1, C, H, W), 8 bits.
+            mask: (1, 1, H, W), 1 where it differs, else 0.
+            scales: levels.
+            rng: of the random numbers.
+            count: of pictures at each scale.
+        """
+        marks = np.ascontiguousarray(mask[0, 0].cpu().numpy() > 0, np.uint8)
+        side = max(self.size)
+        rim = max(2, round(RIM * side))
+        box = box_of(marks, 3 * rim)
+        there = slice(*box[:2]), slice(*box[2:])
+        photo, edited = self.photo.pixels[there], pixels_of(as_levels(reference)[there])
+        drawn, outer = marked(marks[there], photo, edited, side), np.zeros_like(marks)
+        outer[there] = scipy.ndimage.maximum_filter(drawn.whole, 2 * rim + 1)
+        merged, pasted = seamless(photo, edited, drawn.whole, drawn.core, self.channels)
+        computed = np.zeros_like(marks)
+        computed[there] = outer[there] & (1 - deep_inside(pasted, INNER_RIM * side))
+        edit, blended = Edit(self.size, box, merged, pasted, drawn.shaped & pasted), {}
+        for scale in scales:
+            part = Part(self.photo.pixels, computed, max(self.photo.sizes[scale]) / side, edit)
+            shown = edit.shown_at(part.sizes[0])
+            levels = list(zip(part.reals, edit.levels(part.sizes), strict=True))
+            coarser = [None, *levels[: part.solved - 1], *[None] * (len(levels) - part.solved)]
+            sources = [shown.source(*level, below) for level, below in zip(levels, coarser, strict=True)]
+            canvas = part.canvases[0]
+            assert canvas.rest is not None
+            guess = canvas.rest.copy()
+            results = []
+            for number in range(count):
+                seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
+                states = part.solver(sources, seed).run(self._varied(guess, number, seed, canvas.made))
+                results.append(self._placed(part, states))
+            blended[scale] = torch.cat(results)
+        return Retouched(self.real, reference, torch.from_numpy(outer)[None, None].float(), {}, blended)
+
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
+        small = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale])
+        solved = self._whole(self.photo.reals, self.photo.sizes, self.photo.lifted, COMPLETE)
+        return torch.cat(list(self._variants(solved, small, rng, count, scale)))
+
+    def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
+
+        The photo is stretched at the coarsest level only; its patches undo that at the finer ones.
+
+        Raises:
+            ValueError: the size leaves no patch.
+        """
+        halves = halvings(self.size)
+        coarsest = max(14, math.ceil(min(halves[0]) * 0.8**8))
+        sizes = level_sizes(halves[0], coarsest, 0.8) + halves[1:]
+        targets = [enlarged(size, enlargement) for size in sizes]
+        check_patch(targets[0])
+        reals = pyramid(self.photo.pixels, sizes)
+        solved = self._whole(reals, targets, len(sizes) - len(halves) + 1, COMPLETE)
+        return self._variants(solved, resized(reals[0], targets[0]), rng, count)
+
+    def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is computed from the rest.
+
+        Every pixel outside the hole is the photo's.
+
+        Arguments:
+            hole: the mask.
+            fill: the colour (1, C, 1, 1), 8 bits, that the search starts from, which decides what comes there; None:
+                the colours round the hole, continued smoothly.
+            rng: of the random numbers.
+            count: of pictures.
+
+        Raises:
+            ValueError: no patch is whole.
+        """
+        mask = np.ascontiguousarray(hole[0, 0].cpu().numpy() > 0, np.uint8)
+        part = Part(with_texture(self.photo.pixels, self.channels), mask, coarsest_scale(mask))
+        return self._filled(part, part.holed(), fill, rng, count)
+
+    def _filled(
+        self, part: Part, sources: list[Source], fill: Tensor | None, rng: torch.Generator, count: int
+    ) -> Iterator[Tensor]:
+        canvas = part.canvases[0]
+        assert canvas.made is not None
+        for number in range(count):
+            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
+            guess = part.moved_in(seed) if number and fill is None else part.membrane()
+            if fill is not None:
+                guess[canvas.made > 0, : self.channels] = as_levels(fill)[0, 0]
+                guess = self._varied(guess, number, seed, canvas.made)
+            yield self._placed(part, part.solver(sources, seed).run(guess))
+
+    def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.
+
+        Raises:
+            ValueError: ``structure`` is too small beside the photo.
+        """
+        enlargement = structure.shape[-2] / self.size[0], structure.shape[-1] / self.size[1]
+        halves = halvings(self.size)
+        sizes = level_sizes(halves[0], max(14, math.ceil(SMALL * min(halves[0])))) + halves[1:]
+        targets = [enlarged(size, enlargement) for size in sizes]
+        check_patch(targets[0], "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
+        reals = pyramid(self.photo.pixels, sizes)
+        solved = self._whole(reals, targets, len(sizes) - len(halves) + 1, COMPLETE)
+        guess = resized(pixels_of(as_levels(structure)), targets[0])
+        return self._variants(solved, guess, rng, count)
+
+    def tile(
+        self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that can be laid side by side without a seam.
+
+        Raises:
+            ValueError: the size leaves no patch.
+        """
+        halves = halvings(self.size)
+        sizes = level_sizes(halves[0], 14) + halves[1:]
+        targets = [enlarged(size, enlargement) for size in sizes]
+        check_patch(targets[0])
+        reals = pyramid(self.photo.pixels, sizes)
+        margins = [
+            Canvas((height + 2 * MARGIN, width + 2 * MARGIN), (-MARGIN, -MARGIN), margin=MARGIN)
+            for height, width in targets
+        ]
+        settings = Settings(first_repeats=1, completeness=COMPLETE)
+        solved = Solver([Source(real) for real in reals], targets, margins, len(sizes) - len(halves) + 1, 0, settings)
+        for number in range(count):
+            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
+            noise = np.random.default_rng(seed).standard_normal((*targets[0], self.channels))
+            guess = resized(reals[0], targets[0]).copy()
+            guess[..., : self.channels] = np.clip(
+                np.rint(guess[..., : self.channels] + 255 * TILE_NOISE * noise), 0, 255
+            )
+            padded = np.pad(guess, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
+            yield self._last(replace(solved, seed=seed).run(padded), MARGIN)
+
+    def colour(self, fill: Sequence[int]) -> Tensor:
+        """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
+
+        Raises:
+            ValueError: there are neither one nor as many as colours.
+        """
+        colours = min(self.channels, 3)
+        if len(fill) not in (1, colours):
+            raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
+        opaque = [255] * (self.channels - colours)
+        levels = [*(list(fill) * colours if len(fill) == 1 else fill), *opaque]
+        return torch.tensor(levels, dtype=torch.uint8)[None, :, None, None]
+
+    def _whole(
+        self, reals: Sequence[Pixels], sizes: Sequence[Size], solved: int, completeness: float, seed: int = 0
+    ) -> Solver:
+        """The solver of whole pictures of ``sizes`` from the photo's levels ``reals``."""
+        settings = Settings(completeness=completeness)
+        return Solver([Source(real) for real in reals], sizes, [Canvas(size) for size in sizes], solved, seed, settings)
+
+    def _variants(
+        self, solver: Solver, guess: Pixels, rng: torch.Generator, count: int, start: int = 0
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) from ``guess``: the first from itself, others from near it."""
+        for number in range(count):
+            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
+            yield self._last(replace(solver, seed=seed).run(self._varied(guess, number, seed), start))
+
+    def _varied(self, guess: Pixels, number: int, seed: int, made: Flags | None = None) -> Pixels:
+        """``guess`` with noise, on the pixels ``made``, unless it is that of the first picture."""
+        if not number:
+            return guess
+        noise = VARIED * np.random.default_rng(seed).standard_normal((*guess.shape[:2], self.channels))
+        result: Pixels = guess.copy()
+        noisy = np.clip(np.rint(guess[..., : self.channels] + noise), 0, 255).astype(np.uint8)
+        where = np.ones(guess.shape[:2], bool) if made is None else made > 0
+        result[where, : self.channels] = noisy[where]
+        return result
+
+    def _last(self, states: Iterable[State], margin: int = 0) -> Tensor:
+        """The picture (1, C, H, W) of the last of ``states``; each is shown to the watcher."""
+        picture = None
+        for state in states:
+            inner = slice(margin, -margin or None)
+            picture = state.picture[inner, inner]
+            self._show(picture)
+        assert picture is not None
+        return as_image(np.ascontiguousarray(picture[..., : self.channels]))
+
+    def _placed(self, part: Part, states: Iterable[State]) -> Tensor:
+        """The photo (1, C, H, W) with the ``part`` that ``states`` end with; each is shown to the watcher."""
+        state = None
+        for state in states:
+            if self.watch is not None:
+                self._show(part.placed(state.picture, state.level))
+        assert state is not None
+        canvas, result = part.canvases[-1], self.levels.copy()
+        result[canvas.box] = state.picture[..., : self.channels]  # outside: the photo's own
+        return as_image(result)
+
+    def _show(self, picture: Pixels) -> None:
+        if self.watch is not None:
+            self.watch(picture[..., : self.channels].copy())
+
+
+def as_image(levels: Levels) -> Tensor:
+    """``levels`` (H, W, C) as an image (1, C, H, W) of 8 bits, without a copy."""
+    return torch.from_numpy(levels).permute(2, 0, 1)[None]
+
+
+def as_levels(image: Tensor) -> Levels:
+    """The levels (H, W, C) of an ``image`` (1, C, H, W) of 8 bits."""
+    return np.asarray(image[0].permute(1, 2, 0).cpu())
+
+
+def drawn_seed(rng: torch.Generator) -> int:
+    """A seed from ``rng``, of whatever device."""
+    return int(torch.randint(2**62, (1,), generator=rng, device=rng.device))
+
+
+def check_patch(size: Size, remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
+    """Raise a ValueError, which ends with ``remedy``, where a level of ``size`` is smaller than a patch."""
+    if min(size) < PATCH:
+        raise ValueError(
+            f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: {remedy}"
+        )
