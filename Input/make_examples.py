@@ -21,6 +21,9 @@ WALLPAPERS = {
     "dandelions": "seeding_by_Clements_Engelhardt.jpg",
 }
 """By the name here: the file of Debian's package lomiri-wallpapers-16.04."""
+LARGE = {"peaks": "mountains", "larches": "autumn"}
+"""Two of them again, by the name of the large one."""
+LARGE_SIDE, LARGE_QUALITY = 1600, 82  # pixels; of JPEG: below 500 kB
 LONGER_SIDE = 250  # pixels: the default of ``max_size``
 
 
@@ -35,7 +38,8 @@ def save(path: str, levels: Levels) -> None:
     """Write ``levels`` as ``path`` below this folder."""
     place = HERE / path
     place.parent.mkdir(exist_ok=True)
-    Image.fromarray(levels).save(place, optimize=True)
+    quality = {"quality": LARGE_QUALITY} if place.suffix == ".jpg" else {}
+    Image.fromarray(levels).save(place, optimize=True, **quality)
 
 
 def paste(
@@ -163,6 +167,10 @@ def main() -> None:
         if folder is not None:
             with Image.open(folder / original) as photo:
                 save(f"Images/{name}.png", reduced(np.array(photo.convert("RGB"))))
+    for name, small in LARGE.items():
+        if folder is not None:
+            with Image.open(folder / WALLPAPERS[small]) as photo:
+                save(f"Images/{name}.jpg", reduced(np.array(photo.convert("RGB")), LARGE_SIDE))
     rocket, galaxies = reduced(data.rocket()), reduced(data.hubble_deep_field()[220:430, 230:560])
     photos = (np.array(Image.open(HERE / "Images" / f"{name}.png")) for name in WALLPAPERS)
     mountains, brook, autumn, dandelions = photos
@@ -189,6 +197,15 @@ def main() -> None:
     hole = np.zeros(autumn.shape[:2], np.uint8)
     hole[60:118, 170:212] = 255
     save("Inpaint/autumn_mask.png", hole)
+    peaks, larches = (np.array(Image.open(HERE / "Images" / f"{name}.jpg")) for name in LARGE)
+    height, width = larches.shape[:2]
+    fir = np.zeros((height, width), np.uint8)
+    fir[draw.ellipse(0.52 * height, 0.75 * width, 0.18 * height, 0.07 * width, shape=fir.shape)] = 255
+    save("Inpaint/larches_mask.png", fir)
+    summit = peaks[230:525, 678:1062]
+    pasted, mask = paste(peaks, summit, top=294, left=128)
+    save("Editing/peaks_edit.jpg", pasted)
+    save("Editing/peaks_edit_mask.png", mask)
 
 
 if __name__ == "__main__":

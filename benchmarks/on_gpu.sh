@@ -75,7 +75,7 @@ benchmark large memory --sizes "$LARGE"
 benchmark concurrent whole_run --sizes "$SIZE" --train_mode concurrent
 part scripts "$PYTHON" "${all[@]}" tests/test_readme.py tests/test_demo.py
 benchmark compiled speed --size "$SIZE" --scales 0 3 8 --engines "${engines[@]}" compiled --iterations 3
-part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device "$DEVICE" --sizes $((SIZE / 2)) "$SIZE"
+part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device "$DEVICE" --megapixels 0.05 1 --tasks sample
 benchmark start start --times 1
 benchmark translation translation --engines "${engines[@]}" --nets unet_64:16:64 unet_256:64:256
 counts=(1)

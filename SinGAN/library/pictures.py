@@ -91,8 +91,8 @@ class FromPicture(ABC):
             reference: the training picture with the object pasted in.
             mask: white where the object is. None: a file's own mask (``<name>_mask`` beside it), or else
                 where the reference differs from the training picture.
-            start_scale: where the reference is put in, 1 to the finest; None: only by the instant engine, at some 112
-                pixels.
+            start_scale: where the reference is put in, 1 to the finest; None: only by the instant engine, at the
+                level of 64 pixels or more.
             count: how many.
             seed: of the random numbers.
 

@@ -82,7 +82,7 @@ def injection_scales(task: str) -> Any:
         "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all; "
         "with --train_mode concurrent only 0"
     )
-    unset = "needed; with --method instant some 112 pixels"
+    unset = "needed; with --method instant the level of 64 pixels or more"
     return option((), words, unset=unset, group="reference", least=0, every=ALL, flag=f"{task}_start_scale")
 
 

@@ -15,17 +15,19 @@ from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.holes import Edit, Part, coarsest_scale
-from SinGAN.patches.layouts import VARIETIES
+from SinGAN.patches.layouts import VARIETIES, completed
 from SinGAN.patches.levels import Levels, box_of, halvings, level_sizes, pixels_of, pyramid, resized, with_texture
 from SinGAN.patches.samples import Photo, Sampler, mixed
 from SinGAN.patches.seams import deep_inside, marked, seamless
-from SinGAN.patches.search import PATCH, Flags, Pixels
-from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
+from SinGAN.patches.search import PATCH, Flags, Pixels, patches_in
+from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State, random_places
 from SinGAN.planning import Size, enlarged
 
 COMPLETE = 1.0  # strength of the completeness by uses, where all parts of the photo shall appear
+PAINTED = 0.001  # alpha of the completeness at the level where a paint is put in: strokes become rare things, too
+PAINTABLE = 2**24  # queries x keys of that level, at most: finer levels do without
 SMALL = 0.24  # size of the level where analogies start, in parts of the photo
-EDITED = 150  # pixels, the longer side of the level at which edits are put in, about: smaller objects would vanish
+EDITED = 64  # pixels, the longer side of the level at which edits and paints are put in, at least
 RIM = 0.02  # of the longer side: how far outside its mask an edit is computed,
 INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
 VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
@@ -86,7 +88,7 @@ class Instant:
     def injection_scale(self) -> int:
         """The level at which edits and paints are put in by default."""
         sides = [max(size) for size in self.photo.sizes[: self.photo.lifted]]
-        fitting = [level for level in self.injection_scales if sides[level] >= EDITED * 0.85]
+        fitting = [level for level in self.injection_scales if sides[level] >= EDITED]
         return fitting[0] if fitting else max(0, len(sides) - 1)
 
     def sample(
@@ -150,7 +152,11 @@ class Instant:
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
-        small = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale])
+        small, real = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
+        count = patches_in(real)
+        if (count[0] * count[1]) ** 2 <= PAINTABLE:
+            fields = (random_places(count, count, None, seed) for seed in (0, 1))
+            small, _, _ = completed(small, real, real, self.channels, *fields, complete=PAINTED)
         solved = self._whole(self.photo.reals, self.photo.sizes, self.photo.lifted, COMPLETE)
         return torch.cat(list(self._variants(solved, small, rng, count, scale)))
 
@@ -332,5 +338,6 @@ def check_patch(size: Size, remedy: str = "raise `scale_h`, `scale_v` or `size`"
     """Raise a ValueError, which ends with ``remedy``, where a level of ``size`` is smaller than a patch."""
     if min(size) < PATCH:
         raise ValueError(
-            f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: {remedy}"
+            f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: "
+            f"{remedy}"
         )

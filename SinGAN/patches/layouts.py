@@ -31,7 +31,7 @@ LOWEST = -80.0  # logarithm of a weight: lower ones are denormal numbers, with w
 PAIRS = 2**22  # of patches that one batch of candidates compares, about
 DIRECTIONS, COMPARED = 96, 5  # of the sliced distance, and the width of its patches
 EXAMINED = 9  # width of the patches by which visible breakage is told
-COMPLETE = 0.005 * 255**2  # alpha of GPNN's completeness, per element of a patch
+COMPLETE = 0.005  # alpha of GPNN's completeness
 REPEATS = 5
 
 
@@ -94,7 +94,7 @@ class Diffusion:
 
     @cached_property
     def prior(self) -> Tensor:
-        """The logarithm (M, N) of how likely each place of the photo is at each place of a layout, but for constants."""
+        """How likely each place of the photo is at each place of a layout: logarithms (M, N), but for a constant."""
         parts = []
         for side, real, spread in zip(
             self.size, self.real.shape[-2:], (self.variety.down, self.variety.across), strict=True
@@ -174,7 +174,7 @@ def sliced_distances(images: Tensor, real: Tensor) -> Tensor:
 
 
 def least_distances(images: Tensor, real: Tensor) -> Tensor:
-    """The mean (K,) over the 9 x 9 patches of ``images`` (K, C, h, w) of the squared distance to the nearest of ``real``.
+    """The mean squared distance (K,) of the 9 x 9 patches of ``images`` (K, C, h, w) to the nearest ones of ``real``.
 
     It is large where a layout is visibly broken.
     """
@@ -190,7 +190,13 @@ def least_distances(images: Tensor, real: Tensor) -> Tensor:
 
 
 def completed(
-    guess: Pixels, keys: Pixels, values: Pixels, channels: int, places: Places, reverse: Places
+    guess: Pixels,
+    keys: Pixels,
+    values: Pixels,
+    channels: int,
+    places: Places,
+    reverse: Places,
+    complete: float = COMPLETE,
 ) -> tuple[Pixels, Places, Places]:
     """A small level by nearest neighbours, all parts of the photo used: GPNN with its completeness, exactly.
 
@@ -201,11 +207,12 @@ def completed(
         channels: of the photo.
         places: a field of the guess where the search starts.
         reverse: a field of the photo, whose matches are patches of the guess, likewise.
+        complete: alpha, for intensities in 0 .. 1: the smaller, the more of the photo appears.
 
     Returns:
         The level's picture and both fields.
     """
-    alpha = np.float32(COMPLETE * channels * PATCH**2)
+    alpha = np.float32(complete * 255**2 * channels * PATCH**2)
     for repeat in range(REPEATS):
         sharp = values if repeat else keys
         needed = Matches(sharp, guess, reverse)
@@ -225,7 +232,7 @@ def exhausted(field: Matches) -> Matches:
 
 
 def largest_region(places: Places) -> float:
-    """The largest part of a field (h, w), 0 to 1, that is a connected region of one offset: a piece moved as a whole."""
+    """The largest connected part of a field (h, w) with one offset, 0 to 1: a piece of the photo moved as a whole."""
     rows, columns = np.indices(places.shape)
     offsets = ((places >> 16) - rows + (1 << 14)) * (1 << 15) + (places & 0xFFFF) - columns + (1 << 14)
     labels = ski.measure.label(offsets, connectivity=1, background=-1)

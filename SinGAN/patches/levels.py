@@ -1,4 +1,4 @@
-"""The levels of an 8-bit picture, coarse to fine: a pyramid up to some 256 pixels, and halvings from there to its size."""
+"""The levels of an 8-bit picture: a pyramid up to some 256 pixels, and from there doublings to its size."""
 
 import math
 from collections.abc import Sequence

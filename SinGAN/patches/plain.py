@@ -1,4 +1,4 @@
-"""The functions of ``native/search.cpp`` in NumPy: the same bits, some 30 times as slow, for machines without a compiler.
+"""The functions of ``native/search.cpp`` in NumPy, for machines without a compiler: the same bits, 30 times as slow.
 
 Arguments are those of ``SinGAN.patches.search``, which calls either.
 """

@@ -1,4 +1,4 @@
-"""Random samples without training: a layout is drawn and chosen, its detail filled in, and the result lifted to full size.
+"""Random samples without training: a layout is drawn and chosen, detail is filled in, the result is lifted.
 
 No sample is within ``LEAST_DIFFERENCE`` grey levels of the photo, or of another sample of the same call.
 """
@@ -133,7 +133,9 @@ class Sampler:
             )
         found = Found()
         for index in range(count):
-            sample = self._sample(mixed(seed, index), found)
+            # two rearrangements differ by at most twice their deviation
+            flat = 2 * self._deviation < LEAST_DIFFERENCE
+            sample = None if flat else self._sample(mixed(seed, index), found)
             if sample is None:
                 why = f"differ by {LEAST_DIFFERENCE:g} grey levels from it and from each other"
                 if index == 0:

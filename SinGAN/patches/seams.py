@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 from PIL import Image
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from SinGAN.patches.levels import box_of, resized
 from SinGAN.patches.search import Flags, Pixels
@@ -57,11 +55,11 @@ def cut(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels: int
         ends.append(pixels if first else terminal)
         capacities.append(np.full(len(pixels), NO_CUT, np.int32))
     edges = np.concatenate(capacities), (np.concatenate(starts), np.concatenate(ends))
-    graph = csr_array(edges, shape=(gap.size + 2, gap.size + 2))
-    residual = graph - maximum_flow(graph, source, sink).flow
+    graph = scipy.sparse.csr_array(edges, shape=(gap.size + 2, gap.size + 2))
+    residual = graph - scipy.sparse.csgraph.maximum_flow(graph, source, sink).flow
     residual.data = np.maximum(residual.data, 0)
     residual.eliminate_zeros()
-    reached = breadth_first_order(residual, source, return_predecessors=False)
+    reached = scipy.sparse.csgraph.breadth_first_order(residual, source, return_predecessors=False)
     taken = np.zeros(gap.size, np.uint8)
     taken[reached[reached < gap.size]] = 1
     return np.asarray(taken.reshape(size))

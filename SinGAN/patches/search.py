@@ -1,8 +1,8 @@
 """Nearest-neighbour fields of 8-bit pictures: search, vote, and fields carried from level to level.
 
-The search is PatchMatch (Barnes, Shechtman, Finkelstein, Goldman, *PatchMatch: A Randomized Correspondence Algorithm for
-Structural Image Editing*, ACM TOG 2009) in tiles, so that threads don't change the result. It is compiled C++; where no
-compiler is available, ``SinGAN.patches.plain`` computes the same bits.
+The search is PatchMatch (Barnes, Shechtman, Finkelstein, Goldman, *PatchMatch: A Randomized Correspondence Algorithm
+for Structural Image Editing*, ACM TOG 2009) in tiles, so that threads don't change the result. It is compiled C++;
+without a compiler ``SinGAN.patches.plain`` computes the same bits.
 """
 
 import ctypes

@@ -191,7 +191,7 @@ def to_levels(image: Tensor) -> Levels:
 
 
 def write(path: Path, image: Tensor) -> None:
-    """Write ``image`` (1, C, H, W) or (C, H, W), of 8 bits or in [-1, 1], as PNG: grey, RGB or RGBA by its number of channels."""
+    """Write ``image`` (1, C, H, W) or (C, H, W), of 8 bits or in [-1, 1], as PNG: grey, RGB or RGBA by its channels."""
     write_levels(path, to_levels(image))
 
 

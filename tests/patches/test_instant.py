@@ -59,9 +59,9 @@ def test_a_picture_that_allows_no_variety_is_refused(caplog: pytest.LogCaptureFi
     rows = np.indices((24, 24)).sum(axis=0)[..., None]
     few = (120 + 12 * (rows // 6 % 2)).astype(np.uint8)  # all that differ are each other's negative
     with caplog.at_level("INFO"):
-        found = samples(few, 9)
-    assert 1 <= len(found) < 9
-    assert f"{len(found)} of 9 samples: the picture allows no more that differ by 6 grey levels" in caplog.text
+        found = samples(few, 5)
+    assert 1 <= len(found) < 5
+    assert f"{len(found)} of 5 samples: the picture allows no more that differ by 6 grey levels" in caplog.text
 
 
 def test_a_tiny_picture_has_samples_or_says_why() -> None:
