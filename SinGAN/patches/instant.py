@@ -153,10 +153,10 @@ class Instant:
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
         small, real = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
-        count = patches_in(real)
-        if (count[0] * count[1]) ** 2 <= PAINTABLE:
-            fields = (random_places(count, count, None, seed) for seed in (0, 1))
-            small, _, _ = completed(small, real, real, self.channels, *fields, complete=PAINTED)
+        kinds = patches_in(real)
+        if (kinds[0] * kinds[1]) ** 2 <= PAINTABLE:
+            one, other = (random_places(kinds, kinds, None, seed) for seed in (0, 1))
+            small, _, _ = completed(small, real, real, self.channels, one, other, PAINTED)
         solved = self._whole(self.photo.reals, self.photo.sizes, self.photo.lifted, COMPLETE)
         return torch.cat(list(self._variants(solved, small, rng, count, scale)))
 

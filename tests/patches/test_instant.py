@@ -212,7 +212,8 @@ def test_an_edit_leaves_every_byte_outside_its_rim(size: tuple[int, int]) -> Non
     for picture in result.blended[scale]:
         edited = as_levels(picture[None])
         assert np.array_equal(edited[~changes], levels[~changes])
-        inner = (slice(top + 5, top + height - 5), slice(left + 5, left + width - 5))
+        rim = round(0.04 * max(size)) + 2
+        inner = slice(top + rim, top + height - rim), slice(left + rim, left + width - rim)
         assert difference(edited[inner], reference[inner]) < 30 < 60 < difference(edited[inner], levels[inner])
 
 
