@@ -38,8 +38,7 @@ def save(path: str, levels: Levels) -> None:
     """Write ``levels`` as ``path`` below this folder."""
     place = HERE / path
     place.parent.mkdir(exist_ok=True)
-    quality = {"quality": LARGE_QUALITY} if place.suffix == ".jpg" else {}
-    Image.fromarray(levels).save(place, optimize=True, **quality)
+    Image.fromarray(levels).save(place, optimize=True, quality=LARGE_QUALITY)  # the quality is JPEG's
 
 
 def paste(

@@ -32,6 +32,8 @@ class Evaluation:
     sifid_mean: float | None
     sifid_std: float | None
     diversity: float
+    difference: float  # mean absolute difference to the picture in levels of 0 to 255, mean over the samples
+    least_difference: float  # the same of the sample that is nearest to the picture
     copy_score: float
     textured_copy_score: float
     coherent_copies: float  # part of the patches in large regions of the picture, wherever they lie
@@ -67,7 +69,7 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         lpips: if its weights are there.
     """
     samples, real = without_alpha(samples), without_alpha(real)
-    regions = copied_regions(samples, real)
+    regions, gaps = copied_regions(samples, real), metrics.differences(samples, real)
     distances = None if net is None else sifids(net, samples, real)
     coloured = samples.expand(-1, 3, -1, -1)
     perceptual = [measure(coloured) for measure in lpips] if lpips and len(samples) > 1 else [None, None]
@@ -76,6 +78,8 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         sifid_mean=None if distances is None else float(np.mean(distances)),
         sifid_std=None if distances is None else float(np.std(distances)),
         diversity=metrics.diversity(samples, real),
+        difference=float(gaps.mean()),
+        least_difference=float(gaps.min()),
         copy_score=metrics.copy_score(samples, real),
         textured_copy_score=metrics.textured_copy_score(samples, real),
         coherent_copies=regions.coherent,
@@ -110,7 +114,18 @@ def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list
     """The cells of a table: names, then a row for each of ``evaluations``; ``size`` is that of the finest octave."""
     octaves = range(len(evaluations[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
-    names = ["start scale", "SIFID", "(std)", "diversity", "copied", "(textured)", "coherent", "largest"]
+    names = [
+        "start scale",
+        "SIFID",
+        "(std)",
+        "diversity",
+        "difference",
+        "(least)",
+        "copied",
+        "(textured)",
+        "coherent",
+        "largest",
+    ]
     rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS next", "LPIPS pairs"]]
     for measures in evaluations:
         copies = [measures.copy_score, measures.textured_copy_score, measures.coherent_copies, measures.largest_copy]
@@ -118,6 +133,8 @@ def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list
         numbers = [
             *sifid,
             measures.diversity,
+            measures.difference,
+            measures.least_difference,
             *copies,
             *measures.sliced_wasserstein,
             measures.lpips,

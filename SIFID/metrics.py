@@ -51,6 +51,16 @@ def copy_score(samples: Tensor, real: Tensor) -> float:
     return float(copy_map(samples, real).mean())
 
 
+def differences(samples: Tensor, real: Tensor) -> Tensor:
+    """The mean absolute difference (B,) of ``samples`` (B, C, H, W) to ``real`` (1, C, H, W), in levels of 0 to 255.
+
+    A small one is a sample that is nearly the picture. At another size than ``real``'s all are NaN.
+    """
+    if samples.shape[-2:] != real.shape[-2:]:
+        return samples.new_full((len(samples),), float("nan"))
+    return (samples - real).abs().mean(dim=(1, 2, 3)) * 127.5
+
+
 def texture_map(real: Tensor) -> Tensor:
     """A map (h, w) of the patches of ``real`` (1, C, H, W): True where a patch differs visibly from its mean."""
     patch = min(COPY_PATCH, *real.shape[-2:])

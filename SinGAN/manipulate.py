@@ -99,6 +99,9 @@ class Scaled(Protocol):
     def __len__(self) -> int: ...
 
     @property
+    def start_scales(self) -> range: ...
+
+    @property
     def injection_scales(self) -> range: ...
 
 
@@ -106,7 +109,8 @@ def start_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:
     """The first scales ``asked`` for, sorted; ``None`` stands for all; a ValueError where the model lacks one."""
     for start in asked:
         check_start_scale(start or 0, len(maker))
-    return [start for start in range(len(maker)) if start in asked or None in asked]
+    every = maker.start_scales if None in asked else ()
+    return [start for start in range(len(maker)) if start in asked or start in every]
 
 
 def injection_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:

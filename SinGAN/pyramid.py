@@ -131,6 +131,11 @@ class Pyramid(Generic[ScaleT]):
         return len(self.scales)
 
     @property
+    def start_scales(self) -> range:
+        """The scales where random samples can start."""
+        return range(len(self))
+
+    @property
     def injection_scales(self) -> range:
         """The scales where a reference can be put in."""
         return range(1, len(self))

@@ -44,6 +44,11 @@ class FromPicture(ABC):
         return self._maker.injection_scales
 
     @property
+    def start_scales(self) -> range:
+        """The scales at which random samples can start."""
+        return self._maker.start_scales
+
+    @property
     def _real(self) -> Tensor:
         return self._maker.real
 

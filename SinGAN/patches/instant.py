@@ -80,6 +80,11 @@ class Instant:
         return (min(sizes[0]) / min(sizes[-1])) ** (1 / (len(sizes) - 1)) if len(sizes) > 1 else 1.0
 
     @property
+    def start_scales(self) -> range:
+        """The levels at which random samples can start: finer ones would keep the photo's layout."""
+        return range(1)
+
+    @property
     def injection_scales(self) -> range:
         """The levels at which an edit or a paint can be put in."""
         return range(1, self.photo.lifted)

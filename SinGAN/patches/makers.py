@@ -33,6 +33,10 @@ class Maker(Protocol):
         """The ratio of neighbouring scales."""
 
     @property
+    def start_scales(self) -> range:
+        """The scales at which random samples can start."""
+
+    @property
     def injection_scales(self) -> range:
         """The scales at which a reference can be put in, coarse to fine."""
 
@@ -119,6 +123,11 @@ class Trained:
     def factor(self) -> float:
         """The ratio of neighbouring scales."""
         return self.pyramid.factor
+
+    @property
+    def start_scales(self) -> range:
+        """The scales at which random samples can start."""
+        return self.pyramid.start_scales
 
     @property
     def injection_scales(self) -> range:

@@ -62,6 +62,11 @@ class Published:
         return self.pyramid.factor
 
     @property
+    def start_scales(self) -> range:
+        """The levels at which random samples can start."""
+        return self.pyramid.start_scales
+
+    @property
     def injection_scales(self) -> range:
         """The levels at which a reference can be put in, coarse to fine."""
         return self.pyramid.injection_scales

@@ -20,7 +20,8 @@ from SinGAN.runs.results import Columns
 SHOWN = 5  # samples of each training in the grid
 MARKS = "osD^vP*X"
 COLUMNS = (
-    "scales", "factor", "SIFID", "diversity", "copied", "textured copied", "coherent", "largest", "SWD",
+    "scales", "factor", "SIFID", "diversity", "difference", "least difference", "copied", "textured copied", "coherent",
+    "largest", "SWD",
     "reconstruction RMSE", "contrast", "s a sample",
 )  # fmt: skip
 """Of the tables; ``factor`` is the ratio of neighbouring scales, adjusted."""
@@ -53,6 +54,8 @@ class MeasuredTraining:
             self.factor,
             float("nan") if self.evaluation.sifid_mean is None else self.evaluation.sifid_mean,
             self.evaluation.diversity,
+            self.evaluation.difference,
+            self.evaluation.least_difference,
             self.evaluation.copy_score,
             self.evaluation.textured_copy_score,
             self.evaluation.coherent_copies,

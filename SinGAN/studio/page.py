@@ -13,7 +13,7 @@ from SinGAN.studio import canvas
 from SinGAN.studio.shared import PRIVATE, Shared, told
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
 from SinGAN.studio.trainings import Trainings
-from SinGAN.studio.workspace import AT_ONCE, Chosen, Workspace
+from SinGAN.studio.workspace import SIZE, UNTRAINED, Chosen, Workspace
 
 STYLE = Path(__file__).with_name("page.css")
 FONTS = ["system-ui", "sans-serif"]  # none from elsewhere
@@ -56,7 +56,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         """The choices of what makes pictures of ``chosen``; ``key`` stays where it can."""
         if chosen is None:
             return gr.skip()
-        known = [(title, method) for method, title in AT_ONCE.items()]
+        known = [(title, method) for method, title in UNTRAINED.items()]
         known += [(model.title, model.key) for model in workspace.of_picture(chosen)]
         keys = [value for _, value in known]
         return gr.update(choices=known, value=key if key in keys else keys[0])
@@ -96,16 +96,16 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
                 trained = gr.Dropdown([], label="Or a trained model", elem_id="models")
                 line = gr.Markdown("Nothing is chosen yet.", elem_id="chosen")
                 made_by = gr.Dropdown(
-                    [(title, method) for method, title in AT_ONCE.items()], value=next(iter(AT_ONCE)), label="Made by",
-                    elem_id="made-by",
+                    [(title, method) for method, title in UNTRAINED.items()], value=next(iter(UNTRAINED)),
+                    label="Made by", elem_id="made-by",
                 )  # fmt: skip
                 size = gr.Slider(
                     64,
-                    250,
-                    value=112,
+                    4000,
+                    value=SIZE,
                     step=2,
                     label="Size, without training",
-                    info="longer side in pixels",
+                    info="longer side in pixels, at most",
                     elem_id="size",
                 )
             shared = Shared(workspace, trainings, owner, chosen, made_by, size, temporary, ready)

@@ -13,9 +13,9 @@ import gradio as gr
 
 from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
-from SinGAN.options.applications import PATCHES
+from SinGAN.options.applications import INSTANT
 from SinGAN.studio.trainings import Trainings
-from SinGAN.studio.workspace import AT_ONCE, Chosen, Workspace
+from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
 from SinGAN.terminal.script import OPTION
 
 Values = ParamSpec("Values")
@@ -45,7 +45,7 @@ class Shared:
     owner: gr.BrowserState  # a secret number that the browser keeps
     chosen: gr.State  # a Chosen, or None
     made_by: gr.Dropdown  # a method without a model, or a model's key
-    size: gr.Slider  # the longer side of what is made at once
+    size: gr.Slider  # the longer side of what is made without training
     temporary: Path  # where files for the page are made
     ready: gr.State  # a number that changes when one of these three was changed
 
@@ -60,7 +60,7 @@ class Shared:
 
     def patches(self, chosen: Chosen | None, key: str, size: float) -> InstantModel:
         """What makes pictures of the ``chosen`` one without a model."""
-        maker = self.maker(chosen, key if key in AT_ONCE else PATCHES, size)
+        maker = self.maker(chosen, key if key in UNTRAINED else INSTANT, size)
         assert isinstance(maker, InstantModel)
         return maker
 
@@ -153,7 +153,7 @@ def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel
     """A function that gives a scale slider the range of a maker; ``value`` chooses where it stands, by the finest."""
 
     def updated(maker: InstantModel | Model) -> Any:
-        scales = maker.injection_scales if first else range(len(maker))
+        scales = maker.injection_scales if first else maker.start_scales
         return gr.update(
             minimum=scales[0],
             maximum=max(scales[-1], scales[0] + 1),

@@ -13,7 +13,7 @@ from SinGAN.engines.engine import choose_device
 from SinGAN.library.instant import InstantModel, instant
 from SinGAN.library.model import Model
 from SinGAN.library.train import load
-from SinGAN.options.applications import DENOISE, PATCHES
+from SinGAN.options.applications import DENOISE, INSTANT, PATCHES
 from SinGAN.options.growing import SEQUENTIAL
 from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
@@ -25,7 +25,12 @@ from SinGAN.storage.hashes import sha256
 
 BYTES, PIXELS = 20 * 2**20, 40_000_000  # of an uploaded file, at most
 FOLDER = "Studio"  # in the output folder: what is uploaded, and which trainings there are
-AT_ONCE = {DENOISE: "at once, freer (patch diffusion)", PATCHES: "at once, faithful (nearest patches)"}
+SIZE, PUBLISHED_SIZE = 1000, 250  # pixels, longer side of results: by default, and by published methods at most
+UNTRAINED = {
+    INSTANT: "instant: without training",
+    DENOISE: "patch diffusion, as published",
+    PATCHES: "nearest patches, as published",
+}
 """What makes pictures without a model, by method."""
 
 
@@ -147,9 +152,9 @@ class Workspace:
             images.write_levels(place, loaded(model.folder, stamp(model.folder)).picture)
         return Chosen(place, Path(manifest.picture).stem)
 
-    def maker(self, chosen: Chosen, key: str, size: int = 120, variety: str = "medium") -> InstantModel | Model:
+    def maker(self, chosen: Chosen, key: str, size: int = SIZE, variety: str = "medium") -> InstantModel | Model:
         """What makes pictures: the model that ``key`` names, or patches of ``chosen``, at most ``size`` pixels long."""
-        if key in AT_ONCE:
+        if key in UNTRAINED:
             return patches_of(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
         return self.trained(key)
 
@@ -159,7 +164,7 @@ class Workspace:
         Raises:
             ValueError: it names none.
         """
-        if key in AT_ONCE or not key:
+        if key in UNTRAINED or not key:
             raise ValueError("this needs a trained model: train one, or choose one under \u201cMade by\u201d")
         folder = self.model(key).folder
         return loaded(folder, stamp(folder))
@@ -192,8 +197,9 @@ def loaded(folder: Path, changed: int) -> Model:
 
 @lru_cache(maxsize=4)
 def patches_of(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
-    """The patches of the picture in ``file``, as it was when ``changed``."""
-    return instant(file, method, variety=variety, max_size=size, device=device())
+    """The patches of the picture in ``file``, as it was when ``changed``; the published methods are for small ones."""
+    limit = size if method == INSTANT else min(size, PUBLISHED_SIZE)
+    return instant(file, method, variety=variety, max_size=limit, device=device())
 
 
 def write_json(path: Path, value: object) -> None:

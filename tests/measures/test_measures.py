@@ -83,10 +83,34 @@ def test_constant_and_tiny_pictures_have_patch_distances() -> None:
         assert np.isfinite(metrics.sliced_wasserstein(torch.ones(shape), torch.zeros(shape))).all()
 
 
+def test_the_difference_is_in_grey_levels() -> None:
+    real = torch.zeros(1, 3, 20, 24)
+    samples = torch.cat([real, real + 10 / 127.5, real - 30 / 127.5])
+    torch.testing.assert_close(metrics.differences(samples, real), torch.tensor([0.0, 10.0, 30.0]))
+    assert metrics.differences(samples[..., :10], real).isnan().all()
+
+
 def test_a_table_says_what_is_missing() -> None:
-    found = Evaluation(0, None, None, float("nan"), 0.25, 0.75, 0.375, 0.0625, [0.5, 0.125], None, None)
+    found = Evaluation(0, None, None, float("nan"), 20.5, 8.25, 0.25, 0.75, 0.375, 0.0625, [0.5, 0.125], None, None)
     assert as_json(found)["diversity"] is None
     head, row = table(table_rows([found], (41, 60)), right=True)
-    names = "start scale SIFID (std) diversity copied (textured) coherent largest SWD 41x60 SWD 21x30"
+    names = (
+        "start scale SIFID (std) diversity difference (least) copied (textured) coherent largest SWD 41x60 SWD 21x30"
+    )
     assert " ".join(head.split()) == f"{names} LPIPS next LPIPS pairs"
-    assert row.split() == ["0", "-", "-", "-", "0.2500", "0.7500", "0.3750", "0.0625", "0.5000", "0.1250", "-", "-"]
+    assert row.split() == [
+        "0",
+        "-",
+        "-",
+        "-",
+        "20.5000",
+        "8.2500",
+        "0.2500",
+        "0.7500",
+        "0.3750",
+        "0.0625",
+        "0.5000",
+        "0.1250",
+        "-",
+        "-",
+    ]

@@ -70,7 +70,7 @@ def test_heat_maps_of_all_start_scales_have_one_range_of_colours() -> None:
 def training(label: str, scales: int, factor: float, diversity: float = 0.5) -> MeasuredTraining:
     samples = torch.zeros(2, 3, 12, 16)
     samples[1] = 1
-    measures = Evaluation(0, 1.5, 0.1, diversity, 0.1, 0.1, 0.1, 0.1, [0.1], None, None)
+    measures = Evaluation(0, 1.5, 0.1, diversity, 20.0, 9.0, 0.1, 0.1, 0.1, 0.1, [0.1], None, None)
     losses = {name: [1.0, 0.5] for name in ("D_total", "G_adversarial", "reconstruction")}
     return MeasuredTraining(
         {"scale_factor": label}, 1, scales, factor, samples, samples[:1] + 0.5, measures, 0.1, Score(20, 0.5, 5), losses

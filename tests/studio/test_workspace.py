@@ -9,7 +9,7 @@ from PIL import Image
 import SinGAN
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.studio import workspace
-from SinGAN.studio.workspace import AT_ONCE, Chosen
+from SinGAN.studio.workspace import UNTRAINED, Chosen
 from tests import workspace as scripts
 
 
@@ -78,7 +78,7 @@ def test_the_device_is_told_once(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     workspace.device.cache_clear()
     with caplog.at_level("INFO", logger="SinGAN"):
-        for method in AT_ONCE:
+        for method in UNTRAINED:
             place.maker(place.example("x.png"), method)
     assert [note.message for note in caplog.records if "CPU" in note.message] == [
         "no CUDA device found: running on the CPU"
@@ -93,7 +93,7 @@ def test_what_is_kept_lies_in_folders_of_its_own(place: workspace.Workspace) -> 
     assert sorted(path.name for path in first.iterdir()) == ["0.png", "1.png"]
 
 
-@pytest.mark.parametrize("key", ["", "TrainedModels/../../x", "/etc/passwd", *AT_ONCE])
+@pytest.mark.parametrize("key", ["", "TrainedModels/../../x", "/etc/passwd", *UNTRAINED])
 def test_what_names_no_model_is_refused(place: workspace.Workspace, key: str) -> None:
     with pytest.raises(ValueError, match="choose"):
         place.trained(key)

@@ -10,9 +10,10 @@ from SIFID.copies import copied_regions
 from SIFID.metrics import diversity
 from SinGAN.pictures import arrays
 from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, picked, seed_field, seed_of, told
-from SinGAN.studio.workspace import AT_ONCE, Chosen
+from SinGAN.studio.workspace import UNTRAINED, Chosen
 
 DRAWN = 4  # samples of each
+COMPARED = 120  # pixels, the longer side at which methods are compared, at most: measures take their time
 
 
 def build(shared: Shared) -> None:
@@ -22,16 +23,17 @@ def build(shared: Shared) -> None:
         used = 1 if seed_of(seed) is None else seed_of(seed)
         trained = {model.key: model.title for model in shared.workspace.of_picture(picked(chosen))}
         sheets, rows = [], []
-        for key, title in {**AT_ONCE, **trained}.items():
-            maker = shared.maker(chosen, key, size)
+        for key, title in {**UNTRAINED, **trained}.items():
+            maker = shared.maker(chosen, key, min(size, COMPARED))
             clock = Clock()
             pictures = maker.sample(DRAWN, seed=used)
-            seconds = clock.seconds / DRAWN
+            seconds = clock.seconds / len(pictures)
             real, samples = arrays.to_image(maker.picture), torch.cat([arrays.to_image(one) for one in pictures])
             apart, copied = diversity(samples, real), copied_regions(samples, real).coherent
             pixels = f"{maker.size[1]} x {maker.size[0]}"
             rows.append([title, pixels, f"{seconds:.2f}", f"{apart:.2f}", f"{copied:.0%}"])
-            two = [np.concatenate(list(pair), axis=1) for pair in (pictures[:2], pictures[2:])]
+            pairs = (pictures[first : first + 2] for first in range(0, len(pictures) - 1, 2))
+            two = [np.concatenate(list(pair), axis=1) for pair in pairs] or [pictures[0]]
             caption = f"{title}: diversity {apart:.2f}, copied {copied:.0%}, {seconds:.2f} s"
             sheets.append((np.concatenate(two), caption))
         return sheets, rows

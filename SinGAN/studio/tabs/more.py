@@ -25,7 +25,7 @@ from SinGAN.studio.shared import (
     told,
 )
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
-from SinGAN.studio.workspace import AT_ONCE, Chosen
+from SinGAN.studio.workspace import UNTRAINED, Chosen
 
 MOVING = 100  # frames at most
 
@@ -58,7 +58,8 @@ def animate(shared: Shared) -> None:
 
     def models(chosen: Chosen | None, key: str, size: float) -> Any:
         moving = shared.workspace.of_picture(picked(chosen), ANIMATION.name)
-        choices = [(model.title, model.key) for model in moving] + ([] if key in AT_ONCE else [("the chosen one", key)])
+        choices = [(model.title, model.key) for model in moving]
+        choices += [] if key in UNTRAINED else [("the chosen one", key)]
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     def made(
