@@ -1,5 +1,5 @@
 # docker build -t singan . && docker run --rm -v "$PWD/pictures:/art/Input/Images" -v "$PWD/Output:/art/Output" singan \
-#     sample --input_name photo.jpg --mode random_samples --method denoise
+#     sample --input_name photo.jpg --mode random_samples --method instant
 # The studio, at http://127.0.0.1:7860: docker run --rm -p 127.0.0.1:7860:7860 singan studio --host 0.0.0.0
 # With a GPU: docker build --build-arg TORCH=https://download.pytorch.org/whl/cu126 .., and docker run --gpus all ..
 FROM python:3.12-slim

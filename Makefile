@@ -1,4 +1,4 @@
-# make demo: pictures at once, then a training on a shipped photo, and samples of it.  make test: the tests.  Both install what they need.
+# make demo: pictures without training, then a training on a shipped photo, and samples of it.  make test: the tests.  Both install what they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -25,7 +25,7 @@ from SinGAN.terminal.watchers import REPORTS
 
 ROOT = Path(__file__).parent.parent
 DANDELIONS = "--input_name dandelions.png --manualSeed 1"
-AT_ONCE = "--input_name mountains.png --manualSeed 1 --max_size 128"
+UNTRAINED = "--mode random_samples --method instant --manualSeed 1"
 TINY = "--netG unet_64 --ngf 16 --ndf 16 --load_size 72 --crop_size 64 --n_epochs 1 --n_epochs_decay 0"
 PICTURE, ITERATION, MODEL = "picture", "iteration", "model of one step"
 FILES = {PICTURE: r"[^.].*\.png", MODEL: "latest_net_G.pth"}
@@ -34,9 +34,9 @@ COMMANDS = {  # the words of a command, and what comes first; {pairs}: see `prep
     f"harmonization.py {DANDELIONS} --ref_name dandelions_poppy.png --harmonization_start_scale 5": PICTURE,
     f"editing.py {DANDELIONS} --ref_name dandelions_edit.png --editing_start_scale 2": PICTURE,
     f"paint2image.py {DANDELIONS} --ref_name dandelions_paint.png --paint_start_scale 2": PICTURE,
-    f"random_samples.py {AT_ONCE} --mode random_samples --method patches": PICTURE,
-    f"random_samples.py {AT_ONCE} --mode random_samples --method denoise": PICTURE,
-    "retarget.py --input_name brook.png --scale_h 1.5 --max_size 128 --manualSeed 1": PICTURE,
+    f"random_samples.py --input_name mountains.png --num_samples 1 {UNTRAINED}": PICTURE,
+    f"random_samples.py --input_name peaks.jpg --num_samples 1 {UNTRAINED}": PICTURE,
+    "retarget.py --input_name larches.jpg --manualSeed 1": PICTURE,
     "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1": ITERATION,
     "main_train.py --input_name mountains.png --max_size 128 --manualSeed 1 --train_mode concurrent": ITERATION,
     "animation.py --input_name mountains.png --max_size 128 --manualSeed 1": ITERATION,

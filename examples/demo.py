@@ -1,4 +1,4 @@
-"""Show in three minutes what SinGAN does: pictures at once, then a small training, all on one page.
+"""Show in three minutes what SinGAN does: pictures without training, then a small training, all on one page.
 
     python examples/demo.py          # what `make demo` runs; the last line names the page
 
@@ -19,8 +19,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path("Output/demo")
-SMALL = "--max_size 80 --manualSeed 1"
-PATCHES = f"--method patches {SMALL}"
+SEED = "--manualSeed 1"
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -41,24 +40,29 @@ class Part:
 
 PARTS = (
     Part(
-        "Other pictures of the same place, at once: the photo, then three made of its patches",
-        f"random_samples.py --input_name mountains.png --mode random_samples --method denoise --num_samples 3 {SMALL}",
-        ("Images/mountains.png", "RandomSamples/mountains/*/gen_start_scale=0/[0-9].png"),
+        "Another picture of the same place, without training and at the photo's own size: the photo, then what is made",
+        f"random_samples.py --input_name peaks.jpg --mode random_samples --method instant --num_samples 1 {SEED}",
+        ("Images/peaks.jpg", "RandomSamples/peaks/*/gen_start_scale=0/[0-9].png"),
+    ),
+    Part(
+        "The fir is gone: a mask marks it, and every other pixel stays",
+        f"inpaint.py --input_name larches.jpg --mask Input/Inpaint/larches_mask.png --num_samples 1 {SEED}",
+        ("Images/larches.jpg", "Inpaint/larches/*/*/0.png"),
     ),
     Part(
         "Wider, and nothing is stretched",
-        f"retarget.py --input_name brook.png --scale_h 1.4 {SMALL}",
-        ("Images/brook.png", "Retarget/brook/*/*/0.png"),
+        f"retarget.py --input_name larches.jpg --scale_h 1.5 {SEED}",
+        ("Images/larches.jpg", "Retarget/larches/*/*/0.png"),
     ),
     Part(
         "A summit copied, and made to fit",
-        f"editing.py --input_name mountains.png --ref_name mountains_edit.png --editing_start_scale 5 {PATCHES}",
-        ("Editing/mountains_edit.png", "Editing/mountains/*/mountains_edit_out/start_scale=5_masked.png"),
+        f"editing.py --input_name peaks.jpg --ref_name peaks_edit.jpg --method instant {SEED}",
+        ("Editing/peaks_edit.jpg", "Editing/peaks/*/peaks_edit_out/start_scale=*_masked.png"),
     ),
     Part(
         "A few strokes become a photo",
-        f"paint2image.py --input_name mountains.png --ref_name mountains_paint.png --paint_start_scale 3 {PATCHES}",
-        ("Paint/mountains_paint.png", "Paint2image/mountains/*/mountains_paint_out/start_scale=3.png"),
+        f"paint2image.py --input_name mountains.png --ref_name mountains_paint.png --method instant {SEED}",
+        ("Paint/mountains_paint.png", "Paint2image/mountains/*/mountains_paint_out/start_scale=*.png"),
     ),
     Part(
         "From a model that comes with the project, trained by the default settings: the photo, then other dandelions",
@@ -132,7 +136,7 @@ def as_element(file: Path) -> str:
     kind, content = file.suffix[1:], file.read_bytes()
     if kind != "gif":
         kind, shown = "jpeg", io.BytesIO()
-        moments(file, 200)[0].save(shown, "JPEG", quality=90)
+        moments(file, 400)[0].save(shown, "JPEG", quality=85)
         content = shown.getvalue()
     return f'<img alt="" height="200" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
 

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,17 @@ from tests.workspace import Capture
 ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("applications", "training", "many", "measuring", "studies", "library")),
+    *(f"docs/{name}.md" for name in ("applications", "instant", "training", "many", "measuring", "studies", "library")),
 )
-ELSEWHERE = ("--ray", "cuda", "photos", "~", "relief")  # they need a cluster, a GPU, or pictures that are not there
+ELSEWHERE = (
+    "--ray",
+    "cuda",
+    "photos",
+    "~",
+    "relief",
+    "FOLDER",
+    "benchmarks",
+)  # they need a cluster, a GPU, other pictures, minutes
 QUICK = {
     "study.py": ["--dry_run"],
     "animation.py": ["--num_frames", "2"],
@@ -27,7 +34,7 @@ QUICK = {
     "random_samples.py": ["--num_samples", "3"],
 }
 TRAIN = {"main_train.py", "SR.py", "animation.py"}
-AT_ONCE = {"retarget.py", "inpaint.py", "tile.py", "analogy.py"}
+UNTRAINED = {"retarget.py", "inpaint.py", "tile.py", "analogy.py"}
 
 
 def commands() -> list[list[str]]:
@@ -41,10 +48,8 @@ def commands() -> list[list[str]]:
 def smaller(words: Sequence[str]) -> list[str]:
     """``words`` with smaller numbers: those that are equal stay equal, others stay different."""
     result = [re.sub(r"^(\d+)x(\d+)$", lambda size: f"{int(size[1]) // 2}x{int(size[2]) // 2}", word) for word in words]
-    if words[0] in AT_ONCE or "--method" in words:
-        place = result.index("--max_size") + 1
-        result = [*result[:place], "44", *result[place + 1 :], "--num_samples", "1"]
-        return ["3" if before == "--paint_start_scale" else word for before, word in pairwise(["", *result])]
+    if words[0] in UNTRAINED or "--method" in words:
+        return [*result, "--max_size", "60", "--num_samples", "1"]
     if words[0] == "animation.py" and "dandelions.png" in words:
         return [*result, *QUICK[words[0]]]  # its model comes with the project
     if "harmonization" in result:

@@ -166,6 +166,6 @@ def painted_in_few_colours(
     return source.maker.refined(pictures), shown
 
 
-main_harmonize = Command("harmonize", harmonize)
-main_edit = Command("edit", edit)
-main_paint = Command("paint", paint)
+main_harmonize = Command("harmonize", harmonize, flags={"start_scales": "harmonization_start_scale"})
+main_edit = Command("edit", edit, flags={"start_scales": "editing_start_scale"})
+main_paint = Command("paint", paint, flags={"start_scales": "paint_start_scale"})

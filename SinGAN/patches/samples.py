@@ -29,6 +29,7 @@ LAYOUT_PIXELS = 1600  # of a layout, at most: the shorter side of a very wide on
 CHECKED = 2  # level where layouts are checked
 CANDIDATES = 12
 EXAMINED = 5  # candidates of each try that are checked
+COMPARED = 2  # of these that fit: the better one is taken
 TRIES = 5
 EARLY = 1.25  # times the largest region allowed: at the level before the checked one, a layout fails with more
 NEARLY = 0.9  # of the least difference, that a candidate has before the check
@@ -182,7 +183,8 @@ class Sampler:
             drawn = self._diffusion(tries).candidates([mixed(seed, tries, number) for number in range(CANDIDATES)])
             bound = min(self.variety.difference, float(np.median(drawn.difference)))
             order = [index for index in drawn.score.argsort() if drawn.difference[index] >= NEARLY * bound]
-            # 2. Check them at a finer level.
+            # 2. Check them at a finer level; of the first that fit, the one most like the photo there comes first.
+            fitting: list[State] = []
             for index in order[:EXAMINED]:
                 image = drawn.images[index]
                 misfit, state = self._checked(image, seed, bound)
@@ -190,7 +192,10 @@ class Sampler:
                     rest.append((misfit, image, seed))
                     has_new = has_new or (state.level == self.checked and self._is_new(state, found))
                 elif self._is_new(state, found):
-                    yield state
+                    fitting.append(state)
+                if len(fitting) == COMPARED:
+                    break
+            yield from sorted(fitting, key=self._unlikeness)
             if tries and has_new:
                 break
         # 3. No layout fits, or none of those that do gave a sample that differs: take the nearest to fitting.
@@ -198,6 +203,12 @@ class Sampler:
             state = self._checked(image, seed, 0.0, to_the_end=True)[1]
             if self._is_new(state, found):
                 yield state
+
+    def _unlikeness(self, layout: State) -> float:
+        """The sliced distance of a layout to the photo."""
+        pictures = (layout.picture, self.photo.reals[layout.level])
+        one, other = (tensor_of(picture, self.photo.channels, self.device) for picture in pictures)
+        return float(layouts.sliced_distances(one, other))
 
     def _is_new(self, layout: State, found: Found) -> bool:
         return self._differs(layout.picture, layout.level, found.layouts, LEAST_DIFFERENCE + MARGIN)

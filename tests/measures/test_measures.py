@@ -97,7 +97,7 @@ def test_a_table_says_what_is_missing() -> None:
     names = (
         "start scale SIFID (std) diversity difference (least) copied (textured) coherent largest SWD 41x60 SWD 21x30"
     )
-    assert " ".join(head.split()) == f"{names} LPIPS next LPIPS pairs"
+    assert " ".join(head.split()) == f"{names} SWD 21x30 LPIPS next LPIPS pairs"
     assert row.split() == [
         "0",
         "-",
