@@ -141,9 +141,9 @@ def one_task(path: Path, megapixels: float, task: str, device: torch.device = CP
         factor = (megapixels * 1e6 / (picture.width * picture.height)) ** 0.5
         size = round(picture.width * factor), round(picture.height * factor)
         levels = np.array(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC))
-    warm = Instant(levels[:60, :60].copy())
+    warm = Instant.of(levels[:60, :60].copy())
     next(warm.inpaint(hole_of(60, 60), None, torch.Generator()))
-    engine, rng = Instant(levels, device=device), torch.Generator().manual_seed(1)
+    engine, rng = Instant.of(levels, device=device), torch.Generator().manual_seed(1)
     height, width = engine.size
     start = time.process_time()
     if task == "sample":

@@ -112,7 +112,7 @@ def write(folder: Path, results: Results, pictures: dict[str, Tensor]) -> None:
     """Write ``pictures`` by name, the reference and the mask of ``results``."""
     _, result = results[0]
     firsts = {"original": result.real, "reference": result.reference}
-    write_results(folder, firsts, pictures, {"mask_dilated": result.mask * 2 - 1})
+    write_results(folder, firsts, pictures, {"mask_dilated": images.of_mask(result.mask)})
 
 
 def paint(run: Run, options: PaintOptions) -> None:

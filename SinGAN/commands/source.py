@@ -99,7 +99,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_instant:
         if is_reduced:
             levels = limited(levels, limit)
-        maker = Instant(levels, options.variety, run.device)
+        maker = Instant.of(levels, options.variety, run.device)
     else:
         real = reduced(images.to_tensor(levels).to(run.device), limit)
         maker = Published(real, options.method, options.variety, options.balance)

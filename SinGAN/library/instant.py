@@ -51,7 +51,7 @@ def instant(
     chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
-        return InstantModel(Instant(levels if max_size is None else limited(levels, max_size), variety, chosen))
+        return InstantModel(Instant.of(levels if max_size is None else limited(levels, max_size), variety, chosen))
     real = reduced(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
     return InstantModel(Published(real, method, variety, balance))
 

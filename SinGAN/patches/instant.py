@@ -6,7 +6,6 @@ Pictures are 8-bit tensors (1, C, H, W); all work on them is done on the CPU.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import scipy
@@ -34,6 +33,7 @@ VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second 
 TILE_NOISE = 0.75  # of the range of intensities, on the guess of a tile
 MARGIN = 8  # pixels that a tile's levels repeat on each side
 
+CPU = torch.device("cpu")
 Watch = Callable[[Levels], None]
 
 
@@ -41,23 +41,23 @@ Watch = Callable[[Levels], None]
 class Instant:
     """One photo, and pictures from its patches."""
 
-    levels: Levels  # (H, W, C)
+    photo: Photo
     variety: str = "medium"  # of samples: low, medium or high
-    device: torch.device = torch.device("cpu")  # of the layouts of samples
+    device: torch.device = CPU  # of the layouts of samples
     watch: Watch | None = None  # is given each level's picture (h, w, C), coarse to fine
 
     exact_mask = True
     """``retouch`` takes the mask as it is drawn: the engine chooses the seam."""
 
-    @cached_property
-    def photo(self) -> Photo:
-        """The photo's levels."""
-        return Photo(self.levels)
+    @classmethod
+    def of(cls, levels: Levels, variety: str = "medium", device: torch.device = CPU) -> "Instant":
+        """The engine for the photo ``levels`` (H, W, C)."""
+        return cls(Photo.of(levels), variety, device)
 
     @property
     def channels(self) -> int:
         """1 (grey), 3 (RGB) or 4 (RGBA)."""
-        return int(self.levels.shape[2])
+        return self.photo.channels
 
     @property
     def size(self) -> Size:
@@ -67,7 +67,7 @@ class Instant:
     @property
     def real(self) -> Tensor:
         """The photo (1, C, H, W), 8 bits."""
-        return as_image(self.levels)
+        return as_image(self.photo.levels)
 
     def __len__(self) -> int:
         """The number of levels."""
@@ -153,7 +153,7 @@ class Instant:
                 states = part.solver(sources, seed).run(self._varied(guess, number, seed, canvas.made))
                 results.append(self._placed(part, states))
             blended[scale] = torch.cat(results)
-        return Retouched(self.real, reference, torch.from_numpy(outer)[None, None].float(), {}, blended)
+        return Retouched(self.real, reference, torch.from_numpy(outer)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
@@ -315,7 +315,7 @@ class Instant:
             if self.watch is not None:
                 self._show(part.placed(state.picture, state.level))
         assert state is not None
-        canvas, result = part.canvases[-1], self.levels.copy()
+        canvas, result = part.canvases[-1], np.ascontiguousarray(self.photo.levels)
         result[canvas.box] = state.picture[..., : self.channels]  # outside: the photo's own
         return as_image(result)
 

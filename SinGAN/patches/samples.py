@@ -43,17 +43,23 @@ class NoVarietyError(ValueError):
 class Photo:
     """A photo with its levels."""
 
-    levels: Levels  # (H, W, C)
+    pixels: Pixels  # (H, W, 4)
+    channels: int  # 1 (grey), 3 (RGB) or 4 (RGBA)
+
+    @classmethod
+    def of(cls, levels: Levels) -> "Photo":
+        """The photo ``levels`` (H, W, C)."""
+        return cls(pixels_of(levels), int(levels.shape[2]))
 
     @property
-    def channels(self) -> int:
-        """1 (grey), 3 (RGB) or 4 (RGBA)."""
-        return int(self.levels.shape[2])
+    def levels(self) -> Levels:
+        """The photo (H, W, C), a view."""
+        return self.pixels[..., : self.channels]
 
     @property
     def size(self) -> Size:
         """Height and width."""
-        return self.levels.shape[0], self.levels.shape[1]
+        return self.pixels.shape[0], self.pixels.shape[1]
 
     @cached_property
     def sizes(self) -> list[Size]:
@@ -68,11 +74,6 @@ class Photo:
     def lifted(self) -> int:
         """The first level that is lifted, not solved."""
         return len(self.sizes) - len(halvings(self.size)) + 1
-
-    @cached_property
-    def pixels(self) -> Pixels:
-        """The photo (H, W, 4)."""
-        return pixels_of(self.levels)
 
     @cached_property
     def reals(self) -> list[Pixels]:

@@ -181,6 +181,11 @@ def as_floats(image: Tensor) -> Tensor:
     return to_tensor(to_levels(image)) if image.dtype == torch.uint8 else image
 
 
+def of_mask(mask: Tensor) -> Tensor:
+    """``mask`` (1, 1, H, W), in 0 .. 1 or, of 8 bits, 0 or 1, as a grey image."""
+    return mask * 255 if mask.dtype == torch.uint8 else mask * 2 - 1
+
+
 def to_levels(image: Tensor) -> Levels:
     """The levels (H, W, C) of ``image`` (1, C, H, W) or (C, H, W), of 8 bits or in [-1, 1], rounded."""
     image = image.detach()[0] if image.ndim == 4 else image.detach()

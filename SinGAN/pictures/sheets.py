@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from SinGAN.pictures.images import Levels, to_levels
+from SinGAN.pictures.images import Levels, as_8_bits, to_levels
 
 SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
 LEAST, MOST = 160, 256  # longer side of a picture in a contact sheet, in pixels
@@ -23,10 +23,7 @@ def tile(image: Tensor, label: str = "") -> Levels:
     Its longer side is ``MOST`` pixels at most. A small image is enlarged by a whole number, pixel by
     pixel, to ``LEAST`` or more: what one sees is what it is.
     """
-    levels = to_levels(image)
-    step = max(levels.shape[:2]) // (4 * MOST)
-    if step > 1:  # of photos, quickly
-        levels = np.stack([np.asarray(Image.fromarray(one).reduce(step)) for one in np.moveaxis(levels, 2, 0)], axis=2)
+    levels = to_levels(_reduced(image))
     longer = max(levels.shape[:2])
     if longer > MOST:
         ratio = MOST / longer
@@ -43,8 +40,8 @@ def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
 
     It is reduced or enlarged as a whole, on white, not stretched.
     """
-    step = max(1, max(like.shape[-2:]) // (4 * MOST))
-    height, width = (-(-side // step) for side in like.shape[-2:])  # as ``reduce`` rounds
+    image, step = _reduced(image), _step(like)
+    height, width = (-(-side // step) for side in like.shape[-2:])
     ratio = min(height / image.shape[-2], width / image.shape[-1])
     size = max(1, round(ratio * image.shape[-2])), max(1, round(ratio * image.shape[-1]))
     mode = "nearest" if ratio > 1 else "bilinear"
@@ -52,6 +49,20 @@ def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     white = 255 if image.dtype == torch.uint8 else 1.0
     return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=white), label)
+
+
+def _step(image: Tensor) -> int:
+    """The whole number by which a large ``image`` is reduced before it is made a tile, which is quick."""
+    return max(1, max(image.shape[-2:]) // (4 * MOST))
+
+
+def _reduced(image: Tensor) -> Tensor:
+    """``image`` (1, C, H, W) reduced by ``_step``: means of squares of pixels, sides rounded up."""
+    step = _step(image)
+    if step == 1:
+        return image
+    channels = np.moveaxis(to_levels(image), 2, 0)
+    return as_8_bits(np.stack([np.asarray(Image.fromarray(channel).reduce(step)) for channel in channels], axis=2))
 
 
 def strip(label: str, width: int, channels: int) -> Levels:

@@ -148,10 +148,10 @@ def test_activations_made_anew(workspace: Workspace, recompute: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
-def test_pictures_at_once(workspace: Workspace) -> None:
+def test_pictures_without_training(workspace: Workspace) -> None:
     flags = [*workspace.flags(), "--manualSeed", "1", "--max_size", "24"]
     workspace.draw("y.png", 22, 26)
-    for method in ("patches", "denoise"):
+    for method in ("instant", "patches", "denoise"):
         random_samples.main([*flags, "--mode", "random_samples", "--num_samples", "1", "--method", method])
         other = ["--ref_dir", str(workspace.inputs), "--ref_name", "y.png", "--method", method]
         analogy.main([*flags, *other])

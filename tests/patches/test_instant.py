@@ -1,5 +1,7 @@
 """The instant engine: samples are never the photo, and nothing outside a mask changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +33,7 @@ def difference(one: Levels, other: Levels) -> float:
 
 def samples(levels: Levels, count: int = 1, seed: int = 1, **more: object) -> list[Levels]:
     variety = more.pop("variety", "medium")
-    engine = Instant(levels, str(variety))
+    engine = Instant.of(levels, str(variety))
     return [as_levels(image) for image in engine.sample(seeded(seed), count, **more)]  # type: ignore[arg-type]
 
 
@@ -107,7 +109,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 
 
 def test_numpy_gives_the_same_pictures(monkeypatch: Patch) -> None:
-    engine, hole = Instant(photo(30, 36)), ellipse(30, 36)
+    engine, hole = Instant.of(photo(30, 36)), ellipse(30, 36)
     ours = samples(photo(30, 36))[0], as_levels(next(engine.inpaint(hole, None, seeded())))
     monkeypatch.setattr(search, "compiled", lambda: None)
     plain = samples(photo(30, 36))[0], as_levels(next(engine.inpaint(hole, None, seeded())))
@@ -128,7 +130,7 @@ def test_a_sample_of_a_checkerboard_is_a_checkerboard() -> None:
 @pytest.mark.parametrize(("height", "width"), [(150, 200), (600, 520)])
 def test_every_level_is_shown_and_the_last_is_the_result(height: int, width: int) -> None:
     shown: list[Levels] = []
-    engine = Instant(photo(height, width), watch=shown.append)
+    engine = replace(Instant.of(photo(height, width)), watch=shown.append)
     (sample,) = engine.sample(seeded(), 1)
     sizes = engine.photo.sizes
     assert [levels.shape[:2] for levels in shown] == sizes[2:]
@@ -139,8 +141,8 @@ def test_every_level_is_shown_and_the_last_is_the_result(height: int, width: int
 def test_large_pictures_are_solved_small_and_lifted() -> None:
     assert halvings((300, 200)) == [(300, 200)]
     assert halvings((3001, 2000)) == [(188, 125), (376, 250), (751, 500), (1501, 1000), (3001, 2000)]
-    assert Photo(photo(600, 520)).lifted == len(Photo(photo(600, 520)).sizes) - 3 + 1
-    assert min(Photo(photo(60, 700)).sizes[0]) < 24  # a layout never has many more pixels than 24 x 32
+    assert Photo.of(photo(600, 520)).lifted == len(Photo.of(photo(600, 520)).sizes) - 3 + 1
+    assert min(Photo.of(photo(60, 700)).sizes[0]) < 24  # a layout never has many more pixels than 24 x 32
 
 
 def test_a_lifted_sample_is_as_sharp_as_the_photo() -> None:
@@ -156,20 +158,20 @@ def test_a_lifted_sample_is_as_sharp_as_the_photo() -> None:
 def test_inpainting_leaves_every_other_byte(size: tuple[int, int]) -> None:
     levels, hole = photo(*size), ellipse(*size)
     outside = hole[0, 0].numpy() == 0
-    first, second = (as_levels(each) for each in Instant(levels).inpaint(hole, None, seeded(), 2))
+    first, second = (as_levels(each) for each in Instant.of(levels).inpaint(hole, None, seeded(), 2))
     for picture in (first, second):
         assert np.array_equal(picture[outside], levels[outside])
         assert difference(picture[~outside], levels[~outside]) > 1
     assert not np.array_equal(first, second)
     everything = torch.ones_like(hole)
     with pytest.raises(ValueError, match="no whole patch"):
-        next(Instant(levels).inpaint(everything, None, seeded()))
+        next(Instant.of(levels).inpaint(everything, None, seeded()))
 
 
 def test_a_hole_in_a_periodic_texture_is_filled_periodically() -> None:
     y, x = np.indices((90, 110))
     levels = np.stack([(y % 10) * 20, (x % 10) * 22, (y + x) % 10 * 25], axis=2).astype(np.uint8)
-    filled = as_levels(next(Instant(levels).inpaint(ellipse(90, 110), None, seeded())))
+    filled = as_levels(next(Instant.of(levels).inpaint(ellipse(90, 110), None, seeded())))
     assert difference(filled, levels) < 0.2
 
 
@@ -177,7 +179,7 @@ def test_the_fill_decides_what_comes_into_a_hole() -> None:
     levels = np.full((60, 80, 3), 30, np.uint8)
     levels[30:] = 220
     levels = np.clip(levels + np.random.default_rng(0).normal(0, 12, levels.shape), 0, 255).astype(np.uint8)
-    engine, hole = Instant(levels), torch.zeros(1, 1, 60, 80, dtype=torch.uint8)
+    engine, hole = Instant.of(levels), torch.zeros(1, 1, 60, 80, dtype=torch.uint8)
     hole[..., 12:48, 24:60] = 1
     inside = hole[0, 0].numpy() > 0
     dark, light = (
@@ -192,14 +194,14 @@ def test_the_fill_decides_what_comes_into_a_hole() -> None:
 def test_a_smooth_part_and_a_rough_one_of_one_colour_differ_in_texture() -> None:
     rough = np.random.default_rng(0).integers(90, 111, (40, 40, 3)).astype(np.uint8)
     levels = np.concatenate([np.full((40, 40, 3), 100, np.uint8), rough], axis=1)
-    texture = with_texture(Photo(levels).pixels, 3)[..., 3]
+    texture = with_texture(Photo.of(levels).pixels, 3)[..., 3]
     assert texture[:, :36].max() == 0
     assert texture[:, 44:].min() > 10
 
 
 @pytest.mark.parametrize("size", [(60, 80), (400, 520)])
 def test_an_edit_leaves_every_byte_outside_its_rim(size: tuple[int, int]) -> None:
-    levels, engine = photo(*size), Instant(photo(*size))
+    levels, engine = photo(*size), Instant.of(photo(*size))
     reference, mask = levels.copy(), torch.zeros(1, 1, *size, dtype=torch.uint8)
     top, left, height, width = (int(part * side) for part, side in zip((0.3, 0.4, 0.3, 0.2), size * 2, strict=True))
     box = slice(top, top + height), slice(left, left + width)
@@ -224,7 +226,7 @@ def test_a_foreign_object_keeps_its_colours_and_its_outline() -> None:
     reference = levels.copy()
     reference[disc] = [250, 10, 240]
     mask = torch.from_numpy(disc.astype(np.uint8))[None, None]
-    engine = Instant(levels)
+    engine = Instant.of(levels)
     (pictures,) = engine.retouch(as_image(reference), mask, [engine.injection_scale], seeded()).blended.values()
     inner = np.hypot(*(np.indices((120, 150)) - np.array([60, 75])[:, None, None])) < 20
     assert difference(as_levels(pictures)[inner], reference[inner]) < 8
@@ -241,7 +243,7 @@ def test_a_pasted_rectangle_loses_its_border() -> None:
     reference[25:75, 10:60] = levels[25:75, 80:130]  # the disc with the light ground round it, on dark ground
     mask = np.zeros((100, 140), np.uint8)
     mask[25:75, 10:60] = 1
-    engine = Instant(levels)
+    engine = Instant.of(levels)
     result = engine.retouch(as_image(reference), torch.from_numpy(mask)[None, None], [4], seeded())
     edited = as_levels(result.blended[4])
 
@@ -258,7 +260,7 @@ def test_a_paint_becomes_patches_of_the_photo() -> None:
     levels = photo(60, 80)
     strokes = np.full_like(levels, 100)
     strokes[:30] = 180
-    engine = Instant(levels)
+    engine = Instant.of(levels)
     (painted,) = (as_levels(each[None]) for each in engine.paint(as_image(strokes), 2, seeded()))
     assert painted.shape == levels.shape
     assert painted[:30].mean() > painted[30:].mean()
@@ -268,7 +270,7 @@ def test_a_paint_becomes_patches_of_the_photo() -> None:
 
 
 def test_retargeting_and_analogies_have_the_sizes_asked_for() -> None:
-    engine = Instant(photo())
+    engine = Instant.of(photo())
     assert [as_levels(each).shape for each in engine.retarget(seeded(), 2, (1.0, 1.6))] == [(44, 90, 3)] * 2
     assert [as_levels(each).shape for each in engine.retarget(seeded(), 1, (0.9, 0.8))] == [(40, 45, 3)]
     with pytest.raises(ValueError, match="and a patch has 7 x 7: raise `scale_h`"):
@@ -282,7 +284,7 @@ def test_retargeting_and_analogies_have_the_sizes_asked_for() -> None:
 
 def test_a_wider_picture_repeats_no_part_much_more_often_than_others() -> None:
     levels = photo(60, 80)
-    wide = as_levels(next(Instant(levels).retarget(seeded(), 1, (1.0, 2.0))))
+    wide = as_levels(next(Instant.of(levels).retarget(seeded(), 1, (1.0, 2.0))))
     assert abs(float(wide.mean()) - float(levels.mean())) < 8
     halves = wide[:, :80], wide[:, 80:]
     assert difference(*halves) > 10
@@ -291,7 +293,7 @@ def test_a_wider_picture_repeats_no_part_much_more_often_than_others() -> None:
 @pytest.mark.parametrize("size", [(60, 80), (300, 400)])
 def test_the_seam_of_a_tile_is_as_smooth_as_its_inside(size: tuple[int, int]) -> None:
     levels = photo(*size)
-    tile = as_levels(next(Instant(levels).tile(seeded()))).astype(int)
+    tile = as_levels(next(Instant.of(levels).tile(seeded()))).astype(int)
     assert tile.shape == levels.shape
     for axis in (0, 1):
         steps = np.abs(tile - np.roll(tile, 1, axis)).mean(axis=(1 - axis, 2))

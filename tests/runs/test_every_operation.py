@@ -105,10 +105,10 @@ CASES = {
     "new base after paint": Case(ANEW, (TRAIN, PAINT)),
     "samples": Case(SAMPLES, (TRAIN,)),
     "samples anew": Case((SAMPLES[0], f"{SAMPLES[1]} --manualSeed 5 --overwrite"), (TRAIN, SAMPLES)),
-    "samples at once": Case(
-        (SAMPLES[0], "USE --not_cuda --manualSeed 1 --mode random_samples --num_samples 2 --method patches")
+    "samples without training": Case(
+        (SAMPLES[0], "USE --not_cuda --manualSeed 1 --mode random_samples --num_samples 2 --method instant")
     ),
-    "tile at once": Case((tile.main, "USE --not_cuda --manualSeed 1 --repeat 2 --method patches")),
+    "tile": Case((tile.main, "USE --not_cuda --manualSeed 1 --repeat 2")),
     "edit": Case(
         (
             editing.main,
