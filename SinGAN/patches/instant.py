@@ -19,7 +19,7 @@ from SinGAN.patches.levels import Levels, box_of, halvings, level_sizes, pixels_
 from SinGAN.patches.samples import Photo, Sampler, mixed
 from SinGAN.patches.seams import deep_inside, marked, seamless
 from SinGAN.patches.search import PATCH, Flags, Pixels, patches_in
-from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State, random_places
+from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
 from SinGAN.planning import Size, enlarged
 
 COMPLETE = 1.0  # strength of the completeness by uses, where all parts of the photo shall appear
@@ -160,8 +160,7 @@ class Instant:
         small, real = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
         kinds = patches_in(real)
         if (kinds[0] * kinds[1]) ** 2 <= PAINTABLE:
-            one, other = (random_places(kinds, kinds, None, seed) for seed in (0, 1))
-            small, _, _ = completed(small, real, real, self.channels, one, other, PAINTED)
+            small, _ = completed(small, real, real, self.channels, PAINTED)
         solved = self._whole(self.photo.reals, self.photo.sizes, self.photo.lifted, COMPLETE)
         return torch.cat(list(self._variants(solved, small, rng, count, scale)))
 

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.patches.denoise import one_thread
-from SinGAN.patches.search import PATCH, Matches, Pixels, Places, flat, vote
+from SinGAN.patches.search import PATCH, Pixels, Places, flat, patches_in, vote
+from SinGAN.patches.solver import packed
 from SinGAN.planning import Size
 
 Values = npt.NDArray[np.float64]
@@ -32,7 +33,7 @@ PAIRS = 2**22  # of patches that one batch of candidates compares, about
 DIRECTIONS, COMPARED = 96, 5  # of the sliced distance, and the width of its patches
 EXAMINED = 9  # width of the patches by which visible breakage is told
 COMPLETE = 0.005  # alpha of GPNN's completeness
-REPEATS = 5
+REPEATS = 3  # of a level brought to the checked one
 
 
 @dataclass(frozen=True)
@@ -190,14 +191,8 @@ def least_distances(images: Tensor, real: Tensor) -> Tensor:
 
 
 def completed(
-    guess: Pixels,
-    keys: Pixels,
-    values: Pixels,
-    channels: int,
-    places: Places,
-    reverse: Places,
-    complete: float = COMPLETE,
-) -> tuple[Pixels, Places, Places]:
+    guess: Pixels, keys: Pixels, values: Pixels, channels: int, complete: float = COMPLETE
+) -> tuple[Pixels, Places]:
     """A small level by nearest neighbours, all parts of the photo used: GPNN with its completeness, exactly.
 
     Arguments:
@@ -205,30 +200,36 @@ def completed(
         keys: (h, w, 4), for the first repetition; sharp ones follow.
         values: (h, w, 4), the photo.
         channels: of the photo.
-        places: a field of the guess where the search starts.
-        reverse: a field of the photo, whose matches are patches of the guess, likewise.
         complete: alpha, for intensities in 0 .. 1: the smaller, the more of the photo appears.
 
     Returns:
-        The level's picture and both fields.
+        The level's picture, and where its patches come from.
     """
-    alpha = np.float32(complete * 255**2 * channels * PATCH**2)
+    alpha, (rows, columns) = complete * 255**2 * channels * PATCH**2, patches_in(guess)
+    places: Places | None = None
     for repeat in range(REPEATS):
-        sharp = values if repeat else keys
-        needed = Matches(sharp, guess, reverse)
-        field = Matches(guess, sharp, places.copy(), weights=1 / (alpha + exhausted(needed).scores))
-        settled = np.array_equal(exhausted(field).places, places) and repeat > 0
-        places, guess = field.places, vote(field.places, values, flat())
-        if settled:
+        distances = squared_distances(guess, values if repeat else keys, channels)
+        distances /= alpha + distances.amin(dim=0)
+        index, before = distances.argmin(dim=1).numpy().reshape(rows, columns), places
+        places = packed(index, patches_in(values)[1])
+        guess = vote(places, values, flat())
+        if repeat and before is not None and np.array_equal(places, before):
             break
-    return guess, places, reverse
+    assert places is not None
+    return guess, places
 
 
-def exhausted(field: Matches) -> Matches:
-    """``field`` with the best match of each patch."""
-    field.measure()
-    field.search_all()
-    return field
+def squared_distances(one: Pixels, other: Pixels, channels: int) -> Tensor:
+    """The squared distances (M, N) of all patches of ``one`` (H, W, 4) to those of the ``other``.
+
+    All numbers are integers below 2^24: exact, in whatever order they are added.
+    """
+    patches = []
+    for picture in (one, other):
+        centred = torch.from_numpy(np.ascontiguousarray(picture[..., :channels].transpose(2, 0, 1))).float() - 128
+        patches.append(F.unfold(centred[None], PATCH)[0])
+    norms = [rows.square().sum(dim=0) for rows in patches]
+    return torch.addmm(norms[1], patches[0].T, patches[1], alpha=-2) + norms[0][:, None]
 
 
 def largest_region(places: Places) -> float:

@@ -16,8 +16,8 @@ from SinGAN.patches import layouts
 from SinGAN.patches.layouts import Diffusion, Variety
 from SinGAN.patches.levels import Levels, halvings, level_sizes, pixels_of, pyramid, resized
 from SinGAN.patches.plain import MASK, splitmix
-from SinGAN.patches.search import PATCH, Pixels, carry, patches_in
-from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State, random_places
+from SinGAN.patches.search import PATCH, Pixels
+from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
 from SinGAN.planning import Size, enlarged
 
 LOG = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class Sampler:
 
     def _layouts(self, seed: int, found: Found) -> Iterator[State]:
         """Layouts that differ, the best of each try first; then those that fit less well."""
-        rest: list[tuple[float, torch.Tensor, int]] = []
+        rest: list[tuple[float, torch.Tensor]] = []
         has_new = False  # among the rest
         for tries in range(TRIES):
             # 1. Draw candidates; the best are those that look most like the photo, of those that differ.
@@ -188,9 +188,9 @@ class Sampler:
             fitting: list[State] = []
             for index in order[:EXAMINED]:
                 image = drawn.images[index]
-                misfit, state = self._checked(image, seed, bound)
+                misfit, state = self._checked(image, bound)
                 if misfit:
-                    rest.append((misfit, image, seed))
+                    rest.append((misfit, image))
                     has_new = has_new or (state.level == self.checked and self._is_new(state, found))
                 elif self._is_new(state, found):
                     fitting.append(state)
@@ -200,8 +200,8 @@ class Sampler:
             if tries and has_new:
                 break
         # 3. No layout fits, or none of those that do gave a sample that differs: take the nearest to fitting.
-        for _, image, seed in sorted(rest, key=lambda each: each[0]):
-            state = self._checked(image, seed, 0.0, to_the_end=True)[1]
+        for _, image in sorted(rest, key=lambda each: each[0]):
+            state = self._checked(image, 0.0, to_the_end=True)[1]
             if self._is_new(state, found):
                 yield state
 
@@ -214,7 +214,7 @@ class Sampler:
     def _is_new(self, layout: State, found: Found) -> bool:
         return self._differs(layout.picture, layout.level, found.layouts, LEAST_DIFFERENCE + MARGIN)
 
-    def _checked(self, image: torch.Tensor, seed: int, bound: float, to_the_end: bool = False) -> tuple[float, State]:
+    def _checked(self, image: torch.Tensor, bound: float, to_the_end: bool = False) -> tuple[float, State]:
         """How far a layout (C, h, w) misses what is asked for, and the layout at the level where that is known.
 
         Nearest neighbours bring it to the checked level. Unless ``to_the_end``, a piece of the photo that is much too
@@ -223,16 +223,8 @@ class Sampler:
         picture = pixels_of(np.rint(image.cpu().numpy().transpose(1, 2, 0) * 255).astype(np.uint8))
         for level in range(self.checked + 1):
             real, size, real_size = self.photo.reals[level], self.sizes[level], self.photo.sizes[level]
-            guess, kinds = resized(picture, size), patches_in(real)
-            count = patches_in(guess)
-            if level == 0:
-                keys, field = real, random_places(count, kinds, None, seed & MASK32)
-                reverse = random_places(kinds, count, None, seed & MASK32)
-            else:
-                keys, coarse = resized(self.photo.reals[level - 1], real_size), level - 1
-                field = carry(field, count, kinds, ratio(size, self.sizes[coarse]))
-                reverse = carry(reverse, kinds, count, ratio(real_size, self.photo.sizes[coarse]))
-            picture, field, reverse = layouts.completed(guess, keys, real, self.photo.channels, field, reverse)
+            keys = real if level == 0 else resized(self.photo.reals[level - 1], real_size)
+            picture, field = layouts.completed(resized(picture, size), keys, real, self.photo.channels)
             region = layouts.largest_region(field)
             if level == self.checked or (level == self.checked - 1 and region > EARLY * self.variety.region):
                 missing = max(0.0, bound - self._difference(picture, level) / self._deviation)
@@ -256,11 +248,6 @@ class Sampler:
     def _differs(self, picture: Pixels, level: int, others: list[Pixels], least: float) -> bool:
         gaps = [gap(picture, other, self.photo.channels) for other in others]
         return min([self._difference(picture, level), *gaps]) >= least
-
-
-def ratio(size: Size, other: Size) -> tuple[float, float]:
-    """Height and width of ``size`` in those of the ``other``."""
-    return size[0] / other[0], size[1] / other[1]
 
 
 def gap(one: Pixels, other: Pixels, channels: int) -> float:

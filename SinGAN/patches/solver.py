@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 from SinGAN.patches import search
@@ -225,7 +226,7 @@ def random_places(size: Size, keys: Size, valid: Flags | None, seed: int) -> Pla
     return packed(chosen, keys[1]).reshape(size)
 
 
-def packed(index: "np.ndarray[tuple[int], np.dtype[np.int64]]", width: int) -> Places:
+def packed(index: npt.NDArray[np.int64], width: int) -> Places:
     """Indices of keys, ``width`` in a row, as matches."""
     return (index // width << 16 | index % width).astype(np.int32)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
-from SinGAN.patches import holes, search
+from SinGAN.patches import holes, layouts, search
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layouts import largest_region
 from SinGAN.patches.levels import Levels, halvings, limited, with_texture
@@ -315,6 +315,30 @@ def test_refining_keeps_the_layout_and_takes_the_photos_detail_and_size() -> Non
     lifted = Refiner(small, large)(small)
     assert lifted.shape == (1, 3, 132, 168)
     assert difference(as_levels(lifted), large) < 12
+
+
+def test_completed_levels_are_gpnns_with_completeness(monkeypatch: Patch) -> None:
+    """Against distances one by one, and a small alpha uses more of the photo."""
+    monkeypatch.setattr(layouts, "REPEATS", 1)
+    real, guess = Photo.of(photo(16, 20)).pixels, Photo.of(photo(24, 22)[::-1, ::-1]).pixels
+    patches = [
+        np.stack([
+            each[y : y + 7, x : x + 7, :3].astype(float).ravel()
+            for y in range(each.shape[0] - 6)
+            for x in range(each.shape[1] - 6)
+        ])
+        for each in (guess, real)
+    ]  # fmt: skip
+    distances = np.square(patches[0][:, None] - patches[1]).sum(axis=2)
+    found = layouts.squared_distances(guess, real, 3).numpy()
+    assert np.array_equal(found, distances)  # to the bit
+    used = []
+    for alpha in (0.0001, 1000.0):
+        _, places = layouts.completed(guess, real, real, 3, alpha)
+        scores = distances / (alpha * 255**2 * 147 + distances.min(axis=0))
+        assert np.mean((places >> 16) * 14 + (places & 0xFFFF) == scores.argmin(axis=1).reshape(places.shape)) > 0.99
+        used.append(len(np.unique(places)))
+    assert used[0] > 1.5 * used[1]
 
 
 def test_the_largest_region_is_the_part_that_moves_as_a_whole() -> None:
