@@ -48,7 +48,13 @@ class Photo:
 
     @classmethod
     def of(cls, levels: Levels) -> "Photo":
-        """The photo ``levels`` (H, W, C)."""
+        """The photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
+        height, width = levels.shape[:2]
+        if min(height, width) < PATCH:
+            raise ValueError(
+                f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use `method` "
+                "patches"
+            )
         return cls(pixels_of(levels), int(levels.shape[2]))
 
     @property
@@ -130,8 +136,8 @@ class Sampler:
         if min(self.sizes[0]) < PATCH:
             least = " x ".join(map(str, reversed(self.sizes[0])))
             raise ValueError(
-                f"the coarsest level has {least} pixels, and a patch has {PATCH} x {PATCH}: enlarge the picture, raise "
-                "`scale_h`, `scale_v` or `size`, or use `method` patches"
+                f"the coarsest level has {least} pixels, and a patch {PATCH} x {PATCH}: raise `scale_h`, `scale_v` or "
+                "`size`"
             )
         found = Found()
         for index in range(count):

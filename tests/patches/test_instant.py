@@ -69,7 +69,7 @@ def test_a_picture_that_allows_no_variety_is_refused(caplog: pytest.LogCaptureFi
 def test_a_tiny_picture_has_samples_or_says_why() -> None:
     assert samples(photo(20, 24))[0].shape == (20, 24, 3)
     assert samples(photo(9, 30))[0].shape == (9, 30, 3)
-    with pytest.raises(ValueError, match=r"the coarsest level has 20 x 6 pixels, and a patch has 7 x 7"):
+    with pytest.raises(ValueError, match=r"the picture has 20 x 6 pixels, and a patch 7 x 7: enlarge it"):
         samples(photo(6, 20))
 
 
