@@ -15,7 +15,17 @@ from torch import Tensor
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.holes import Edit, Part, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, completed
-from SinGAN.patches.levels import Levels, box_of, halvings, level_sizes, pixels_of, pyramid, resized, with_texture
+from SinGAN.patches.levels import (
+    RATIO,
+    Levels,
+    box_of,
+    halvings,
+    level_sizes,
+    pixels_of,
+    pyramid,
+    resized,
+    with_texture,
+)
 from SinGAN.patches.samples import Photo, Sampler, mixed
 from SinGAN.patches.seams import deep_inside, marked, seamless
 from SinGAN.patches.search import PATCH, Flags, Pixels, patches_in
@@ -30,7 +40,7 @@ EDITED = 64  # pixels, the longer side of the level at which edits and paints ar
 RIM = 0.02  # of the longer side: how far outside its mask an edit is computed,
 INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
 VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
-TILE_NOISE = 0.75  # of the range of intensities, on the guess of a tile
+TILE_NOISE = 0.4  # of the range of intensities, on the guess of a tile
 MARGIN = 8  # pixels that a tile's levels repeat on each side
 
 CPU = torch.device("cpu")
@@ -126,6 +136,7 @@ class Instant:
             rng: of the random numbers.
             count: of pictures at each scale.
         """
+        # 1. Find the seam, within the box round the mask.
         marks = np.ascontiguousarray(mask[0, 0].cpu().numpy() > 0, np.uint8)
         side = max(self.size)
         rim = max(2, round(RIM * side))
@@ -135,15 +146,18 @@ class Instant:
         drawn, outer = marked(marks[there], photo, edited, side), np.zeros_like(marks)
         outer[there] = scipy.ndimage.maximum_filter(drawn.whole, 2 * rim + 1)
         merged, pasted = seamless(photo, edited, drawn.whole, drawn.core, self.channels)
+        # 2. Compute a rim on both sides of it; deeper inside, pixels are the edit's, further outside the photo's.
         computed = np.zeros_like(marks)
         computed[there] = outer[there] & (1 - deep_inside(pasted, INNER_RIM * side))
         edit, blended = Edit(self.size, box, merged, pasted, drawn.shaped & pasted), {}
         for scale in scales:
+            # 3. Patches come from the photo, and from what is pasted.
             part = Part(self.photo.pixels, computed, max(self.photo.sizes[scale]) / side, edit)
             shown = edit.shown_at(part.sizes[0])
             levels = list(zip(part.reals, edit.levels(part.sizes), strict=True))
             coarser = [None, *levels[: part.solved - 1], *[None] * (len(levels) - part.solved)]
             sources = [shown.source(*level, below) for level, below in zip(levels, coarser, strict=True)]
+            # 4. The search starts from the edited picture.
             canvas = part.canvases[0]
             assert canvas.rest is not None
             guess = canvas.rest.copy()
@@ -161,8 +175,8 @@ class Instant:
         kinds = patches_in(real)
         if (kinds[0] * kinds[1]) ** 2 <= PAINTABLE:
             small, _ = completed(small, real, real, self.channels, PAINTED)
-        solved = self._whole(self.photo.reals, self.photo.sizes, self.photo.lifted, COMPLETE)
-        return torch.cat(list(self._variants(solved, small, rng, count, scale)))
+        solver = self._solver(self.photo.reals, self.photo.sizes, self.photo.lifted)
+        return torch.cat(list(self._variants(solver, small, rng, count, scale)))
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
@@ -172,14 +186,8 @@ class Instant:
         Raises:
             ValueError: the size leaves no patch.
         """
-        halves = halvings(self.size)
-        coarsest = max(14, math.ceil(min(halves[0]) * 0.8**8))
-        sizes = level_sizes(halves[0], coarsest, 0.8) + halves[1:]
-        targets = [enlarged(size, enlargement) for size in sizes]
-        check_patch(targets[0])
-        reals = pyramid(self.photo.pixels, sizes)
-        solved = self._whole(reals, targets, len(sizes) - len(halves) + 1, COMPLETE)
-        return self._variants(solved, resized(reals[0], targets[0]), rng, count)
+        solver = self._whole(0.8**8, enlargement, 0.8)
+        return self._variants(solver, resized(solver.sources[0].values, solver.sizes[0]), rng, count)
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is computed from the rest.
@@ -220,14 +228,9 @@ class Instant:
             ValueError: ``structure`` is too small beside the photo.
         """
         enlargement = structure.shape[-2] / self.size[0], structure.shape[-1] / self.size[1]
-        halves = halvings(self.size)
-        sizes = level_sizes(halves[0], max(14, math.ceil(SMALL * min(halves[0])))) + halves[1:]
-        targets = [enlarged(size, enlargement) for size in sizes]
-        check_patch(targets[0], "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
-        reals = pyramid(self.photo.pixels, sizes)
-        solved = self._whole(reals, targets, len(sizes) - len(halves) + 1, COMPLETE)
-        guess = resized(pixels_of(as_levels(structure)), targets[0])
-        return self._variants(solved, guess, rng, count)
+        remedy = "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)"
+        solver = self._whole(SMALL, enlargement, remedy=remedy)
+        return self._variants(solver, resized(pixels_of(as_levels(structure)), solver.sizes[0]), rng, count)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
@@ -237,26 +240,16 @@ class Instant:
         Raises:
             ValueError: the size leaves no patch.
         """
-        halves = halvings(self.size)
-        sizes = level_sizes(halves[0], 14) + halves[1:]
-        targets = [enlarged(size, enlargement) for size in sizes]
-        check_patch(targets[0])
-        reals = pyramid(self.photo.pixels, sizes)
-        margins = [
-            Canvas((height + 2 * MARGIN, width + 2 * MARGIN), (-MARGIN, -MARGIN), margin=MARGIN)
-            for height, width in targets
-        ]
-        settings = Settings(first_repeats=1, completeness=COMPLETE)
-        solved = Solver([Source(real) for real in reals], targets, margins, len(sizes) - len(halves) + 1, 0, settings)
+        solver = self._whole(0.0, enlargement, margin=MARGIN)
+        solver = replace(solver, settings=replace(solver.settings, first_repeats=1))
+        coarsest = resized(solver.sources[0].values, solver.sizes[0])
         for number in range(count):
             seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-            noise = np.random.default_rng(seed).standard_normal((*targets[0], self.channels))
-            guess = resized(reals[0], targets[0]).copy()
-            guess[..., : self.channels] = np.clip(
-                np.rint(guess[..., : self.channels] + 255 * TILE_NOISE * noise), 0, 255
-            )
+            noise = np.random.default_rng(seed).standard_normal((*solver.sizes[0], self.channels))
+            guess, noisy = coarsest.copy(), coarsest[..., : self.channels] + 255 * TILE_NOISE * noise
+            guess[..., : self.channels] = np.clip(np.rint(noisy), 0, 255)
             padded = np.pad(guess, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
-            yield self._last(replace(solved, seed=seed).run(padded), MARGIN)
+            yield self._last(replace(solver, seed=seed).run(padded), MARGIN)
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
@@ -272,11 +265,39 @@ class Instant:
         return torch.tensor(levels, dtype=torch.uint8)[None, :, None, None]
 
     def _whole(
-        self, reals: Sequence[Pixels], sizes: Sequence[Size], solved: int, completeness: float, seed: int = 0
+        self,
+        coarsest: float,
+        enlargement: tuple[float, float],
+        ratio: float = RATIO,
+        remedy: str = "raise `scale_h`, `scale_v` or `size`",
+        margin: int = 0,
     ) -> Solver:
-        """The solver of whole pictures of ``sizes`` from the photo's levels ``reals``."""
-        settings = Settings(completeness=completeness)
-        return Solver([Source(real) for real in reals], sizes, [Canvas(size) for size in sizes], solved, seed, settings)
+        """The solver of whole pictures, ``enlargement`` times as large as the photo.
+
+        Arguments:
+            coarsest: the first level's size in parts of the largest that is solved; it has 14 pixels or more.
+            enlargement: of height and width.
+            ratio: of neighbouring levels.
+            remedy: what the user may do where the first level is smaller than a patch, which is an error.
+            margin: of a tile, in pixels.
+        """
+        halves = halvings(self.size)
+        sizes = level_sizes(halves[0], max(14, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        targets = [enlarged(size, enlargement) for size in sizes]
+        if min(targets[0]) < PATCH:
+            least = f"{targets[0][1]} x {targets[0][0]}"
+            raise ValueError(
+                f"the size leaves {least} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: {remedy}"
+            )
+        return self._solver(pyramid(self.photo.pixels, sizes), targets, len(sizes) - len(halves) + 1, margin)
+
+    def _solver(self, reals: Sequence[Pixels], sizes: Sequence[Size], solved: int, margin: int = 0) -> Solver:
+        """The solver of pictures of ``sizes`` from the photo's levels ``reals``, ``solved`` of which are not lifted."""
+        canvases = [
+            Canvas((height + 2 * margin, width + 2 * margin), (-margin, -margin), margin=margin)
+            for height, width in sizes
+        ]
+        return Solver([Source(real) for real in reals], sizes, canvases, solved, 0, Settings(completeness=COMPLETE))
 
     def _variants(
         self, solver: Solver, guess: Pixels, rng: torch.Generator, count: int, start: int = 0
@@ -336,12 +357,3 @@ def as_levels(image: Tensor) -> Levels:
 def drawn_seed(rng: torch.Generator) -> int:
     """A seed from ``rng``, of whatever device."""
     return int(torch.randint(2**62, (1,), generator=rng, device=rng.device))
-
-
-def check_patch(size: Size, remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
-    """Raise a ValueError, which ends with ``remedy``, where a level of ``size`` is smaller than a patch."""
-    if min(size) < PATCH:
-        raise ValueError(
-            f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: "
-            f"{remedy}"
-        )

@@ -52,8 +52,8 @@ class Photo:
         height, width = levels.shape[:2]
         if min(height, width) < PATCH:
             raise ValueError(
-                f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use `method` "
-                "patches"
+                f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use "
+                "`method` patches"
             )
         return cls(pixels_of(levels), int(levels.shape[2]))
 
