@@ -3,6 +3,7 @@
 No sample is within ``LEAST_DIFFERENCE`` grey levels of the photo, or of another sample of the same call.
 """
 
+import itertools
 import logging
 import math
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ COMPARED = 2  # of these that fit: the better one is taken
 TRIES = 5
 EARLY = 1.25  # times the largest region allowed: at the level before the checked one, a layout fails with more
 NEARLY = 0.9  # of the least difference, that a candidate has before the check
+
+
+DIFFER = f"differ by {LEAST_DIFFERENCE:g} grey levels from it and from each other"
+NO_VARIETY = f"the picture allows no variety: no sample was found that would {DIFFER}"
 
 
 class NoVarietyError(ValueError):
@@ -143,30 +148,37 @@ class Sampler:
         for index in range(count):
             # two rearrangements differ by at most twice their deviation
             flat = 2 * self._deviation < LEAST_DIFFERENCE
-            sample = None if flat else self._sample(mixed(seed, index), found)
-            if sample is None:
-                why = f"differ by {LEAST_DIFFERENCE:g} grey levels from it and from each other"
+            sample = iter(()) if flat else self._sample(mixed(seed, index), found)
+            first = next(sample, None)
+            if first is None:
                 if index == 0:
-                    raise NoVarietyError(f"the picture allows no variety: no sample was found that would {why}")
-                LOG.info(f"{index} of {count} samples: the picture allows no more that {why}")
+                    raise NoVarietyError(NO_VARIETY)
+                LOG.info(f"{index} of {count} samples: the picture allows no more that {DIFFER}")
                 return
-            yield sample
+            yield itertools.chain([first], sample)
 
-    def _sample(self, seed: int, found: Found) -> Iterator[State] | None:
-        """The levels of a sample that differs from all ``found``, which it joins; None if there is none."""
+    def _sample(self, seed: int, found: Found) -> Iterator[State]:
+        """The levels of a sample that differs from the photo and from all ``found``, which it joins; none without one.
+
+        Should it be too near to the photo after all at full size, the levels of another one follow.
+        """
+        has_begun = False
         for state in self._layouts(seed, found):
             states = list(self._solver(mixed(seed, 1), last=self.photo.lifted - 1).resume(state))
             base = states[-1].picture
-            if self._differs(base, self.photo.lifted - 1, found.pictures, LEAST_DIFFERENCE):
+            if not self._differs(base, self.photo.lifted - 1, found.pictures, LEAST_DIFFERENCE):
+                continue
+            has_begun = True
+            yield from states[:-1]
+            finest = states[-1]
+            for finest in self._solver(mixed(seed, 1)).resume(states[-1]):
+                yield finest
+            if self._difference(finest.picture, finest.level) >= LEAST_DIFFERENCE:
                 found.layouts.append(state.picture)
                 found.pictures.append(base)
-                return self._finished(states, mixed(seed, 1))
-        return None
-
-    def _finished(self, states: list[State], seed: int) -> Iterator[State]:
-        """All levels of a sample that is solved up to the last of ``states``."""
-        yield from states[:-1]
-        yield from self._solver(seed).resume(states[-1])
+                return
+        if has_begun:
+            raise NoVarietyError(NO_VARIETY)
 
     def _solver(self, seed: int, last: int | None = None) -> Solver:
         """The solver up to level ``last``; with None to the finest."""

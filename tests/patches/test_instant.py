@@ -13,7 +13,7 @@ from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layouts import largest_region
 from SinGAN.patches.levels import Levels, halvings, limited, with_texture
 from SinGAN.patches.makers import Refiner
-from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Photo
+from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Photo, Sampler
 from SinGAN.pictures.images import to_levels
 from tests.patches.plain import scene, seeded
 
@@ -143,6 +143,27 @@ def test_large_pictures_are_solved_small_and_lifted() -> None:
     assert halvings((3001, 2000)) == [(188, 125), (376, 250), (751, 500), (1501, 1000), (3001, 2000)]
     assert Photo.of(photo(600, 520)).lifted == len(Photo.of(photo(600, 520)).sizes) - 3 + 1
     assert min(Photo.of(photo(60, 700)).sizes[0]) < 24  # a layout never has many more pixels than 24 x 32
+
+
+def test_a_sample_that_is_near_the_photo_after_all_is_followed_by_another(monkeypatch: Patch) -> None:
+    """The check at full size, of which the first two finished samples fail."""
+    asked: list[int] = []
+    difference_to_photo = Sampler._difference
+
+    def near_at_first(sampler: Sampler, picture: Levels, level: int) -> float:
+        if level == len(sampler.sizes) - 1:
+            asked.append(level)
+            return 5.0 if len(asked) <= 2 else 9.0
+        return difference_to_photo(sampler, picture, level)
+
+    monkeypatch.setattr(Sampler, "_difference", near_at_first)
+    levels = photo(300, 280)
+    (sample,) = samples(levels)
+    assert len(asked) == 3
+    assert sample.shape == levels.shape
+    monkeypatch.setattr(Sampler, "_difference", lambda sampler, *_: 5.0 if _[1] == len(sampler.sizes) - 1 else 90.0)
+    with pytest.raises(NoVarietyError):
+        samples(levels)
 
 
 def test_a_lifted_sample_is_as_sharp_as_the_photo() -> None:
