@@ -33,7 +33,7 @@ PAIRS = 2**22  # of patches that one batch of candidates compares, about
 DIRECTIONS, COMPARED = 96, 5  # of the sliced distance, and the width of its patches
 EXAMINED = 9  # width of the patches by which visible breakage is told
 COMPLETE = 0.005  # alpha of GPNN's completeness
-REPEATS = 5  # of a level brought to the checked one
+REPEATS = 4  # of a level brought to the checked one
 
 
 @dataclass(frozen=True)
