@@ -52,6 +52,7 @@ def test_results_have_the_photos_own_size_and_a_given_max_size_limits_it(workspa
     assert images.size(wide) == (300, 630)
 
 
+@pytest.mark.slow
 def test_published_methods_stay_small(workspace: Workspace, capsys: Capture) -> None:
     run(random_samples.main, workspace, "--mode", "random_samples", "--method", "patches", "--num_samples", "1")
     assert "the picture is reduced from 420 x 300 to 250 x 179 pixels (--max_size 250)" in capsys.readouterr().out

@@ -43,11 +43,13 @@ def ellipse(height: int, width: int) -> Tensor:
     return (y.square() + x.square() < 0.03).to(torch.uint8)[None, None]
 
 
-@pytest.mark.parametrize("variety", ["low", "medium", "high"])
+@pytest.mark.parametrize(
+    "variety", [pytest.param("low", marks=pytest.mark.slow), "medium", pytest.param("high", marks=pytest.mark.slow)]
+)
 def test_no_sample_is_the_photo_or_another_sample(variety: str) -> None:
     levels = photo(60, 80)
-    found = samples(levels, 6, variety=variety)
-    assert len(found) == 6
+    found = samples(levels, 4, variety=variety)
+    assert len(found) == 4
     pictures = [levels, *found]
     for index, one in enumerate(pictures):
         assert one.shape == levels.shape
@@ -75,8 +77,8 @@ def test_a_tiny_picture_has_samples_or_says_why() -> None:
 
 def test_the_first_samples_do_not_depend_on_the_count_and_equal_seeds_give_equal_ones() -> None:
     levels = photo()
-    three, one, other = samples(levels, 3), samples(levels, 1), samples(levels, 1, seed=2)
-    assert np.array_equal(three[0], one[0])
+    two, one, other = samples(levels, 2), samples(levels, 1), samples(levels, 1, seed=2)
+    assert np.array_equal(two[0], one[0])
     assert not np.array_equal(one[0], other[0])
 
 
@@ -99,13 +101,12 @@ def test_samples_of_other_sizes() -> None:
 def test_the_number_of_threads_changes_no_bit() -> None:
     levels, threads, results = photo(60, 72), torch.get_num_threads(), []
     try:
-        for count in (1, 2, 3):
+        for count in (1, 3):
             torch.set_num_threads(count)
             results.append(samples(levels)[0])
     finally:
         torch.set_num_threads(threads)
     assert np.array_equal(results[0], results[1])
-    assert np.array_equal(results[0], results[2])
 
 
 def test_numpy_gives_the_same_pictures(monkeypatch: Patch) -> None:
@@ -119,7 +120,7 @@ def test_numpy_gives_the_same_pictures(monkeypatch: Patch) -> None:
 def test_a_sample_of_a_checkerboard_is_a_checkerboard() -> None:
     board = (np.indices((96, 120)) // 12).sum(axis=0) % 2
     levels = np.where(board[..., None] > 0, [220, 60, 40], [20, 90, 200]).astype(np.uint8)
-    for sample in samples(levels, 2):
+    for sample in samples(levels):
         to_colours = np.abs(sample[:, :, None].astype(int) - [[220, 60, 40], [20, 90, 200]]).max(axis=3).min(axis=2)
         assert float((to_colours < 30).mean()) > 0.9  # two colours,
         kinds = (sample[..., 0] > 120).astype(int)
