@@ -24,5 +24,5 @@ def test_the_demo_shows_each_part_on_one_page(tmp_path: Path, monkeypatch: pytes
 def test_a_part_that_fails_ends_the_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(demo, "OUT", tmp_path)
     with pytest.raises(SystemExit) as stop:
-        demo.run(demo.Part("none", "-c 'raise SystemExit(3)'", ()))
-    assert stop.value.code == 3
+        demo.run(demo.Part("none", "retarget.py --input_name nowhere.png", ()))
+    assert stop.value.code == 2
