@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -103,6 +103,37 @@ class Scaled(Protocol):
 
     @property
     def injection_scales(self) -> range: ...
+
+
+class OfPyramid:
+    """What commands and the library ask of something with a ``pyramid``, which answers it."""
+
+    exact_mask = False
+    injection_scale = None
+
+    if TYPE_CHECKING:
+
+        @property
+        def pyramid(self) -> Pyramid[Any]: ...
+
+    @property
+    def factor(self) -> float:
+        """The ratio of neighbouring scales."""
+        return self.pyramid.factor
+
+    @property
+    def start_scales(self) -> range:
+        """The scales at which random samples can start."""
+        return self.pyramid.start_scales
+
+    @property
+    def injection_scales(self) -> range:
+        """The scales at which a reference can be put in, coarse to fine."""
+        return self.pyramid.injection_scales
+
+    def __len__(self) -> int:
+        """The number of scales."""
+        return len(self.pyramid)
 
 
 def start_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:

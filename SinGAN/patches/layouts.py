@@ -31,7 +31,7 @@ VOTES = 0.35  # deviation of a patch's weights, in half widths
 LOWEST = -80.0  # logarithm of a weight: lower ones are denormal numbers, with which processors are slow
 PAIRS = 2**22  # of patches that one batch of candidates compares, about
 DIRECTIONS, COMPARED = 96, 5  # of the sliced distance, and the width of its patches
-EXAMINED = 9  # width of the patches by which visible breakage is told
+EXAMINED = 9  # width of the patches that measure visible breakage
 COMPLETE = 0.005  # alpha of GPNN's completeness
 REPEATS = 4  # of a level brought to the checked one
 

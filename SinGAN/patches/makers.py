@@ -105,38 +105,16 @@ def to_floats(image: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class Trained(manipulate.OfPyramid):
     """A trained model, and what refines its results, if anything does."""
 
     pyramid: Pyramid[TrainedScale]
     refiner: Refiner | None = None
 
-    exact_mask = False
-    injection_scale = None
-
     @property
     def real(self) -> Tensor:
         """The training picture at the finest scale, (1, C, H, W), in [-1, 1]."""
         return self.pyramid.scales[-1].real
-
-    @property
-    def factor(self) -> float:
-        """The ratio of neighbouring scales."""
-        return self.pyramid.factor
-
-    @property
-    def start_scales(self) -> range:
-        """The scales at which random samples can start."""
-        return self.pyramid.start_scales
-
-    @property
-    def injection_scales(self) -> range:
-        """The scales at which a reference can be put in, coarse to fine."""
-        return self.pyramid.injection_scales
-
-    def __len__(self) -> int:
-        """The number of scales."""
-        return len(self.pyramid)
 
     def refined(self, images: Tensor) -> Tensor:
         """``images`` (B, C, H, W), refined where that is asked for."""

@@ -45,35 +45,13 @@ def shrunk(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float
 
 
 @dataclass(frozen=True, eq=False)
-class Published:
+class Published(manipulate.OfPyramid):
     """One picture, and a way to make others of its patches."""
 
     real: Tensor  # (1, C, H, W), in [-1, 1]
     method: str = "denoise"  # patches or denoise
     variety: str = "medium"  # low, medium or high: how far from the picture
     balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
-
-    exact_mask = False
-    injection_scale = None
-
-    @property
-    def factor(self) -> float:
-        """The ratio of neighbouring levels."""
-        return self.pyramid.factor
-
-    @property
-    def start_scales(self) -> range:
-        """The levels at which random samples can start."""
-        return self.pyramid.start_scales
-
-    @property
-    def injection_scales(self) -> range:
-        """The levels at which a reference can be put in, coarse to fine."""
-        return self.pyramid.injection_scales
-
-    def __len__(self) -> int:
-        """The number of levels."""
-        return len(self.pyramid)
 
     @property
     def by_neighbours(self) -> bool:
