@@ -9,9 +9,9 @@ import numpy as np
 import scipy
 from PIL import Image
 
-from SinGAN.patches import search
+from SinGAN.patches import offsets, search
 from SinGAN.patches.levels import RATIO, box_of, pyramid, resized, resized_mask
-from SinGAN.patches.search import PATCH, Flags, Pixels
+from SinGAN.patches.search import PATCH, Flags, Pixels, whole_patches
 from SinGAN.patches.solver import Canvas, Solver, Source
 from SinGAN.planning import Size
 
@@ -20,7 +20,9 @@ SMALLEST = 14  # pixels, the shorter side of that level at least
 BOX = 128  # pixels: while a hole is larger, its levels are halvings
 SWEEPS = 200  # of Laplace's equation, for the first guess
 ACROSS = 49 * 3 * 8.0**2  # squared distance: 8 levels in each of a patch's numbers
-MOVED_DOWN = 0.06  # of the height, deviation of how far a variant's first guess is moved up or down
+GUESSED = 12000  # pixels of the level at which a large hole's first guess is made
+WINDOW = 110  # pixels round a hole, down and across at most, in which its first guess is made
+CHOSEN = 3  # a variant's first guess uses one in so many of the typical offsets
 SMALL = 0.1  # whole patches in an edit's pixels: with fewer it is too small to be made of them
 FEWEST = 16  # patches that a hole must leave
 MEASURED = 1024  # pixels, the width at which a hole's radius is measured
@@ -60,6 +62,7 @@ class Part:
     photo: Pixels  # (H, W, 4)
     mask: Flags  # (H, W): 1 where pixels are computed
     coarsest: float  # scale of the first level
+    channels: int  # of the photo: 1 (grey), 3 (RGB) or 4 (RGBA)
     edit: "Edit | None" = None  # what is pasted into the photo, if anything: other pixels are the photo's or its
 
     @cached_property
@@ -129,19 +132,29 @@ class Part:
         result[...] = np.rint(smooth)
         return result
 
-    def moved_in(self, seed: int) -> Pixels:
-        """The first canvas, its hole filled with what lies elsewhere at about the same height: where from follows from
-        ``seed``; where that is the hole itself, or outside, as ``membrane`` fills it.
+    def first_guess(self, seed: int | None = None) -> Pixels:
+        """The first canvas, its hole filled from elsewhere in the photo by ``offsets.shifted``.
+
+        Arguments:
+            seed: of a choice among the typical offsets, for a variant; None: all of them.
         """
-        result, canvas, real, mask = self.membrane(), self.canvases[0], self.reals[0], self.masks[0]
-        assert canvas.made is not None
-        rng, (height, width) = np.random.default_rng(seed), mask.shape
-        rows, columns = np.nonzero(canvas.made)
-        down, across = int(rng.normal(0, MOVED_DOWN * height)), int(rng.integers(0, width))
-        y, x = rows + canvas.origin[0] + down, (columns + canvas.origin[1] + across) % width
-        inside = (y >= 0) & (y < height)
-        inside[inside] = mask[y[inside], x[inside]] == 0
-        result[rows[inside], columns[inside]] = real[y[inside], x[inside]]
+        canvas, real, mask, result = self.canvases[0], self.reals[0], self.masks[0], self.membrane()
+        box, inner = box_of(mask), canvas.origin
+        around = (WINDOW - max(box[1] - box[0], box[3] - box[2])) // 2
+        if around < PATCH:  # a long thin hole
+            return result
+        top, bottom, left, right = box_of(mask, around)
+        window = slice(top, bottom), slice(left, right)
+        real, mask = np.ascontiguousarray(real[window]), np.ascontiguousarray(mask[window])
+        found = offsets.typical_offsets(real, mask, self.channels)
+        if seed is not None:
+            found = found[np.sort(np.random.default_rng(seed).permutation(len(found))[: len(found) // CHOSEN])]
+        if len(found):
+            smooth = real.copy()
+            y, x = inner[0] - top, inner[1] - left
+            there = slice(y, y + canvas.size[0]), slice(x, x + canvas.size[1])
+            smooth[there] = result
+            result[...] = offsets.shifted(real, mask, found, smooth)[there]
         return result
 
     def placed(self, picture: Pixels, level: int = -1) -> Pixels:
@@ -158,23 +171,21 @@ def widened(box: tuple[int, int, int, int], size: Size) -> tuple[int, int, int, 
     return min(top, bottom - min(PATCH, size[0])), bottom, min(left, right - min(PATCH, size[1])), right
 
 
-def coarsest_scale(mask: Flags) -> float:
+def coarsest_scale(mask: Flags, pixels: int = 0) -> float:
     """The scale at which filling the hole ``mask`` (H, W) starts: it is some patches wide there, and so is the rest.
+
+    The level has at least as many ``pixels``, or the photo's own size.
 
     Raises:
         ValueError: there is next to no rest.
     """
-    scale = float(min(1.0, max(RADIUS / radius_of(mask), SMALLEST / min(mask.shape))))
+    least = max(RADIUS / radius_of(mask), SMALLEST / min(mask.shape), math.sqrt(pixels / mask.size))
+    scale = float(min(1.0, least))
     while int(whole_patches(resized_mask(mask, level_sizes(mask, scale)[0][0])).sum()) < FEWEST:
         if scale == 1:
             raise ValueError("the mask leaves no whole patch of the picture: mark less of it")
         scale = min(1.0, scale / RATIO)
     return scale
-
-
-def whole_patches(mask: Flags) -> Flags:
-    """The patches (h, w) that hold no pixel that ``mask`` (H, W) marks."""
-    return (1 - search.holding(mask)).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

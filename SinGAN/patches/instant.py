@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.holes import Edit, Part, coarsest_scale
+from SinGAN.patches.holes import GUESSED, Edit, Part, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, completed
 from SinGAN.patches.levels import (
     RATIO,
@@ -152,7 +152,7 @@ class Instant:
         edit, blended = Edit(self.size, box, merged, pasted, drawn.shaped & pasted), {}
         for scale in scales:
             # 3. Patches come from the photo, and from what is pasted.
-            part = Part(self.photo.pixels, computed, max(self.photo.sizes[scale]) / side, edit)
+            part = Part(self.photo.pixels, computed, max(self.photo.sizes[scale]) / side, self.channels, edit)
             shown = edit.shown_at(part.sizes[0])
             levels = list(zip(part.reals, edit.levels(part.sizes), strict=True))
             coarser = [None, *levels[: part.solved - 1], *[None] * (len(levels) - part.solved)]
@@ -205,7 +205,8 @@ class Instant:
             ValueError: no patch is whole.
         """
         mask = np.ascontiguousarray(hole[0, 0].cpu().numpy() > 0, np.uint8)
-        part = Part(with_texture(self.photo.pixels, self.channels), mask, coarsest_scale(mask))
+        coarsest = coarsest_scale(mask, GUESSED if fill is None else 0)
+        part = Part(with_texture(self.photo.pixels, self.channels), mask, coarsest, self.channels)
         return self._filled(part, part.holed(), fill, rng, count)
 
     def _filled(
@@ -215,7 +216,7 @@ class Instant:
         assert canvas.made is not None
         for number in range(count):
             seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-            guess = part.moved_in(seed) if number and fill is None else part.membrane()
+            guess = part.membrane() if fill is not None else part.first_guess(seed if number else None)
             if fill is not None:
                 guess[canvas.made > 0, : self.channels] = as_levels(fill)[0, 0]
                 guess = self._varied(guess, number, seed, canvas.made)

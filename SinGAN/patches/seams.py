@@ -4,13 +4,18 @@ A minimum cut, as in Kwatra, Schödl, Essa, Turk, Bobick, *Graphcut Textures*, S
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 from PIL import Image
 
 from SinGAN.patches.levels import box_of, resized
 from SinGAN.patches.search import Flags, Pixels
+
+Indices = npt.NDArray[np.int64]
+Values = npt.NDArray[Any]
 
 CUT = 192  # pixels, the longer side of the box at which the cut is computed
 KEEP = 60.0  # cost of a pixel of the edit that is not taken, over the box's longer side, beside those of a seam's
@@ -54,15 +59,28 @@ def cut(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels: int
         starts.append(terminal if first else pixels)
         ends.append(pixels if first else terminal)
         capacities.append(np.full(len(pixels), NO_CUT, np.int32))
-    edges = np.concatenate(capacities), (np.concatenate(starts), np.concatenate(ends))
-    graph = scipy.sparse.csr_array(edges, shape=(gap.size + 2, gap.size + 2))
-    residual = graph - scipy.sparse.csgraph.maximum_flow(graph, source, sink).flow
+    taken = minimum_cut(np.concatenate(starts), np.concatenate(ends), np.concatenate(capacities), gap.size)
+    return np.asarray(taken.reshape(size), np.uint8)
+
+
+def minimum_cut(starts: Indices, ends: Indices, capacities: Values, nodes: int) -> npt.NDArray[np.bool_]:
+    """The nodes (N,) that a minimum cut leaves on the source's side.
+
+    Arguments:
+        starts: (E,), of the directed edges; ``nodes`` stands for the source, ``nodes + 1`` for the sink.
+        ends: (E,).
+        capacities: (E,), at least 0, rounded and limited to ``NO_CUT``.
+        nodes: N.
+    """
+    whole = np.minimum(np.rint(capacities), NO_CUT).astype(np.int32)
+    graph = scipy.sparse.csr_array((whole, (starts, ends)), shape=(nodes + 2, nodes + 2))
+    residual = scipy.sparse.csr_array(graph - scipy.sparse.csgraph.maximum_flow(graph, nodes, nodes + 1).flow)
     residual.data = np.maximum(residual.data, 0)
     residual.eliminate_zeros()
-    reached = scipy.sparse.csgraph.breadth_first_order(residual, source, return_predecessors=False)
-    taken = np.zeros(gap.size, np.uint8)
-    taken[reached[reached < gap.size]] = 1
-    return np.asarray(taken.reshape(size))
+    reached = scipy.sparse.csgraph.breadth_first_order(residual, nodes, return_predecessors=False)
+    result = np.zeros(nodes, bool)
+    result[reached[reached < nodes]] = True
+    return result
 
 
 def seamless(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels: int) -> tuple[Pixels, Flags]:

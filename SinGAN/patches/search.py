@@ -183,6 +183,11 @@ def holding(mask: Flags) -> Flags:
     return marks
 
 
+def whole_patches(mask: Flags) -> Flags:
+    """The patches (h, w) that hold no pixel that ``mask`` (H, W) marks."""
+    return (1 - holding(mask)).astype(np.uint8)
+
+
 def carry(
     coarse: Places, size: Size, keys: Size, factors: tuple[float, float], origins: tuple[Size, Size] = ((0, 0), (0, 0))
 ) -> Places:
