@@ -82,9 +82,16 @@ class SinganCanvas extends HTMLElement {
       }
       this.free = make("input", this.swatches, { type: "color", ariaLabel: "another colour" });
       this.free.oninput = () => this.pick(this.free.value);
-      this.pick(this.palette[0] || "#808080");
+      this.pick(this.farthestFrom(given.ground) || "#808080");
     }
     this.clear();
+  }
+
+  // The palette's colour that differs most from the ground: a first stroke can be seen.
+  farthestFrom(ground) {
+    const channels = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
+    const apart = (colour) => channels(colour).reduce((sum, value, index) => sum + (value - channels(ground)[index]) ** 2, 0);
+    return [...this.palette].sort((one, other) => apart(other) - apart(one))[0];
   }
 
   pick(colour) {

@@ -24,6 +24,7 @@ from SinGAN.storage.files import files_into, keep_inside, whole_file
 from SinGAN.storage.hashes import sha256
 
 BYTES, PIXELS = 20 * 2**20, 40_000_000  # of an uploaded file, at most
+EXAMPLES = (".png", ".jpg", ".jpeg", ".webp")  # files in the input folder that are shown
 FOLDER = "Studio"  # in the output folder: what is uploaded, and which trainings there are
 SIZE, PUBLISHED_SIZE = 1000, 250  # pixels, longer side of results: by default, and by published methods at most
 UNTRAINED = {
@@ -100,7 +101,8 @@ class Workspace:
 
     def examples(self) -> list[Path]:
         """The example pictures."""
-        return sorted(path for path in self.inputs.glob("*.png") if path.is_file() and "_LR" not in path.name)
+        files = (path for path in self.inputs.glob("*") if path.suffix.lower() in EXAMPLES and path.is_file())
+        return sorted(path for path in files if "_LR" not in path.name)
 
     def example(self, name: str) -> Chosen:
         """The example picture called ``name``."""

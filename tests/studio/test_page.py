@@ -16,7 +16,7 @@ from tests.translation.tiny import data_set
 from tests.workspace import SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
-BROOK, MOUNTAINS = 1, 4  # their places among the examples
+BROOK, MOUNTAINS = 1, 5  # their places among the examples
 TINY = {"max_size": "48", "niter": "30", "nfc": "8", "min_nfc": "8"}
 
 
@@ -73,7 +73,8 @@ def test_a_stroke_becomes_a_picture(browser: Browser) -> None:
     browser.example(MOUNTAINS)
     browser.tab("Paint")
     until(lambda: len(browser.all(".singan-swatches button")) == 8)
-    browser.all(".singan-swatches button")[1].click()
+    chosen, ground = browser.all(".singan-swatches button.chosen"), browser.all(".singan-swatches button")[0]
+    assert chosen[0].get_attribute("title") != ground.get_attribute("title"), "the first stroke would not be seen"
     browser.drag("paint-canvas", (0.1, 0.2), (0.5, 0.25), (0.9, 0.2))
     browser.click("#make-paint")
     until(lambda: len(browser.all("#painted img")) == 4)

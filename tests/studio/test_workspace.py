@@ -57,6 +57,12 @@ def test_examples_are_named_by_the_page_alone(place: workspace.Workspace) -> Non
         place.example("../out/secret.png")
 
 
+def test_photos_of_any_kind_are_examples(place: workspace.Workspace) -> None:
+    Image.new("RGB", (40, 30), (90, 120, 60)).save(place.inputs / "photo.JPG")
+    (place.inputs / "notes.txt").write_text("no picture")
+    assert [path.name for path in place.examples()] == ["photo.JPG", "x.png"]
+
+
 def test_models_are_listed_and_used(place: workspace.Workspace, tmp_path: Path) -> None:
     assert [model for model in place.models() if model.folder.is_relative_to(place.out)] == []
     scripts.Workspace(tmp_path).train()

@@ -1,4 +1,4 @@
-"""Random samples: at once, or from a trained model, at any size."""
+"""Random samples: without training, or from a trained model, at any size."""
 
 import random
 from typing import Any
