@@ -20,9 +20,10 @@ from SIFID.frechet import frechet_distance, moments
 from SIFID.inception import features, inception
 from SinGAN import manipulate
 from SinGAN.engines.compiled import Compiled
+from SinGAN.engines.convolution import convolving
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.recompute import with_recomputation
-from SinGAN.engines.winograd import conv2d, convolving, library
+from SinGAN.engines.winograd import conv2d, library
 from SinGAN.imresize import imresize, imresize_to
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import Differentiate, Draw, critic_step, eagerly, generator_step

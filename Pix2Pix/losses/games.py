@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from SinGAN.functions import slope_of
 from SinGAN.losses.gan import GAN_MODES, AdversarialLoss, Loss
 
 Scores = Sequence[Tensor]
@@ -42,10 +43,11 @@ def gradient_penalty(
     """
     share = mix[:, None, None, None]
     between = share * torch.cat([a, b], dim=1) + (1 - share) * torch.cat([a, fake], dim=1)
-    between.requires_grad_()
-    scores = critic(between[:, : a.shape[1]], between[:, a.shape[1] :])
-    total = torch.stack([each.sum() for each in scores]).sum()
-    (slope,) = torch.autograd.grad(total, between, create_graph=True)
+
+    def scores(between: Tensor) -> Tensor:
+        return torch.stack([each.sum() for each in critic(between[:, : a.shape[1]], between[:, a.shape[1] :])])
+
+    slope = slope_of(scores, between.requires_grad_(), create_graph=True)
     excess: Tensor = slopes(slope) - 1
     return excess.square().mean()
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from Pix2Pix.nets.layers import Layers
+from SinGAN.models import Conv2d
 
 WIDEST = 8  # times the filters of the first layer
 
@@ -115,16 +116,16 @@ class SesameCritic(nn.Module):
             nn.Sequential(*self.stream(channels, config)) for channels in config.inputs
         )
         widest = min(config.filters * 2 ** (config.depth - 1), 512)
-        self.img_sequence.append(nn.Sequential(nn.Conv2d(widest, 1, 4, 1, 1)))
+        self.img_sequence.append(nn.Sequential(Conv2d(widest, 1, 4, 1, 1)))
 
     @staticmethod
     def stream(channels: int, config: CriticConfig) -> list[nn.Module]:
         """The layers of one stream."""
         width = config.filters
-        parts = [nn.Sequential(nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))]
+        parts = [nn.Sequential(Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))]
         for index in range(1, config.depth):
             wide, stride = min(config.filters * 2**index, 512), 2 if index < config.depth - 1 else 1
-            normed = nn.Sequential(nn.Conv2d(width, wide, 4, stride, 1, bias=False), nn.InstanceNorm2d(wide))
+            normed = nn.Sequential(Conv2d(width, wide, 4, stride, 1, bias=False), nn.InstanceNorm2d(wide))
             parts.append(nn.Sequential(normed, nn.LeakyReLU(0.2)))
             width = wide
         return list(parts)

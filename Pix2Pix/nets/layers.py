@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from SinGAN.models import Conv2d
+
 
 class Random(nn.Module):
     """A layer that draws; ``rng`` is given to it by ``draw_from``."""
@@ -31,7 +33,7 @@ class Dropout(Random):
         return x * self.mask(x) / (1 - self.share) if self.active and self.share else x
 
 
-class NoisyConv2d(nn.Conv2d, Random):
+class NoisyConv2d(Conv2d, Random):
     """A convolution with Gaussian noise on its weights, in units of the RMS of each output filter."""
 
     amount = 0.0
@@ -81,7 +83,7 @@ class Layers:
         self, inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0, bias: bool = True
     ) -> nn.Module:
         """A convolution."""
-        kind = NoisyConv2d if self.stochastic == "weights" else nn.Conv2d
+        kind = NoisyConv2d if self.stochastic == "weights" else Conv2d
         return self._noisy(kind(inputs, outputs, size, stride, padding, bias=bias))
 
     def up(self, inputs: int, outputs: int, size: int, bias: bool, output_padding: int = 0) -> nn.Module:

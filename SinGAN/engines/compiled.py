@@ -16,7 +16,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from SinGAN.engines import program_cache
 from SinGAN.engines.arguments import parts, with_parts
-from SinGAN.engines.winograd import conv2d, convolving
+from SinGAN.engines.convolution import convolving
+from SinGAN.engines.winograd import conv2d
 from SinGAN.losses.iteration import BoundLoss, eagerly
 
 Program = Callable[..., list[Any]]

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.engines import winograd
+from SinGAN.engines import convolution, winograd
 from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
+from SinGAN.engines.convolution import convolving
 from SinGAN.engines.cuda_graph import Captured, Work
 from SinGAN.engines.estimates import (
     SHARE,
@@ -50,7 +51,7 @@ class Engine:
     precision: str = "fp32"
     prepare: Callable[[Work, torch.Generator], Work] = no_capture
     recompute: str = "auto"  # of RECOMPUTE: whether activations are computed again, not kept
-    winograd: bool = False  # whether convolutions are Winograd's
+    convolve: Convolve = F.conv2d  # of the nets in training, and of the coarser scales that are drawn for it
     programs: Compiled | None = None  # differentiate at each scale; of the eager engine, where compiling them pays
 
     def described(self) -> str:
@@ -60,9 +61,9 @@ class Engine:
         return f"{name}, {self.precision}{', winograd' if self.winograd else ''}{recomputing}"
 
     @property
-    def convolve(self) -> Convolve:
-        """The convolution of the nets in training, and of the coarser scales that are drawn for it."""
-        return winograd.conv2d if self.winograd else F.conv2d
+    def winograd(self) -> bool:
+        """Whether convolutions are Winograd's."""
+        return self.convolve is winograd.conv2d
 
     def bytes_needed(self, setting: ScaleSetting) -> int:
         """About how many bytes of activations an iteration of a scale keeps."""
@@ -135,8 +136,8 @@ class Engine:
         """Let what runs in the block use the engine's precision, and ``nets`` its convolution."""
         # no cache of casts: it would outlive the steps of the optimizers
         cast = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
-        convolving = winograd.convolving(nets, self.convolve) if self.winograd else nullcontext()
-        with precision_of(self, device), cast, convolving:
+        own = nullcontext() if self.convolve is F.conv2d else convolving(nets, self.convolve)
+        with precision_of(self, device), cast, own:
             yield
 
 
@@ -210,7 +211,8 @@ class EngineSettings:
         programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
         name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine
         prepare = Captured if name == "cudagraph" else no_capture
-        return Engine(name, precision, prepare, self.recompute, fast, programs)
+        convolve = winograd.conv2d if fast else convolution.conv2d if on_gpu else F.conv2d
+        return Engine(name, precision, prepare, self.recompute, convolve, programs)
 
 
 def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:

@@ -6,15 +6,12 @@ convolutions again, so that they can be taken of any order.
 
 import ctypes
 import functools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from SinGAN.functions import BY_WEIGHTS
-from SinGAN.models import Conv2d, Convolve
 from SinGAN.native.build import WINOGRAD
 
 MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
@@ -156,19 +153,6 @@ class WeightGradient(torch.autograd.Function):
             None,
             None,
         )
-
-
-@contextmanager
-def convolving(nets: Iterable[nn.Module], backend: Convolve) -> Iterator[None]:
-    """Set ``backend`` on the convolutions of ``nets`` for the duration of the block."""
-    before = [(module, module.backend) for net in nets for module in net.modules() if isinstance(module, Conv2d)]
-    for module, _ in before:
-        module.backend = backend
-    try:
-        yield
-    finally:
-        for module, other in before:
-            module.backend = other
 
 
 def conv2d(

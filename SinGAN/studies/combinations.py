@@ -203,7 +203,7 @@ def speed(run: Run, engine: Engine) -> float:
         times.append(time.monotonic())
 
     plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
-    eager = Engine(precision=engine.precision, winograd=engine.winograd)
+    eager = Engine(precision=engine.precision, convolve=engine.convolve)
     list(train(image, plan, replace(run.net, stages=0), plain, rng, watch=watch, engine=eager))
     return (
         TRIALS

@@ -82,7 +82,8 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
     with gr.Blocks(title="SinGAN studio", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         owner = gr.BrowserState("", storage_key="singan-studio", secret="singan-studio")
         chosen, ready = gr.State(None), gr.State(0)
-        gr.Markdown("# SinGAN studio\nOne picture is enough: more of its kind, with or without training.", elem_id="title")
+        title = "# SinGAN studio\nOne picture is enough: more of its kind, with or without training."
+        gr.Markdown(title, elem_id="title")
         with gr.Row():
             with gr.Column(scale=1, min_width=270):
                 upload = gr.Image(

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from SinGAN.engines.winograd import LAST, conv2d, convolve, convolving, library, weight_gradient
+from SinGAN.engines.convolution import convolving
+from SinGAN.engines.winograd import LAST, conv2d, convolve, library, weight_gradient
 from SinGAN.models import Conv2d, Convolve, NetConfig
 
 CPU = torch.device("cpu")

@@ -13,9 +13,10 @@ from torch import Tensor
 import main_train
 from SinGAN.engines import engine as engines
 from SinGAN.engines import winograd
+from SinGAN.engines.convolution import convolving
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.recompute import with_recomputation
-from SinGAN.engines.winograd import conv2d, convolving, library
+from SinGAN.engines.winograd import conv2d, library
 from SinGAN.functions import gradient_penalty
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import eagerly, iteration

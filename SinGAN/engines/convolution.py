@@ -1,0 +1,144 @@
+"""A convolution whose derivatives, of any order, are PyTorch's own convolutions with its small filter.
+
+PyTorch's second derivative of a convolution, which the gradient penalty needs, is a convolution with a filter as large
+as the picture: cuDNN has no fast kernels for such. Here the gradients by the input and by the weight are functions
+with derivatives of their own, which lead to one another.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from SinGAN.functions import BY_WEIGHTS
+from SinGAN.models import Conv2d, Convolve
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a filter is moved over a picture."""
+
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    def gradients(self, gradient: Tensor, x: Tensor, weight: Tensor, by_x: bool) -> Tensor:
+        """The gradient by ``x``, or else by ``weight``; the other one of them counts only by its shape."""
+        result: Tensor = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, self.stride, self.padding, self.dilation, False, [0, 0], self.groups,
+            [by_x, not by_x, False],
+        )[0 if by_x else 1]  # fmt: skip
+        return result
+
+
+class Convolution(torch.autograd.Function):
+    """(B, O, H', W') from ``x`` (B, C, H, W) and ``weight`` (O, C / groups, h, w)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.set_materialize_grads(False)
+        ctx.geometry = geometry
+        return torch.conv2d(x, weight, bias, geometry.stride, geometry.padding, geometry.dilation, geometry.groups)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
+        if gradient is None:
+            return (None,) * 4
+        (x, weight), (by_x, by_weight, by_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
+        return (
+            ByInput.apply(gradient, weight, x.shape, ctx.geometry) if by_x else None,
+            ByWeight.apply(x, gradient, weight.shape, ctx.geometry) if by_weight and BY_WEIGHTS.get() else None,
+            gradient.sum((0, 2, 3)) if by_bias and BY_WEIGHTS.get() else None,
+            None,
+        )
+
+
+class ByInput(torch.autograd.Function):
+    """The gradient (B, C, H, W) by a convolution's input: linear in ``gradient`` (B, O, H', W') and in ``weight``."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(gradient, weight)
+        ctx.set_materialize_grads(False)
+        ctx.geometry = geometry
+        return geometry.gradients(gradient, gradient.new_empty(1).expand(shape), weight, by_x=True)
+
+    @staticmethod
+    def backward(ctx: Any, tangent: Tensor | None) -> tuple[Tensor | None, ...]:
+        if tangent is None:
+            return (None,) * 4
+        (gradient, weight), (by_gradient, by_weight, *_) = ctx.saved_tensors, ctx.needs_input_grad
+        return (
+            Convolution.apply(tangent, weight, None, ctx.geometry) if by_gradient else None,
+            ByWeight.apply(tangent, gradient, weight.shape, ctx.geometry) if by_weight else None,
+            None,
+            None,
+        )
+
+
+class ByWeight(torch.autograd.Function):
+    """The gradient (O, C / groups, h, w) by a convolution's weight: linear in ``x`` and in ``gradient``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gradient: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+        ctx.save_for_backward(x, gradient)
+        ctx.set_materialize_grads(False)
+        ctx.geometry = geometry
+        return geometry.gradients(gradient, x, x.new_empty(1).expand(shape), by_x=False)
+
+    @staticmethod
+    def backward(ctx: Any, tangent: Tensor | None) -> tuple[Tensor | None, ...]:
+        if tangent is None:
+            return (None,) * 4
+        (x, gradient), (by_x, by_gradient, *_) = ctx.saved_tensors, ctx.needs_input_grad
+        return (
+            ByInput.apply(gradient, tangent, x.shape, ctx.geometry) if by_x else None,
+            Convolution.apply(x, tangent, None, ctx.geometry) if by_gradient else None,
+            None,
+            None,
+        )
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """``torch.nn.functional.conv2d`` by ``Convolution``, in the precision of autocast where that is on."""
+    geometry = Geometry(pair(stride), pair(padding), pair(dilation), groups)
+    kind = input.device.type
+    if torch.is_autocast_enabled(kind):
+        precision = torch.get_autocast_dtype(kind)
+        input, weight = input.to(precision), weight.to(precision)
+        bias = None if bias is None else bias.to(precision)
+    with torch.autocast(kind, enabled=False):
+        output: Tensor = Convolution.apply(input, weight, bias, geometry)
+    return output
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """``value``, a number or two, as two."""
+    down, across = (value, value) if isinstance(value, int) else value
+    return int(down), int(across)
+
+
+@contextmanager
+def convolving(nets: Iterable[nn.Module], backend: Convolve) -> Iterator[None]:
+    """Set ``backend`` on the convolutions of ``nets`` for the duration of the block."""
+    before = [(module, module.backend) for net in nets for module in net.modules() if isinstance(module, Conv2d)]
+    for module, _ in before:
+        module.backend = backend
+    try:
+        yield
+    finally:
+        for module, other in before:
+            module.backend = other
