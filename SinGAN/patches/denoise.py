@@ -23,6 +23,7 @@ from SinGAN.patches.windows import BLOCK, Known, PatchScale, fold, places_in, ro
 STEPS = 10
 LEAST_SIGMA = 1e-4
 DIRECTIONS = 128  # leading ones, in which patches are compared
+BALANCED = 2048  # keys up to which weights are balanced, on all devices: all weights are in memory then
 LISTS_FROM = {"cpu": 2048, "cuda": 65536}  # keys from which on lists are looked into, not all keys
 PROBES = 2  # lists that a query looks into
 SAMPLE = 8192  # patches whose directions are found
@@ -106,7 +107,7 @@ class Denoiser:
 
     def _weights(self, queries: Tensor, alpha: float, sigma: float, balance: Balance) -> Tensor | None:
         """The balanced weights (M, N) of all patches for all queries, where there are few; else None."""
-        if not balance.rounds or self.lists is not None:
+        if not balance.rounds or self.lists is not None or len(self.keys) >= BALANCED:
             return None
         return balanced_weights(self._scores(queries, alpha, sigma, slice(None)), balance)
 

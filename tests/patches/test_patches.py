@@ -139,6 +139,19 @@ def test_the_softmax_over_all_lists_is_the_plain_one(monkeypatch: Patch) -> None
     torch.testing.assert_close(listed.clean(noisy, 0.5, 0.5, False, Balance(0)), plain, atol=1e-4, rtol=1e-4)
 
 
+def test_balancing_does_not_depend_on_the_device(monkeypatch: Patch) -> None:
+    """Where a GPU looks at all keys, as it does where a CPU looks into lists, weights are balanced up to one number."""
+    monkeypatch.setitem(denoise.LISTS_FROM, "cpu", 65536)  # as on a GPU
+    monkeypatch.setattr(denoise, "balanced_weights", lambda scores, _: pytest.fail(f"{tuple(scores.shape)} weights"))
+    image = scene(60, 60)
+    many = Denoiser.of(image)
+    assert many.lists is None
+    assert len(many.keys) >= denoise.BALANCED
+    many.clean(image, 0.5, 0.5, False, BALANCES["full"])
+    with pytest.raises(pytest.fail.Exception, match="weights"):
+        Denoiser.of(scene(40, 40)).clean(scene(40, 40), 0.5, 0.5, False, BALANCES["full"])
+
+
 def test_balanced_weights_use_every_patch_equally_often() -> None:
     scores = torch.randn(300, 200, dtype=torch.float64, generator=seeded()) * 3
     scores[:, :20] += 8  # what the plain softmax would use alone
