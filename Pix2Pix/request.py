@@ -244,4 +244,4 @@ def model_name(options: TrainOptions) -> str:
 
 def device_of(options: SharedOptions) -> torch.device:
     """The device that ``options`` ask for."""
-    return choose_device(None if options.device is None else torch.device(options.device), options.not_cuda)
+    return choose_device(options.device, options.not_cuda)

@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> None:
     """Measure the pairs of pictures that ``argv`` names."""
     options = values_of(SifidOptions, parser_of("sifid").parse_args(argv))
     compared = pairs(options.path2real, options.path2fake, options.images_suffix)
-    device = choose_device(gpu(options.gpu), not_cuda=False)
+    device = choose_device(gpu(options.gpu))
     net = trained_inception(options.dims, options.weights).to(device)
     distances = list(tqdm(sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None))
     write(options.out, compared, distances)

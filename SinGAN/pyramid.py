@@ -65,7 +65,7 @@ class TrainedScale:
     ) -> "TrainedScale":
         """The scale of nets whose training is done: both are put into eval mode and want no gradients any more."""
         for net in (generator, *([] if discriminator is None else [discriminator])):
-            net.eval().requires_grad_(False)
+            net.eval().requires_grad_(False).zero_grad()  # what is left of gradients may lie in the memory of a graph
         return cls(generator, discriminator, real, z_rec, noise_amp, fold_batchnorms(generator))
 
     def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:

@@ -187,7 +187,7 @@ def machine(device: torch.device) -> str:
 def present(text: str) -> torch.device:
     """The device that ``text`` names; an error of the command line where this machine lacks it."""
     try:
-        return choose_device(torch.device(text), not_cuda=False)
+        return choose_device(text)
     except (ValueError, RuntimeError) as error:
         raise argparse.ArgumentTypeError(str(error).splitlines()[0]) from None
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from Pix2Pix.data import warp
 from Pix2Pix.data.layouts import Levels, PairFiles, sides
 
 Values = npt.NDArray[np.float32]
+Batches = Iterator[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,64 @@ class PairSet:
         """The pair ``index``, prepared as it is at the ``place`` of ``epoch``."""
         return self.preparation(*sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
 
-    def batches(self, epoch: int, size: int, done: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches (B, C, H, W) of ``epoch`` after the first ``done``; the last one may be smaller."""
-        order = self.order(epoch)
-        for start in range(done * size, len(order), size):
-            chosen = enumerate(order[start : start + size], start)
-            pairs = [self.draw(epoch, place, index) for place, index in chosen]
-            yield torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+    def batches(self, epoch: int, size: int, done: int = 0, last: int | None = None, workers: int = 0) -> Batches:
+        """The batches (B, C, H, W) of the epochs from ``epoch`` to ``last``; the last one of each may be smaller.
+
+        Arguments:
+            epoch: the first one.
+            size: pairs in a batch.
+            done: batches of the first epoch that are left out.
+            last: None: ``epoch``.
+            workers: processes that prepare batches ahead; they are then in pinned memory, for a GPU.
+
+        Raises:
+            ValueError: a picture can't be used.
+        """
+        order = _Order(self, range(epoch, (epoch if last is None else last) + 1), size, done)
+        loader = DataLoader(
+            _Draws(self), batch_sampler=order, num_workers=workers, collate_fn=stacked,
+            pin_memory=workers > 0 and torch.cuda.is_available(), generator=torch.Generator(),
+        )  # fmt: skip
+        for drawn in loader:
+            if isinstance(drawn, Exception):
+                raise drawn
+            yield drawn
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The epoch, place and index of each pair of each batch."""
+
+    pairs: PairSet
+    epochs: range
+    size: int
+    done: int
+
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+        for epoch in self.epochs:
+            drawn = [(epoch, place, index) for place, index in enumerate(self.pairs.order(epoch))]
+            for start in range(self.done * self.size if epoch == self.epochs[0] else 0, len(drawn), self.size):
+                yield drawn[start : start + self.size]
+
+
+class _Draws(Dataset[Any]):
+    """The draws of a set of pairs, by epoch, place and index; a failure is a value, so that it keeps its words."""
+
+    def __init__(self, pairs: PairSet) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, which: tuple[int, int, int]) -> tuple[Tensor, Tensor] | Exception:
+        try:
+            return self.pairs.draw(*which)
+        except (ValueError, OSError) as error:
+            return error
+
+
+def stacked(drawn: Sequence[tuple[Tensor, Tensor] | Exception]) -> tuple[Tensor, Tensor] | Exception:
+    """Pairs as a batch; or the first failure among them."""
+    pairs = []
+    for each in drawn:
+        if isinstance(each, Exception):
+            return each
+        pairs.append(each)
+    return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])

@@ -1,6 +1,8 @@
 """The training of a translation model: epochs of steps, from wherever they stopped."""
 
+import itertools
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,8 @@ from Pix2Pix.losses.step import Nets, train_step
 from Pix2Pix.request import Request
 from SinGAN.engines.engine import Engine, no_capture
 
+MOST_WORKERS = 4  # processes that prepare batches for a GPU
+MOST_SHAPES = 8  # of batches that a step is made ready for: each has a CUDA graph with memory of its own
 READ_EVERY = 0.5  # seconds from one reading of the losses to the next
 TIMES = ("time", "data")  # seconds of a step for each pair, and of drawing it: columns beside the losses
 
@@ -44,13 +48,17 @@ class Trainer:
         Raises:
             ValueError: a loss is no number any more.
         """
-        progress, size, start = self.progress, self.asked.options.batch_size, self.asked.options
+        progress, start, device = self.progress, self.asked.options, self.rng.device
+        workers = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1)) if device.type == "cuda" else 0
+        batches = self.asked.pairs.batches(
+            progress.epoch, start.batch_size, progress.step, last=self.asked.epochs, workers=workers
+        )
         while progress.epoch <= self.asked.epochs:
             self.nets.set_rate(rate(progress.epoch, start.lr, start.n_epochs, start.n_epochs_decay))
             began = time.monotonic()
-            for a, b in self.asked.pairs.batches(progress.epoch, size, progress.step):
+            for a, b in itertools.islice(batches, self.asked.steps - progress.step):
                 drawn = time.monotonic()
-                losses = self.repeat(a.to(self.rng.device), b.to(self.rng.device))
+                losses = self.repeat(a.to(device, non_blocking=True), b.to(device, non_blocking=True))
                 now = time.monotonic()
                 self.pending.append((losses, (now - drawn) / len(a), (drawn - began) / len(a)))
                 progress.step, began = progress.step + 1, now
@@ -120,25 +128,27 @@ class Trainer:
 
 
 class Repeated:
-    """The step, made ready for whole batches by the engine; a smaller batch is run as it is."""
+    """The step, made ready by the engine for each shape of whole batches; a smaller batch is run as it is."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        self.buffers: tuple[Tensor, Tensor] | None = None
-        self.whole: Callable[[], Mapping[str, Tensor]] | None = None
+        self.ready: dict[torch.Size, tuple[tuple[Tensor, Tensor], Callable[[], Mapping[str, Tensor]]]] = {}
 
     def __call__(self, a: Tensor, b: Tensor) -> Mapping[str, Tensor]:
         """A step on the batch ``a``, ``b`` (B, C, H, W); returns its losses."""
         trainer = self.trainer
-        if len(a) < trainer.asked.options.batch_size:
+        is_new = a.shape not in self.ready
+        if len(a) < trainer.asked.options.batch_size or (is_new and len(self.ready) == MOST_SHAPES):
             alone = replace(trainer.engine, prepare=no_capture)
             return alone.run(lambda: self._step(a, b), in_use(trainer.nets), trainer.rng, 1)()
-        if self.whole is None or self.buffers is None or self.buffers[0].shape != a.shape:
-            self.buffers = a.clone(), b.clone()
-            self.whole = trainer.engine.run(partial(self._step, *self.buffers), in_use(trainer.nets), trainer.rng, 1)
-        for buffer, given in zip(self.buffers, (a, b), strict=True):
+        if is_new:
+            buffers = a.clone(), b.clone()
+            run = trainer.engine.run(partial(self._step, *buffers), in_use(trainer.nets), trainer.rng, 1)
+            self.ready[a.shape] = buffers, run
+        buffers, step = self.ready[a.shape]
+        for buffer, given in zip(buffers, (a, b), strict=True):
             buffer.copy_(given)
-        return self.whole()
+        return step()
 
     def _step(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         trainer = self.trainer

@@ -3,6 +3,7 @@
 A net for harmonization or editing learns to make the picture of a changed one (Hinz et al. 2021, Sect. 4; their code).
 """
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -20,18 +21,18 @@ SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 
 class Dice:
-    """Random decisions from a generator of tensors."""
+    """Random decisions, made on the CPU, from a generator of tensors."""
 
     def __init__(self, rng: torch.Generator) -> None:
-        self.rng = rng
+        self.rng, self.host = rng, host_generator(rng)
 
     def between(self, low: float, high: float) -> float:
         """A number of [low, high)."""
-        return low + (high - low) * float(torch.rand((), generator=self.rng, device=self.rng.device))
+        return low + (high - low) * float(torch.rand((), generator=self.host))
 
     def below(self, count: int) -> int:
         """A number of 0 .. count - 1."""
-        return int(torch.randint(count, (), generator=self.rng, device=self.rng.device))
+        return int(torch.randint(count, (), generator=self.host))
 
     def happens(self, share: float) -> bool:
         """True in so many cases."""
@@ -40,6 +41,18 @@ class Dice:
     def normal(self, like: Tensor) -> Tensor:
         """Gaussian noise of the shape of ``like``."""
         return torch.randn(like.shape, generator=self.rng, device=like.device)
+
+
+def host_generator(rng: torch.Generator) -> torch.Generator:
+    """``rng`` itself, or, of another device, a generator of the CPU whose seed follows from the state of ``rng``.
+
+    The device is not waited for: the state of its generator is known to the host.
+    """
+    if rng.device.type == "cpu":
+        return rng
+    digest = hashlib.sha256(rng.get_state().numpy().tobytes()).digest()
+    torch.empty(1, device=rng.device).uniform_(generator=rng)  # the next seed is another one
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def first_z_rec(real: Tensor, recipe: str, rng: torch.Generator, animated: bool) -> Tensor:

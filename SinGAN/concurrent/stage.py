@@ -12,7 +12,7 @@ from SinGAN.engines.engine import EAGER, Engine, Step, precision_of
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.iteration import critic_step, steps_of_generator
+from SinGAN.losses.iteration import critic_step, frozen, steps_of_generator
 from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
@@ -94,9 +94,8 @@ def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, 
             fake = generator(*sampled)
         for share in mix:
             losses |= critic_step(nets, target.real, fake, share, config, differentiate)
-        nets.critic.requires_grad_(False)
-        losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
-        nets.critic.requires_grad_(True)
+        with frozen(nets.critic):
+            losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
         if not config.alpha:
             losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
         return {name: losses[name] for name in terms.loss_names(config)}

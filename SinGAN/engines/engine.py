@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.iteration import Differentiate, eagerly
 from SinGAN.models import Convolve
 
+BF16_FROM = 8  # compute capability, major
 MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
 
 Step = Callable[[], dict[str, Tensor]]
@@ -146,19 +148,39 @@ EAGER = Engine()
 
 @contextmanager
 def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
-    """Let cuDNN use TF32 in the block, or not: as ``engine`` says, or the name of a precision.
+    """Let CUDA compute in the precision of ``engine``, or in that named, and by deterministic kernels of cuDNN.
 
-    Samples, too, can be drawn in it. On other devices than CUDA's it does nothing.
+    Samples, too, can be drawn in it. On other devices it does nothing.
     """
-    precision = engine if isinstance(engine, str) else engine.precision
-    before = torch.backends.cudnn.allow_tf32
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = precision in ("auto", "tf32")
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, with_tf32 = (
+        torch.backends.cudnn,
+        (engine if isinstance(engine, str) else engine.precision) in ("auto", "tf32"),
+    )
+    settings = [(cudnn, "deterministic", True), tf32(cudnn, "conv", with_tf32)]
+    if not with_tf32:
+        settings.append(tf32(torch.backends.cuda, "matmul", allowed=False))
+    before = [(place, name, getattr(place, name)) for place, name, _ in settings]
     try:
+        for place, name, value in settings:
+            setattr(place, name, value)
         yield
     finally:
-        if device.type == "cuda":
-            torch.backends.cudnn.allow_tf32 = before
+        for place, name, value in before:
+            setattr(place, name, value)
+
+
+def tf32(backend: Any, operation: str, allowed: bool) -> tuple[Any, str, Any]:
+    """The attribute that allows TF32 for an ``operation`` of ``backend``, and its value: an object, a name, a value.
+
+    To read the older attribute is an error once somebody has set the one of PyTorch 2.9 and newer.
+    """
+    place = getattr(backend, operation, backend)
+    if hasattr(place, "fp32_precision"):
+        return place, "fp32_precision", "tf32" if allowed else "ieee"
+    return place, "allow_tf32", allowed
 
 
 @dataclass(frozen=True)
@@ -175,6 +197,11 @@ class EngineSettings:
         on_gpu, precision = device.type == "cuda", self.precision_on(device)
         if not on_gpu and self.engine == "cudagraph":
             raise ValueError(f"`engine` cudagraph needs a CUDA device, not {device}: leave it out")
+        if on_gpu and precision == "bf16" and torch.cuda.is_available():
+            major, minor = torch.cuda.get_device_capability(device)
+            if major < BF16_FROM:
+                needed = f"`precision` bf16 needs compute capability {BF16_FROM}.0"
+                raise ValueError(f"{needed}, and {device} has {major}.{minor}: use fp32")
         if not on_gpu and precision == "tf32":
             raise ValueError(f"`precision` tf32 needs a CUDA device, not {device}: leave it out")
         if self.engine == "compiled" and self.recompute == "always":
@@ -210,21 +237,64 @@ class EngineSettings:
         where_it_pays = self.engine == "auto" and on_cpu_in_fp32 and self.recompute != "always" and has_compiler()
         programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
         name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine
-        prepare = Captured if name == "cudagraph" else no_capture
+        prepare = Captured if on_gpu and name != "eager" else no_capture  # programs, too, are launched by a graph
         convolve = winograd.conv2d if fast else convolution.conv2d if on_gpu else F.conv2d
         return Engine(name, precision, prepare, self.recompute, convolve, programs)
 
 
-def choose_device(asked: torch.device | None, not_cuda: bool) -> torch.device:
-    """The device to run on: the one ``asked`` for, else CUDA where there is one; a ValueError where it is lacking."""
-    if not_cuda and asked is not None and asked.type == "cuda":
-        raise ValueError(f"`not_cuda` and `device` {asked} contradict each other: leave one out")
-    if asked is not None and asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"no {asked}: this machine has {torch.cuda.device_count()} CUDA devices; leave `device` out")
-    if asked is not None:
-        return asked
-    if not_cuda or not torch.cuda.is_available():
-        note = "running on the CPU" if not_cuda else "no CUDA device found: running on the CPU"
-        logging.getLogger(__name__).info(note)
-        return torch.device("cpu")
-    return torch.device("cuda")
+def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> torch.device:
+    """The device to run on: the one ``asked`` for, else a CUDA device that PyTorch serves, else the CPU.
+
+    Raises:
+        ValueError: what is ``asked`` for is no CPU or CUDA device, is not there, or PyTorch has no kernels for it.
+    """
+    device = None if asked is None else device_of(asked)
+    if device is not None and device.type == "cuda":
+        if not_cuda:
+            raise ValueError(f"`not_cuda` and `device` {device} contradict each other: leave one out")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise ValueError(
+                f"no {device}: this machine has {torch.cuda.device_count()} CUDA devices; leave `device` out"
+            )
+        if (unserved := kernels_lacking(device)) is not None:
+            raise ValueError(f"{unserved}: install another PyTorch, or use `device` cpu")
+    if device is not None:
+        return device
+    note = "running on the CPU" if not_cuda else "no CUDA device found: running on the CPU"
+    if not not_cuda and torch.cuda.is_available():
+        if (unserved := kernels_lacking(torch.device("cuda"))) is None:
+            return torch.device("cuda")
+        note = f"{unserved}: running on the CPU"
+    logging.getLogger(__name__).info(note)
+    return torch.device("cpu")
+
+
+def device_of(name: torch.device | str) -> torch.device:
+    """The device ``name``; a ValueError where it is neither a CPU nor a CUDA device."""
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"`device` must be cpu, cuda or cuda:<n>, not {name}")
+    return device
+
+
+def kernels_lacking(device: torch.device) -> str | None:
+    """What to tell of a CUDA ``device`` that the installed PyTorch has no kernels for; None where it has some.
+
+    Binaries serve devices of their major compute capability from their minor one on; PTX serves all later ones.
+    """
+    major, minor = torch.cuda.get_device_capability(device)
+    for name in torch.cuda.get_arch_list():
+        kind, _, number = name.partition("_")
+        digits = "".join(letter for letter in number if letter.isdigit())
+        their_major, their_minor = int(digits[:-1]), int(digits[-1])
+        if kind == "compute" and (their_major, their_minor) <= (major, minor):
+            return None
+        if kind == "sm" and their_major == major and their_minor <= minor:
+            return None
+    return (
+        f"PyTorch {torch.__version__} has no kernels for {torch.cuda.get_device_name(device)}, of compute capability "
+        f"{major}.{minor}"
+    )

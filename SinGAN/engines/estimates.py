@@ -65,9 +65,13 @@ def bytes_on_disk(plan: Plan, net: NetConfig) -> int:
 
 
 def memory_of(device: torch.device) -> int:
-    """The bytes of memory that ``device`` has in all, so that one machine always decides alike; 0: unknown."""
+    """The bytes of memory that a process can have; 0: unknown.
+
+    On a CPU it is all that the machine has, so that one machine always decides alike; on a GPU, where the bits are not
+    promised, what other processes leave.
+    """
     if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
+        return int(torch.cuda.mem_get_info(device)[0]) + torch.cuda.memory_reserved(device)
     if not hasattr(os, "sysconf"):
         return 0  # Python's own library can't tell on Windows
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -48,7 +48,7 @@ def instant(
     """
     checked(PatchOptions, {"method": method, "variety": variety, "balance": balance})
     checked(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
-    chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
+    chosen = choose_device(device)
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
         return InstantModel(Instant.of(levels if max_size is None else limited(levels, max_size), variety, chosen))

@@ -40,7 +40,8 @@ def train(
         picture: a file, or an array (H, W, 3), (H, W, 4) or (H, W) of 8 or 16 bits or of floats in 0..1.
         task: what for: "train" (all but the next two), "SR" or "animation", whose defaults differ.
         sr_factor: with "SR", the enlargement that it shall do.
-        seed: of the random numbers; one seed gives the same model on the same machine. None: a new one.
+        seed: of the random numbers; on one machine's CPU the same seed gives the same model, to the bit, and on a GPU
+            nearly the same one. None: a new one.
         device: "cpu", "cuda" or "cuda:<n>". None: CUDA where there is one.
         engine: what runs the iterations, in which precision.
         vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
@@ -57,7 +58,7 @@ def train(
     if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
         options["scale_factor"] = 1 / manipulate.enlargement_steps(_above_one(sr_factor))[1]
     asked = ModelOptions.for_task(TASKS[task], options)
-    chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
+    chosen = choose_device(device)
     engine.check(chosen)
     image = arrays.to_image(picture, asked.nc_im).to(chosen)
     training = Training.of(
@@ -106,6 +107,6 @@ def load(folder: str | Path, *, device: str | torch.device | None = None) -> Mod
         FileNotFoundError: there is none.
         ValueError: it is incomplete or damaged.
     """
-    chosen = choose_device(None if device is None else torch.device(device), not_cuda=False)
+    chosen = choose_device(device)
     manifest, pyramid = load_model(Path(folder), chosen, task=None)
     return Model(pyramid, manifest)

@@ -3,7 +3,8 @@
 A loss is a sum of the terms in ``SinGAN.losses.terms``; what differentiates them is an argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,10 +57,9 @@ def iteration(
         with torch.no_grad():
             fake = nets.generator(*nets.generator.inputs(draw.noise, draw.z_rec, previous, target.noise_amp))
         losses |= critic_step(nets, real, nets.critic.critic_input(fake, previous), mix, config, differentiate)
-    nets.critic.requires_grad_(False)
-    for _ in range(config.Gsteps):
-        losses |= generator_step(nets, target, draw, config, differentiate)
-    nets.critic.requires_grad_(True)
+    with frozen(nets.critic):
+        for _ in range(config.Gsteps):
+            losses |= generator_step(nets, target, draw, config, differentiate)
     if not config.alpha:
         inputs = nets.generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, target.noise_amp)
         losses[terms.MEASURED] = terms.measured_error(nets.generator, inputs, target)
@@ -128,6 +128,16 @@ def steps_of_generator(
     names = ADVERSARIAL, *(term.name for term in (*on_fake, *on_rebuilt))
     losses = dict(zip(names, (*fooled.unbind(), *rebuilt.unbind()), strict=True))
     return {**losses, TOTAL: fooled.sum() + rebuilt.sum()}
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """Let the parameters of ``net`` want no gradients in the block; however that ends, they want them after it."""
+    net.requires_grad_(False)
+    try:
+        yield
+    finally:
+        net.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from SinGAN.library.model import Model
 from SinGAN.options.applications import INSTANT
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
-from SinGAN.terminal.script import OPTION
+from SinGAN.terminal.script import OPTION, is_out_of_memory
 
 Values = ParamSpec("Values")
 Result = TypeVar("Result")
@@ -88,7 +88,9 @@ def told(handler: Callable[Values, Result]) -> Callable[Values, Result]:
             return handler(*values, **named)
         except gr.Error:
             raise
-        except (ValueError, OSError, MemoryError) as error:
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+                raise
             raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
         finally:
             WORKING.discard(threading.get_ident())
@@ -108,7 +110,7 @@ def quiet(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def in_words(error: BaseException) -> str:
     """``error`` for a person who looks at a page."""
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "there is not enough memory: choose a smaller size"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}"

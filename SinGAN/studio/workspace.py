@@ -188,7 +188,7 @@ def stamp(folder: Path) -> int:
 @cache
 def device() -> torch.device:
     """What the studio works on, chosen once, so that a machine without a GPU is told so once."""
-    return choose_device(None, not_cuda=False)
+    return choose_device(None)
 
 
 @lru_cache(maxsize=4)

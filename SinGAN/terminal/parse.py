@@ -50,7 +50,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "ref_name")
         keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
-    device = choose_device(None if settings.device is None else torch.device(settings.device), settings.not_cuda)
+    device = choose_device(settings.device, settings.not_cuda)
     EngineSettings(settings.engine, settings.precision, settings.recompute, settings.winograd).check(device)
     seed = random.SystemRandom().randrange(2**31) if settings.manualSeed is None else settings.manualSeed
     runs = tuple(

@@ -19,7 +19,9 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 Main = Callable[[Sequence[str]], None]
-OUT_OF_MEMORY = "out of memory: lower `max_size`, `scale_h` or `scale_v`, or use another `device`"
+OUT_OF_MEMORY = (
+    "out of memory: lower `max_size`, `scale_h` or `scale_v`, train with `recompute` always, or use another `device`"
+)
 INTERRUPTED = "{}: interrupted\n"
 FLAGS = {"seed": "manualSeed"}  # options that have another name on the command line
 WAITING = {"GOMP_SPINCOUNT": "3000"}
@@ -128,6 +130,12 @@ class Script(Protocol):
     def __call__(self, argv: Sequence[str] | None = None) -> None: ...
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that there is no memory left: Python's own, or PyTorch's of any device."""
+    words = str(error) if isinstance(error, RuntimeError) else ""
+    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+
+
 def script(main: Main, **flags: str) -> Script:
     """A script of ``main`` whose errors are one line and an exit status: 2, or 130 for Ctrl-C.
 
@@ -150,10 +158,8 @@ def script(main: Main, **flags: str) -> Script:
         except OSError as error:
             known = error.strerror and error.filename
             fail(f"{error.strerror}: {error.filename}" if known else with_flags(str(error), names))
-        except MemoryError:
-            fail(with_flags(OUT_OF_MEMORY))
-        except RuntimeError as error:  # torch's own, on CUDA and on the CPU
-            if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
                 raise
             fail(with_flags(OUT_OF_MEMORY))
 

@@ -25,6 +25,8 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
     No process is started for those that ``is_done`` says nothing is left to do for.
     """
     settings, flags = asked.run.settings, without(OURS, asked.argv)
+    if settings.ray and settings.device == "cpu":
+        flags = (*flags, "--not_cuda")  # a worker's machine may well have a GPU
     jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
     there = {job for job, run in zip(jobs, asked.runs, strict=True) if found_done(run, is_done)}
     at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()

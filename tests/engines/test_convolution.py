@@ -27,7 +27,7 @@ class Filters(TorchDispatchMode):
     """Notes the sides of the filters of all convolutions, those of derivatives included."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.sides, self.backwards = set[int](), 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -79,7 +79,8 @@ def as_on_a_gpu(monkeypatch: Patch) -> None:
 
 
 def train(workspace: Workspace, *flags: str) -> Filters:
-    with Filters() as filters:
+    filters = Filters()
+    with filters:
         main_train.main([*workspace.flags(), *SMALL, "--niter", "1", "--num_samples", "1", "--not_cuda", *flags])
     assert filters.backwards > 10
     return filters

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import analogy
 import animation
@@ -21,6 +23,7 @@ import tile
 import translate_test
 import translate_train
 from SIFID import evaluate
+from SinGAN.concurrent.inputs import coarsest_input
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.manipulate import sample
 from SinGAN.planning import plan_scales
@@ -175,3 +178,26 @@ def test_translation(tmp_path: Path, more: list[str]) -> None:
     translate_train.main([*flags, *TINY_PAIRS, *more])
     translate_test.main(flags)
     assert (tmp_path / "out" / "results" / "squares" / "test_latest" / "index.html").exists()
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses to bring a number of the pretended device to the host."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function.overloadpacket.__name__ == "_local_scalar_dense":
+            assert not isinstance(args[0], Elsewhere)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("recipe", ["editing", "harmonization"])
+def test_the_inputs_of_a_recipe_are_drawn_without_waiting_for_the_device(elsewhere: torch.device, recipe: str) -> None:
+    real = stripes(60, 80)[:, :2].to(elsewhere)  # two channels: no shift of the hue, on the CPU
+    drawn = []
+    for _ in range(2):
+        rng = torch.Generator(elsewhere).manual_seed(4)
+        with NoWaiting():  # type: ignore[no-untyped-call]
+            drawn.append([coarsest_input(real, recipe, rng) for _ in range(30)])
+    assert all(torch.equal(one.cpu(), other.cpu()) for one, other in zip(*drawn, strict=True))
+    assert not torch.equal(drawn[0][0].cpu(), drawn[0][1].cpu())
+    with NoWaiting(), pytest.raises(AssertionError):  # type: ignore[no-untyped-call]
+        float(real[0, 0, 0, 0])

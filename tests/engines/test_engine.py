@@ -1,19 +1,22 @@
 """The engines: which one is chosen, and that a CUDA graph and bf16 do what eager fp32 execution does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import main_train
+import SinGAN
 from SinGAN.engines import cuda_graph as graphs_module
 from SinGAN.engines import engine as engines
 from SinGAN.engines.compiled import has_compiler
 from SinGAN.engines.cuda_graph import Captured
-from SinGAN.engines.engine import Engine, EngineSettings, choose_device, no_capture, precision_of
+from SinGAN.engines.engine import Engine, EngineSettings, choose_device, no_capture, precision_of, tf32
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import iteration
 from SinGAN.losses.train_config import TrainConfig
@@ -36,16 +39,155 @@ def test_what_auto_chooses() -> None:
         assert settings.choose(CPU).programs is on_gpu.programs is None
 
 
+@pytest.fixture
+def global_tf32() -> Iterator[None]:
+    """TF32 for everything, as a user of PyTorch 2.9 or newer sets it."""
+    backends: Any = torch.backends
+    backends.fp32_precision = "tf32"
+    yield
+    backends.fp32_precision = "none"
+
+
+def settings_of_cuda() -> tuple[str, str, bool]:
+    cudnn: Any = torch.backends.cudnn
+    return cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision, cudnn.deterministic
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="needs PyTorch 2.9")
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_tf32_is_on_only_where_it_is_asked_for_and_only_within(precision: str) -> None:
-    before, engine = torch.backends.cudnn.allow_tf32, EngineSettings("eager", precision).choose(CUDA)
+@pytest.mark.parametrize("set_by_user", [False, True])
+def test_tf32_is_on_only_where_it_is_asked_for_and_only_within(
+    precision: str, set_by_user: bool, request: pytest.FixtureRequest
+) -> None:
+    if set_by_user:
+        request.getfixturevalue("global_tf32")
+    before, engine = settings_of_cuda(), EngineSettings("eager", precision).choose(CUDA)
     for chosen in (engine, precision):
         with pytest.raises(KeyError), precision_of(chosen, CUDA):
-            assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+            conv, matmul, deterministic = settings_of_cuda()
+            assert conv == ("tf32" if precision == "tf32" else "ieee")
+            assert matmul == (before[1] if precision == "tf32" else "ieee")
+            assert deterministic
             raise KeyError
-        assert torch.backends.cudnn.allow_tf32 is before
+        assert settings_of_cuda() == before
     with precision_of("fp32", CPU):
-        assert torch.backends.cudnn.allow_tf32 is before
+        assert settings_of_cuda() == before
+
+
+def test_older_versions_of_pytorch_have_another_attribute() -> None:
+    class Old:
+        allow_tf32 = True
+
+    class Backend:
+        matmul = Old()
+
+    assert tf32(Old(), "conv", allowed=False)[1:] == ("allow_tf32", False)
+    assert tf32(Backend(), "matmul", allowed=True) == (Backend.matmul, "allow_tf32", True)
+
+
+def test_bf16_needs_a_gpu_that_has_it(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for capability, served in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
+        words = r"needs compute capability 8\.0, and cuda has"
+        with nullcontext() if served else pytest.raises(ValueError, match=words):
+            EngineSettings(precision="bf16").check(CUDA)
+
+
+@pytest.fixture
+def card(monkeypatch: Patch) -> Callable[[tuple[int, int]], None]:
+    """Pretends that there is one CUDA device, of a given compute capability, and a PyTorch for some."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some Card")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80", "sm_100", "compute_120"])
+
+    def has(capability: tuple[int, int]) -> None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+
+    return has
+
+
+CARDS = {(7, 0): False, (7, 5): True, (8, 6): True, (9, 0): False, (10, 3): True, (11, 0): False, (13, 0): True}
+"""By the compute capability: whether the PyTorch of ``card`` serves it."""
+
+
+@pytest.mark.parametrize(("capability", "served"), CARDS.items())
+def test_a_card_without_kernels_is_not_used(
+    card: Any, capability: tuple[int, int], served: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    card(capability)
+    with caplog.at_level("INFO", "SinGAN"):
+        assert choose_device(None).type == ("cuda" if served else "cpu")
+    words = f"has no kernels for Some Card, of compute capability {capability[0]}.{capability[1]}"
+    assert any(words in line and "running on the CPU" in line for line in caplog.messages) is not served
+    with nullcontext() if served else pytest.raises(ValueError, match=f"{words}: install another PyTorch, or use"):
+        assert choose_device("cuda:0") == torch.device("cuda:0")
+
+
+@pytest.mark.parametrize("name", ["mps", "cpuu", "", "xla", "cuda:x", "meta"])
+def test_other_devices_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"`device` must be cpu, cuda or cuda:<n>, not {name}"):
+        choose_device(name)
+    with pytest.raises(ValueError, match="`device` must be"):
+        SinGAN.instant(np.zeros((30, 30, 3), np.uint8), device=name)
+
+
+def test_an_iteration_that_cannot_be_captured_runs_eagerly(
+    monkeypatch: Patch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The training has the bits of an eager one; each failed capture is told in a line."""
+
+    def failing(work: Callable[[], Tensor], rng: torch.Generator, stream: object) -> Callable[[], Tensor]:
+        raise torch.AcceleratorError("operation not permitted when stream is capturing\nCompile with X")
+
+    monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
+    monkeypatch.setattr(graphs_module, "aside", lambda work, stream, device: work())
+    monkeypatch.setattr(graphs_module, "capture", failing)
+    config = TrainConfig(niter=6)
+    eager, eager_losses = trained(Engine(), config)
+    caplog.clear()
+    captured, losses = trained(Engine("cudagraph", prepare=Captured), config)
+    assert equal(eager, captured)
+    assert torch.equal(torch.stack(eager_losses), torch.stack(losses))
+    assert "an iteration can't be captured as a CUDA graph (operation not permitted when" in caplog.messages[0]
+    assert "Compile" not in caplog.text
+
+
+def test_an_iteration_that_fails_leaves_the_critic_in_training(
+    pyramid: Pyramid[TrainedScale], rng: torch.Generator, monkeypatch: Patch
+) -> None:
+    below, real, config = pyramid.below(2), pyramid.scales[2].real, TrainConfig()
+    z_rec = first_z_rec(below, real, rng)
+    target, nets = make_target(below, real, z_rec, config), Adversaries.of(*start_nets(below, TINY_NET, rng), config)
+    drawn = draw(below, real, z_rec, config.Dsteps, rng)
+    monkeypatch.setattr(nets.generator_optimizer, "step", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        iteration(nets, target, drawn, config)
+    assert all(weight.requires_grad for weight in nets.critic.parameters())
+
+
+def test_a_trained_scale_keeps_no_gradients(pyramid: Pyramid[TrainedScale]) -> None:
+    nets = [net for scale in pyramid.scales for net in (scale.generator, scale.critic)]
+    assert all(weight.grad is None for net in nets for weight in net.parameters())
+
+
+def test_one_stream_serves_all_captures_of_a_device(monkeypatch: Patch) -> None:
+    made: list[torch.device] = []
+
+    def stream(device: torch.device) -> object:
+        made.append(device)
+        return object()
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    graphs_module.side_stream.cache_clear()
+    try:
+        places = [torch.device("cuda", index) for index in (0, 1, 0, 1)]
+        streams = [graphs_module.side_stream(place) for place in places]
+    finally:
+        graphs_module.side_stream.cache_clear()
+    assert made == places[:2]
+    assert streams[0] is streams[2] is not streams[1]
 
 
 CONTRADICTIONS = [
@@ -126,7 +268,7 @@ class Graphs:
         self.aside += 1
         return step()
 
-    def capture(self, step: Any, rng: torch.Generator) -> Callable[[], Tensor]:
+    def capture(self, step: Any, rng: torch.Generator, stream: object) -> Callable[[], Tensor]:
         self.captured += 1
         seen: list[Any] = []
         held_losses: list[Tensor] = []

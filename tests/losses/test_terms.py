@@ -30,7 +30,7 @@ def brightness(image: Tensor, target: Target) -> Tensor:
     return (image - target.real.new_ones(())).square().mean()
 
 
-def repeated(work: Callable[[], Tensor], rng: torch.Generator) -> Callable[[], Tensor]:
+def repeated(work: Callable[[], Tensor], rng: torch.Generator, stream: object) -> Callable[[], Tensor]:
     """In place of a CUDA graph: the work itself."""
     return work
 

@@ -1,16 +1,22 @@
 """The nets: their sizes, names and randomness, and what weights tell of them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import nn
 
+from Pix2Pix.losses.step import LossConfig, Nets
 from Pix2Pix.names import INITIAL
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.runs import training
 from Pix2Pix.runs.folder import cleaned, load_generator
+from SinGAN.engines.engine import Engine, no_capture
 from SinGAN.storage.tensors import save
 
 GENERATORS = {
@@ -112,3 +118,30 @@ def test_first_weights(kind: str) -> None:
         weight = nets[0].get_parameter("model.model.1.model.3.model.1.weight")
         assert float(weight.detach().std()) == pytest.approx(0.02, rel=0.05)
     assert not nets[0].get_parameter("model.model.3.bias").any()
+
+
+def test_a_step_is_made_ready_once_for_each_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses are those of steps that are run as they are; beyond ``MOST_SHAPES`` no more are made ready."""
+    monkeypatch.setattr(training, "MOST_SHAPES", 2)
+    prepared: list[object] = []
+
+    def prepare(work: Callable[[], torch.Tensor], rng: torch.Generator) -> Callable[[], torch.Tensor]:
+        prepared.append(work)
+        return work
+
+    shapes = [(1, 3, 64, 64), (1, 3, 64, 128), (1, 3, 64, 64), (1, 3, 128, 64), (1, 3, 64, 128)]
+    found = []
+    for way in (prepare, no_capture):
+        rng = torch.Generator().manual_seed(1)
+        generator = GeneratorConfig("unet_64", 3, 3, 4, Layers("batch", "none", 0.0)).build()
+        critic = CriticConfig("patch", (3, 3), 4, 2).build()
+        for net in (generator, critic):
+            initialise(net, "normal", 0.02, rng)
+        options = SimpleNamespace(batch_size=1)
+        asked = SimpleNamespace(options=options, losses=LossConfig())
+        trainer = SimpleNamespace(asked=asked, engine=Engine(prepare=way), rng=rng, nets=Nets.of(generator, critic))
+        repeat = training.Repeated(cast(Any, trainer))
+        images = [torch.rand(shape, generator=rng) * 2 - 1 for shape in shapes]
+        found.append([{name: float(loss) for name, loss in repeat(a, -a).items()} for a in images])
+    assert len(prepared) == 2
+    assert found[0] == found[1]

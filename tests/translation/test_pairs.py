@@ -80,6 +80,24 @@ def test_what_is_drawn_depends_on_seed_epoch_and_place_alone(tmp_path: Path) -> 
     assert sorted(pairs.order(2)) == list(range(5))
     assert pairs.order(2) != pairs.order(3)
     assert not torch.equal(singles[0][0], next(pairs.batches(3, 1))[0])
+
+
+def test_batches_of_several_epochs_by_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    side_by_side(tmp_path / "train", 5)
+    pairs = PairSet(find_pairs(tmp_path, "train"), replace(SMALL, augment="tps"), 3, 5)
+    expected = [*pairs.batches(2, 2, done=1), *pairs.batches(3, 2), *pairs.batches(4, 2)]
+    assert len(expected) == 8
+    before = torch.get_rng_state()
+    for workers in (0, 2):
+        found = list(pairs.batches(2, 2, done=1, last=4, workers=workers))
+        assert len(found) == 8
+        assert all(torch.equal(a, c) and torch.equal(b, d) for (a, b), (c, d) in zip(found, expected, strict=True))
+    assert torch.equal(torch.get_rng_state(), before)
+    (tmp_path / "train" / "3.png").write_bytes(b"no picture")
+    for workers in (0, 2):
+        with pytest.raises(ValueError, match=r"^\S*3.png can't be read as a picture: .*$"):
+            list(pairs.batches(2, 2, workers=workers))
+
     assert replace(pairs, epoch_size=12, in_order=True).order(1) == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
 
 
