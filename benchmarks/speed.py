@@ -11,10 +11,12 @@ The peak is that of a matrix product on this machine; PyTorch's convolutions can
 import argparse
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -23,18 +25,25 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.setting import choose_engine, machine, medians, of_scales, parser, seconds, settings
 from SinGAN.engines import ENGINES, PRECISIONS, WINOGRAD
 from SinGAN.engines.cuda_graph import WARM_UP
-from SinGAN.engines.engine import EAGER, Step
+from SinGAN.engines.engine import EAGER, Step, no_capture
+
+NO_KERNELS = ("_unsafe_view", "_reshape_alias", "detach", "empty", "new_empty", "is_same_size", "_record_function")
+"""Beginnings of the names of operations, besides views, that launch nothing."""
 
 
 class Arithmetic(TorchDispatchMode):
-    """A counter of multiplications and additions; PyTorch's own FlopCounterMode misses second derivatives."""
+    """A counter of multiplications and additions, and of the operations that a GPU would launch kernels for.
+
+    PyTorch's own FlopCounterMode misses second derivatives.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0
+        self.total, self.launches = 0, 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
+        self.launches += not (function.is_view or function._overloadpacket.__name__.startswith(NO_KERNELS))
         count = flop_registry.get(function._overloadpacket)
         self.total += count(*args, **(kwargs or {}), out_val=result) if count else 0
         return result
@@ -46,11 +55,27 @@ def peak(device: torch.device, width: int = 2048) -> float:
     return 2 * width**3 / min(seconds(lambda: square @ square, device) for _ in range(5))
 
 
+def launches(step: Step) -> int:
+    """The operations of an iteration by ``step`` that launch kernels; those of compiled programs don't count."""
+    step()  # optimizers do more in their first step
+    with Arithmetic() as arithmetic:
+        step()
+    return int(arithmetic.launches)
+
+
 def profiled(step: Step, device: torch.device, rows: int) -> str:
     """The ``rows`` operations that take the most time in an iteration by ``step``, on the device itself."""
     with torch.profiler.profile() as profile:  # of the CPU, and of CUDA where that is there
-        seconds(step, device)
-    return str(profile.key_averages().table(f"self_{device.type}_time_total", row_limit=rows, max_name_column_width=60))
+        wall = seconds(step, device)
+    averages = profile.key_averages()
+    table = str(averages.table(f"self_{device.type}_time_total", row_limit=rows, max_name_column_width=60))
+    if device.type != "cuda":
+        return table
+    kernels = [event for event in averages if event.device_type == DeviceType.CUDA]
+    busy = sum(event.self_device_time_total for event in kernels) / 1e6
+    reserved = torch.cuda.max_memory_reserved(device) / 2**30
+    count = sum(event.count for event in kernels)
+    return f"{count} kernels, {busy:.4f} of {wall:.4f} s; {reserved:.2f} GB reserved\n{table}"
 
 
 def arguments() -> argparse.Namespace:
@@ -75,19 +100,23 @@ def main() -> None:
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
     pairs = list(itertools.product(args.engines, args.winograd))
     engines = [choose_engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
-    names = "".join(f" {engine.described()}, s | ratio | first, s |" for engine in engines)
+    names = "".join(f" {engine.described()}, s | ratio | first, s | launches |" for engine in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
-    print("|---|---|---|---|---|---|" + "---|---|---|" * len(engines) + "---|")
+    print("|---|---|---|---|---|---|" + "---|---|---|---|" * len(engines) + "---|")
     for index, setting in of_scales(settings(args.size, device), args.scales):
         with Arithmetic() as arithmetic:
             setting.step(EAGER)()
         work = arithmetic.total
         steps = [setting.step(engine) for engine in engines]
+        counts = [launches(setting.step(replace(engine, prepare=no_capture))) for engine in engines]
         firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023
         plain = setting.baseline()
         plain.iteration()
         slow, *fast = medians([plain.iteration, *steps], device, args.iterations)
-        columns = [f"{time:.4f} | {slow / time:.2f} | {first:.1f}" for time, first in zip(fast, firsts, strict=True)]
+        columns = [
+            f"{time:.4f} | {slow / time:.2f} | {first:.1f} | {count}"
+            for time, first, count in zip(fast, firsts, counts, strict=True)
+        ]
         shares = [work / slow / limit, work / fast[-1] / limit]
         print(
             f"| {index} | {setting.size} | {setting.net.filters} | {work / 1e9:.1f} | {slow:.4f} | {shares[0]:.0%} "

@@ -26,13 +26,15 @@ class Geometry:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
 
-    def gradients(self, gradient: Tensor, x: Tensor, weight: Tensor, by_x: bool) -> Tensor:
-        """The gradient by ``x``, or else by ``weight``; the other one of them counts only by its shape."""
-        result: Tensor = torch.ops.aten.convolution_backward(
-            gradient, x, weight, None, self.stride, self.padding, self.dilation, False, [0, 0], self.groups,
-            [by_x, not by_x, False],
-        )[0 if by_x else 1]  # fmt: skip
-        return result
+    def gradients(
+        self, gradient: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Those of the gradients by ``x``, ``weight`` and bias that are ``wanted``."""
+        biases = [weight.shape[0]] if wanted[2] else None
+        by_x, by_weight, by_bias = torch.ops.aten.convolution_backward(
+            gradient, x, weight, biases, self.stride, self.padding, self.dilation, False, [0, 0], self.groups, wanted
+        )
+        return by_x, by_weight, by_bias
 
 
 class Convolution(torch.autograd.Function):
@@ -50,6 +52,9 @@ class Convolution(torch.autograd.Function):
         if gradient is None:
             return (None,) * 4
         (x, weight), (by_x, by_weight, by_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
+        if not torch.is_grad_enabled():  # no second derivative is wanted: all at once
+            wanted = [by_x, by_weight and BY_WEIGHTS.get(), by_bias and BY_WEIGHTS.get()]
+            return (*ctx.geometry.gradients(gradient, x, weight, wanted), None)
         return (
             ByInput.apply(gradient, weight, x.shape, ctx.geometry) if by_x else None,
             ByWeight.apply(x, gradient, weight.shape, ctx.geometry) if by_weight and BY_WEIGHTS.get() else None,
@@ -66,7 +71,9 @@ class ByInput(torch.autograd.Function):
         ctx.save_for_backward(gradient, weight)
         ctx.set_materialize_grads(False)
         ctx.geometry = geometry
-        return geometry.gradients(gradient, gradient.new_empty(1).expand(shape), weight, by_x=True)
+        by_x, *_ = geometry.gradients(gradient, gradient.new_empty(1).expand(shape), weight, [True, False, False])
+        assert by_x is not None
+        return by_x
 
     @staticmethod
     def backward(ctx: Any, tangent: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -89,7 +96,9 @@ class ByWeight(torch.autograd.Function):
         ctx.save_for_backward(x, gradient)
         ctx.set_materialize_grads(False)
         ctx.geometry = geometry
-        return geometry.gradients(gradient, x, x.new_empty(1).expand(shape), by_x=False)
+        _, by_weight, _ = geometry.gradients(gradient, x, x.new_empty(1).expand(shape), [False, True, False])
+        assert by_weight is not None
+        return by_weight
 
     @staticmethod
     def backward(ctx: Any, tangent: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SinGAN.engines import convolution, winograd
+from SinGAN.engines.arguments import parts
+from SinGAN.engines.batch_norm import normalising
 from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.cuda_graph import Captured, Work
@@ -30,7 +32,7 @@ from SinGAN.engines.estimates import (
     worth_compiling,
 )
 from SinGAN.engines.recompute import with_recomputation
-from SinGAN.losses.iteration import Differentiate, eagerly
+from SinGAN.losses.iteration import BoundLoss, Differentiate, eagerly
 from SinGAN.models import Convolve
 
 BF16_FROM = 8  # compute capability, major
@@ -89,7 +91,7 @@ class Engine:
             return with_recomputation
         if self.programs is not None and self.wants_programs(setting) and compiles():
             return self.programs
-        return eagerly
+        return added_together if setting.device.type == "cuda" else eagerly
 
     @contextmanager
     def threads(self, setting: ScaleSetting) -> Iterator[None]:
@@ -135,15 +137,33 @@ class Engine:
 
     @contextmanager
     def _running(self, nets: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
-        """Let what runs in the block use the engine's precision, and ``nets`` its convolution."""
+        """Let the block use the engine's precision, and ``nets`` its convolution and, on a GPU, its BatchNorm."""
         # no cache of casts: it would outlive the steps of the optimizers
         cast = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
         own = nullcontext() if self.convolve is F.conv2d else convolving(nets, self.convolve)
-        with precision_of(self, device), cast, own:
+        norms = normalising(nets) if self.convolve is convolution.conv2d else nullcontext()
+        with precision_of(self, device), cast, own, norms:
             yield
 
 
 EAGER = Engine()
+
+
+def added_together(bound: BoundLoss) -> Tensor:
+    """Differentiate a loss as ``eagerly`` does, to the same bits; gradients are added up in few kernels."""
+    nets = (part for part in parts(bound.keywords) if isinstance(part, nn.Module))
+    parameters = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
+    value = bound()
+    total = value.sum() if value.ndim else value
+    found = zip(parameters, torch.autograd.grad(total, parameters, allow_unused=True), strict=True)
+    pairs = [(parameter, gradient) for parameter, gradient in found if gradient is not None]
+    earlier = [(parameter.grad, gradient) for parameter, gradient in pairs if parameter.grad is not None]
+    if earlier:
+        torch._foreach_add_([grad for grad, _ in earlier], [gradient for _, gradient in earlier])
+    for parameter, gradient in pairs:
+        if parameter.grad is None:
+            parameter.grad = gradient
+    return value.detach()
 
 
 @contextmanager

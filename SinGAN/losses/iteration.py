@@ -83,10 +83,11 @@ def critic_step(
     nets.critic_optimizer.zero_grad()
     score_real = -differentiate(partial(terms.critic_loss, critic=critic, image=real, loss=game.real))
     score_fake = differentiate(partial(terms.critic_loss, critic=critic, image=fake, loss=game.fake))
-    penalty = torch.zeros_like(score_fake)
     if config.lambda_grad:
         slopes = partial(terms.weighted_penalty, critic=critic, real=real, fake=fake, mix=mix)
         penalty = differentiate(partial(slopes, weight=config.lambda_grad))
+    else:
+        penalty = torch.zeros_like(score_fake)
     nets.critic_optimizer.step()
     if game.clip is not None:
         clip(critic, game.clip)
