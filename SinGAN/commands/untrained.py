@@ -1,4 +1,4 @@
-"""Tasks without training: other proportions, filled holes, analogies and tiles."""
+"""Tasks without training: other proportions, filled holes, extended pictures, analogies and tiles."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,14 @@ from SinGAN.commands.command import Command
 from SinGAN.commands.sample import Enlargement, as_size
 from SinGAN.commands.source import has_own_size, untrained
 from SinGAN.options.applications import INSTANT, PatchOptions
-from SinGAN.options.instant import AnalogyOptions, InpaintOptions, RetargetOptions, TileOptions
+from SinGAN.options.instant import (
+    AnalogyOptions,
+    InpaintOptions,
+    OutpaintOptions,
+    RetargetOptions,
+    TileOptions,
+    margin_pixels,
+)
 from SinGAN.patches.instant import Instant
 from SinGAN.patches.levels import limited
 from SinGAN.patches.published import Published
@@ -60,6 +67,22 @@ def inpaint(run: Run, options: InpaintOptions) -> None:
     print(f"mask: {file}\nrandom seed: {run.seed}\npictures with the hole filled: {folder}")
 
 
+def outpaint(run: Run, options: OutpaintOptions) -> None:
+    """Write the picture extended beyond its edges, in several variants."""
+    engine, label = engine_of(run, options)
+    height, width = engine.real.shape[-2:]
+    lengths = {"top": height, "bottom": height, "left": width, "right": width}
+    margins = {side: margin_pixels(getattr(options, side), length) for side, length in lengths.items()}
+    if not any(margins.values()):
+        raise ValueError("nothing to extend: name a margin with `left`, `right`, `top` or `bottom`, as 50%")
+    top, bottom, left, right = margins.values()
+    pictures = engine.outpaint((top, bottom, left, right), run.fresh_rng(), options.num_samples)
+    title = ",".join(f"{side}={pixels}" for side, pixels in margins.items() if pixels)
+    folder = layout.of_method(layout.outpainted(run.out, run.name, title), label)
+    write(folder, pictures, options.num_samples, {"original": engine.real}, extras={"original": engine.real})
+    print(f"random seed: {run.seed}\nextended pictures: {folder}")
+
+
 def analogy(run: Run, options: AnalogyOptions) -> None:
     """Write pictures with the reference's structure and the picture's texture."""
     engine, label = engine_of(run, options)
@@ -93,14 +116,24 @@ def engine_of(run: Run, options: PatchOptions) -> tuple[Instant | Published, str
     return source.maker, source.label
 
 
-def write(folder: Path, pictures: Iterator[Tensor], count: int, firsts: dict[str, Tensor], repeat: int = 1) -> None:
-    """Write ``pictures`` (1, C, H, W) as 0.png, 1.png, .., and a preview of each, ``repeat`` times down and across."""
+def write(
+    folder: Path,
+    pictures: Iterator[Tensor],
+    count: int,
+    firsts: dict[str, Tensor],
+    repeat: int = 1,
+    extras: dict[str, Tensor] | None = None,
+) -> None:
+    """Write ``pictures`` (1, C, H, W) as 0.png, 1.png, .., and ``extras`` by name.
+
+    With ``repeat`` there is a preview of each, so many times down and across.
+    """
     made = list(tqdm(pictures, total=count, unit="picture", disable=None, leave=False))
     named = {str(index): picture for index, picture in enumerate(made)}
     previews = {
         f"{name}_{repeat}x{repeat}": reduced(picture).repeat(1, 1, repeat, repeat) for name, picture in named.items()
     }
-    write_results(folder, firsts, named, previews if repeat > 1 else {})
+    write_results(folder, firsts, named, previews if repeat > 1 else extras)
 
 
 def reduced(picture: Tensor) -> Tensor:
@@ -112,5 +145,6 @@ def reduced(picture: Tensor) -> Tensor:
 
 main_retarget = Command("retarget", retarget)
 main_inpaint = Command("inpaint", inpaint)
+main_outpaint = Command("outpaint", outpaint)
 main_analogy = Command("analogy", analogy)
 main_tile = Command("tile", tile)

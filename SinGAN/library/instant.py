@@ -8,6 +8,7 @@ import torch
 from SinGAN.engines.engine import choose_device
 from SinGAN.library.pictures import FromPicture, Pictures, check_count
 from SinGAN.options.applications import INSTANT, PatchOptions, SampleOptions
+from SinGAN.options.instant import OutpaintOptions, margin_pixels
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import checked
 from SinGAN.patches.instant import Instant
@@ -137,6 +138,40 @@ class InstantModel(FromPicture):
         hole = masks.exact_mask(self._marks(mask)).to(self._real)
         filled = None if fill is None else self.engine.colour(fill)
         pictures = self.engine.inpaint(hole, filled, self._rng(seed), count)
+        return arrays.from_images(torch.cat(list(pictures)))
+
+    def outpaint(
+        self,
+        count: int = 1,
+        *,
+        left: int | str = 0,
+        right: int | str = 0,
+        top: int | str = 0,
+        bottom: int | str = 0,
+        seed: int | None = None,
+    ) -> Pictures:
+        """The picture extended beyond its edges; its own pixels stay.
+
+        Arguments:
+            count: variants.
+            left: how far, in pixels, or, as "50%", in percent of the picture's width.
+            right: likewise.
+            top: likewise, in percent of its height.
+            bottom: likewise.
+            seed: of the random numbers.
+
+        Raises:
+            ValueError: no margin is above 0, or one is no such value.
+        """
+        check_count(count)
+        given = {"top": top, "bottom": bottom, "left": left, "right": right}
+        checked(OutpaintOptions, {side: str(value) for side, value in given.items()})
+        height, width = self.size
+        lengths = (height, height, width, width)
+        margins = [margin_pixels(str(value), length) for value, length in zip(given.values(), lengths, strict=True)]
+        if not any(margins):
+            raise ValueError("nothing to extend: `left`, `right`, `top` or `bottom` must be above 0")
+        pictures = self.engine.outpaint((margins[0], margins[1], margins[2], margins[3]), self._rng(seed), count)
         return arrays.from_images(torch.cat(list(pictures)))
 
     def analogy(self, structure: Picture, count: int = 1, *, seed: int | None = None) -> Pictures:

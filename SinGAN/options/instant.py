@@ -2,6 +2,7 @@
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import Any
 
 from SinGAN.options.applications import COUNT, SIZE, PatchOptions, reference_folder
 from SinGAN.options.option import option
@@ -19,6 +20,17 @@ class RetargetOptions(PatchOptions):
     num_samples: int = option(1, "pictures of each size", group="retargeting", **COUNT)
 
 
+def margin(side: str, length: str) -> Any:
+    """How far the canvas is extended at one ``side``."""
+    words = f"how far to extend the picture at the {side}: pixels, as 20, or percent of its {length}, as 50%"
+    return option("0", words, group="outpainting", pattern=r"\d{1,5}%?", meant="pixels, as 20, or percent, as 50%")
+
+
+def margin_pixels(text: str, length: int) -> int:
+    """The pixels of a margin, the value of an option of ``OutpaintOptions``; ``length`` is the side's own."""
+    return round(length * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class InpaintOptions(PatchOptions):
     """A hole, made from the rest."""
@@ -31,6 +43,17 @@ class InpaintOptions(PatchOptions):
         group="inpainting", least=0, most=255, unset="the colours round the hole",
     )  # fmt: skip
     num_samples: int = option(3, "variants", group="inpainting", **COUNT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutpaintOptions(PatchOptions):
+    """A larger canvas."""
+
+    left: str = margin("left", "width")
+    right: str = margin("right", "width")
+    top: str = margin("top", "height")
+    bottom: str = margin("bottom", "height")
+    num_samples: int = option(3, "variants", group="outpainting", **COUNT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,12 @@ USAGES = {
         modes=("inpaint",),
         trains=False,
     ),
+    "outpaint": Usage(
+        description="Extend a picture beyond its edges, without training; its own pixels stay.",
+        options=instant.OutpaintOptions,
+        modes=("outpaint",),
+        trains=False,
+    ),
     "analogy": Usage(
         description="Give the structure of one picture the texture of another, without training.",
         options=instant.AnalogyOptions,

@@ -21,7 +21,7 @@ BOX = 128  # pixels: while a hole is larger, its levels are halvings
 SWEEPS = 200  # of Laplace's equation, for the first guess
 ACROSS = 49 * 3 * 8.0**2  # squared distance: 8 levels in each of a patch's numbers
 GUESSED = 12000  # pixels of the level at which a large hole's first guess is made
-WINDOW = 110  # pixels round a hole, down and across at most, in which its first guess is made
+WINDOW = 110  # pixels round a hole, down and across, in which its first guess is made; or in a level as small
 CHOSEN = 3  # a variant's first guess uses one in so many of the typical offsets
 SMALL = 0.1  # whole patches in an edit's pixels: with fewer it is too small to be made of them
 FEWEST = 16  # patches that a hole must leave
@@ -141,8 +141,9 @@ class Part:
         canvas, real, mask, result = self.canvases[0], self.reals[0], self.masks[0], self.membrane()
         box, inner = box_of(mask), canvas.origin
         around = (WINDOW - max(box[1] - box[0], box[3] - box[2])) // 2
-        if around < PATCH:  # a long thin hole
+        if around < PATCH and mask.size > WINDOW**2:  # a long thin hole
             return result
+        around = around if around >= PATCH else max(mask.shape)
         top, bottom, left, right = box_of(mask, around)
         window = slice(top, bottom), slice(left, right)
         real, mask = np.ascontiguousarray(real[window]), np.ascontiguousarray(mask[window])

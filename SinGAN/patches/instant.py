@@ -27,8 +27,8 @@ from SinGAN.patches.levels import (
     with_texture,
 )
 from SinGAN.patches.samples import Photo, Sampler, mixed
-from SinGAN.patches.seams import deep_inside, marked, seamless
-from SinGAN.patches.search import PATCH, Flags, Pixels, patches_in
+from SinGAN.patches.seams import deep_inside, marked, match_colours, seamless
+from SinGAN.patches.search import PATCH, Flags, Pixels, blank, patches_in
 from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
 from SinGAN.planning import Size, enlarged
 
@@ -41,6 +41,8 @@ RIM = 0.02  # of the longer side: how far outside its mask an edit is computed,
 INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
 VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
 TILE_NOISE = 0.4  # of the range of intensities, on the guess of a tile
+EXTENDED = 3000  # pixels of the level at which a photo's extension starts, at least
+LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 MARGIN = 8  # pixels that a tile's levels repeat on each side
 
 CPU = torch.device("cpu")
@@ -209,6 +211,25 @@ class Instant:
         part = Part(with_texture(self.photo.pixels, self.channels), mask, coarsest, self.channels)
         return self._filled(part, part.holed(), fill, rng, count)
 
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that extend the photo by ``margins``: at the top, bottom, left and right.
+
+        The photo's own pixels stay.
+
+        Raises:
+            ValueError: a side would be too long.
+        """
+        top, bottom, left, right = margins
+        (height, width), canvas = self.size, blank(self.size[0] + top + bottom, self.size[1] + left + right)
+        if max(canvas.shape) > LONGEST:
+            raise ValueError(f"the result would have {canvas.shape[1]} x {canvas.shape[0]} pixels: extend it by less")
+        canvas[...] = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
+        mask = np.ones(canvas.shape[:2], np.uint8)
+        mask[top : top + height, left : left + width] = 0
+        coarsest = coarsest_scale(mask, EXTENDED)
+        part = Part(with_texture(canvas, self.channels), mask, coarsest, self.channels)
+        return self._filled(part, part.holed(), None, rng, count)
+
     def _filled(
         self, part: Part, sources: list[Source], fill: Tensor | None, rng: torch.Generator, count: int
     ) -> Iterator[Tensor]:
@@ -220,7 +241,7 @@ class Instant:
             if fill is not None:
                 guess[canvas.made > 0, : self.channels] = as_levels(fill)[0, 0]
                 guess = self._varied(guess, number, seed, canvas.made)
-            yield self._placed(part, part.solver(sources, seed).run(guess))
+            yield self._placed(part, part.solver(sources, seed).run(guess), matched=fill is None)
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.
@@ -329,15 +350,21 @@ class Instant:
         assert picture is not None
         return as_image(np.ascontiguousarray(picture[..., : self.channels]))
 
-    def _placed(self, part: Part, states: Iterable[State]) -> Tensor:
-        """The photo (1, C, H, W) with the ``part`` that ``states`` end with; each is shown to the watcher."""
+    def _placed(self, part: Part, states: Iterable[State], matched: bool = False) -> Tensor:
+        """The photo (1, C, H, W) with the ``part`` that ``states`` end with; each is shown to the watcher.
+
+        With ``matched`` the part's colours are shifted to meet the photo's.
+        """
         state = None
         for state in states:
             if self.watch is not None:
                 self._show(part.placed(state.picture, state.level))
         assert state is not None
-        canvas, result = part.canvases[-1], np.ascontiguousarray(self.photo.levels)
+        canvas, result = part.canvases[-1], np.ascontiguousarray(part.photo[..., : self.channels])
         result[canvas.box] = state.picture[..., : self.channels]  # outside: the photo's own
+        if matched:
+            match_colours(result, part.mask)
+            self._show(result)
         return as_image(result)
 
     def _show(self, picture: Pixels) -> None:

@@ -199,6 +199,17 @@ class Published(manipulate.OfPyramid):
         guess = resized(torch.where(hole > 0, colour, self.real), levels.scales[0].size)
         return self._variants(levels, 0, guess, rng, count)
 
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that extend this one by ``margins``: at the top, bottom, left and right.
+
+        Its own pixels stay.
+        """
+        top, bottom, left, right = margins
+        canvas = F.pad(self.real, (left, right, top, bottom), mode="replicate")
+        hole = F.pad(torch.zeros_like(self.real[:, :1]), (left, right, top, bottom), value=1.0)
+        pictures = replace(self, real=canvas).inpaint(hole, None, rng, count)
+        return (torch.where(hole > 0, picture, canvas) for picture in pictures)
+
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the picture; one level is grey.
 

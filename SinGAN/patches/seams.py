@@ -11,8 +11,9 @@ import numpy.typing as npt
 import scipy
 from PIL import Image
 
-from SinGAN.patches.levels import box_of, resized
+from SinGAN.patches.levels import Levels, box_of, resized
 from SinGAN.patches.search import Flags, Pixels
+from SinGAN.planning import Size
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[Any]
@@ -26,6 +27,13 @@ CORNER = 0.1  # of a rectangle's sides: so near to a corner it is marked
 FILLED = (2.0, 2.0, 2.0, 0.95, 0.6)  # the share of a rectangle's box that is marked, at least, by its marked corners
 DEEP = 0.5  # of its depth, that the seam may take from a rectangle
 THIN = 0.006  # of the picture's longer side, that it may take from another shape
+MATCHED = 160  # pixels, the longer side of the box in which colours are matched
+AROUND = 0.05  # of the picture's longer side: known pixels that count round a mask
+LOCAL = 2.0  # pixels there, deviation of local means
+LEAST_GAP, MOST_GAP = 0.5, 14.0  # levels: smaller gaps are left, larger ones closed so far, twice as large ones left
+FADING = 0.15  # of that side: how far inwards a gap reaches
+SWEEPS = 100
+BAND = 512  # rows
 NO_CUT = 2**26  # capacity of edges that are not cut
 
 
@@ -108,6 +116,63 @@ def seamless(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels
     result = photo.copy()
     np.copyto(result[box], edited[box], where=part[box][..., None] > 0)
     return result, part
+
+
+def match_colours(picture: Levels, mask: Flags) -> None:
+    """Shift the colours of ``picture`` (H, W, C) inside ``mask`` (H, W), in place, so that they meet those around it.
+
+    The gap between the mean colours on both sides of the mask's border is spread inwards by a membrane that fades: what
+    Poisson blending (Pérez, Gangnet, Blake, *Poisson Image Editing*, SIGGRAPH 2003) does with gradients. Alpha stays.
+    """
+    # 1. Both sides at a small size, and the gap of their local means; where it is large an object ends.
+    top, bottom, left, right = box_of(mask, max(8, round(AROUND * max(mask.shape))))
+    size, colours = (bottom - top, right - left), slice(min(picture.shape[2], 3))
+    part, inside = picture[top:bottom, left:right, colours], mask[top:bottom, left:right]
+    factor = min(1.0, MATCHED / max(size))
+    small = max(2, round(size[0] * factor)), max(2, round(size[1] * factor))
+    reduced = np.stack([shrunk(part[..., channel], small) for channel in range(part.shape[2])], axis=2)
+    made = shrunk(inside * np.uint8(255), small) > 127
+    if made.all() or not made.any():
+        return
+    near, far = (local_means(reduced, side) for side in (made, ~made))
+    gap = far - near
+    gap = np.sign(gap) * np.clip(np.abs(gap) - LEAST_GAP, 0, MOST_GAP)
+    gap[np.abs(far - near).max(axis=2) > 2 * MOST_GAP] = 0
+    # 2. The membrane, from a guess that falls off with the distance to the border.
+    border = made & ~scipy.ndimage.minimum_filter(made, 3, mode="nearest")
+    reach, free = FADING * max(small), (made & ~border)[..., None]
+    distance, nearest = scipy.ndimage.distance_transform_edt(~border, return_indices=True)
+    shift = np.where(made[..., None], gap[tuple(nearest)] * np.exp(-distance / reach)[..., None], 0.0)
+    share = 1 / (4 + reach**-2.0)
+    for _ in range(SWEEPS):
+        outer = np.pad(shift, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        sums = outer[2:, 1:-1] + outer[:-2, 1:-1] + outer[1:-1, 2:] + outer[1:-1, :-2]
+        shift = np.where(free, share * sums, shift)
+    nearest = scipy.ndimage.distance_transform_edt(~made, return_distances=False, return_indices=True)
+    shift = shift[tuple(nearest)].astype(np.float32)  # outside as at the border, for enlarging
+    # 3. Enlarge it, and add it, band by band.
+    shifts = [Image.fromarray(np.ascontiguousarray(shift[..., channel])) for channel in range(shift.shape[2])]
+    for start in range(0, size[0], BAND):
+        stop = min(size[0], start + BAND)
+        box = (0, start * small[0] / size[0], small[1], stop * small[0] / size[0])
+        rows = [np.asarray(each.resize((size[1], stop - start), Image.Resampling.BILINEAR, box)) for each in shifts]
+        band, chosen = part[start:stop], inside[start:stop] > 0
+        band[chosen] = np.clip(np.rint(band[chosen] + np.stack(rows, axis=2)[chosen]), 0, 255)
+
+
+def shrunk(channel: Levels, size: Size) -> Levels:
+    """``channel`` (H, W) at a smaller ``size``: means of areas."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], Image.Resampling.BOX))
+
+
+def local_means(picture: Levels, side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Gaussian means of ``picture`` (h, w, C) over the pixels of one ``side`` (h, w)."""
+
+    def blurred(values: Values) -> npt.NDArray[np.float32]:
+        return np.asarray(scipy.ndimage.gaussian_filter(values, LOCAL, mode="constant", axes=(0, 1)), np.float32)
+
+    weights = side[..., None].astype(np.float32)
+    return np.asarray(blurred(picture * weights) / np.maximum(blurred(weights), 1e-4), np.float32)
 
 
 def deep_inside(marks: Flags, depth: float) -> Flags:

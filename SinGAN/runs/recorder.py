@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.loss_log import LossLog, diverged, snapshots
 from SinGAN.runs.request import TrainingRequest
-from SinGAN.runs.results import write_all_curves, write_curves
+from SinGAN.runs.results import plot_losses, write_all_curves, write_losses
 from SinGAN.saved_models.folder import save_pyramid, trained_scales
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
@@ -36,6 +37,8 @@ class Recorder:
         self.last_checkpoint = time.monotonic()
 
     def __enter__(self) -> "Recorder":
+        self.plotter = ThreadPoolExecutor(1)
+        self.plot: Future[None] | None = None
         self.new_folders = [self.work, *(parent for parent in self.work.parents if not parent.exists())]
         try:
             self.work.mkdir(parents=True, exist_ok=True)
@@ -44,15 +47,22 @@ class Recorder:
         except BaseException:
             self._tidy()
             raise
+        for file in sorted(self.work.glob("*/losses.csv")):
+            if not file.with_suffix(".png").exists():  # a process was killed while it plotted
+                plot_losses(file.parent, self.log.config)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.log.watcher.close()
+        self.plotter.shutdown()
         if kind is not None:
             self._tidy()
-        elif self.work != self.folder:
+            return
+        if self.plot is not None:
+            self.plot.result()
+        if self.work != self.folder:
             replace_folder(self.work, self.folder)
 
     def _tidy(self) -> None:
@@ -80,8 +90,12 @@ class Recorder:
         place = self.work / str(scale)
         self.log.read(scale)
         check_weights(scale, pyramid.scales[scale].generator.state_dict())
-        write_curves(place, self.log.shown(), self.log.config)
+        write_losses(place, self.log.shown(), self.log.config)
+        if self.plot is not None:
+            self.plot.result()
+        self.plot = self.plotter.submit(plot_losses, place, self.log.config)  # while the next scale is trained
         if scale == self.finest:
+            self.plot.result()
             write_all_curves(self.work, scale + 1)
         pictures = snapshots(pyramid, scale, self.manifest.seed)
         for name, image in pictures.items():

@@ -17,28 +17,34 @@ from SinGAN.storage.files import files_into, whole_file
 from SinGAN.storage.recovery import settle, whole_folder
 
 Columns = dict[str, list[float]]
+WEIGHT = "weight of "  # beginning of the name of a column of a weight
 
 
-def write_curves(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> None:
-    """Write ``losses.csv`` and their plot ``losses.png`` into ``folder``.
+def write_losses(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> None:
+    """Write ``losses.csv`` into ``folder``.
 
     Arguments:
         folder: of the scale.
         rows: the losses of every iteration, without their weights.
         config: of the training; its weights stand in columns of their own.
     """
-    from SinGAN.pictures import plots  # half a second that only trainings need
-
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    beside = {f"weight of {name}": weight for name, weight in weights(config).items()}
+    beside = {f"{WEIGHT}{name}": weight for name, weight in weights(config).items()}
     writer.writerow(["iteration", *rows[0], *beside])
     shown = [f"{weight:g}" for weight in beside.values()]
     writer.writerows([index, *(f"{value:.6g}" for value in row.values()), *shown] for index, row in enumerate(rows))
     with whole_file(folder / "losses.csv") as draft:
         draft.write_text(table.getvalue())
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    rest = [name for name in columns if name not in (*CRITIC_LOSSES, RECONSTRUCTION)]
+
+
+def plot_losses(folder: Path, config: TrainConfig) -> None:
+    """Write the plot ``losses.png`` of the ``losses.csv`` in the ``folder`` of a scale."""
+    from SinGAN.pictures import plots  # half a second that only trainings need
+
+    columns = read_losses(folder / "losses.csv")
+    beside = ("iteration", *(name for name in columns if name.startswith(WEIGHT)))
+    rest = [name for name in columns if name not in (*beside, *CRITIC_LOSSES, RECONSTRUCTION)]
     panels = [
         plots.Panel("critic", {name: columns[name] for name in CRITIC_LOSSES}),
         plots.Panel("generator", {name: columns[name] for name in rest}),

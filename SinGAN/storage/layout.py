@@ -108,6 +108,11 @@ def inpainted(out: Path, name: str, mask: str) -> Path:
     return out / "Inpaint" / name / f"{Path(mask).stem}_out"
 
 
+def outpainted(out: Path, name: str, title: str) -> Path:
+    """The folder of extended pictures, whose margins ``title`` names."""
+    return out / "Outpaint" / name / title
+
+
 def analogy(out: Path, name: str, structure: str) -> Path:
     """The folder of pictures with the layout of the picture with the file name ``structure``."""
     return out / "Analogy" / name / f"{Path(structure).stem}_out"
@@ -154,6 +159,7 @@ KINDS = (
     "Animation",
     "Retarget",
     "Inpaint",
+    "Outpaint",
     "Analogy",
     "Tile",
     "Evaluation",

@@ -26,6 +26,7 @@ TABS = {
     "Animate": more.animate,
     "Retarget": more.retarget,
     "Inpaint": more.inpaint,
+    "Outpaint": more.outpaint,
     "Tile": more.tile,
     "Compare": compare.build,
 }

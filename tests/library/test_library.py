@@ -231,6 +231,9 @@ def test_pictures_without_a_model(method: str) -> None:
     assert made.retarget(scale_h=0.9, seed=1).shape == (1, 33, 36, 3)
     filled = made.inpaint(mask, 2, fill=(0, 0, 0), seed=1)
     assert np.array_equal(filled[0][mask == 0], made.picture[mask == 0])
+    wider = made.outpaint(2, left="50%", bottom=7, seed=1)
+    assert wider.shape == (2, 40, 60, 3)
+    assert (wider[:, :33, 20:] == made.picture).all()
     assert made.analogy(edited[:30], seed=1).shape == (1, 30, 40, 3)
     assert made.tile(seed=1).shape == (1, 33, 40, 3)
 
@@ -253,6 +256,11 @@ def test_what_an_instant_model_refuses(levels: images.Levels) -> None:
         made.inpaint(np.eye(20, 28, dtype=np.uint8) * 255, fill=(1, 2, 300))
     with pytest.raises(ValueError, match="`scale_h` must be above 0"):
         made.tile(scale_h=0)
+    with pytest.raises(ValueError, match="nothing to extend"):
+        made.outpaint()
+    for margin in (-1, "half", 1.5):
+        with pytest.raises(ValueError, match=f"`top` must be pixels, as 20, or percent, as 50%, not {margin}"):
+            made.outpaint(top=margin)  # type: ignore[arg-type]
 
 
 def test_a_models_samples_are_refined(model: Model) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
-from SinGAN.patches import holes, layouts, search
+from SinGAN.patches import holes, layouts, seams, search
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layouts import largest_region
 from SinGAN.patches.levels import Levels, halvings, limited, with_texture
@@ -195,6 +195,47 @@ def test_a_hole_in_a_periodic_texture_is_filled_periodically() -> None:
     levels = np.stack([(y % 10) * 20, (x % 10) * 22, (y + x) % 10 * 25], axis=2).astype(np.uint8)
     filled = as_levels(next(Instant.of(levels).inpaint(ellipse(90, 110), None, seeded())))
     assert difference(filled, levels) < 0.2
+
+
+@pytest.mark.parametrize("size", [(60, 80), (400, 520)])
+def test_outpainting_keeps_the_photo_and_continues_it(size: tuple[int, int]) -> None:
+    levels, margins = photo(*size), (6, 0, size[1] // 4, size[1] // 2)
+    first, second = (as_levels(each) for each in Instant.of(levels).outpaint(margins, seeded(), 2))
+    for picture in (first, second):
+        assert picture.shape == (size[0] + 6, size[1] + size[1] // 4 + size[1] // 2, 3)
+        assert np.array_equal(picture[6:, size[1] // 4 : -(size[1] // 2)], levels)
+    assert not np.array_equal(first, second)
+    with pytest.raises(ValueError, match="100080 x 60 pixels: extend it by less"):
+        Instant.of(photo(60, 80)).outpaint((0, 0, 0, 100000), seeded())
+
+
+def test_a_periodic_picture_is_continued_periodically() -> None:
+    y, x = np.indices((80, 100))
+    levels = np.stack([(y % 10) * 20, (x % 10) * 22, (y + x) % 10 * 25], axis=2).astype(np.uint8)
+    wider = as_levels(next(Instant.of(levels).outpaint((0, 0, 0, 40), seeded())))
+    y, x = np.indices((80, 140))
+    expected = np.stack([(y % 10) * 20, (x % 10) * 22, (y + x) % 10 * 25], axis=2).astype(np.uint8)
+    assert difference(wider, expected) < 2
+
+
+def test_colours_of_a_filled_part_meet_those_around_it() -> None:
+    rng = np.random.default_rng(0)
+    levels = np.clip(120 + rng.normal(0, 6, (300, 400, 4)), 0, 255).astype(np.uint8)
+    mask = np.zeros((300, 400), np.uint8)
+    mask[60:240, 100:300] = 1
+    brighter = levels.copy()
+    brighter[mask > 0, :3] += 10
+    seams.match_colours(brighter, mask)
+    assert np.array_equal(brighter[mask == 0], levels[mask == 0])
+    assert np.array_equal(brighter[..., 3], levels[..., 3])
+    around = levels[..., :3].mean()
+    assert abs(brighter[60:64, 110:290, :3].mean() - around) < 3  # of 10 levels, at the border
+    assert brighter[145:155, 195:205, :3].mean() - around > 5  # deep inside
+    other = levels.copy()
+    other[mask > 0, :3] += 60  # another object: it is left
+    before = other.copy()
+    seams.match_colours(other, mask)
+    assert np.array_equal(other, before)
 
 
 def test_the_fill_decides_what_comes_into_a_hole() -> None:

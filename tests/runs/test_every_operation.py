@@ -20,6 +20,7 @@ from PIL import Image
 import animation
 import editing
 import main_train
+import outpaint
 import paint2image
 import random_samples
 import SR
@@ -109,6 +110,7 @@ CASES = {
         (SAMPLES[0], "USE --not_cuda --manualSeed 1 --mode random_samples --num_samples 2 --method instant")
     ),
     "tile": Case((tile.main, "USE --not_cuda --manualSeed 1 --repeat 2")),
+    "outpaint": Case((outpaint.main, "USE --not_cuda --manualSeed 1 --right 50% --top 4 --num_samples 2")),
     "edit": Case(
         (
             editing.main,

@@ -282,3 +282,29 @@ def test_the_manifest_is_plain_json(manifest: Manifest, tmp_path: Path) -> None:
     values = json.loads((tmp_path / "manifest.json").read_text())
     assert values["options"] == {"niter": 2, "alpha": 10.0, **legacy_defaults()}
     assert values["seed"] == 5
+
+
+@pytest.mark.usefixtures("whole_plots")
+def test_a_plot_that_a_killed_process_has_not_written_is_written(
+    manifest: Manifest, pyramid: Trained, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "m", manifest, pyramid, scales=1)
+    plot = tmp_path / "m" / "0" / "losses.png"
+    before = plot.read_bytes()
+    plot.unlink()
+    resumed = recorder(tmp_path / "m", manifest)
+    resumed.work = tmp_path / "m"
+    with resumed:
+        assert plot.read_bytes() == before
+
+
+def test_a_plot_that_fails_ends_the_training(
+    manifest: Manifest, pyramid: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(folder: Path, config: object) -> None:
+        raise OSError(28, "No space left on device", str(folder / "losses.png"))
+
+    monkeypatch.setattr("SinGAN.runs.recorder.plot_losses", failing)
+    with pytest.raises(OSError, match="No space left"):
+        record(tmp_path / "m", manifest, pyramid)

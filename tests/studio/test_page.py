@@ -232,6 +232,7 @@ def test_what_needs_no_model(browser: Browser) -> None:
     until(lambda: "mountains" in browser.text("#chosen"))
     for title, button, result, count in (
         ("Retarget", "#make-retarget", "#retargeted img", 2),
+        ("Outpaint", "#make-outpaint", "#outpainted img", 2),
         ("Tile", "#make-tile", "#tiles img", 2),
         ("Compare", "#make-compare", "#compared img", 2),
     ):

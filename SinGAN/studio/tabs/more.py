@@ -1,4 +1,4 @@
-"""One tab each: enlarge, animate, retarget, inpaint, tile."""
+"""One tab each: enlarge, animate, retarget, inpaint, outpaint, tile."""
 
 import tempfile
 from pathlib import Path
@@ -141,6 +141,32 @@ def inpaint(shared: Shared) -> None:
     shared.on_choice(lambda *source: canvas.given(shared.patches(*source).picture), text, **PRIVATE)
     js = with_drawing("mask-canvas", 3)
     make.click(told(made), [*shared.source, text, count, seed], [gallery, line], js=js, **PRIVATE)
+
+
+def outpaint(shared: Shared) -> None:
+    """The tab that extends the picture beyond its edges."""
+
+    def made(
+        chosen: Chosen | None, key: str, size: float, left: float, right: float, top: float, bottom: float,
+        count: float, seed: str,
+    ) -> tuple[Any, str]:  # fmt: skip
+        engine, clock = shared.patches(chosen, key, size), Clock()
+        sides = {"left": left, "right": right, "top": top, "bottom": bottom}
+        margins = {side: f"{int(percent)}%" for side, percent in sides.items()}
+        pictures = engine.outpaint(int(count), **margins, seed=seed_of(seed))
+        return list(pictures), f"made in {clock}"
+
+    gr.Markdown("More of the scene beyond the picture's edges; the picture itself stays. Needs no training.")
+    with gr.Row():
+        left, right, top, bottom = (
+            gr.Slider(0, 100, value=value, step=5, label=f"{side}, percent")
+            for side, value in (("Left", 0), ("Right", 50), ("Top", 0), ("Bottom", 0))
+        )
+        count = gr.Slider(1, 6, value=2, step=1, label="How many")
+        seed = seed_field()
+    make, line = gr.Button("Extend the picture", variant="primary", elem_id="make-outpaint"), gr.Markdown()
+    gallery = gr.Gallery(label="Pictures", elem_id="outpainted", **{**GALLERY, "columns": 2})
+    make.click(told(made), [*shared.source, left, right, top, bottom, count, seed], [gallery, line], **PRIVATE)
 
 
 def tile(shared: Shared) -> None:
