@@ -34,7 +34,7 @@ QUICK = {
     "random_samples.py": ["--num_samples", "3"],
 }
 TRAIN = {"main_train.py", "SR.py", "animation.py"}
-UNTRAINED = {"retarget.py", "inpaint.py", "tile.py", "analogy.py"}
+UNTRAINED = {"retarget.py", "inpaint.py", "outpaint.py", "tile.py", "analogy.py"}
 
 
 def commands() -> list[list[str]]:
