@@ -175,10 +175,8 @@ def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    cudnn, with_tf32 = (
-        torch.backends.cudnn,
-        (engine if isinstance(engine, str) else engine.precision) in ("auto", "tf32"),
-    )
+    precision = engine if isinstance(engine, str) else engine.precision
+    cudnn, with_tf32 = torch.backends.cudnn, precision in ("auto", "tf32")
     settings = [(cudnn, "deterministic", True), tf32(cudnn, "conv", with_tf32)]
     if not with_tf32:
         settings.append(tf32(torch.backends.cuda, "matmul", allowed=False))
@@ -306,7 +304,10 @@ def kernels_lacking(device: torch.device) -> str | None:
     Binaries serve devices of their major compute capability from their minor one on; PTX serves all later ones.
     """
     major, minor = torch.cuda.get_device_capability(device)
-    for name in torch.cuda.get_arch_list():
+    names = [name for name in torch.cuda.get_arch_list() if name.startswith(("sm_", "compute_"))]
+    if not names:  # of another maker's devices
+        return None
+    for name in names:
         kind, _, number = name.partition("_")
         digits = "".join(letter for letter in number if letter.isdigit())
         their_major, their_minor = int(digits[:-1]), int(digits[-1])

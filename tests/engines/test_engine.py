@@ -125,6 +125,12 @@ def test_a_card_without_kernels_is_not_used(
         assert choose_device("cuda:0") == torch.device("cuda:0")
 
 
+def test_other_makers_kernels_are_not_judged(card: Any, monkeypatch: Patch) -> None:
+    card((9, 4))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["gfx90a", "gfx942"])
+    assert choose_device("cuda") == CUDA
+
+
 @pytest.mark.parametrize("name", ["mps", "cpuu", "", "xla", "cuda:x", "meta"])
 def test_other_devices_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"`device` must be cpu, cuda or cuda:<n>, not {name}"):
