@@ -13,7 +13,7 @@ from SinGAN.terminal.script import script
         (ValueError("bad\nvalue"), 2, "bad value"),
         (OSError(28, "No space left on device", "a.png"), 2, "No space left on device: a.png"),
         (FileNotFoundError("no model"), 2, "no model"),
-        (torch.OutOfMemoryError("CUDA out of memory."), 2, "lower --max_size"),
+        (torch.OutOfMemoryError("CUDA out of memory."), 2, "train with --recompute always"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "lower --max_size"),
     ],
 )
