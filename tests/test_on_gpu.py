@@ -47,8 +47,8 @@ def test_wrong_parts_and_a_missing_device_are_one_line(tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("on_gpu.sh: PARTS has no part speeed: take of machine convolutions tests")
     if not torch.cuda.is_available():
-        lacking = run(tmp_path / "results", DEVICE="cuda")
-        assert (lacking.returncode, len(lacking.stderr.splitlines())) == (2, 1)
+        missing = run(tmp_path / "results", DEVICE="cuda")
+        assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)
     assert not (tmp_path / "results").exists()
 
 

@@ -102,7 +102,7 @@ def normalising(nets: Iterable[nn.Module]) -> Iterator[None]:
         yield
         counts = Counter(map(id, batches))
         counters = list({id(counter): counter for counter in batches}.values())
-        if counters:  # all at once: a kernel for each would be as many as those of the norms
+        if counters:  # in one kernel: one for each would be as many as those of the norms
             torch._foreach_add_(counters, [counts[id(counter)] for counter in counters])
     finally:
         for norm in norms:

@@ -52,7 +52,7 @@ class Convolution(torch.autograd.Function):
         if gradient is None:
             return (None,) * 4
         (x, weight), (by_x, by_weight, by_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
-        if not torch.is_grad_enabled():  # no second derivative is wanted: all at once
+        if not torch.is_grad_enabled():  # no second derivative is wanted: one call computes all
             wanted = [by_x, by_weight and BY_WEIGHTS.get(), by_bias and BY_WEIGHTS.get()]
             return (*ctx.geometry.gradients(gradient, x, weight, wanted), None)
         return (

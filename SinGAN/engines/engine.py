@@ -274,13 +274,13 @@ def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> t
             raise ValueError(
                 f"no {device}: this machine has {torch.cuda.device_count()} CUDA devices; leave `device` out"
             )
-        if (unserved := kernels_lacking(device)) is not None:
+        if (unserved := unsupported(device)) is not None:
             raise ValueError(f"{unserved}: install another PyTorch, or use `device` cpu")
     if device is not None:
         return device
     note = "running on the CPU" if not_cuda else "no CUDA device found: running on the CPU"
     if not not_cuda and torch.cuda.is_available():
-        if (unserved := kernels_lacking(torch.device("cuda"))) is None:
+        if (unserved := unsupported(torch.device("cuda"))) is None:
             return torch.device("cuda")
         note = f"{unserved}: running on the CPU"
     logging.getLogger(__name__).info(note)
@@ -298,7 +298,7 @@ def device_of(name: torch.device | str) -> torch.device:
     return device
 
 
-def kernels_lacking(device: torch.device) -> str | None:
+def unsupported(device: torch.device) -> str | None:
     """What to tell of a CUDA ``device`` that the installed PyTorch has no kernels for; None where it has some.
 
     Binaries serve devices of their major compute capability from their minor one on; PTX serves all later ones.

@@ -142,7 +142,7 @@ def test_other_devices_are_refused(name: str) -> None:
 def test_an_iteration_that_cannot_be_captured_runs_eagerly(
     monkeypatch: Patch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The training has the bits of an eager one; each failed capture is told in a line."""
+    """The training has the bits of an eager one; a warning names each failed capture."""
 
     def failing(work: Callable[[], Tensor], rng: torch.Generator, stream: object) -> Callable[[], Tensor]:
         raise torch.AcceleratorError("operation not permitted when stream is capturing\nCompile with X")
