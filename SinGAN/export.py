@@ -169,7 +169,7 @@ def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     """Write ``pyramid`` as TorchScript, to be called as ``torch.jit.load(file)(noise)``."""
     content = io.BytesIO()  # in memory first: where the disk is full, torch ends the process
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # it is what was asked for
+        warnings.filterwarnings("ignore", "`torch.jit", Warning)  # deprecated; it is what was asked for
         script = torch.jit.script(exported(pyramid))
         torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
     with whole_file(file) as draft:
