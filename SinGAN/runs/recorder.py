@@ -12,7 +12,7 @@ from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.loss_log import LossLog, diverged, snapshots
 from SinGAN.runs.request import TrainingRequest
-from SinGAN.runs.results import plot_losses, write_all_curves, write_losses
+from SinGAN.runs.results import plot_losses, read_losses, write_all_curves, write_losses
 from SinGAN.saved_models.folder import save_pyramid, trained_scales
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
@@ -49,7 +49,7 @@ class Recorder:
             raise
         for file in sorted(self.work.glob("*/losses.csv")):
             if not file.with_suffix(".png").exists():  # a process was killed while it plotted
-                plot_losses(file.parent, self.log.config)
+                plot_losses(file.parent, read_losses(file), self.log.config)
         return self
 
     def __exit__(
@@ -90,10 +90,12 @@ class Recorder:
         place = self.work / str(scale)
         self.log.read(scale)
         check_weights(scale, pyramid.scales[scale].generator.state_dict())
-        write_losses(place, self.log.shown(), self.log.config)
+        rows = self.log.shown()
+        write_losses(place, rows, self.log.config)
         if self.plot is not None:
             self.plot.result()
-        self.plot = self.plotter.submit(plot_losses, place, self.log.config)  # while the next scale is trained
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        self.plot = self.plotter.submit(plot_losses, place, columns, self.log.config)  # while the next scale is trained
         if scale == self.finest:
             self.plot.result()
             write_all_curves(self.work, scale + 1)

@@ -38,11 +38,10 @@ def write_losses(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> N
         draft.write_text(table.getvalue())
 
 
-def plot_losses(folder: Path, config: TrainConfig) -> None:
-    """Write the plot ``losses.png`` of the ``losses.csv`` in the ``folder`` of a scale."""
+def plot_losses(folder: Path, columns: Columns, config: TrainConfig) -> None:
+    """Write the plot ``losses.png`` of the losses of every iteration, by name, into the ``folder`` of a scale."""
     from SinGAN.pictures import plots  # half a second that only trainings need
 
-    columns = read_losses(folder / "losses.csv")
     beside = ("iteration", *(name for name in columns if name.startswith(WEIGHT)))
     rest = [name for name in columns if name not in (*beside, *CRITIC_LOSSES, RECONSTRUCTION)]
     panels = [

@@ -302,7 +302,7 @@ def test_a_plot_that_a_killed_process_has_not_written_is_written(
 def test_a_plot_that_fails_ends_the_training(
     manifest: Manifest, pyramid: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(folder: Path, config: object) -> None:
+    def failing(folder: Path, columns: object, config: object) -> None:
         raise OSError(28, "No space left on device", str(folder / "losses.png"))
 
     monkeypatch.setattr("SinGAN.runs.recorder.plot_losses", failing)
