@@ -69,8 +69,13 @@ class InstantModel(FromPicture):
     engine: Instant | Published
 
     def __repr__(self) -> str:
-        (height, width), method = self.size, INSTANT if isinstance(self.engine, Instant) else self.engine.method
-        return f"<SinGAN.instant by {method}: {len(self)} scales, {height} x {width} pixels>"
+        height, width = self.size
+        return f"<SinGAN.instant by {self.method}: {len(self)} scales, {height} x {width} pixels>"
+
+    @property
+    def method(self) -> str:
+        """The method that computes pictures: "instant", "patches" or "denoise"."""
+        return INSTANT if isinstance(self.engine, Instant) else self.engine.method
 
     @property
     def _maker(self) -> Instant | Published:
@@ -83,7 +88,7 @@ class InstantModel(FromPicture):
             ValueError: the method is not "instant".
         """
         if not isinstance(self.engine, Instant):
-            raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.engine.method}")
+            raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
         return InstantModel(replace(self.engine, watch=watch))
 
     def paint(

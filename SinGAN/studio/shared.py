@@ -1,19 +1,25 @@
 """What the tabs share: who looks at the page, what was chosen, and how errors are told."""
 
 import functools
+import inspect
+import queue
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import gradio as gr
 
 from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
+from SinGAN.library.pictures import Pictures
 from SinGAN.options.applications import INSTANT
+from SinGAN.pictures.images import Levels
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
 from SinGAN.terminal.script import OPTION, is_out_of_memory
@@ -31,6 +37,7 @@ GALLERY: dict[str, Any] = {
     "interactive": False,
 }
 """How a gallery of results looks."""
+PREVIEW = 600  # pixels: larger levels are not shown before they are done
 WORKING: set[int] = set()
 """The threads that make something for the page."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # of an event: the page alone may cause it
@@ -80,22 +87,56 @@ def picked(chosen: Chosen | None) -> Chosen:
 
 def told(handler: Callable[Values, Result]) -> Callable[Values, Result]:
     """``handler`` whose errors are told on the page in one line."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def generating(*values: Values.args, **named: Values.kwargs) -> Iterator[Any]:
+            with telling():
+                yield from handler(*values, **named)
+
+        return cast(Callable[Values, Result], generating)
 
     @functools.wraps(handler)
     def guarded(*values: Values.args, **named: Values.kwargs) -> Result:
-        WORKING.add(threading.get_ident())
-        try:
+        with telling():
             return handler(*values, **named)
-        except gr.Error:
-            raise
-        except (ValueError, OSError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
-            raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
-        finally:
-            WORKING.discard(threading.get_ident())
 
     return guarded
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Tell an error of the block on the page in one line."""
+    thread = threading.get_ident()
+    WORKING.add(thread)
+    try:
+        yield
+    except gr.Error:
+        raise
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            raise
+        raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
+    finally:
+        WORKING.discard(thread)
+
+
+def previewed(maker: InstantModel | Model, work: Callable[[Any], Pictures]) -> Iterator[tuple[list[Levels], bool]]:
+    """The pictures of ``work(maker)``, and True; before them the instant engine's levels as they come, and False."""
+    if not isinstance(maker, InstantModel) or maker.method != INSTANT:
+        yield list(work(maker)), True
+        return
+    levels = queue.SimpleQueue[Levels]()
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(work, maker.watched(levels.put))
+        while not made.done():
+            with suppress(queue.Empty):
+                level = levels.get(timeout=0.1)
+                while not levels.empty():  # only the newest
+                    level = levels.get()
+                if max(level.shape[:2]) <= PREVIEW:
+                    yield [level], False
+        yield list(made.result()), True
 
 
 def quiet(handler: Callable[..., Any]) -> Callable[..., Any]:

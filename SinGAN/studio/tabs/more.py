@@ -1,6 +1,7 @@
 """One tab each: enlarge, animate, retarget, inpaint, outpaint, tile."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from SinGAN.studio.shared import (
     Clock,
     Shared,
     picked,
+    previewed,
     scale_slider,
     seed_field,
     seed_of,
@@ -104,10 +106,14 @@ def retarget(shared: Shared) -> None:
 
     def made(
         chosen: Chosen | None, key: str, size: float, wide: float, high: float, count: float, seed: str
-    ) -> tuple[Any, str]:
+    ) -> Iterator[tuple[Any, str]]:
         engine, clock = shared.patches(chosen, key, size), Clock()
-        pictures = engine.retarget(int(count), scale_h=wide, scale_v=high, seed=seed_of(seed))
-        return list(pictures), f"made in {clock}"
+
+        def change(engine: Any) -> Any:
+            return engine.retarget(int(count), scale_h=wide, scale_v=high, seed=seed_of(seed))
+
+        for pictures, is_done in previewed(engine, change):
+            yield pictures, f"{'made in' if is_done else 'computing,'} {clock}"
 
     gr.Markdown("Other proportions, and nothing in the picture is stretched. Needs no training.")
     with gr.Row():
@@ -123,11 +129,13 @@ def retarget(shared: Shared) -> None:
 def inpaint(shared: Shared) -> None:
     """The tab that fills holes."""
 
-    def made(chosen: Chosen | None, key: str, size: float, drawing: str, count: float, seed: str) -> tuple[Any, str]:
+    def made(
+        chosen: Chosen | None, key: str, size: float, drawing: str, count: float, seed: str
+    ) -> Iterator[tuple[Any, str]]:
         engine, clock = shared.patches(chosen, key, size), Clock()
         mask = canvas.taken(drawing).marked("draw over what is to go")
-        pictures = engine.inpaint(mask, int(count), seed=seed_of(seed))
-        return list(pictures), f"made in {clock}"
+        for pictures, is_done in previewed(engine, lambda engine: engine.inpaint(mask, int(count), seed=seed_of(seed))):
+            yield pictures, f"{'made in' if is_done else 'computing,'} {clock}"
 
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -149,12 +157,16 @@ def outpaint(shared: Shared) -> None:
     def made(
         chosen: Chosen | None, key: str, size: float, left: float, right: float, top: float, bottom: float,
         count: float, seed: str,
-    ) -> tuple[Any, str]:  # fmt: skip
+    ) -> Iterator[tuple[Any, str]]:  # fmt: skip
         engine, clock = shared.patches(chosen, key, size), Clock()
         sides = {"left": left, "right": right, "top": top, "bottom": bottom}
         margins = {side: f"{int(percent)}%" for side, percent in sides.items()}
-        pictures = engine.outpaint(int(count), **margins, seed=seed_of(seed))
-        return list(pictures), f"made in {clock}"
+
+        def extend(engine: Any) -> Any:
+            return engine.outpaint(int(count), **margins, seed=seed_of(seed))
+
+        for pictures, is_done in previewed(engine, extend):
+            yield pictures, f"{'made in' if is_done else 'computing,'} {clock}"
 
     gr.Markdown("More of the scene beyond the picture's edges; the picture itself stays. Needs no training.")
     with gr.Row():

@@ -1,6 +1,7 @@
 """Random samples: without training, or from a trained model, at any size."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from SinGAN.studio.shared import (
     Clock,
     Shared,
     picked,
+    previewed,
     scale_slider,
     scales_of,
     seed_field,
@@ -31,13 +33,18 @@ def build(shared: Shared) -> None:
     def sample(
         chosen: Chosen | None, key: str, size: float, count: float, variety: float, start: float, wide: float,
         high: float, seed: str,
-    ) -> tuple[Any, str, Any]:  # fmt: skip
+    ) -> Iterator[tuple[Any, str, Any]]:  # fmt: skip
         maker, clock = shared.maker(chosen, key, size, VARIETIES[int(variety)]), Clock()
         used = seed_of(seed)
         used = random.SystemRandom().randrange(2**31) if used is None else used
         start = min(int(start), len(maker) - 1)
-        pictures = maker.sample(int(count), start_scale=start, scale_h=wide, scale_v=high, seed=used)
-        return list(pictures), f"{len(pictures)} pictures in {clock}, seed {used}", list(pictures)
+
+        def draw(maker: Any) -> Any:
+            return maker.sample(int(count), start_scale=start, scale_h=wide, scale_v=high, seed=used)
+
+        for pictures, is_done in previewed(maker, draw):
+            line = f"{len(pictures)} pictures in {clock}, seed {used}" if is_done else f"computing, {clock}"
+            yield pictures, line, pictures if is_done else []
 
     def keep(chosen: Chosen | None, made: list[Any]) -> str:
         if not made:
