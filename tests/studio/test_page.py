@@ -43,7 +43,7 @@ def browser(address: str) -> Iterator[Browser]:
 
 
 def small(browser: Browser) -> None:
-    """Have pictures at once made as small as can be."""
+    """Have pictures without training be as small as can be."""
     field = browser.all("#size input[type=number]")[0]
     browser.driver.execute_script("arguments[0].value = ''", field)
     field.send_keys("64\n")
@@ -128,7 +128,7 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
     browser.open(address)
     browser.tab("Train")
     until(lambda: browser.all(".progress[data-state=training]"))
-    assert "mountains" in browser.text("#chosen")
+    until(lambda: "mountains" in browser.text("#chosen"))
     until(lambda: browser.all(".progress[data-state=done]"), 400)
     until(lambda: len(browser.all("#scales img")) >= 4)
     if folder := os.environ.get("SINGAN_SCREENSHOTS"):
