@@ -132,27 +132,42 @@ class Part:
         result[...] = np.rint(smooth)
         return result
 
+    @cached_property
+    def _window(self) -> tuple[int, int, int, int]:
+        """Where the first guess is made: top, bottom, left, right; nothing for a long thin hole."""
+        mask = self.masks[0]
+        top, bottom, left, right = box_of(mask)
+        around = (WINDOW - max(bottom - top, right - left)) // 2
+        if around < PATCH:
+            return (0, mask.shape[0], 0, mask.shape[1]) if mask.size <= WINDOW**2 else (0, 0, 0, 0)
+        return box_of(mask, around)
+
+    @cached_property
+    def _in_window(self) -> tuple[Pixels, Flags]:
+        """The first level of the photo and of the mask there."""
+        top, bottom, left, right = self._window
+        window = slice(top, bottom), slice(left, right)
+        return np.ascontiguousarray(self.reals[0][window]), np.ascontiguousarray(self.masks[0][window])
+
+    @cached_property
+    def _offsets(self) -> offsets.Indices:
+        """The typical offsets there (N, 2): for all variants."""
+        real, mask = self._in_window
+        return offsets.typical_offsets(real, mask, self.channels) if mask.size else np.zeros((0, 2), np.int64)
+
     def first_guess(self, seed: int | None = None) -> Pixels:
         """The first canvas, its hole filled from elsewhere in the photo by ``offsets.shifted``.
 
         Arguments:
             seed: of a choice among the typical offsets, for a variant; None: all of them.
         """
-        canvas, real, mask, result = self.canvases[0], self.reals[0], self.masks[0], self.membrane()
-        box, inner = box_of(mask), canvas.origin
-        around = (WINDOW - max(box[1] - box[0], box[3] - box[2])) // 2
-        if around < PATCH and mask.size > WINDOW**2:  # a long thin hole
-            return result
-        around = around if around >= PATCH else max(mask.shape)
-        top, bottom, left, right = box_of(mask, around)
-        window = slice(top, bottom), slice(left, right)
-        real, mask = np.ascontiguousarray(real[window]), np.ascontiguousarray(mask[window])
-        found = offsets.typical_offsets(real, mask, self.channels)
+        canvas, result, (top, _, left, _) = self.canvases[0], self.membrane(), self._window
+        real, mask, found = *self._in_window, self._offsets
         if seed is not None:
             found = found[np.sort(np.random.default_rng(seed).permutation(len(found))[: len(found) // CHOSEN])]
         if len(found):
             smooth = real.copy()
-            y, x = inner[0] - top, inner[1] - left
+            y, x = canvas.origin[0] - top, canvas.origin[1] - left
             there = slice(y, y + canvas.size[0]), slice(x, x + canvas.size[1])
             smooth[there] = result
             result[...] = offsets.shifted(real, mask, found, smooth)[there]

@@ -19,6 +19,7 @@ from SinGAN.patches.levels import (
     RATIO,
     Levels,
     box_of,
+    extended,
     halvings,
     level_sizes,
     pixels_of,
@@ -42,7 +43,6 @@ INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
 VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
 TILE_NOISE = 0.4  # of the range of intensities, on the guess of a tile
 EXTENDED = 3000  # pixels of the level at which a photo's extension starts, at least
-LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 MARGIN = 8  # pixels that a tile's levels repeat on each side
 
 CPU = torch.device("cpu")
@@ -220,9 +220,7 @@ class Instant:
             ValueError: a side would be too long.
         """
         top, bottom, left, right = margins
-        (height, width), canvas = self.size, blank(self.size[0] + top + bottom, self.size[1] + left + right)
-        if max(canvas.shape) > LONGEST:
-            raise ValueError(f"the result would have {canvas.shape[1]} x {canvas.shape[0]} pixels: extend it by less")
+        (height, width), canvas = self.size, blank(*extended(self.size, margins))
         canvas[...] = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         mask = np.ones(canvas.shape[:2], np.uint8)
         mask[top : top + height, left : left + width] = 0

@@ -17,6 +17,7 @@ SOLVED = 256**2  # pixels: larger pictures are halved until they have at most so
 RATIO = 0.75  # of neighbouring levels below that
 TEXTURE = 4.0  # factor of the mean gradient in the fourth byte
 TEXTURE_WINDOW = 5  # pixels
+LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 
 
 def pixels_of(levels: Levels) -> Pixels:
@@ -71,6 +72,14 @@ def pyramid(picture: Pixels, sizes: Sequence[Size]) -> list[Pixels]:
     for size in reversed(sizes[:-1]):
         result.append(resized(result[-1], size))
     return result[::-1]
+
+
+def extended(size: Size, margins: tuple[int, int, int, int]) -> Size:
+    """``size`` with ``margins`` at the top, bottom, left and right; a ValueError where a side gets too long."""
+    height, width = size[0] + margins[0] + margins[1], size[1] + margins[2] + margins[3]
+    if max(height, width) > LONGEST:
+        raise ValueError(f"the result would have {width} x {height} pixels: extend it by less")
+    return height, width
 
 
 def halvings(size: Size, solved: int = SOLVED) -> list[Size]:

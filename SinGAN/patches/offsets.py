@@ -62,10 +62,11 @@ def shifted(real: Pixels, mask: Flags, offsets: Indices, smooth: Pixels) -> Pixe
 
     Where none of them leads to a known pixel, ``smooth`` (H, W, 4) shows.
     """
-    costs, colours, pairs = _costs(real, mask, offsets)
+    inside = scipy.ndimage.maximum_filter(mask, 3, mode="nearest") > 0  # the hole, and the pixels next to it
+    rows, columns = np.nonzero(inside)
+    costs, colours, pairs = _costs(real, mask, offsets, rows, columns)
     labels = expanded(costs, colours, pairs)
     pixels = np.arange(len(labels))
-    rows, columns = np.nonzero(_domain(mask))
     chosen = (mask[rows, columns] > 0) & (costs[labels, pixels] < OUTSIDE)
     result = np.where(mask[..., None] > 0, smooth, real)
     source = np.stack([rows, columns], axis=1)[chosen] + offsets[labels[chosen]]
@@ -73,17 +74,11 @@ def shifted(real: Pixels, mask: Flags, offsets: Indices, smooth: Pixels) -> Pixe
     return result
 
 
-def _domain(mask: Flags) -> npt.NDArray[np.bool_]:
-    """The pixels of the hole and those next to it."""
-    return scipy.ndimage.maximum_filter(mask, 3, mode="nearest") > 0
-
-
 def _costs(
-    real: Pixels, mask: Flags, offsets: Indices
+    real: Pixels, mask: Flags, offsets: Indices, rows: Indices, columns: Indices
 ) -> tuple[Values, npt.NDArray[np.float32], tuple[Indices, Indices]]:
-    """For N offsets and M pixels: costs (N, M), colours (N, M, 3), and the pairs of neighbours."""
-    (height, width), inside = mask.shape, _domain(mask)
-    rows, columns = np.nonzero(inside)
+    """For N offsets and M pixels, in ``rows`` and ``columns``: costs (N, M), colours (N, M, 3), pairs of neighbours."""
+    height, width = mask.shape
     own, known = real[rows, columns, :3].astype(np.float32), mask[rows, columns] == 0
     costs = np.full((len(offsets), len(rows)), OUTSIDE)
     colours = np.zeros((len(offsets), len(rows), 3), np.float32)

@@ -15,6 +15,7 @@ from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches import pyramids
 from SinGAN.patches.balance import BALANCES, Balance
 from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
+from SinGAN.patches.levels import extended
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale
 from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
 from SinGAN.patches.windows import PatchScale
@@ -203,7 +204,11 @@ class Published(manipulate.OfPyramid):
         """``count`` pictures (1, C, H, W) that extend this one by ``margins``: at the top, bottom, left and right.
 
         Its own pixels stay.
+
+        Raises:
+            ValueError: a side would be too long.
         """
+        extended((self.real.shape[-2], self.real.shape[-1]), margins)
         top, bottom, left, right = margins
         canvas = F.pad(self.real, (left, right, top, bottom), mode="replicate")
         hole = F.pad(torch.zeros_like(self.real[:, :1]), (left, right, top, bottom), value=1.0)
