@@ -1,4 +1,4 @@
-"""Pure tensor helpers: margins, cropping, fitting, distances and the gradient penalty."""
+"""Pure tensor helpers: margins, cropping, fitting, distances and the slope of a critic."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -92,7 +92,7 @@ class _LeakyReLUGradient(torch.autograd.Function):
 
 
 BY_WEIGHTS: ContextVar[bool] = ContextVar("BY_WEIGHTS", default=True)
-"""Whether the derivatives by weights are wanted, too: PyTorch does not tell functions that are written in Python."""
+"""Whether gradients with respect to weights are wanted, too: PyTorch does not tell functions written in Python."""
 
 
 def quantise(image: Tensor, palette: Tensor) -> Tensor:
@@ -112,27 +112,11 @@ def palette_of(image: Tensor, colours: int = 5) -> Tensor:
     return torch.from_numpy(centres).to(image)
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """The gradient penalty of WGAN-GP, a scalar: the critic's slope should have the norm 1 (Gulrajani et al. 2017).
-
-    The slope is the critic's gradient at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
-    [0, 1]), its norm is over the channels, the mean over all locations.
-    """
-    mixed = (mix * real + (1 - mix) * fake).requires_grad_()
-    return slope_penalty(slope_of(critic, mixed, create_graph=True))
-
-
 def slope_of(critic: Callable[[Tensor], Tensor], image: Tensor, create_graph: bool = False) -> Tensor:
-    """The gradient (B, C, H, W) of the sum of the critic's scores at ``image``, which requires one."""
+    """The gradient (B, C, H, W) of the sum of the critic's scores with respect to ``image``, which must require one."""
     scores, token = critic(image).sum(), BY_WEIGHTS.set(False)
     try:
         (slope,) = torch.autograd.grad(scores, image, create_graph=create_graph)
     finally:
         BY_WEIGHTS.reset(token)
     return slope
-
-
-def slope_penalty(slope: Tensor) -> Tensor:
-    """The mean squared distance from 1 of the norm of ``slope`` (B, C, H, W) over its channels: a scalar."""
-    excess: Tensor = slope.norm(2, dim=1) - 1
-    return excess.square().mean()

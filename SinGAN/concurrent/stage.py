@@ -97,7 +97,7 @@ def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, 
         with frozen(nets.critic):
             losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
         if not config.alpha:
-            losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
+            losses[terms.MEASURED] = terms.reconstruction_mse(generator, rebuilt, target)
         return {name: losses[name] for name in terms.loss_names(config)}
 
     return step, renew

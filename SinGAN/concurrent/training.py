@@ -118,4 +118,4 @@ def missing(pyramid: GrownPyramid, generator: GrowingGenerator, target: Target) 
     border = 2 * pyramid.margin
     silent = target.real.new_zeros(1, pyramid.filters, height + border, width + border)
     maps = [*pyramid.amplified(pyramid.z_rec()), silent]
-    return float(terms.measured_error(generator, generator.window(maps), target).sqrt())
+    return float(terms.reconstruction_mse(generator, generator.window(maps), target).sqrt())

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from SinGAN.engines.arguments import parts
-from SinGAN.functions import slope_of, slope_penalty
+from SinGAN.functions import slope_of
+from SinGAN.losses.gan import AdversarialLoss
 from SinGAN.losses.iteration import BoundLoss, eagerly
 from SinGAN.losses.perceptual import VGG
-from SinGAN.losses.terms import mean, weighted_penalty
+from SinGAN.losses.terms import CriticContext, Penalty, Term, critic_contexts, critic_loss, mean
 from SinGAN.models import Backbone, ConvBlock, Discriminator, Generator, Recomputable
 from SinGAN.variants.critics import ConditionalCritic
 
@@ -29,9 +30,9 @@ CHUNK = 8  # channels whose normalisation is differentiated at once
 def with_recomputation(bound: BoundLoss) -> Tensor:
     """Differentiate a loss as ``eagerly`` does, up to rounding, in less than half the memory."""
     nets = [part for part in parts(bound.keywords) if isinstance(part, nn.Module)]
-    by_hand = BY_HAND.get(bound.func)
+    has_slope = bound.func is critic_loss and isinstance(bound.keywords["term"].value, Penalty)
     with recomputing(nets):
-        return eagerly(bound) if by_hand is None else by_hand(**bound.keywords)
+        return penalty_by_jvp(**bound.keywords) if has_slope else eagerly(bound)
 
 
 @contextmanager
@@ -81,22 +82,26 @@ def uncounted(net: nn.Module) -> Iterator[None]:
             setattr(norm, name, value)
 
 
-def penalty_by_jvp(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
-    """Differentiate ``weighted_penalty`` of the same arguments."""
-    values = []
-    pairs = list(zip(critic.critics_and_inputs(real), critic.critics_and_inputs(fake), strict=True))
-    for (each, seen_real), (_, seen_fake) in pairs:
-        mixed = (mix * seen_real + (1 - mix) * seen_fake).detach().requires_grad_()
-        slope = slope_of(each, mixed)
-        value = weight * slope_penalty(slope.requires_grad_())
-        (tangent,) = torch.autograd.grad(value / len(pairs), slope)
-        backward_of_jvp(each, mixed.detach(), tangent)
+def penalty_by_jvp(
+    critic: Discriminator,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    adversarial: AdversarialLoss,
+    term: Term[CriticContext],
+) -> Tensor:
+    """Differentiate ``critic_loss`` of the same arguments, whose ``term`` is a penalty on the slope."""
+    values, penalty = [], term.value
+    assert isinstance(penalty, Penalty)
+    contexts = critic_contexts(critic, real, fake, mix, adversarial)
+    for context in contexts:
+        image = penalty.leaf(context)
+        slope = slope_of(context.critic, image)
+        value = term.weighted([penalty.cost(slope.requires_grad_())])
+        (tangent,) = torch.autograd.grad(value / len(contexts), slope)
+        backward_of_jvp(context.critic, image.detach(), tangent)
         values.append(value.detach())
     return mean(values)
-
-
-BY_HAND: dict[Callable[..., Tensor], Callable[..., Tensor]] = {weighted_penalty: penalty_by_jvp}
-"""The losses that have a derivative written by hand; all others are differentiated as they stand."""
 
 
 def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.losses import GAN_NAMES
+from SinGAN.losses import GAN_NAMES, PENALTY_NAMES
 from SinGAN.options.growing import GENERATION, HARMONIZATION, SINGAN, ConcurrentOptions, check_not_growing, grown
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
@@ -73,12 +73,19 @@ class ModelOptions(ConcurrentOptions):
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
     )
+    penalty: str = option(
+        "gp", "gradient penalty: gp (slope 1), one_sided (slope at most 1), or r1 (slope 0 at the picture)",
+        choices=PENALTY_NAMES, before="gp", **TRAINING,
+    )  # fmt: skip
     alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
     texture_weight: float = option(
         0.0, "weight of the texture loss: samples' Gram matrices", least=0, before=0.0, **TRAINING
     )
     perceptual_weight: float = option(
         0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
+    )
+    feature_weight: float = option(
+        0.0, "weight of feature matching: samples' mean critic features", least=0, before=0.0, **TRAINING
     )
     z_rec: str = option(
         "redrawn", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
@@ -125,18 +132,23 @@ class ModelOptions(ConcurrentOptions):
             ValueError: two contradict each other.
         """
         if self.grows:
-            return grown(self, given, self.recipe or recipe)._with_amounts()
+            return grown(self, given, self.recipe or recipe)._with_amounts(given)
         check_not_growing(self)
-        return self._with_amounts()
+        return self._with_amounts(given)
 
-    def _with_amounts(self) -> "ModelOptions":
+    def _with_amounts(self, given: Collection[str]) -> "ModelOptions":
         if self.nc_z not in (None, self.nc_im):
             raise ValueError(f"`nc_z` {self.nc_z} differs from `nc_im` {self.nc_im}: leave `nc_z` out")
-        penalty = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        default = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        lambda_grad = default if self.lambda_grad is None else self.lambda_grad
+        if not lambda_grad and (self.penalty != "gp" or "penalty" in given):
+            raise ValueError(
+                f"`penalty` {self.penalty} has no weight, `lambda_grad` is 0: raise it, or leave `penalty` out"
+            )
         return replace(
             self,
             nc_z=self.nc_im,
-            lambda_grad=penalty if self.lambda_grad is None else self.lambda_grad,
+            lambda_grad=lambda_grad,
             dropout=self._amount("dropout", "dropout", 0.5),
             weight_noise=self._amount("weight_noise", "weights", 0.1),
         )

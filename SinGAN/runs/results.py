@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.losses.terms import ADVERSARIAL, CRITIC_LOSSES, RECONSTRUCTION, TOTAL, weights
+from SinGAN.losses.terms import ADVERSARIAL, D_TOTAL, RECONSTRUCTION, TOTAL, critic_losses, weights
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pictures import images, sheets
 from SinGAN.runs.events import Losses
@@ -43,9 +43,9 @@ def plot_losses(folder: Path, columns: Columns, config: TrainConfig) -> None:
     from SinGAN.pictures import plots  # half a second that only trainings need
 
     beside = ("iteration", *(name for name in columns if name.startswith(WEIGHT)))
-    rest = [name for name in columns if name not in (*beside, *CRITIC_LOSSES, RECONSTRUCTION)]
+    rest = [name for name in columns if name not in (*beside, *critic_losses(config), RECONSTRUCTION)]
     panels = [
-        plots.Panel("critic", {name: columns[name] for name in CRITIC_LOSSES}),
+        plots.Panel("critic", {name: columns[name] for name in critic_losses(config)}),
         plots.Panel("generator", {name: columns[name] for name in rest}),
         plots.Panel(f"squared error of the reconstruction (weight {config.alpha:g})",
                     {RECONSTRUCTION: columns[RECONSTRUCTION]}, is_log=True),
@@ -73,7 +73,7 @@ def write_all_curves(folder: Path, scales: int) -> None:
     panels = [
         plots.Panel(title, {name: [*itertools.chain(*(table.get(name, [math.nan]) for table in tables))]}, is_log)
         for title, name, is_log in (
-            ("critic: what it minimises", CRITIC_LOSSES[-1], False),
+            ("critic: what it minimises", D_TOTAL, False),
             ("generator: adversarial loss", ADVERSARIAL, False),
             ("generator: squared error of the reconstruction", RECONSTRUCTION, True),
         )
