@@ -23,9 +23,9 @@ from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.gan import low
+from SinGAN.losses.gan import WASSERSTEIN
 from SinGAN.losses.iteration import eagerly, iteration
-from SinGAN.losses.terms import critic_loss
+from SinGAN.losses.terms import critic_loss, terms_on_critic
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.planning import Size, plan_scales
@@ -175,7 +175,9 @@ def test_a_compiled_score_is_the_eager_one() -> None:
     for differentiate in (eagerly, Compiled()):
         torch.manual_seed(0)
         critic = Discriminator(replace(TINY_NET, num_layer=3))
-        score = differentiate(partial(critic_loss, critic=critic, image=stripes(14, 18), loss=low))
+        image, (_, term, _) = stripes(14, 18), terms_on_critic(TrainConfig())
+        bound = partial(critic_loss, critic=critic, real=image, fake=image, mix=torch.tensor(0.3))
+        score = differentiate(partial(bound, adversarial=WASSERSTEIN, term=term))
         results.append((score, [weight.grad for weight in critic.parameters()], critic.state_dict()))
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 

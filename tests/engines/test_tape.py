@@ -17,7 +17,7 @@ from Pix2Pix.nets.layers import Layers, draw_from, initialise
 from SinGAN.concurrent.stage import prepared
 from SinGAN.concurrent.training import begun, grown
 from SinGAN.engines.engine import EAGER
-from SinGAN.options.growing import CONCURRENT, RECIPES
+from SinGAN.options.growing import CONCURRENT, GENERATION, HARMONIZATION, RECIPES
 from SinGAN.options.model import ModelOptions
 from SinGAN.planning import build_reals, plan_scales
 from tests.engines.test_engine import NoWaiting
@@ -75,10 +75,17 @@ def check(step: Callable[[], object], before: Callable[[int], None] = lambda ind
     assert first == second
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_stage_of_concurrent_training(recipe: str, rng: torch.Generator) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "losses"),
+    [
+        *((recipe, {}) for recipe in RECIPES),
+        (GENERATION, {"feature_weight": 1.0, "penalty": "r1"}),
+        (HARMONIZATION, {"feature_weight": 1.0, "penalty": "one_sided"}),
+    ],
+)
+def test_a_stage_of_concurrent_training(recipe: str, losses: dict[str, Any], rng: torch.Generator) -> None:
     options = ModelOptions(
-        train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3
+        train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3, **losses
     ).completed()
     image, net, config = stripes(), options.net, options.training
     plan = plan_scales(image.shape[-2], image.shape[-1], options.pyramid)
