@@ -1,8 +1,9 @@
-"""Differentiating with less memory: activations are not kept, but computed again in the backward pass.
+"""Differentiation with less memory: activations are not kept, but computed again in the backward pass.
 
-The gradient penalty's derivative by the weights, which else needs the most, is found without a
-second backward pass: that of <v, slope> is the derivative of how D changes along v, a Jacobian-vector
-product (JVP), which is one more forward pass (Pearlmutter 1994); v is the penalty's derivative by the slope.
+The gradient of a gradient penalty with respect to the weights, which otherwise needs the most memory, is computed
+without a second backward pass. With v, the derivative of the penalty with respect to the slope, it is the gradient of
+<v, slope>, and that scalar is the change of D along v: a Jacobian-vector product (JVP), which takes one more forward
+pass (Pearlmutter 1994). This serves every ``Penalty``.
 """
 
 from collections.abc import Callable, Iterator, Sequence

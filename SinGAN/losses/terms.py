@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -249,7 +249,7 @@ def loss_names(config: TrainConfig) -> tuple[str, ...]:
 
 def weights(config: TrainConfig) -> dict[str, float]:
     """The weight of every loss that has one, by the name of the loss."""
-    rows = (*terms_on_critic(config), *terms_on_rebuilt(config), *terms_on_fake(config))
+    rows: tuple[Term[Any], ...] = (*terms_on_critic(config), *terms_on_rebuilt(config), *terms_on_fake(config))
     return {term.name: term.weight for term in rows if term.weight is not None}
 
 

@@ -71,16 +71,19 @@ def cases(config: NetConfig) -> dict[str, "partial[Tensor]"]:
     inputs = generator.inputs(noise, torch.ones_like(noise), previous, 0.5)
     shown = {name: critic.critic_input(image, previous) for name, image in (("real", real), ("fake", fake))}
     target, still = Target(real, previous, 0.5), copy.deepcopy(critic).requires_grad_(False)
-    config = TrainConfig(adversarial=GAN_MODES["hinge"])
-    real_term, *_ = terms_on_critic(config)
-    bound = partial(generator_losses, generator=generator, inputs=inputs, target=target, adversarial=config.adversarial)
-    on_critic = partial(critic_loss, critic=critic, **shown, mix=torch.tensor(0.3), adversarial=config.adversarial)
+    training = TrainConfig(adversarial=GAN_MODES["hinge"])
+    real_term, *_ = terms_on_critic(training)
+    bound = partial(
+        generator_losses, generator=generator, inputs=inputs, target=target, adversarial=training.adversarial
+    )
+    arguments: dict[str, Any] = {**shown, "mix": torch.tensor(0.3), "adversarial": training.adversarial}
+    on_critic = partial(critic_loss, critic=critic, **arguments)
     return {
         "critic": partial(on_critic, term=real_term),
         **{name: partial(on_critic, term=penalty_term(name)) for name in PENALTIES},
-        "fake": partial(bound, critic=still, terms=terms_on_fake(config)),
-        "features": partial(bound, critic=still, terms=terms_on_fake(replace(config, feature_weight=2.0))),
-        "reconstruction": partial(bound, critic=None, terms=terms_on_rebuilt(config)),
+        "fake": partial(bound, critic=still, terms=terms_on_fake(training)),
+        "features": partial(bound, critic=still, terms=terms_on_fake(replace(training, feature_weight=2.0))),
+        "reconstruction": partial(bound, critic=None, terms=terms_on_rebuilt(training)),
     }
 
 

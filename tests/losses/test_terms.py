@@ -51,7 +51,8 @@ def fooling(context: GeneratorContext) -> Tensor:
 
 def drift(context: CriticContext) -> Tensor:
     """The mean square of the scores of the real image (Karras et al. 2018)."""
-    return context.critic(context.real).square().mean()
+    scores: Tensor = context.critic(context.real)
+    return scores.square().mean()
 
 
 def repeated(work: Callable[[], Tensor], rng: torch.Generator, stream: object) -> Callable[[], Tensor]:
