@@ -120,7 +120,7 @@ def gram(features: Tensor) -> Tensor:
 
 
 def texture_distance(activations: Sequence[Tensor], grams: Sequence[Tensor]) -> Tensor:
-    """The squared distance of the Gram matrices from ``grams``, relative to their squared norm; the mean over layers."""
+    """The squared distance of the Gram matrices from ``grams``, relative to their squared norms; mean over layers."""
     pairs = zip(map(gram, activations), grams, strict=True)
     distances = [(ours - target).square().sum() / target.square().sum().clamp(min=1e-12) for ours, target in pairs]
     return torch.stack(distances).mean()

@@ -73,10 +73,7 @@ class ModelOptions(ConcurrentOptions):
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
     )
-    penalty: str = option(
-        "gp", "gradient penalty: gp (slope 1), one_sided (slope at most 1), or r1 (slope 0 at the picture)",
-        choices=PENALTY_NAMES, before="gp", **TRAINING,
-    )  # fmt: skip
+    penalty: str = option("gp", "gradient penalty of the critic", choices=PENALTY_NAMES, before="gp", **TRAINING)
     alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
     texture_weight: float = option(
         0.0, "weight of the texture loss: samples' Gram matrices", least=0, before=0.0, **TRAINING
@@ -85,7 +82,7 @@ class ModelOptions(ConcurrentOptions):
         0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
     )
     feature_weight: float = option(
-        0.0, "weight of feature matching: samples' mean critic features", least=0, before=0.0, **TRAINING
+        0.0, "weight of feature matching: mean critic features of samples", least=0, before=0.0, **TRAINING
     )
     z_rec: str = option(
         "redrawn", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
