@@ -16,7 +16,7 @@ def pad(image: Tensor, margin: int) -> Tensor:
 
 
 def crop(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The top left part of ``image`` (B, C, H, W), of ``size`` (height, width) or less where it is smaller."""
+    """The top left part of ``image`` (B, C, H, W): at most ``size`` (height, width)."""
     return image[..., : size[0], : size[1]]
 
 
@@ -35,7 +35,7 @@ def stretch(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
-    """The noise map ``z`` (1, C, h, w) at another ``size``, margins included: what the margins enclose, tiled."""
+    """The noise map ``z`` (1, C, h, w), tiled to ``size``; both include a margin, which becomes zeros."""
     if z.shape[-2:] == size:
         return z
     inside = z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin]
@@ -45,14 +45,14 @@ def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
 
 
 def rmse(image: Tensor, other: Tensor) -> Tensor:
-    """Root of the mean squared difference of two images of one shape: a scalar."""
+    """The root mean squared difference of two images of the same shape, a scalar."""
     return F.mse_loss(image, other).sqrt()
 
 
 def leaky_relu_(x: Tensor, slope: float) -> Tensor:
-    """LeakyReLU in place, with no second derivative: PyTorch's sends zeros through all that came before.
+    """LeakyReLU in place, without a second derivative: PyTorch's propagates zeros through all earlier layers.
 
-    This makes the gradient penalty's derivative cheaper, in nets without BatchNorm.
+    It makes the gradient of a gradient penalty cheaper in networks without BatchNorm.
     """
     output: Tensor = _LeakyReLU.apply(x, slope)
     return output
@@ -103,8 +103,8 @@ def quantise(image: Tensor, palette: Tensor) -> Tensor:
 
 
 def palette_of(image: Tensor, colours: int = 5) -> Tensor:
-    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where the image has fewer."""
-    from scipy.cluster.vq import kmeans2  # half a second that only quantized painting needs
+    """The colours (K, C) of ``image`` (1, C, H, W) by k-means: K is ``colours``, or fewer if the image has fewer."""
+    from scipy.cluster.vq import kmeans2  # the import takes half a second
 
     pixels = image[0].flatten(1).T.double().cpu().numpy()
     distinct = len(np.unique(pixels, axis=0))
