@@ -318,7 +318,7 @@ def test_many_people_at_the_same_time(tmp_path: Path, chosen: Chosen, monkeypatc
 @pytest.mark.slow
 def test_a_real_training_is_stopped_and_resumed(tmp_path: Path, chosen: Chosen) -> None:
     trainings = Trainings(LocalRunner([Slot("cpu", 1)], watched()), tmp_path / "out")
-    options = {"niter": 400, "nfc": 4, "min_nfc": 4, "max_size": 24, "min_size": 12}
+    options = {"niter": 150, "nfc": 4, "min_nfc": 4, "max_size": 24, "min_size": 12}
     training = trainings.begin("me", chosen, PURPOSE, options)
     wait(lambda: training.share > 0.02)
     trainings.stop("me", training.job.id)
