@@ -69,7 +69,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         keys = [value for _, value in known]
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
-    def named(chosen: Chosen | None) -> Any:
+    def show_title(chosen: Chosen | None) -> Any:
         return gr.skip() if chosen is None else f"Chosen: **{chosen.title}**"
 
     def models() -> Any:
@@ -80,7 +80,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
     def restore(owner: str) -> tuple[str, Any]:
         return owner or secrets.token_hex(16), last.get(owner, gr.skip())
 
-    def another(number: int, chosen: Chosen | None) -> Any:
+    def count_up(number: int, chosen: Chosen | None) -> Any:
         return gr.skip() if chosen is None else number + 1
 
     def remember(owner: str, chosen: Chosen | None) -> None:
@@ -127,15 +127,15 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
 
         def follow(event: Any, key: Any = None) -> None:
             """After ``event``, which chose a picture: show its title, offer its makers, and notify the tabs."""
-            titled = event.success(named, chosen, line, **PRIVATE)
+            titled = event.success(show_title, chosen, line, **PRIVATE)
             offered = titled.success(told(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
-            offered.success(another, [ready, chosen], ready, **PRIVATE)
+            offered.success(count_up, [ready, chosen], ready, **PRIVATE)
 
         follow(upload.upload(told(take), upload, chosen, **PRIVATE))
         follow(examples.select(told(example), None, chosen, **PRIVATE))
         follow(trained.input(told(of_model), trained, chosen, **PRIVATE), trained)
-        made_by.input(another, [ready, chosen], ready, **PRIVATE)
-        size.release(another, [ready, chosen], ready, **PRIVATE)
+        made_by.input(count_up, [ready, chosen], ready, **PRIVATE)
+        size.release(count_up, [ready, chosen], ready, **PRIVATE)
         made_by.focus(told(makers), [chosen, made_by], made_by, **PRIVATE)
         ready.change(remember, [owner, chosen], None, show_progress="hidden", **PRIVATE)
         follow(page.load(restore, owner, [owner, chosen], **PRIVATE))

@@ -18,7 +18,7 @@ from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, 
 from SinGAN.runs.events import Message
 from SinGAN.storage import layout
 from SinGAN.storage.files import regular, whole_file
-from SinGAN.studio.workspace import FOLDER, Chosen, readable
+from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
 LOG = logging.getLogger(__name__)
 POINTS, LISTED = 400, 200  # of a loss curve, and trainings in the list, at most
@@ -198,6 +198,6 @@ def _restored(entry: Any) -> Training | None:
     job = Job(Path(picture), command, tuple(flags), Path(folder), id=training_id)
     training = Training(job=job, owner=owner, title=title, state=state, share=min(1.0, max(0.0, share)), text=text)
     if training.is_active or state not in STATES:  # also "training", as older versions wrote
-        model = readable(job.folder)
+        model = find_readable(job.folder)
         training.state = DONE if model is not None and model.is_whole else STOPPED
     return training

@@ -115,7 +115,7 @@ class Workspace:
         found: dict[tuple[str, str], Known] = {}
         for place in (self.out / "TrainedModels", *layout.SHIPPED):
             for folder in sorted(place.glob("*/scale_factor=*")):
-                saved = readable(folder)
+                saved = find_readable(folder)
                 if saved is not None and saved.is_whole and saved.manifest.kind == "singan":
                     found.setdefault((folder.parent.name, folder.name), Known(folder, saved))
         return list(found.values())
@@ -150,13 +150,13 @@ class Workspace:
                     return Chosen(place, place.stem)
         place = self.pictures / f"model_{manifest.sha256[:12]}.png"
         if not place.exists():
-            images.write_levels(place, loaded(model.folder, stamp(model.folder)).picture)
+            images.write_levels(place, load_model(model.folder, time_of_change(model.folder)).picture)
         return Chosen(place, Path(manifest.picture).stem)
 
     def maker(self, chosen: Chosen, key: str, size: int = SIZE, variety: str = "medium") -> InstantModel | Model:
         """The maker with the key ``key``: a trained model, or patches of ``chosen`` with at most ``size`` pixels."""
         if key in UNTRAINED:
-            return patches_of(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
+            return open_patches(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
         return self.trained(key)
 
     def trained(self, key: str) -> Model:
@@ -168,10 +168,10 @@ class Workspace:
         if key in UNTRAINED or not key:
             raise ValueError("this needs a trained model: train one, or choose one under \u201cMade by\u201d")
         folder = self.model(key).folder
-        return loaded(folder, stamp(folder))
+        return load_model(folder, time_of_change(folder))
 
 
-def readable(folder: Path) -> SavedModel | None:
+def find_readable(folder: Path) -> SavedModel | None:
     """The model in ``folder``; None if there is no readable one."""
     try:
         return find(folder)
@@ -179,7 +179,7 @@ def readable(folder: Path) -> SavedModel | None:
         return None
 
 
-def stamp(folder: Path) -> int:
+def time_of_change(folder: Path) -> int:
     """The time of the last change of the model in ``folder``, in nanoseconds."""
     return (folder / "Zs.pth").stat().st_mtime_ns
 
@@ -191,13 +191,13 @@ def device() -> torch.device:
 
 
 @lru_cache(maxsize=4)
-def loaded(folder: Path, changed: int) -> Model:
-    """Load the model in ``folder``; ``changed`` is its ``stamp``."""
+def load_model(folder: Path, changed: int) -> Model:
+    """Load the model in ``folder``; ``changed`` is its ``time_of_change``."""
     return load(folder, device=device())
 
 
 @lru_cache(maxsize=4)
-def patches_of(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
+def open_patches(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
     """The patches of the picture ``file``, modified at ``changed``; the published methods need small pictures."""
     limit = size if method == INSTANT else min(size, PUBLISHED_SIZE)
     return instant(file, method, variety=variety, max_size=limit, device=device())
