@@ -29,8 +29,8 @@ class RunOptions:
         pattern=r"cpu|cuda(:\d{1,2})?", meant="cpu, cuda or cuda:<n>",
     )  # fmt: skip
     manualSeed: int | None = option(None, "random seed", unset="a new one each time", least=0, most=2**63 - 1)
-    jobs: int = option(1, "of several pictures, how many run at once", **COUNT)
-    jobs_per_gpu: int = option(1, "how many pictures train at once on one GPU", **COUNT)
+    jobs: int = option(1, "number of parallel jobs, for several pictures", **COUNT)
+    jobs_per_gpu: int = option(1, "number of parallel jobs on one GPU", **COUNT)
     ray: str | None = option(
         None, "train on the Ray cluster at this address; without one, on a cluster of this machine", bare=RAY_HERE
     )
