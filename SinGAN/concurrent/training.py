@@ -20,7 +20,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.training import StartWeights, Watch, trained_vgg, unwatched
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.growing import GrowingGenerator
@@ -36,7 +36,7 @@ def train_stages(
     watch: Watch = unwatched,
     weights: StartWeights = StartWeights(),
     finished: tuple[TrainedScale, ...] = (),
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> Iterator[GrownPyramid]:
     """Train the stages of ``image`` (1, C, H, W), coarse to fine; yields the pyramid after each.

@@ -23,7 +23,7 @@ from SinGAN.saved_models.folder import forget_scales, load_pyramid, save_pyramid
 from SinGAN.saved_models.lookup import SavedModel, load
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
-from SinGAN.storage.checkpoints import Checkpoint, ScaleState
+from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import check_room, discard, replace_folder
 from SinGAN.storage.layout import work_folder
 from SinGAN.storage.recovery import locked, recover, settle
@@ -63,7 +63,7 @@ def train_in_memory(
         watcher.note(line)
     log = LossLog(training.config, estimate(training, engine, training.scales), watcher)
 
-    def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+    def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]) -> None:
         log.add(scale, losses)
 
     pyramid = start = training.nothing_yet()
@@ -120,7 +120,7 @@ def _record(request: TrainingRequest, overwrite: bool, watcher: Watcher, tensorb
         watcher.note(line)
     resume = None if checkpoint is None else checkpoint.state
     if checkpoint is not None and resume is not None:
-        watcher.note(f"{request.folder}: going on after iteration {resume.iterations} of scale {checkpoint.scale}")
+        watcher.note(f"{request.folder}: going on after iteration {resume.iterations} of scale {checkpoint.unit}")
     if tensorboard:
         watcher = Watchers((watcher, TensorBoard(begun.work / "tensorboard")))
     expected = estimate(request.training, engine, begun.scales, resume.iterations if resume else 0)

@@ -16,7 +16,7 @@ from SinGAN.runs.results import plot_losses, read_losses, write_all_curves, writ
 from SinGAN.saved_models.folder import save_pyramid, trained_scales
 from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
-from SinGAN.storage.checkpoints import Checkpoint, ScaleState
+from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import discard, remove_if_empty, replace_folder
 
 
@@ -74,13 +74,15 @@ class Recorder:
         else:
             discard(self.work / str(scales))
 
-    def watch(self, scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+    def watch(
+        self, scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]
+    ) -> None:
         """Take the ``losses`` of one iteration; now and then keep the state."""
         self.log.add(scale, losses)
         if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
             self.log.read(scale)
             now = state()
-            check_weights(scale, now.generator)
+            check_weights(scale, now.states["generator"])
             checkpoint = Checkpoint(scale, now, self.log.names, self.log.curves(), self.base, self.manifest.digest())
             checkpoints.save(self.work, checkpoint)
             self.last_checkpoint = time.monotonic()

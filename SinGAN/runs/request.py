@@ -24,11 +24,11 @@ from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.lookup import SavedModel, find_same
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.storage.tensors import load_weights
 from SinGAN.training import StartWeights, start_nets, train, train_scale, trained_vgg
 
-Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], ScaleState]], None]
+Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], TrainingState]], None]
 """As ``SinGAN.training`` calls it after each iteration."""
 
 
@@ -135,7 +135,7 @@ class Training:
         start: Pyramid[TrainedScale],
         engine: Engine,
         rng: torch.Generator,
-        resume: ScaleState | None,
+        resume: TrainingState | None,
         watch: Watch,
     ) -> Iterator[tuple[int, Pyramid[TrainedScale]]]:
         """Train what ``start`` lacks, the first scale from ``resume``; gives each scale's index with the pyramid."""
@@ -151,7 +151,7 @@ class Training:
             yield len(pyramid) - 1, pyramid
 
     def _retrained(
-        self, asked: Retraining, engine: Engine, rng: torch.Generator, resume: ScaleState | None, watch: Watch
+        self, asked: Retraining, engine: Engine, rng: torch.Generator, resume: TrainingState | None, watch: Watch
     ) -> Pyramid[TrainedScale]:
         """The base with one scale trained anew, from fresh weights, on images in the palette's colours."""
         replaced = asked.base.scales[asked.scale]

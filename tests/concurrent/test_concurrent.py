@@ -17,7 +17,7 @@ from SinGAN.functions import rmse
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig, initialise
 from SinGAN.planning import Plan, PyramidConfig, plan_stages
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.growing import GrowingGenerator
 from tests.workspace import stripes
 
@@ -143,9 +143,9 @@ def test_three_steps_of_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_stage_goes_on_to_the_same_bits(batch_norm: bool) -> None:
-    states: list[ScaleState] = []
+    states: list[TrainingState] = []
 
-    def watch(scale: int, iteration: int, losses: object, state: Callable[[], ScaleState]) -> None:
+    def watch(scale: int, iteration: int, losses: object, state: Callable[[], TrainingState]) -> None:
         if (scale, iteration) == (1, 1):
             states.append(copy.deepcopy(state()))
 

@@ -9,11 +9,11 @@ import torch
 import main_train
 from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from tests.workspace import Capture, Workspace, refusal
 
 Losses = Mapping[str, torch.Tensor]
-State = Callable[[], ScaleState]
+State = Callable[[], TrainingState]
 
 
 @pytest.mark.parametrize("mode", ["sequential", "concurrent"])
@@ -46,7 +46,7 @@ def test_a_weight_that_is_no_number_is_never_kept(
     def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
         now = state()
         if iteration == 1:
-            next(iter(now.generator.values())).fill_(float("nan"))
+            next(iter(now.states["generator"].values())).fill_(float("nan"))
         watch(self, scale, iteration, losses, lambda: now)
 
     monkeypatch.setattr(Recorder, "watch", spoilt)

@@ -29,7 +29,7 @@ from SinGAN.runs.tensorboard import TensorBoard
 from SinGAN.saved_models.folder import trained_scales
 from SinGAN.saved_models.lookup import SavedModel, find_same, load
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.storage.hashes import sha256
 from SinGAN.storage.layout import work_folder
 from tests.conftest import TINY, TINY_NET
@@ -41,7 +41,7 @@ CPU = torch.device("cpu")
 PLAN = plan_scales(24, 32, TINY)
 CONFIG = TrainConfig(niter=2)
 LOSSES = loss_names(CONFIG)
-STATE = ScaleState(1, torch.zeros(1), torch.zeros(1), {}, {}, {}, {})
+STATE = TrainingState(1, torch.zeros(1), {"generator": {}})
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The kinds of model, a thin file each over the mathematics."""
