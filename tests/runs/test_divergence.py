@@ -1,4 +1,4 @@
-"""Trainings that end in what is no number."""
+"""Trainings that diverge."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,14 +31,14 @@ def test_a_training_that_diverges_stops_with_one_line(
     flags = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "5", "--checkpoint_every=0"]
     flags += ["--train_mode", mode, *(["--min_nfc", "4"] if mode == "sequential" else ["--train_stages", "3"])]
     error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags]))
-    assert "scale 1: the loss D_total is no number in iteration 3" in error
+    assert "scale 1: the loss D_total is NaN or infinite in iteration 3" in error
     assert "--overwrite" in error
     (folder,) = (workspace.out / "TrainedModels" / "x").iterdir()
     assert (folder / "checkpoint.pth").exists()
     assert Manifest.read(folder).options["niter"] == 5
 
 
-def test_a_weight_that_is_no_number_is_never_kept(
+def test_a_weight_that_is_not_finite_is_never_saved(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, watch = Workspace(tmp_path), Recorder.watch
@@ -52,4 +52,4 @@ def test_a_weight_that_is_no_number_is_never_kept(
     monkeypatch.setattr(Recorder, "watch", spoilt)
     flags = ["--not_cuda", "--nfc", "4", "--min_nfc", "4", "--max_size", "24", "--min_size", "12", "--niter", "3"]
     error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags, "--checkpoint_every", "0"]))
-    assert "a weight of the generator is no number" in error
+    assert "a weight of the generator is NaN or infinite" in error
