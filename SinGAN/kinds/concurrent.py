@@ -52,6 +52,7 @@ class ConcurrentKind(SinGANKind):
         noise_border: bool,
         net: NetConfig,
         options: Mapping[str, Any],
+        extras: Mapping[str, Tensor],
     ) -> Pyramid[TrainedScale]:
         """The pyramid of trained stages."""
         return GrownPyramid.of(scales, factor, net, noise_border, options["recipe"] or GENERATION)

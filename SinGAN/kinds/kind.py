@@ -76,6 +76,8 @@ class Kind(Protocol):
     """
 
     name: str
+    extra_files: tuple[str, ...]
+    """The names of the files, each a tensor, that a model's folder holds beside its scales."""
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
         """The scales of a picture of ``height`` x ``width`` pixels.
@@ -94,6 +96,7 @@ class Kind(Protocol):
         noise_border: bool,
         net: NetConfig,
         options: Mapping[str, Any],
+        extras: Mapping[str, Tensor],
     ) -> Pyramid[TrainedScale]:
         """The pyramid of trained ``scales``, or the empty one that a training starts from.
 
@@ -103,7 +106,11 @@ class Kind(Protocol):
             noise_border: whether the noise covers the margin, too.
             net: the nets at the coarsest scale.
             options: of the model, by name, as its manifest stores them.
+            extras: the content of ``extra_files``; empty before the training.
         """
+
+    def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
+        """The content of ``extra_files`` for ``pyramid``, which ``train`` has yielded, by name."""
 
     def train(
         self,

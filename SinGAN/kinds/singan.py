@@ -34,6 +34,7 @@ class SinGANKind:
     """The paper's kind of model, and the base of the others: it implements ``kind.Kind``."""
 
     name = "singan"
+    extra_files: tuple[str, ...] = ()
     remedy = "smaller `lr_g` and `lr_d`"
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
@@ -53,9 +54,14 @@ class SinGANKind:
         noise_border: bool,
         net: NetConfig,
         options: Mapping[str, Any],
+        extras: Mapping[str, Tensor],
     ) -> Pyramid[TrainedScale]:
         """The pyramid of trained ``scales``."""
         return Pyramid(scales, factor, net.margin, noise_border)
+
+    def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
+        """Nothing beside the scales."""
+        return {}
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

@@ -203,7 +203,7 @@ class PictureTraining:
         """The pyramid before training: without scales, or the base of a retrained one."""
         if self.retraining is not None:
             return self.retraining.base
-        return self.kind.pyramid((), self.plan.factor, self.config.noise_border, self.net, self.manifest.options)
+        return self.kind.pyramid((), self.plan.factor, self.config.noise_border, self.net, self.manifest.options, {})
 
     def run(
         self,
@@ -239,7 +239,7 @@ class PictureTraining:
 
     def save(self, model: Pyramid[TrainedScale], folder: Path) -> None:
         """Write the scales that ``folder`` lacks."""
-        save_pyramid(model, folder)
+        save_pyramid(model, folder, extras=self.kind.extras(model))
 
     def states(self, model: Pyramid[TrainedScale], unit: int) -> Mapping[str, Mapping[str, Tensor]]:
         """The weights of a scale's generator."""

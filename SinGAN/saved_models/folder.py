@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,11 +20,14 @@ KEPT = {*NETS, "z_opt.pth"}  # in the folder of a scale; a compact model lacks s
 HASHES = "hashes.json"  # of a scale: of its files, and of its entries in the lists
 
 
-def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True) -> None:
-    """Write into ``folder`` the scales that it lacks, then the lists: a scale counts once it is in them.
+def save_pyramid(
+    pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True, extras: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write into ``folder`` the scales and ``extras`` that it lacks, then the lists: a scale counts once it is in them.
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
+    _save_extras(extras or {}, folder)
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
         if not sealed or not is_whole(place, hashes_in(place)):
@@ -41,6 +45,7 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: Kind, seed:
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
     A noise map that ``seed`` gives again is saved as an empty one.
     """
+    _save_extras(kind.extras(pyramid), folder)
     finest, maps = pyramid.scales[-1], []
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
@@ -51,6 +56,13 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: Kind, seed:
         maps.append(scale.z_rec.new_empty(1, 1, 0, 0) if torch.equal(scale.z_rec, drawn) else scale.z_rec)
         _write_hashes(place, list_digests(maps[-1], scale.real, torch.tensor(scale.noise_amp)))
     _save_lists(pyramid, folder, maps)
+
+
+def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the ``extras`` of a kind of model that ``folder`` lacks."""
+    for name, value in extras.items():
+        if not (folder / name).exists():
+            save(folder / name, value)
 
 
 def _save_lists(pyramid: Pyramid[TrainedScale], folder: Path, z_rec: list[Tensor]) -> None:
