@@ -18,6 +18,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import Task
+from SinGAN.patches.makers import Maker
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.checkpoints import TrainingState
@@ -111,6 +112,9 @@ class Kind(Protocol):
 
     def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
         """The content of ``extra_files`` for ``pyramid``, which ``train`` has yielded, by name."""
+
+    def maker(self, pyramid: Pyramid[TrainedScale]) -> Maker:
+        """The object that makes pictures with a trained ``pyramid``: samples, edits, paints."""
 
     def train(
         self,

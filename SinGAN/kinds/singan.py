@@ -14,6 +14,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, Task
+from SinGAN.patches.makers import Maker, Trained
 from SinGAN.planning import Plan, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
@@ -62,6 +63,10 @@ class SinGANKind:
     def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
         """Nothing beside the scales."""
         return {}
+
+    def maker(self, pyramid: Pyramid[TrainedScale]) -> Maker:
+        """The applications of the paper."""
+        return Trained(pyramid)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

@@ -1,6 +1,6 @@
 """A kind of model that only this file knows: what the recipe in CONTRIBUTING.md asks for is enough."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -136,7 +136,7 @@ def test_it_resumes_to_the_same_bits(iterations: int, tmp_path: Path, capsys: Ca
 
 
 def test_its_training_in_memory_shows_its_losses(workspace: Workspace) -> None:
-    shown: list[Callable[..., object]] = []
+    shown: list[dict[str, float]] = []
 
     class Listener:
         def note(self, text: str) -> None:

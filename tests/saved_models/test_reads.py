@@ -58,7 +58,12 @@ def test_a_command_opens_a_model_and_each_of_its_files_once(
 ) -> None:
     workspace.train()
     folder, finds, find = workspace.model(), list[Path](), ModelFolder.find
-    monkeypatch.setattr(ModelFolder, "find", lambda place: [finds.append(place), find(place)][1])
+
+    def counted(place: Path) -> ModelFolder | None:
+        finds.append(place)
+        return find(place)
+
+    monkeypatch.setattr(ModelFolder, "find", counted)
     with openings(folder) as opened:
         command(workspace)
     scale = ("netG.pth", "netD.pth", "z_opt.pth", "hashes.json")
