@@ -81,9 +81,7 @@ class KindOptions:
         return {**shape, "leak": self.lrelu_alpha, "noisy_margins": self.recipe == GENERATION}
 
 
-OWNERS = dict.fromkeys(
-    ("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT
-)
+OWNERS = dict.fromkeys(("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT)
 """The ``train_mode`` of each option that only one mode has."""
 
 

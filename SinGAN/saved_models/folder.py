@@ -1,6 +1,5 @@
 """A pyramid written as a folder, named and laid out as the authors' code does, scale by scale."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from SinGAN.kinds.kind import Kind
+from SinGAN.kinds.singan import SinGANKind
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.files import discard, entries, regular, whole_file
 from SinGAN.storage.hashes import digest, sha256
-from SinGAN.storage.tensors import load_list, save
+from SinGAN.storage.tensors import save
 
 NETS = "netG.pth", "netD.pth"
 LISTS = "Zs.pth", "reals.pth", "NoiseAmp.pth"  # of the model, the one that is written last first
@@ -39,7 +38,7 @@ def save_pyramid(
     _save_lists(pyramid, folder, pyramid.z_rec())
 
 
-def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: Kind, seed: int) -> None:
+def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind, seed: int) -> None:
     """Write ``pyramid``, trained with ``seed``, into the new ``folder``, without what only training needs.
 
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
@@ -80,18 +79,6 @@ def hashes_in(place: Path) -> str | None:
 def is_whole(place: Path, hashes: str | None) -> bool:
     """Whether a scale's folder ``place`` holds the nets that its ``hashes`` name: compact models keep few."""
     return hashes is not None and all((place / name).exists() or f'"{name}"' not in hashes for name in NETS)
-
-
-def whole_scales(folder: Path, *, sealed: bool = True) -> int:
-    """The number of whole scales in ``folder``: in the list that is written last, and with all that a scale has."""
-    last = folder / LISTS[0]
-    listed = len(load_list(last, torch.device("cpu"), 4)) if last.exists() else 0
-    places = (folder / str(index) for index in range(listed))
-    whole = (
-        is_whole(place, hashes_in(place)) if sealed else all((place / name).exists() for name in NETS)
-        for place in places
-    )
-    return sum(itertools.takewhile(bool, whole))
 
 
 def forget_scales(folder: Path) -> None:
