@@ -12,14 +12,16 @@ from torch import Tensor
 
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
-from SinGAN.options.growing import GENERATION, SEQUENTIAL
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import defaults_of_kind
 from SinGAN.options.measures import Varied
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import options_of
+from SinGAN.options.tasks import TRAIN
 from SinGAN.pictures import images
-from SinGAN.planning import Plan, plan_scales
+from SinGAN.planning import Plan
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import find
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.hashes import sha256
 from SinGAN.training import train
@@ -52,7 +54,7 @@ class Combination:
 
     def is_trained(self, run: Run) -> bool:
         """Whether there is a whole model of the run's picture, with these options and this seed."""
-        model = find(self.model(run.name))
+        model = ModelFolder.find(self.model(run.name))
         if model is None or not model.is_whole:
             return False
         manifest = model.manifest
@@ -96,7 +98,7 @@ def combine(
             continue
         options = with_values(run, chosen)
         try:
-            plan = plan_scales(*size, options.pyramid)
+            plan = KINDS[options.kind].plan(*size, options, TRAIN)
         except ValueError as error:
             if study is None:
                 raise
@@ -140,8 +142,7 @@ def setting(options: ModelOptions, seed: int) -> str:
 
 def changed(options: ModelOptions) -> dict[str, str]:
     """The ``options`` that differ from their defaults, as text."""
-    default = ModelOptions(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict()
-    default |= {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.grows else None}
+    default = defaults_of_kind(options)
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in options.as_dict().items()
@@ -161,7 +162,7 @@ def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samp
     """The flags of the training that has the ``chosen`` values, in the output folder ``out``."""
     shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
     flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(name, value)]
-    overwrite = ["--overwrite"] if run.overwrite else []
+    overwrite = ["--overwrite"] if run.settings.overwrite else []
     return *flags, f"--out={out}", f"--manualSeed={seed}", f"--num_samples={num_samples}", *overwrite
 
 
@@ -194,19 +195,21 @@ def as_flag(name: str, value: str) -> list[str]:
 def speed(run: Run, engine: Engine) -> float:
     """The relative time (see ``Combination.cost``) that a second brings, measured on a few small iterations."""
     rng, size = run.fresh_rng(), 48
-    image = torch.rand(1, run.net.channels, size, size, generator=rng, device=run.device)
+    image = torch.rand(1, run.options.net.channels, size, size, generator=rng, device=run.device)
     plan = Plan(num_scales=0, stop_scale=0, scale1=1.0, factor=1.0, sizes=((size, size),))
     times: list[float] = []
 
     def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: object) -> None:
-        losses["G_total"].item()  # waits for the device
+        next(iter(losses.values())).item()  # waits for the device
         times.append(time.monotonic())
 
-    plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
+    plain = replace(
+        run.options.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0
+    )  # VGG is not counted
     eager = Engine(precision=engine.precision, convolve=engine.convolve)
-    list(train(image, plan, replace(run.net, stages=0), plain, rng, watch=watch, engine=eager))
+    list(train(image, plan, replace(run.options.net, stages=0), plain, rng, watch=watch, engine=eager))
     return (
         TRIALS
-        * sum(scale_costs(plan, replace(run.net, stages=0), run.device, engine.winograd))
+        * sum(scale_costs(plan, replace(run.options.net, stages=0), run.device, engine.winograd))
         / (times[-1] - times[0])
     )

@@ -26,7 +26,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import check_room, files_into
 from SinGAN.studies import comparison
@@ -65,7 +65,9 @@ def compare_trainings(run: Run, options: StudyOptions) -> None:
     folder = layout.study(run.out, run.name, title(run, options, varied))
     for line in dict.fromkeys(lines):  # once for all seeds
         print(with_flags(line))
-    remaining = [combination for combination in combinations if run.overwrite or not combination.is_trained(run)]
+    remaining = [
+        combination for combination in combinations if run.settings.overwrite or not combination.is_trained(run)
+    ]
     if options.dry_run:
         expected = duration(seconds(run, remaining))
         print(f"{len(combinations)} trainings, {len(remaining)} of them to be done, about {expected}: {folder}")
@@ -156,18 +158,22 @@ def measure_trained(
     combination: Combination, run: Run, options: StudyOptions, net: nn.Module | None
 ) -> list[MeasuredTraining]:
     """The samples of one training, also refined where that is asked for, and their measures."""
-    _, pyramid = load(combination.model(run.name), run.device)
+    model = ModelFolder.open(combination.model(run.name))
+    pyramid = model.load(run.device)
+    overview = model.manifest.kind_of_model.columns(combination.options.training).overview
     makers = {
         SINGAN: Trained(pyramid),
         REFINED: Trained(pyramid, Refiner(pyramid.scales[-1].real) if REFINED in options.method else None),
     }
     score = evaluation.reconstruction(pyramid)
-    losses = read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv")
+    losses = read_losses(model.folder / str(len(pyramid) - 1) / "losses.csv")
     result = []
     for method in (name for name in makers if name in options.method):
         varied = combination.varied if options.method == (SINGAN,) else {**combination.varied, "method": method}
         training = measure(makers[method], varied, combination.seed, run, options, net)
-        result.append(replace(training, reconstruction=score, losses=losses) if method == SINGAN else training)
+        result.append(
+            replace(training, reconstruction=score, losses=losses, overview=overview) if method == SINGAN else training
+        )
     return result
 
 

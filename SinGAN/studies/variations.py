@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from SinGAN.kinds import KINDS
 from SinGAN.options.measures import STUDIES, Varied
 from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.option import options_of
+from SinGAN.options.tasks import TRAIN
 from SinGAN.pictures import images
-from SinGAN.planning import plan_scales
 from SinGAN.runs.run import Run
 
 FACTORS = 4  # values of the ready study of scale factors, at most
@@ -50,7 +51,8 @@ def scale_factors(run: Run) -> list[str]:
     by_scales: dict[int, float] = {}
     for factor in (own, 0.75, 0.4, 0.55, 0.85, 0.25, 0.5, 0.65, 0.8, 0.9):
         with contextlib.suppress(ValueError):
-            plan = plan_scales(*images.size(run.picture), replace(run.options, scale_factor=factor).pyramid)
+            options = replace(run.options, scale_factor=factor)
+            plan = KINDS[options.kind].plan(*images.size(run.picture), options, TRAIN)
             by_scales.setdefault(len(plan.sizes), factor)
     factors = sorted(by_scales.values())
     if len(factors) > FACTORS:
