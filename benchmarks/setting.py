@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
-from SinGAN.concurrent.stage import Stage, prepared
+from SinGAN.concurrent.stage import Stage, prepare_iteration
 from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import Engine, EngineSettings, Step, choose_device
 from SinGAN.engines.estimates import ScaleSetting
@@ -110,7 +110,7 @@ class StageSetting:
 
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, and returns the losses by name."""
-        step, _ = prepared(self.stage, self.rng, engine)
+        step, _ = prepare_iteration(self.stage, self.rng, engine)
         nets = self.stage.nets
         return engine.run(step, (nets.generator, nets.critic), self.rng, len(self.stage.reals))
 

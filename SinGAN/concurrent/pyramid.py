@@ -64,10 +64,10 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """
         if previous is not None or len(noise) != len(self):
             raise ValueError("a generator that grows makes images of the noise of all its stages alone")
-        image: Tensor = self.scales[-1].folded(*self.amplified(noise))
+        image: Tensor = self.scales[-1].folded(*self.amplify(noise))
         return image
 
-    def amplified(self, noise: Sequence[Tensor]) -> list[Tensor]:
+    def amplify(self, noise: Sequence[Tensor]) -> list[Tensor]:
         """The maps ``noise``, each times its stage's amplitude."""
         return [scale.noise_amp * z for scale, z in zip(self.scales, noise, strict=True)]
 

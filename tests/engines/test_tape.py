@@ -14,7 +14,7 @@ from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
-from SinGAN.concurrent.stage import prepared
+from SinGAN.concurrent.stage import prepare_iteration
 from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import EAGER
 from SinGAN.kinds import KINDS
@@ -88,7 +88,7 @@ def test_a_stage_of_concurrent_training(recipe: str, rng: torch.Generator) -> No
     for index, real in enumerate(build_reals(image, plan)):
         stage = start_stage(pyramid, real, net.at(index), config, rng)
         if index in (0, 2):
-            check(*prepared(stage, rng, EAGER))
+            check(*prepare_iteration(stage, rng, EAGER))
         pyramid = grown((*pyramid.scales, stage.trained()), plan, net, config)
 
 
