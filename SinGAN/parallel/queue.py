@@ -7,6 +7,7 @@ states. A runner starts jobs and reports their events; it keeps no state of its 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -98,13 +99,13 @@ class Queue:
     def stop(self, entry: Entry) -> None:
         """Interrupt ``entry`` as Ctrl-C does; if it waits for its turn, it does not start."""
         with self.lock:
-            if entry.state == WAITING:
+            before = entry.state
+            if entry.is_active:
+                entry.state = STOPPED
+            if before == WAITING:
                 self.waiting.remove(entry)
-            elif entry.state == RUNNING:
+            elif before == RUNNING:
                 self.running[entry][1]()
-            else:
-                return
-            entry.state = STOPPED
 
     def resume(self, entry: Entry) -> None:
         """Submit ``entry`` again, unless it runs or waits; it starts after its interrupted process has ended."""
@@ -130,7 +131,8 @@ class Queue:
         with self.lock:
             self.is_closed = True
             for entry in [*self.waiting, *self.running]:
-                self.stop(entry)
+                with suppress(Exception):  # an entry that can't be interrupted must not keep the others running
+                    self.stop(entry)
             self.lock.wait_for(lambda: not self.running, patience)
 
     def _start_waiting(self) -> None:

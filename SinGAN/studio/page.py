@@ -50,6 +50,7 @@ def tabs() -> dict[str, Callable[[Shared], None]]:
 
 def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blocks:
     """Build the page, which shows files in the folder ``temporary``."""
+    untrained = [(title, method) for method, title in UNTRAINED.items()]
 
     def take(file: str | None) -> Chosen | Any:
         return gr.skip() if file is None else workspace.take(Path(file))
@@ -64,8 +65,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         """The makers of pictures like ``chosen``; ``key`` remains chosen if possible."""
         if chosen is None:
             return gr.skip()
-        known = [(title, method) for method, title in UNTRAINED.items()]
-        known += [(model.title, model.key) for model in workspace.of_picture(chosen)]
+        known = [*untrained, *((model.title, model.key) for model in workspace.of_picture(chosen))]
         keys = [value for _, value in known]
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
@@ -106,19 +106,11 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
                 )  # fmt: skip
                 trained = gr.Dropdown([], label="Or a trained model", elem_id="models")
                 line = gr.Markdown("Nothing is chosen yet.", elem_id="chosen")
-                made_by = gr.Dropdown(
-                    [(title, method) for method, title in UNTRAINED.items()], value=next(iter(UNTRAINED)),
-                    label="Made by", elem_id="made-by",
-                )  # fmt: skip
+                made_by = gr.Dropdown(untrained, value=untrained[0][1], label="Made by", elem_id="made-by")
                 size = gr.Slider(
-                    64,
-                    4000,
-                    value=SIZE,
-                    step=2,
-                    label="Size, without training",
+                    64, 4000, value=SIZE, step=2, label="Size, without training", elem_id="size",
                     info="longer side in pixels, at most",
-                    elem_id="size",
-                )
+                )  # fmt: skip
             shared = Shared(workspace, trainings, owner, chosen, made_by, size, temporary, ready)
             with gr.Column(scale=4, min_width=320), gr.Tabs():
                 for title, tab in tabs().items():

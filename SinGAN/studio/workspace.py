@@ -63,6 +63,10 @@ class Known:
         mode = f", {words}" if words else ""
         return f"{kind}: {self.folder.parent.name}, {width} x {height}, {len(manifest.sizes)} scales{mode}"
 
+    def load(self) -> Model:
+        """Load the model, unless it is in the cache."""
+        return load_model(self.folder, (self.folder / "Zs.pth").stat().st_mtime_ns)
+
 
 class Workspace:
     """The output folder, and the folder of example pictures."""
@@ -105,10 +109,9 @@ class Workspace:
 
     def example(self, name: str) -> Chosen:
         """The example picture with the file name ``name``."""
-        for path in self.examples():
-            if path.name == name:
-                return Chosen(path, path.stem)
-        raise ValueError(f"no example {name}: choose another")
+        if name not in [path.name for path in self.examples()]:
+            raise ValueError(f"no example {name}: choose another")
+        return Chosen(self.inputs / name, Path(name).stem)
 
     def models(self) -> list[Known]:
         """All trained models: first those in the output folder, then those that come with the project."""
@@ -122,12 +125,8 @@ class Workspace:
 
     def of_picture(self, chosen: Chosen, task: str = TRAIN.name) -> list[Known]:
         """The models for ``task`` of the picture ``chosen``."""
-        digest = sha256(chosen.file.read_bytes())
-        return [
-            model
-            for model in self.models()
-            if model.saved.manifest.task == task and model.saved.manifest.sha256 == digest
-        ]
+        wanted = task, sha256(chosen.file.read_bytes())
+        return [one for one in self.models() if (one.saved.manifest.task, one.saved.manifest.sha256) == wanted]
 
     def model(self, key: str) -> Known:
         """The model with the key ``key``.
@@ -150,7 +149,7 @@ class Workspace:
                     return Chosen(place, place.stem)
         place = self.pictures / f"model_{manifest.sha256[:12]}.png"
         if not place.exists():
-            images.write_levels(place, load_model(model.folder, time_of_change(model.folder)).picture)
+            images.write_levels(place, model.load().picture)
         return Chosen(place, Path(manifest.picture).stem)
 
     def maker(self, chosen: Chosen, key: str, size: int = SIZE, variety: str = "medium") -> InstantModel | Model:
@@ -167,8 +166,7 @@ class Workspace:
         """
         if key in UNTRAINED or not key:
             raise ValueError("this needs a trained model: train one, or choose one under \u201cMade by\u201d")
-        folder = self.model(key).folder
-        return load_model(folder, time_of_change(folder))
+        return self.model(key).load()
 
 
 def find_readable(folder: Path) -> ModelFolder | None:
@@ -179,11 +177,6 @@ def find_readable(folder: Path) -> ModelFolder | None:
         return None
 
 
-def time_of_change(folder: Path) -> int:
-    """The time of the last change of the model in ``folder``, in nanoseconds."""
-    return (folder / "Zs.pth").stat().st_mtime_ns
-
-
 @cache
 def device() -> torch.device:
     """The device of the studio; a note about a missing GPU appears once."""
@@ -192,7 +185,7 @@ def device() -> torch.device:
 
 @lru_cache(maxsize=4)
 def load_model(folder: Path, changed: int) -> Model:
-    """Load the model in ``folder``; ``changed`` is its ``time_of_change``."""
+    """Load the model in ``folder``, modified at ``changed``."""
     return load(folder, device=device())
 
 

@@ -17,8 +17,7 @@ import pytest
 import main_train
 from SinGAN.options.growing import TRAIN_MODES
 from SinGAN.parallel.archives import pack, put_in_place, unpack
-from SinGAN.parallel.ray_cluster import local_files
-from SinGAN.parallel.worker import Lines, run_command, run_on_worker, send_regularly
+from SinGAN.parallel.ray_cluster import Lines, local_files, run_command, run_on_worker, send_regularly
 from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 SCRIPT = Path(main_train.__file__)

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +117,8 @@ def test_a_full_disk_loses_the_list_and_no_training(
     runner: ManualRunner, trainings: Trainings, chosen: Chosen, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    @contextmanager
-    def full(path: Path) -> Iterator[Path]:
+    def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
-        yield path
 
     with monkeypatch.context() as patch:
         patch.setattr(trainings_module, "whole_file", full)
