@@ -62,6 +62,19 @@ class GrownPyramid(Pyramid[TrainedScale]):
         image: Tensor = self.scales[-1].folded(*self.amplified(noise))
         return image
 
+    def generate_around(self, noise: Sequence[Tensor], corners: Sequence[tuple[int, int]]) -> Tensor:
+        """The finest image (1, C, H, W) that ``noise`` makes around the training picture; see ``Pyramid``.
+
+        Raises:
+            ValueError: the first stage's noise is a picture.
+        """
+        if self.recipe not in RANDOM:
+            raise ValueError(
+                f"a model of `recipe` {self.recipe} can't extend its picture, with which it begins, not with noise: "
+                f"use one of `recipe` {RANDOM[0]}"
+            )
+        return self.generate(noise)
+
     def amplified(self, noise: Sequence[Tensor]) -> list[Tensor]:
         """The maps ``noise``, each times its stage's amplitude."""
         return [scale.noise_amp * z for scale, z in zip(self.scales, noise, strict=True)]

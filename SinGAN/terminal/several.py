@@ -10,6 +10,8 @@ from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
+from SinGAN.storage.files import keep_inside
+from SinGAN.tasks import tasks
 from SinGAN.terminal.display import Runner, run_all
 from SinGAN.terminal.flags import Flags
 from SinGAN.terminal.parse import Asked
@@ -28,13 +30,13 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
     if settings.ray and settings.device == "cpu":
         flags = (*flags, "--not_cuda")  # a worker's machine may well have a GPU
     jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
-    there = {job for job, run in zip(jobs, asked.runs, strict=True) if found_done(run, is_done)}
+    there = {job for job, run in zip(jobs, asked.runs, strict=True) if found_done(run, command, is_done)}
     at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
     if not settings.ray:
         places = slots(asked.run.device, at_once, settings.jobs_per_gpu, threads)
         return run_all(jobs, without_done(there, LocalRunner(places, watched())))
     for run in asked.runs:
-        run.check_links()
+        check_links(run, command)
     cluster = RayRunner(
         address=settings.ray,
         threads=max(1, threads // at_once),
@@ -47,10 +49,16 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
     return run_all(jobs, without_done(there, cluster))
 
 
-def found_done(run: Run, is_done: Callable[[Run], bool]) -> bool:
+def check_links(run: Run, command: str) -> None:
+    """Raise a ValueError if a link leads the picture, its model or the results of ``command`` out of their folders."""
+    run.check_links()
+    keep_inside(run.out, (run.out / folder for folder in tasks()[command].folders))
+
+
+def found_done(run: Run, command: str, is_done: Callable[[Run], bool]) -> bool:
     """Whether ``is_done`` says so; False where it fails: the run's own process tells why."""
     try:
-        run.check_links()
+        check_links(run, command)
         return is_done(run)
     except (OSError, ValueError):
         return False

@@ -9,7 +9,6 @@ import gradio as gr
 import numpy as np
 
 from SinGAN.manipulate import bicubic
-from SinGAN.options.applications import BACK_PROJECTION
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.pictures import animations, arrays
 from SinGAN.studio import canvas
@@ -28,6 +27,7 @@ from SinGAN.studio.shared import (
 )
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
 from SinGAN.studio.workspace import UNTRAINED, Chosen
+from SinGAN.tasks.super_resolve import BACK_PROJECTION
 
 MOVING = 100  # frames at most
 

@@ -1,0 +1,135 @@
+"""Turn a paint, a few strokes of flat colour, into a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from SinGAN.options.applications import SINGAN, reference_folder
+from SinGAN.options.growing import EDITING
+from SinGAN.options.option import option
+from SinGAN.tasks.references import Reference, choose_scales, read, start_scales, with_fine_tuning
+from SinGAN.tasks.task import Call, Results, Task, check_count, generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from SinGAN.patches.makers import Maker
+    from SinGAN.pictures.arrays import Picture
+    from SinGAN.pyramid import Pyramid, TrainedScale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paint(Reference):
+    """Turn a paint, a few strokes of flat colour, into a picture like the training picture."""
+
+    ref_dir: Path = reference_folder("Paint")
+    start_scales: tuple[int | None, ...] = start_scales("paint")
+    quantization_flag: bool = option(
+        False, "reduce paint and picture to 5 colours, and retrain the injection scale on them",
+        group="reference", bare=True,
+    )  # fmt: skip
+
+
+def paint(
+    model: Maker,
+    strokes: Picture,
+    *,
+    start_scale: int | tuple[int | None, ...] | None = None,
+    count: int = 1,
+    quantize: bool = False,
+    seed: int | torch.Generator | None = None,
+    progress: bool = True,
+) -> Results:
+    """A paint, a few strokes of flat colour, turned into pictures like the training picture (paper, Sect. 4).
+
+    Arguments:
+        strokes: the paint.
+        start_scale: the scale where it is put in, 1 to the finest. None, with the instant engine only: the level of 64
+            pixels or more.
+        count: number of pictures.
+        quantize: reduce the paint to the picture's five main colours, and retrain that scale on such images, which
+            takes as long as that scale of the model took. Only for trained models.
+        seed: of the random numbers, and of that training.
+        progress: show a bar for it.
+
+    Raises:
+        ValueError: the scale is out of range or needed, or there is no trained model that could be retrained.
+    """
+    from SinGAN.runs.results import by_scale
+
+    check_count(count)
+    scales, rng = choose_scales(model, start_scale), generator(model, seed)
+    image = read(strokes, model.real, "strokes")
+    pictures, extras = dict[str, "Tensor"](), dict[str, "Tensor"]()
+    for scale in scales:
+        if quantize:
+            painted, shown = paint_quantized(model, image, scale, rng, count, progress)
+            suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
+            extras |= {f"{name}{suffix}": each for name, each in shown.items()}
+        else:
+            painted = model.paint(image, scale, rng, count)
+        pictures |= by_scale({scale: painted})
+    return Results(pictures.items(), {"original": model.real, "reference": image}, extras)
+
+
+def paint_quantized(
+    model: Maker, strokes: Tensor, scale: int, rng: torch.Generator, count: int, progress: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """``count`` pictures (count, C, H, W) of ``strokes`` in few colours, and the images that were reduced, by name.
+
+    ``scale`` is retrained on images in the picture's main colours.
+    """
+    from SinGAN import manipulate
+    from SinGAN.functions import palette_of, quantise
+    from SinGAN.patches.makers import Trained
+
+    if not isinstance(model, Trained) or model.retrain is None:
+        raise ValueError(f"`quantize` retrains a scale, and needs `method` {SINGAN}: leave one out")
+    real = model.pyramid.scales[scale].real
+    palette = palette_of(real)
+    reduced = manipulate.quantised_paint(model.pyramid, strokes, scale, palette)
+    shown = {
+        "real_quant": quantise(real, palette),
+        "in_paint": manipulate.shrink_to_injection(model.pyramid, strokes, scale),
+        "in_paint_quant": reduced,
+    }
+    retrained = model.retrain(scale, palette, rng.initial_seed(), progress)
+    return model.refined(manipulate.run_from(retrained, reduced, scale, rng, count)), shown
+
+
+def run(call: Call[Paint]) -> Iterator[Results]:
+    """The paint, put in at each of the scales."""
+    from SinGAN.patches.makers import Trained
+    from SinGAN.runs.obtain import obtain
+
+    options, source, rng = call.options, call.source, call.run.fresh_rng()
+    choose_scales(source.maker, options.start_scales)  # before anything is read or trained
+    if options.fine_tune and options.quantization_flag:
+        raise ValueError("`fine_tune` and `quantize` train in two ways: leave one out")
+
+    def retrain(scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
+        """The model with ``scale`` retrained, which is kept in a folder."""
+        assert source.manifest is not None
+        assert isinstance(source.maker, Trained)
+        request = call.run.paint_request(source.manifest, source.maker.pyramid, scale, palette)
+        return obtain(request, overwrite=call.run.overwrite, watcher=call.watcher)
+
+    def make(model: Maker) -> Results:
+        return paint(
+            replace(model, retrain=retrain) if isinstance(model, Trained) else model, options.file,
+            start_scale=options.start_scales, count=options.num_samples, quantize=options.quantization_flag, seed=rng,
+        )  # fmt: skip
+
+    results = with_fine_tuning(call, make)
+    yield replace(results, title=f"{options.title}_quantized" if options.quantization_flag else options.title)
+
+
+TASK = Task(
+    name="paint", row="turn a paint into a picture", options=Paint, modes=("paint2image",),
+    recipe=EDITING, run=run, method=paint, folders=("Paint2image",), results="pictures from the paint",
+    flags={"start_scales": "paint_start_scale", "quantize": "quantization_flag"},
+)  # fmt: skip
