@@ -29,7 +29,7 @@ def method(
     """The method of a library object that calls a task's ``function``, and returns its pictures as one array."""
 
     @functools.wraps(function)
-    def call(self: "FromPicture", *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
+    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
         results = function(self._maker, *values, **named)
         return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
 
@@ -42,7 +42,7 @@ def first(
     """The method ``function`` that returns the first of its pictures alone, (H, W, C)."""
 
     @functools.wraps(function)
-    def call(self: "FromPicture", *values: Arguments.args, **named: Arguments.kwargs) -> Levels:
+    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Levels:
         pictures: Levels = function(self, *values, **named)[0]
         return pictures
 

@@ -176,9 +176,9 @@ class Trained(manipulate.OfPyramid):
         real = self.real if self.refiner is None else to_floats(as_image(self.refiner.photo)).to(self.real.device)
         (height, width), (small_height, small_width) = real.shape[-2:], self.real.shape[-2:]
         ratios = height / small_height, width / small_width
-        extended((height, width), tuple(round(margin * ratios[index // 2]) for index, margin in enumerate(margins)))
+        top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
+        extended((height, width), (top, bottom, left, right))
         pictures = manipulate.outpaint(self.pyramid, margins, rng, count)
-        top, left = round(margins[0] * ratios[0]), round(margins[2] * ratios[1])
         return (_with_original(self.refined(picture), real, top, left) for picture in pictures)
 
 

@@ -84,12 +84,10 @@ def super_resolve(
         raise ValueError(f"`factor` must be above 1, not {factor:g}")
     if count < 1 or back_projection < 0:
         raise ValueError(f"`count` {count} must be at least 1, `back_projection` {back_projection} at least 0")
-    real = image = model.real
-    if picture is not None:
-        is_tensor = isinstance(picture, torch.Tensor)
-        image = picture if is_tensor else arrays.to_image(picture, real.shape[1], opaque=True)
-    rng = generator(model, seed)
-    large = manipulate.super_resolve(model.pyramid, image.to(real.device), factor, rng, count, back_projection)
+    image = model.real if picture is None else picture
+    if not isinstance(image, torch.Tensor):
+        image = arrays.to_image(image, model.real.shape[1], opaque=True).to(model.real.device)
+    large = manipulate.super_resolve(model.pyramid, image, factor, generator(model, seed), count, back_projection)
     return Results([("0", large)])
 
 

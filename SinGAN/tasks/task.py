@@ -95,6 +95,7 @@ class Call(Generic[OptionsT]):
     run: Run
     options: OptionsT
     watcher: Watcher  # of trainings
+    command_line: Callable[[str, str], str] = lambda command, script: f"singan {command}"  # starts another command
 
     @cached_property
     def source(self) -> Source:

@@ -56,6 +56,8 @@ def run(call: Call[Train]) -> Iterator[Results]:
         if not is_there:
             LOG.info(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {request.folder}")
         LOG.info(f"{options.num_samples} random samples: {samples}, all on one sheet: {samples / 'grid.png'}")
+    sampler = call.command_line("sample", "random_samples.py")
+    LOG.info(f"try next: {sampler} --mode random_samples --gen_start_scale 1 {run.naming_flags()}")
     yield from ()
 
 

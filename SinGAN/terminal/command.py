@@ -11,7 +11,7 @@ from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
-from SinGAN.terminal.watchers import watcher
+from SinGAN.terminal.watchers import command_line, watcher
 
 
 def run(task: Task, argv: Sequence[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def _run(task: Task, argv: Sequence[str]) -> None:
         raise SystemExit(run_several(asked, task.name, lambda run: task.is_done(Call(run, options, NOBODY))))
     check_links(asked.run, task.name)
     with precision_of(asked.run.settings.precision, asked.run.device):
-        write(task, Call(asked.run, options, watcher()))
+        write(task, Call(asked.run, options, watcher(), command_line))
 
 
 def write(task: Task, call: Call[object]) -> None:
