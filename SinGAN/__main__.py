@@ -31,7 +31,7 @@ def command(name: str, module: str = "") -> Script:
         from SinGAN.tasks import tasks
 
         task = tasks()[name]
-        if task.run is None:
+        if task.module:
             importlib.import_module(task.module).main(argv)
         else:
             importlib.import_module("SinGAN.terminal.command").run(task, argv)

@@ -76,12 +76,6 @@ Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
 
 
-def as_patches(maker: Maker) -> Patches:
-    """``maker``, which must be one without training."""
-    assert isinstance(maker, Instant | Published)
-    return maker
-
-
 REFINED_FROM = 0.57  # of a picture's size: where refining starts
 REFINEMENTS = 4  # repetitions of search and vote at each level
 

@@ -20,8 +20,8 @@ ORDER = (
 def tasks() -> dict[str, Task]:
     """Every command of `singan` by its name: the `TASK` or `TASKS` of each module in this folder."""
     found: list[Task] = []
-    for entry in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{entry.name}")
+    for name in (entry.name for entry in pkgutil.iter_modules(__path__) if not entry.name.startswith("_")):
+        module = importlib.import_module(f"{__name__}.{name}")
         found += getattr(module, "TASKS", ())
         found += [module.TASK] if hasattr(module, "TASK") else []
     places = {name: place for place, name in enumerate(ORDER)}

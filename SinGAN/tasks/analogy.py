@@ -12,10 +12,7 @@ from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Patches
-    from SinGAN.pictures.arrays import Picture
+    from SinGAN.tasks._types import Patches, Picture, Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +25,7 @@ class Analogy(PatchOptions):
 
 
 def analogy(
-    model: Patches,
-    structure: Picture,
-    count: int = 1,
-    *,
-    seed: int | torch.Generator | None = None,
-    max_size: int | None = None,
+    model: Patches, structure: Picture, count: int = 1, *, seed: Seed = None, max_size: int | None = None
 ) -> Results:
     """Pictures with the layout of ``structure`` in this picture's texture.
 
@@ -64,12 +56,9 @@ def run(call: Call[Analogy]) -> Iterator[Results]:
     """The results for the structure that is named."""
     from SinGAN.runs.source import has_own_size
 
-    options, model = call.options, call.patches
-    is_own = options.method == INSTANT and has_own_size(call.run)
-    results = analogy(
-        model, options.ref_dir / options.ref_name, options.num_samples, seed=call.run.seed,
-        max_size=None if is_own else call.run.pyramid.max_size,
-    )  # fmt: skip
+    options, run = call.options, call.run
+    limit = None if options.method == INSTANT and has_own_size(run) else run.pyramid.max_size
+    results = call.make(analogy, structure=options.ref_dir / options.ref_name, max_size=limit)
     yield replace(results, title=f"{Path(options.ref_name).stem}_out")
 
 

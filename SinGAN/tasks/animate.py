@@ -15,10 +15,7 @@ from SinGAN.options.tasks import ANIMATION
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Trained
-    from SinGAN.runs.run import Run
+    from SinGAN.tasks._types import Run, Seed, Trained
 
 LOG = logging.getLogger(__name__)
 
@@ -36,13 +33,7 @@ class Animate:
 
 
 def animate(
-    model: Trained,
-    frames: int = 100,
-    *,
-    start_scale: int = 0,
-    alpha: float = 0.1,
-    beta: float = 0.9,
-    seed: int | torch.Generator | None = None,
+    model: Trained, frames: int = 100, *, start_scale: int = 0, alpha: float = 0.1, beta: float = 0.9, seed: Seed = None
 ) -> Results:
     """Frames of a random walk through the noise about the training picture (paper, supplementary).
 
@@ -61,9 +52,8 @@ def animate(
     from SinGAN import manipulate
 
     manipulate.check_walk(model.pyramid.scales[0].generator.config)
-    return Results(
-        numbered(manipulate.animate(model.pyramid, generator(model, seed), frames, start_scale, alpha, beta))
-    )
+    walk = manipulate.animate(model.pyramid, generator(model, seed), frames, start_scale, alpha, beta)
+    return Results(numbered(walk))
 
 
 def run(call: Call[Animate]) -> Iterator[Results]:

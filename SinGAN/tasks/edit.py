@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import reference_folder
 from SinGAN.options.growing import EDITING
-from SinGAN.tasks.references import Reference, choose_scales, results_of, retouch, start_scales, with_fine_tuning
+from SinGAN.tasks.references import Reference, put_in, results_of, retouch, start_scales
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Maker
-    from SinGAN.pictures.arrays import Picture
+    from SinGAN.tasks._types import Maker, Picture, Seed, StartScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +25,9 @@ class Edit(Reference):
 
 
 def edit(
-    model: Maker,
-    reference: Picture,
-    mask: Picture | None = None,
-    *,
-    start_scale: int | tuple[int | None, ...] | None = None,
-    count: int = 1,
-    blend: bool | None = True,
-    seed: int | torch.Generator | None = None,
-) -> Results:
+    model: Maker, reference: Picture, mask: Picture | None = None, *, start_scale: StartScale = None, count: int = 1,
+    blend: bool | None = True, seed: Seed = None,
+) -> Results:  # fmt: skip
     """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
 
     With ``blend`` the training picture is kept outside the mask; the instant engine always does so. None: both ways.
@@ -54,16 +45,7 @@ def edit(
 
 def run(call: Call[Edit]) -> Iterator[Results]:
     """The reference, edited at each of the scales: whole, and blended into the picture."""
-    options = call.options
-    choose_scales(call.model, options.start_scales)  # before anything is read or trained
-
-    def make(model: Maker) -> Results:
-        return edit(
-            model, options.file, start_scale=options.start_scales, count=options.num_samples, blend=None,
-            seed=call.run.seed,
-        )  # fmt: skip
-
-    yield with_fine_tuning(call, make)
+    yield put_in(call, edit, blend=None)
 
 
 TASK = Task(

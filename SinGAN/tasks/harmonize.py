@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import INSTANT, SINGAN, reference_folder
 from SinGAN.options.growing import HARMONIZATION
-from SinGAN.tasks.references import Reference, choose_scales, results_of, retouch, start_scales, with_fine_tuning
+from SinGAN.tasks.references import Reference, put_in, results_of, retouch, start_scales
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Maker
-    from SinGAN.pictures.arrays import Picture
+    from SinGAN.tasks._types import Maker, Picture, Seed, StartScale
 
 LOG = logging.getLogger(__name__)
 
@@ -31,14 +28,9 @@ class Harmonize(Reference):
 
 
 def harmonize(
-    model: Maker,
-    reference: Picture,
-    mask: Picture | None = None,
-    *,
-    start_scale: int | tuple[int | None, ...] | None = None,
-    count: int = 1,
-    seed: int | torch.Generator | None = None,
-) -> Results:
+    model: Maker, reference: Picture, mask: Picture | None = None, *, start_scale: StartScale = None, count: int = 1,
+    seed: Seed = None,
+) -> Results:  # fmt: skip
     """An object pasted into the training picture, made to look as if it belonged there (paper, Sect. 4).
 
     A trained model adapts the object. With the instant engine it keeps its colours and fits at its edges; with the
@@ -65,18 +57,11 @@ def harmonize(
 
 def run(call: Call[Harmonize]) -> Iterator[Results]:
     """The reference, harmonized at each of the scales."""
-    options, model = call.options, call.model
-    if options.method != SINGAN:
-        keep = "keep their colours" if options.method == INSTANT else "dissolve"
-        LOG.info(f"note: foreign objects {keep} with `method` {options.method}; a trained model adapts them")
-    choose_scales(model, options.start_scales)  # before anything is read or trained
-
-    def make(model: Maker) -> Results:
-        return harmonize(
-            model, options.file, start_scale=options.start_scales, count=options.num_samples, seed=call.run.seed
-        )
-
-    yield with_fine_tuning(call, make)
+    method = call.options.method
+    if method != SINGAN:
+        keep = "keep their colours" if method == INSTANT else "dissolve"
+        LOG.info(f"note: foreign objects {keep} with `method` {method}; a trained model adapts them")
+    yield put_in(call, harmonize)
 
 
 TASK = Task(

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import COUNT, PatchOptions
 from SinGAN.options.option import option
+from SinGAN.tasks.references import read_marks
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Patches
-    from SinGAN.pictures.arrays import Picture
+    from SinGAN.tasks._types import Patches, Picture, Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +27,11 @@ class Inpaint(PatchOptions):
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
         group="inpainting", least=0, most=255, unset="the colours around the hole",
     )  # fmt: skip
-    num_samples: int = option(3, "variants", group="inpainting", **COUNT)
+    num_samples: int = option(3, "variants", group="inpainting", slider=(1, 6, 2, 1), **COUNT)
 
 
 def inpaint(
-    model: Patches,
-    mask: Picture,
-    count: int = 1,
-    *,
-    fill: Sequence[int] | None = None,
-    seed: int | torch.Generator | None = None,
+    model: Patches, mask: Picture, count: int = 1, *, fill: Sequence[int] | None = None, seed: Seed = None
 ) -> Results:
     """The picture with the part that ``mask`` marks computed from the rest.
 
@@ -55,7 +48,6 @@ def inpaint(
     import torch
 
     from SinGAN.pictures import masks
-    from SinGAN.tasks.references import read_marks
 
     check_count(count)
     if fill is not None and not all(0 <= level <= 255 for level in fill):
@@ -72,7 +64,7 @@ def run(call: Call[Inpaint]) -> Iterator[Results]:
     from SinGAN.pictures import masks
     from SinGAN.storage.files import nearest
 
-    options, model, picture = call.options, call.patches, call.run.picture
+    options, picture = call.options, call.run.picture
     file = options.mask or masks.find_mask(picture)
     if file is None:
         raise FileNotFoundError(
@@ -81,7 +73,7 @@ def run(call: Call[Inpaint]) -> Iterator[Results]:
         )
     if not file.exists():
         raise FileNotFoundError(f"no mask {file}{nearest(file)} (`mask`)")
-    results = inpaint(model, file, options.num_samples, fill=options.fill or None, seed=call.run.seed)
+    results = call.make(inpaint, mask=file, fill=options.fill or None)
     yield replace(results, title=f"{file.stem}_out", notes=(f"mask: {file}",))
 
 

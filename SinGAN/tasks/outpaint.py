@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import COUNT, DENOISE, INSTANT, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.option import checked, option
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Maker
+    from SinGAN.tasks._types import Maker, Seed
 
 
-def margin(side: str, length: str) -> Any:
-    """The option for the margin at one ``side``, whose length is the picture's ``length``."""
+def margin(side: str, length: str, shown: int = 0) -> Any:
+    """The option for the margin at one ``side``, in percent of the picture's ``length``; ``shown`` in the studio."""
     words = f"how far to extend the picture at the {side}: pixels, as 20, or percent of its {length}, as 50%"
-    return option("0", words, group="outpainting", pattern=r"\d{1,5}%?", meant="pixels, as 20, or percent, as 50%")
+    return option(
+        "0", words, group="outpainting", pattern=r"\d{1,5}%?", meant="pixels, as 20, or percent, as 50%",
+        slider=(0, 100, shown, 5), unit="%",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class Outpaint(MethodOptions):
         group="method", choices=(INSTANT, PATCHES, DENOISE, SINGAN),
     )  # fmt: skip
     left: str = margin("left", "width")
-    right: str = margin("right", "width")
+    right: str = margin("right", "width", 50)
     top: str = margin("top", "height")
     bottom: str = margin("bottom", "height")
-    num_samples: int = option(3, "variants", group="outpainting", **COUNT)
+    num_samples: int = option(3, "variants", group="outpainting", slider=(1, 6, 2, 1), **COUNT)
 
 
 def pixels(margin: str, length: int) -> int:
@@ -43,15 +43,9 @@ def pixels(margin: str, length: int) -> int:
 
 
 def outpaint(
-    model: Maker,
-    count: int = 1,
-    *,
-    left: int | str = 0,
-    right: int | str = 0,
-    top: int | str = 0,
-    bottom: int | str = 0,
-    seed: int | torch.Generator | None = None,
-) -> Results:
+    model: Maker, count: int = 1, *, left: int | str = 0, right: int | str = 0, top: int | str = 0,
+    bottom: int | str = 0, seed: Seed = None,
+) -> Results:  # fmt: skip
     """The picture extended beyond its edges; its own pixels stay.
 
     Arguments:
@@ -80,16 +74,7 @@ def outpaint(
     return Results(numbered(pictures), shown, extras=shown, count=count, title=title)
 
 
-def run(call: Call[Outpaint]) -> Iterator[Results]:
-    """The results for the margins that are named."""
-    options = call.options
-    yield outpaint(
-        call.model, options.num_samples, left=options.left, right=options.right, top=options.top,
-        bottom=options.bottom, seed=call.run.seed,
-    )  # fmt: skip
-
-
 TASK = Task(
     name="outpaint", row="extend a picture beyond its edges", options=Outpaint, modes=("outpaint",),
-    run=run, method=outpaint, folders=("Outpaint",), results="extended pictures",
+    method=outpaint, folders=("Outpaint",), results="extended pictures",
 )  # fmt: skip

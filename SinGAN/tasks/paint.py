@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import SINGAN, reference_folder
 from SinGAN.options.growing import EDITING
 from SinGAN.options.option import option
-from SinGAN.tasks.references import Reference, choose_scales, read, start_scales, with_fine_tuning
+from SinGAN.tasks.references import Reference, choose_scales, put_in, read, start_scales
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
-    from SinGAN.patches.makers import Maker
-    from SinGAN.pictures.arrays import Picture
-    from SinGAN.pyramid import Pyramid, TrainedScale
+    from SinGAN.tasks._types import Maker, Picture, Pyramid, Seed, StartScale, Tensor, TrainedScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +33,9 @@ class Paint(Reference):
 
 
 def paint(
-    model: Maker,
-    strokes: Picture,
-    *,
-    start_scale: int | tuple[int | None, ...] | None = None,
-    count: int = 1,
-    quantize: bool = False,
-    seed: int | torch.Generator | None = None,
-    progress: bool = True,
-) -> Results:
+    model: Maker, strokes: Picture, *, start_scale: StartScale = None, count: int = 1, quantize: bool = False,
+    seed: Seed = None, progress: bool = True,
+) -> Results:  # fmt: skip
     """A paint, a few strokes of flat colour, turned into pictures like the training picture (paper, Sect. 4).
 
     Arguments:
@@ -102,30 +94,26 @@ def paint_quantized(
 
 
 def run(call: Call[Paint]) -> Iterator[Results]:
-    """The paint, put in at each of the scales."""
+    """The paint, put in at each of the scales; a model with a retrained scale is kept."""
     from SinGAN.patches.makers import Trained
     from SinGAN.runs.obtain import obtain
 
-    options, source, rng = call.options, call.source, call.run.fresh_rng()
-    choose_scales(source.maker, options.start_scales)  # before anything is read or trained
-    if options.fine_tune and options.quantization_flag:
+    options, source, quantize = call.options, call.source, call.options.quantization_flag
+    if options.fine_tune and quantize:
         raise ValueError("`fine_tune` and `quantize` train in two ways: leave one out")
 
     def retrain(scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
-        """The model with ``scale`` retrained, which is kept in a folder."""
         assert source.manifest is not None
         assert isinstance(source.maker, Trained)
         request = call.run.paint_request(source.manifest, source.maker.pyramid, scale, palette)
         return obtain(request, overwrite=call.run.overwrite, watcher=call.watcher)
 
-    def make(model: Maker) -> Results:
-        return paint(
-            replace(model, retrain=retrain) if isinstance(model, Trained) else model, options.file,
-            start_scale=options.start_scales, count=options.num_samples, quantize=options.quantization_flag, seed=rng,
-        )  # fmt: skip
+    @wraps(paint)
+    def paint_and_keep(model: Maker, *values: Any, **named: Any) -> Results:
+        return paint(replace(model, retrain=retrain) if isinstance(model, Trained) else model, *values, **named)
 
-    results = with_fine_tuning(call, make)
-    yield replace(results, title=f"{options.title}_quantized" if options.quantization_flag else options.title)
+    results = put_in(call, paint_and_keep, strokes=options.file, quantize=quantize, seed=call.run.fresh_rng())
+    yield replace(results, title=f"{results.title}_quantized" if quantize else results.title)
 
 
 TASK = Task(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,13 @@ from SinGAN.tasks.task import Call, Results, check_count, generator
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
     from SinGAN.concurrent.pyramid import GrownPyramid
     from SinGAN.engines.engine import Engine
     from SinGAN.losses.train_config import TrainConfig
     from SinGAN.manipulate import Retouched
-    from SinGAN.patches.makers import Maker
-    from SinGAN.pictures.arrays import Picture
     from SinGAN.pictures.masks import Marks
-    from SinGAN.pyramid import Pyramid, TrainedScale
+    from SinGAN.tasks._types import Maker, Picture, Pyramid, Seed, StartScale, Tensor, TrainedScale
 
 TUNED_EVERY = 100  # iterations between two results of a fine-tuning
 
@@ -87,7 +84,7 @@ def read_marks(mask: Picture, real: Tensor) -> Marks:
     return masks.checked(masks.marked(read(mask, real, "mask", channels=3)), name)
 
 
-def choose_scales(model: Maker, asked: int | Sequence[int | None] | None) -> list[int]:
+def choose_scales(model: Maker, asked: StartScale) -> list[int]:
     """The injection scales that are ``asked`` for, sorted; None among several stands for all.
 
     Raises:
@@ -106,13 +103,7 @@ def choose_scales(model: Maker, asked: int | Sequence[int | None] | None) -> lis
 
 
 def retouch(
-    model: Maker,
-    reference: Picture,
-    mask: Picture | None,
-    start_scale: int | Sequence[int | None] | None,
-    count: int,
-    seed: int | torch.Generator | None,
-    radius: int,
+    model: Maker, reference: Picture, mask: Picture | None, start_scale: StartScale, count: int, seed: Seed, radius: int
 ) -> tuple[Retouched, str]:
     """``reference`` put in at each scale and blended by its mask, and a line that says where the mask comes from.
 
@@ -148,18 +139,20 @@ def results_of(retouched: Retouched, pictures: dict[str, Tensor], origin: str = 
     return Results(pictures.items(), firsts, {"mask_dilated": images.of_mask(retouched.mask)}, notes=(origin,))
 
 
-def with_fine_tuning(call: Call[Reference], make: Callable[[Maker], Results]) -> Results:
-    """The results of ``make`` by the call's model; with `fine_tune`, by each state of the fine-tuned model.
+def put_in(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:
+    """The results of a task's ``function`` for the reference; with `fine_tune`, of each state of the tuned model.
 
     Raises:
-        ValueError: there is no model that can be fine-tuned.
+        ValueError: a scale is out of range, or there is no model that can be fine-tuned.
     """
     from SinGAN.patches.makers import Trained
     from SinGAN.pictures import arrays
 
     options, run, source = call.options, call.run, call.source
+    choose_scales(source.maker, options.start_scales)  # before anything is read or trained
+    changes = {"reference": options.file, "start_scale": options.start_scales, **changes}
     if options.fine_tune is None:
-        return replace(make(source.maker), title=options.title)
+        return replace(call.make(function, **changes), title=options.title)
     if source.manifest is None or not isinstance(source.maker, Trained):
         raise ValueError(f"`fine_tune` trains, and needs `method` {SINGAN}: leave one out")
     config = replace(source.manifest.model_options(run.options).training, niter=options.fine_tune)
@@ -168,7 +161,7 @@ def with_fine_tuning(call: Call[Reference], make: Callable[[Maker], Results]) ->
         source.maker.pyramid, reference, config, run.fresh_rng(), TUNED_EVERY, run.engine.choose(run.device)
     )
     for iterations, pyramid in states:
-        results = make(replace(source.maker, pyramid=pyramid))
+        results = call.make(function, replace(source.maker, pyramid=pyramid), **changes)
         for name, picture in results.pictures:
             pictures[re.sub(r"^start_scale=\d+", rf"\g<0>_tuned={iterations}", name)] = picture
     return replace(results, pictures=pictures.items(), title=options.title)

@@ -14,10 +14,8 @@ from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-
-    from SinGAN.patches.makers import Maker
     from SinGAN.runs.source import Source
+    from SinGAN.tasks._types import Maker, Seed
 
 LOG = logging.getLogger(__name__)
 SAME_SIZE, ANY_SIZE = MODES = ("random_samples", "random_samples_arbitrary_sizes")
@@ -44,13 +42,7 @@ class Sample(MethodOptions):
 
 
 def sample(
-    model: Maker,
-    count: int = 1,
-    *,
-    start_scale: int = 0,
-    scale_h: float = 1.0,
-    scale_v: float = 1.0,
-    seed: int | torch.Generator | None = None,
+    model: Maker, count: int = 1, *, start_scale: int = 0, scale_h: float = 1.0, scale_v: float = 1.0, seed: Seed = None
 ) -> Results:
     """Random samples, ``scale_v`` times as high and ``scale_h`` times as wide as the training picture.
 

@@ -14,13 +14,7 @@ from SinGAN.options.tasks import SUPER_RESOLUTION
 from SinGAN.tasks.task import Call, Results, Task, generator
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from SinGAN.patches.makers import Trained
-    from SinGAN.pictures.arrays import Picture
-    from SinGAN.pyramid import Pyramid, TrainedScale
-    from SinGAN.runs.run import Run
+    from SinGAN.tasks._types import Picture, Pyramid, Run, Seed, Tensor, Trained, TrainedScale
 
 LOG = logging.getLogger(__name__)
 BACK_PROJECTION = 3  # rounds; more add next to nothing but rings around edges
@@ -53,14 +47,9 @@ def trained_factor(factor: float) -> float:
 
 
 def super_resolve(
-    model: Trained,
-    picture: Picture | Tensor | None = None,
-    *,
-    factor: float = 4.0,
-    count: int = 1,
-    back_projection: int = BACK_PROJECTION,
-    seed: int | torch.Generator | None = None,
-) -> Results:
+    model: Trained, picture: Picture | Tensor | None = None, *, factor: float = 4.0, count: int = 1,
+    back_projection: int = BACK_PROJECTION, seed: Seed = None,
+) -> Results:  # fmt: skip
     """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
 
     A model that was trained for it, ``SinGAN.train(picture, task="SR", sr_factor=factor)``, does it best.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,10 @@ from SinGAN.options.tasks import Task as Purpose
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
-    from SinGAN.patches.makers import Maker, Patches
     from SinGAN.runs.events import Watcher
-    from SinGAN.runs.run import Run
     from SinGAN.runs.source import Source
+    from SinGAN.tasks._types import Maker, Run, Seed, Tensor
 
 OptionsT = TypeVar("OptionsT", covariant=True)
 
@@ -29,8 +28,8 @@ OptionsT = TypeVar("OptionsT", covariant=True)
 class Task:
     """A command: a row of `singan`, and its flags.
 
-    A task that makes pictures has ``run``, which gives its results to the command line, and ``method``, the function
-    of a picture model that does the work; ``SinGAN.Model`` or ``SinGAN.instant`` get a method of its name.
+    ``method``, a function of a picture model, does the work; ``SinGAN.Model`` or ``SinGAN.instant`` have a method of
+    its name. ``run`` gives results for the command line.
     """
 
     name: str  # of `singan <name>`
@@ -41,7 +40,7 @@ class Task:
     purpose: Purpose = TRAIN  # of the models that it trains, whose defaults hold
     recipe: str = GENERATION  # of the models of concurrent training that it uses
     input_name: str | None = None  # the picture where none is named; None: one must be named; "": none is needed
-    run: Callable[[Call[Any]], Iterable[Results]] | None = None
+    run: Callable[[Call[Any]], Iterable[Results]] | None = None  # gives results; None: those of ``method``
     is_done: Callable[[Call[Any]], bool] = lambda call: False  # whether a picture needs no work, for --jobs
     method: Callable[..., Results] | None = None
     folders: Sequence[str] = ()  # in the output folder, where results are written; the first by default
@@ -99,7 +98,7 @@ class Call(Generic[OptionsT]):
 
     @cached_property
     def source(self) -> Source:
-        """The model that the options ask for: a trained one, or patches of the picture.
+        """The picture model that the options ask for, and where it comes from.
 
         Raises:
             FileNotFoundError: there is no such model, or picture.
@@ -114,18 +113,26 @@ class Call(Generic[OptionsT]):
 
     @property
     def model(self) -> Maker:
-        """The picture model of ``source``."""
+        """The picture model."""
         return self.source.maker
 
-    @property
-    def patches(self) -> Patches:
-        """The same, of a task that only patches do."""
-        from SinGAN.patches.makers import as_patches
+    def make(self, function: Callable[..., Results], model: Maker | None = None, **changes: Any) -> Results:
+        """The results of a task's ``function``, whose arguments are the options of their names, but for ``changes``.
 
-        return as_patches(self.model)
+        Its ``count`` is the option ``num_samples``, its ``seed`` that of the run; a ``model`` takes the place of the
+        call's own.
+        """
+        given = {
+            **vars(self.options),
+            "count": getattr(self.options, "num_samples", 1),
+            "seed": self.run.seed,
+            **changes,
+        }
+        values = {name: given[name] for name in inspect.signature(function).parameters if name in given}
+        return function(self.model if model is None else model, **values)
 
 
-def generator(model: Maker, seed: int | torch.Generator | None) -> torch.Generator:
+def generator(model: Maker, seed: Seed) -> torch.Generator:
     """A random generator on the device of ``model``, at ``seed``; None: at a new one; a generator is returned as is."""
     import torch
 

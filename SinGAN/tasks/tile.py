@@ -11,10 +11,7 @@ from SinGAN.options.option import checked, option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from SinGAN.patches.makers import Patches
+    from SinGAN.tasks._types import Patches, Seed, Tensor
 
 PREVIEW = 800  # pixels, the longer side of a tile in its preview
 
@@ -26,17 +23,10 @@ class Tile(PatchOptions):
     scale_h: float = option(1.0, "width, in pictures", group="tile", above=0)
     scale_v: float = option(1.0, "height, in pictures", group="tile", above=0)
     repeat: int = option(3, "rows and columns of the preview", group="tile", least=1, most=20)
-    num_samples: int = option(1, "number of tiles", group="tile", **COUNT)
+    num_samples: int = option(1, "number of tiles", group="tile", slider=(1, 4, 1, 1), **COUNT)
 
 
-def tile(
-    model: Patches,
-    count: int = 1,
-    *,
-    scale_h: float = 1.0,
-    scale_v: float = 1.0,
-    seed: int | torch.Generator | None = None,
-) -> Results:
+def tile(model: Patches, count: int = 1, *, scale_h: float = 1.0, scale_v: float = 1.0, seed: Seed = None) -> Results:
     """Pictures that can be laid side by side without a seam, ``scale_v`` times as high and ``scale_h`` times as wide.
 
     Raises:
@@ -50,10 +40,7 @@ def tile(
 
 def run(call: Call[Tile]) -> Iterator[Results]:
     """The tiles, each with a preview that repeats it."""
-    options, repeat = call.options, call.options.repeat
-    results = tile(
-        call.patches, options.num_samples, scale_h=options.scale_h, scale_v=options.scale_v, seed=call.run.seed
-    )
+    results, repeat = call.make(tile), call.options.repeat
     tiles = results.computed()
     previews = {f"{name}_{repeat}x{repeat}": reduce(one).repeat(1, 1, repeat, repeat) for name, one in tiles.items()}
     words = f"tiles, and {repeat} x {repeat} of each as a preview"

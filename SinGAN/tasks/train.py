@@ -14,7 +14,7 @@ from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
-    from SinGAN.runs.run import Run
+    from SinGAN.tasks._types import Run
 
 LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Outpainting by a trained model: the picture stays to the byte, its surroundings are new and fit it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,9 +83,17 @@ def test_concurrent_models_extend_theirs_where_they_begin_with_noise(tmp_path: P
     raw = arrays.from_image(next(manipulate.outpaint(model.pyramid, (0, 0, 20, 0), rng)))[:, 20:].astype(float)
     assert np.abs(raw - model.reconstruct())[:, 12:].mean() < 4
     assert width == wide.shape[1] - 20
-    options = {"train_mode": "concurrent", "recipe": "editing", "nfc": 4, "train_stages": 2, "niter": 1, "seed": 1}
-    sizes = {"min_size": 12, "max_size": 24}
-    editing = SinGAN.train(images.to_levels(stripes(20, 28)), device="cpu", watcher=Listener(), **options, **sizes)
+    options: dict[str, Any] = {
+        "train_mode": "concurrent",
+        "recipe": "editing",
+        "nfc": 4,
+        "train_stages": 2,
+        "niter": 1,
+        "seed": 1,
+        "min_size": 12,
+        "max_size": 24,
+    }
+    editing = SinGAN.train(images.to_levels(stripes(20, 28)), device="cpu", watcher=Listener(), **options)
     with pytest.raises(ValueError, match="`recipe` editing can't extend its picture"):
         editing.outpaint(left=3)
 

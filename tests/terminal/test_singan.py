@@ -26,7 +26,7 @@ def test_help_is_a_table_and_needs_no_torch() -> None:
 @pytest.mark.parametrize("name", tasks())
 def test_every_command_is_there_and_tells_its_flags(name: str, capsys: Capture) -> None:
     task = tasks()[name]
-    assert callable(task.run or importlib.import_module(task.module).main)
+    assert callable(task.run or task.method or importlib.import_module(task.module).main)
     with pytest.raises(SystemExit) as stop:
         singan.main([name, "-h"])
     assert stop.value.code == 0
