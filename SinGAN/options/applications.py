@@ -6,7 +6,7 @@ from typing import Any
 
 from SinGAN.options.option import HUGE, option
 
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": HUGE, "argument": "count"}
 ALL = "all"  # stands for every scale
 INSTANT, PATCHES, DENOISE, SINGAN = "instant", "patches", "denoise", "singan"
 VARIETIES = ("low", "medium", "high")

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT
-from SinGAN.options.option import option
+from SinGAN.options.option import HUGE, option
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
@@ -24,11 +23,20 @@ LOG = logging.getLogger(__name__)
 class Animate:
     """Animate a picture: a random walk near it, through a SinGAN with noise in its margins."""
 
-    alpha_animation: tuple[float, ...] = option((0.1,), "pull to the picture", group="animation", least=0, most=1)
-    beta_animation: tuple[float, ...] = option((0.8, 0.85, 0.9, 0.95), "smoothness", group="animation", least=0, most=1)
-    animation_start_scale: tuple[int, ...] = option((0, 1, 2), "first scale that moves", group="animation", least=0)
-    num_frames: int = option(100, "frames of each", group="animation", **COUNT)
-    fps: float = option(10.0, "frames per second", group="animation", least=0.1, most=100)
+    alpha_animation: tuple[float, ...] = option(
+        (0.1,), "pull to the picture", group="animation", least=0, most=1, argument="alpha", slider=(0, 1, 0.1, 0.05)
+    )
+    beta_animation: tuple[float, ...] = option(
+        (0.8, 0.85, 0.9, 0.95), "smoothness", group="animation", least=0, most=1, argument="beta",
+        slider=(0, 1, 0.9, 0.05),
+    )  # fmt: skip
+    animation_start_scale: tuple[int, ...] = option(
+        (0, 1, 2), "first scale that moves", group="animation", least=0, argument="start_scale"
+    )
+    num_frames: int = option(
+        100, "frames of each", group="animation", least=1, most=HUGE, argument="frames", slider=(2, 100, 40, 1)
+    )
+    fps: float = option(10.0, "frames per second", group="animation", least=0.1, most=100, slider=(1, 30, 10, 1))
     format: str = option("gif", "kind of file", group="animation", choices=("gif", "mp4", "webp"))
 
 
@@ -98,5 +106,5 @@ def model_folder(run: Run) -> Path:
 
 TASK = Task(
     name="animate", row="animate a picture", options=Animate, modes=("animation",), trains=True, purpose=ANIMATION,
-    run=run, method=animate, folders=("Animation",), flags={"start_scale": "animation_start_scale"},
+    run=run, method=animate, folders=("Animation",),
 )  # fmt: skip

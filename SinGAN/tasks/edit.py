@@ -51,5 +51,4 @@ def run(call: Call[Edit]) -> Iterator[Results]:
 TASK = Task(
     name="edit", row="make a crude edit seamless", options=Edit, modes=("editing",),
     recipe=EDITING, run=run, method=edit, folders=("Editing",), results="edited pictures",
-    flags={"start_scales": "editing_start_scale"},
 )  # fmt: skip

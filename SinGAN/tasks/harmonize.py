@@ -67,5 +67,4 @@ def run(call: Call[Harmonize]) -> Iterator[Results]:
 TASK = Task(
     name="harmonize", row="fit a pasted object into the picture", options=Harmonize, modes=("harmonization",),
     recipe=HARMONIZATION, run=run, method=harmonize, folders=("Harmonization",), results="harmonized pictures",
-    flags={"start_scales": "harmonization_start_scale"},
 )  # fmt: skip

@@ -7,12 +7,10 @@ TASKS = (
     Task(
         name="evaluate", row="measure a model's samples, or sets of pictures", module="SIFID.evaluate",
         options=EvaluationOptions, modes=("evaluate",), input_name="", folders=("Evaluation",),
-        flags={"start_scale": "gen_start_scale"},
     ),
     Task(
         name="study", row="train under several settings, and compare", module="SinGAN.studies.command",
         options=StudyOptions, modes=("study",), trains=True, folders=("Studies",),
-        flags={"start_scale": "gen_start_scale"},
     ),
     Task(name="sifid", row="SIFID between pictures", module="SIFID.sifid_score"),
     Task(name="translate", row="learn from pairs of pictures: train, test, draw", module="Pix2Pix.__main__"),

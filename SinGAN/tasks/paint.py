@@ -28,7 +28,7 @@ class Paint(Reference):
     start_scales: tuple[int | None, ...] = start_scales("paint")
     quantization_flag: bool = option(
         False, "reduce paint and picture to 5 colours, and retrain the injection scale on them",
-        group="reference", bare=True,
+        group="reference", bare=True, argument="quantize",
     )  # fmt: skip
 
 
@@ -112,12 +112,11 @@ def run(call: Call[Paint]) -> Iterator[Results]:
     def paint_and_keep(model: Maker, *values: Any, **named: Any) -> Results:
         return paint(replace(model, retrain=retrain) if isinstance(model, Trained) else model, *values, **named)
 
-    results = put_in(call, paint_and_keep, strokes=options.file, quantize=quantize, seed=call.run.fresh_rng())
+    results = put_in(call, paint_and_keep, strokes=options.file, seed=call.run.fresh_rng())
     yield replace(results, title=f"{results.title}_quantized" if quantize else results.title)
 
 
 TASK = Task(
     name="paint", row="turn a paint into a picture", options=Paint, modes=("paint2image",),
     recipe=EDITING, run=run, method=paint, folders=("Paint2image",), results="pictures from the paint",
-    flags={"start_scales": "paint_start_scale", "quantize": "quantization_flag"},
 )  # fmt: skip

@@ -32,7 +32,16 @@ def start_scales(task: str) -> Any:
         "with --train_mode concurrent only 0"
     )
     unset = "needed; with --method instant the level of 64 pixels or more"
-    return option((), words, unset=unset, group="reference", least=0, every=ALL, flag=f"{task}_start_scale")
+    return option(
+        (),
+        words,
+        unset=unset,
+        group="reference",
+        least=0,
+        every=ALL,
+        flag=f"{task}_start_scale",
+        argument="start_scale",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +108,7 @@ def choose_scales(model: Maker, asked: StartScale) -> list[int]:
         return [model.injection_scale]
     if asked is None:
         raise ValueError("`start_scale` is needed: the scale where the reference is put in, 1 to the finest")
-    raise ValueError("name the scales where the reference is put in, with `start_scales`: several, or all")
+    raise ValueError("name the scales where the reference is put in, with `start_scale`: several, or all")
 
 
 def retouch(
@@ -150,7 +159,7 @@ def put_in(call: Call[Reference], function: Callable[..., Results], **changes: A
 
     options, run, source = call.options, call.run, call.source
     choose_scales(source.maker, options.start_scales)  # before anything is read or trained
-    changes = {"reference": options.file, "start_scale": options.start_scales, **changes}
+    changes = {"reference": options.file, **changes}
     if options.fine_tune is None:
         return replace(call.make(function, **changes), title=options.title)
     if source.manifest is None or not isinstance(source.maker, Trained):

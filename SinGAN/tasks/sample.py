@@ -27,18 +27,31 @@ class Sample(MethodOptions):
     """Draw random samples from a trained SinGAN, from any scale and at any size."""
 
     gen_start_scale: tuple[int | None, ...] = option(
-        (0,), "first scale with fresh noise: one, several, or: all", group="samples", least=0, every=ALL
+        (0,),
+        "first scale with fresh noise: one, several, or: all",
+        group="samples",
+        least=0,
+        every=ALL,
+        argument="start_scale",
     )
     scale_h: float = option(
-        1.5, "with random_samples_arbitrary_sizes: width, in training pictures", group="samples", above=0
+        1.5,
+        "with random_samples_arbitrary_sizes: width, in training pictures",
+        group="samples",
+        above=0,
+        slider=(0.5, 4, 1, 0.1),
     )
     scale_v: float = option(
-        1.0, "with random_samples_arbitrary_sizes: height, in training pictures", group="samples", above=0
+        1.0,
+        "with random_samples_arbitrary_sizes: height, in training pictures",
+        group="samples",
+        above=0,
+        slider=(0.5, 4, 1, 0.1),
     )
     size: tuple[str, ...] = option(
         (), "in place of these: width x height in pixels, as 400x200; one or several", group="samples", **SIZE
     )
-    num_samples: int = option(50, "number of samples", group="samples", **COUNT)
+    num_samples: int = option(50, "number of samples", group="samples", slider=(1, 12, 4, 1), **COUNT)
 
 
 def sample(
@@ -117,5 +130,5 @@ def draw(
 
 TASK = Task(
     name="sample", row="draw random samples, at any size", options=Sample, modes=MODES,
-    run=run, method=sample, folders=FOLDERS, flags={"start_scale": "gen_start_scale"},
+    run=run, method=sample, folders=FOLDERS,
 )  # fmt: skip

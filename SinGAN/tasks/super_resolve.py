@@ -25,10 +25,12 @@ MANY_SCALES = 30  # factors near 1 enlarge in one small step, and need steps as 
 class SuperResolve:
     """Enlarge a picture, with detail from a SinGAN that is trained on it."""
 
-    sr_factor: float = option(4.0, "enlargement", group="super resolution", above=1)
+    sr_factor: float = option(
+        4.0, "enlargement", group="super resolution", above=1, argument="factor", slider=(1.5, 8, 4, 0.5)
+    )
     back_projection: int = option(
         BACK_PROJECTION, "rounds that bring the result, reduced, near to the picture; 0: none, as the authors do",
-        group="super resolution", least=0, most=1000,
+        group="super resolution", least=0, most=1000, slider=(0, 20, BACK_PROJECTION, 1),
     )  # fmt: skip
     num_samples: int = option(1, "results whose mean is taken: smoother, and nearer", group="super resolution", **COUNT)
     ground_truth: Path | None = option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from SinGAN.options.applications import MethodOptions, PatchOptions
 from SinGAN.options.growing import GENERATION
+from SinGAN.options.option import options_of
 from SinGAN.options.tasks import TRAIN
 from SinGAN.options.tasks import Task as Purpose
 
@@ -45,13 +46,25 @@ class Task:
     method: Callable[..., Results] | None = None
     folders: Sequence[str] = ()  # in the output folder, where results are written; the first by default
     results: str = "pictures"  # in the last line that the command prints
-    flags: Mapping[str, str] = field(default_factory=dict)  # flags of options that messages call otherwise
     module: str = ""  # has the function `main` of a command without ``run``
+
+    def results_of(self, call: Call[Any]) -> Iterable[Results]:
+        """The results for a ``call``: those of ``run``, or else those of ``method`` for the options."""
+        if self.run is not None:
+            return self.run(call)
+        assert self.method is not None
+        return [call.make(self.method)]
 
     @property
     def description(self) -> str:
         """The first paragraph of the help."""
         return (self.options.__doc__ or "").partition("\n")[0]
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The flags of options that have another name in Python, and so in messages."""
+        entries = options_of(self.options).values() if self.options is not None else ()
+        return {entry.argument: entry.flag or entry.name for entry in entries if entry.argument}
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -117,17 +130,13 @@ class Call(Generic[OptionsT]):
         return self.source.maker
 
     def make(self, function: Callable[..., Results], model: Maker | None = None, **changes: Any) -> Results:
-        """The results of a task's ``function``, whose arguments are the options of their names, but for ``changes``.
+        """The results of a task's ``function``, whose arguments are the options, but for ``changes``.
 
-        Its ``count`` is the option ``num_samples``, its ``seed`` that of the run; a ``model`` takes the place of the
-        call's own.
+        Its ``seed`` is that of the run; a ``model`` takes the place of the call's own.
         """
-        given = {
-            **vars(self.options),
-            "count": getattr(self.options, "num_samples", 1),
-            "seed": self.run.seed,
-            **changes,
-        }
+        entries = options_of(type(self.options)).values()
+        given = {entry.argument or entry.name: getattr(self.options, entry.name) for entry in entries}
+        given |= {"seed": self.run.seed, **changes}
         values = {name: given[name] for name in inspect.signature(function).parameters if name in given}
         return function(self.model if model is None else model, **values)
 

@@ -31,8 +31,7 @@ def _run(task: Task, argv: Sequence[str]) -> None:
 
 def write(task: Task, call: Call[object]) -> None:
     """Write the results of ``task``, each in its folder: those that it does not write itself."""
-    assert task.method is not None or task.run is not None
-    for results in [call.make(task.method)] if task.run is None and task.method is not None else task.run(call):
+    for results in task.results_of(call):
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
         write_results(folder, results.firsts, results.computed(), results.extras)
         lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
