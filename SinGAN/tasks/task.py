@@ -134,7 +134,8 @@ class Call(Generic[OptionsT]):
 
         Its ``seed`` is that of the run; a ``model`` takes the place of the call's own.
         """
-        entries = options_of(type(self.options)).values()
+        kind: Any = type(self.options)
+        entries = options_of(kind).values()
         given = {entry.argument or entry.name: getattr(self.options, entry.name) for entry in entries}
         given |= {"seed": self.run.seed, **changes}
         values = {name: given[name] for name in inspect.signature(function).parameters if name in given}
