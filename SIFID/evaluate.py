@@ -25,18 +25,18 @@ from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
 from SinGAN import manipulate
-from SinGAN.commands.source import source_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
+from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
-from SinGAN.terminal.several import run_several
+from SinGAN.terminal.several import check_links, run_several
 from SinGAN.terminal.table import table
 
 LOG = logging.getLogger("SIFID.evaluate")  # also where this file is run as a script
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> None:
     elif len(asked.runs) > 1 or asked.args.ray:
         raise SystemExit(run_several(asked, "evaluate"))
     elif asked.runs:
-        asked.run.check_links()
+        check_links(asked.run, "evaluate")
         with precision_of(asked.run.settings.precision, asked.device):
             evaluate_model(asked.run, options)
     else:

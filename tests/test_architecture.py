@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for name in ("SinGAN", "SIFID", "Pix2Pix") for path in (ROOT / name).rglob("*.py"))
 STARTERS = {"__init__", "__main__", "SIFID/__init__", "Pix2Pix/__init__", "Pix2Pix/__main__"}
 """Names of commands and of the library's face, imported when they are asked for."""
-PRINTING = {"terminal", "commands", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
+PRINTING = {"terminal", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
 PRINTING |= {"Pix2Pix/watch", "Pix2Pix/studies", "Pix2Pix/commands", "Pix2Pix/__main__"}
 LINES = 400  # in a file
 

@@ -42,6 +42,9 @@ class Option:
     bare: Any = None  # the value of a flag that is given without one
     shapes: tuple[str, ...] = ()  # kinds of models whose results depend on it; they keep it in their manifest
     before: Any = ALWAYS  # the value that models had which are older than the option
+    argument: str = ""  # in Python, where that is not ``name``
+    slider: tuple[float, float, float, float] | None = None  # in the studio: from, to, at first, step; None: not there
+    unit: str = ""  # behind the number of the slider
     in_tasks: Mapping[str, Any] = field(default_factory=dict)  # other defaults, by the task of a training
 
     def parse(self, text: str) -> Any:

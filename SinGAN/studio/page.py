@@ -31,12 +31,21 @@ TABS = {
     "Edit": edit.build,
     "Enlarge": more.enlarge,
     "Animate": more.animate,
-    "Retarget": more.retarget,
-    "Inpaint": more.inpaint,
-    "Outpaint": more.outpaint,
-    "Tile": more.tile,
+    "Retarget": more.of_task(
+        "retarget", "Change the proportions", "retargeted",
+        "Other proportions, and nothing in the picture is stretched. Needs no training.",
+    ),
+    "Inpaint": more.of_task("inpaint", "Fill the hole", "inpainted", hint="draw over what is to go", columns=1),
+    "Outpaint": more.of_task(
+        "outpaint", "Extend the picture", "outpainted",
+        "More of the scene beyond the picture's edges; the picture itself stays.",
+    ),
+    "Tile": more.of_task(
+        "tile", "Make tiles", "tiles", "Pictures that can be laid side by side without a seam. Needs no training.",
+        copies=2,
+    ),
     "Compare": compare.build,
-}
+}  # fmt: skip
 """The tabs by title, each with the function that builds it."""
 OTHERS = {"Translate": "Pix2Pix.pages.tab"}
 """The tabs of packages that build on this one: by title, the module with the function ``build``."""

@@ -3,9 +3,10 @@
 import functools
 import inspect
 import queue
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.library.pictures import Pictures
 from SinGAN.options.applications import INSTANT
+from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import describe
 from SinGAN.pictures.images import Levels
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
+from SinGAN.tasks import tasks
 from SinGAN.terminal.script import OPTION, is_out_of_memory
 
 Values = ParamSpec("Values")
@@ -192,3 +195,25 @@ def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel
         )
 
     return update
+
+
+def sliders(task: str) -> dict[str, gr.Slider]:
+    """The default controls of a task, by the argument of its method: those of its options that have a slider."""
+    found = {}
+    for entry in options_of(tasks()[task].options or type(None)).values():
+        if entry.slider is not None:
+            least, most, value, step = entry.slider
+            words = f"{entry.name}, percent" if entry.unit else re.sub(r"^with [^:]*: |;.*$", "", entry.help)
+            label = "How many" if entry.argument == "count" else words[0].upper() + words[1:]
+            found[entry.argument or entry.name] = gr.Slider(least, most, value=value, step=step, label=label)
+    return found
+
+
+def arguments(task: str, values: Sequence[float]) -> dict[str, Any]:
+    """The arguments of a task's method for the ``values`` of its sliders."""
+    entries = [entry for entry in options_of(tasks()[task].options or type(None)).values() if entry.slider]
+    whole = (
+        (entry, int(value) if entry.kind is int or entry.unit else value)
+        for entry, value in zip(entries, values, strict=True)
+    )
+    return {entry.argument or entry.name: f"{value}{entry.unit}" if entry.unit else value for entry, value in whole}

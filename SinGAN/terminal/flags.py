@@ -15,7 +15,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import Option, options_of
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
-from SinGAN.options.usages import USAGES
+from SinGAN.tasks import tasks
 from SinGAN.terminal.script import fail, program
 
 Kind = TypeVar("Kind")
@@ -150,20 +150,20 @@ def parser(
 
 
 def parser_of(command: str) -> Parser:
-    """The parser of ``command``, by its name in ``USAGES``; or of "sifid"."""
+    """The parser of ``command``: a task's, or that of "sifid"."""
     if command == "sifid":
         result = Parser("SIFID: how far generated pictures are from real ones in the statistics of Inception features.")
         add_options(result, SifidOptions)
         return result
-    usage = USAGES[command]
-    result = parser(usage.description, usage.modes, usage.input_name, usage.task, usage.options, usage.trains)
-    result.recipe = usage.recipe
+    asked = tasks()[command]
+    result = parser(asked.description, asked.modes, asked.input_name, asked.purpose, asked.options, asked.trains)
+    result.recipe = asked.recipe
     return result
 
 
 def check(command: str, argv: Sequence[str]) -> None:
     """Leave with the help, or with one line, where ``argv`` asks for it or has a bad flag; nothing slow is imported."""
-    if command in USAGES or command == "sifid":
+    if command == "sifid" or tasks()[command].options is not None:
         parser_of(command).parse_given(argv)
 
 

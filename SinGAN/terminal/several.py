@@ -11,6 +11,8 @@ from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
+from SinGAN.storage.files import keep_inside
+from SinGAN.tasks import tasks
 from SinGAN.terminal.display import run_all
 from SinGAN.terminal.flags import Flags
 from SinGAN.terminal.parse import Asked
@@ -29,7 +31,7 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
     if settings.ray and settings.device == "cpu":
         flags = (*flags, "--not_cuda")  # a worker's machine may have a GPU
     jobs = [make_job(run, command, flags, asked.args) for run in asked.runs]
-    done = {job for job, run in zip(jobs, asked.runs, strict=True) if already_done(run, is_done)}
+    done = {job for job, run in zip(jobs, asked.runs, strict=True) if already_done(run, command, is_done)}
     parallel, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
     if len(done) == len(jobs):
         return run_all(jobs, LocalRunner((), {}), done)
@@ -37,7 +39,7 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
         places = slots(asked.run.device, parallel, settings.jobs_per_gpu, threads)
         return run_all(jobs, LocalRunner(places, watched()), done)
     for run in asked.runs:
-        run.check_links()
+        check_links(run, command)
     cluster = RayRunner(
         settings.ray,
         jobs,
@@ -52,10 +54,16 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
         return run_all(jobs, cluster, done)
 
 
-def already_done(run: Run, is_done: Callable[[Run], bool]) -> bool:
+def check_links(run: Run, command: str) -> None:
+    """Raise a ValueError if a link leads the picture, its model or the results of ``command`` out of their folders."""
+    run.check_links()
+    keep_inside(run.out, (run.out / folder for folder in tasks()[command].folders))
+
+
+def already_done(run: Run, command: str, is_done: Callable[[Run], bool]) -> bool:
     """Whether ``is_done`` is true for ``run``; False if it raises an error, which the job itself will report."""
     try:
-        run.check_links()
+        check_links(run, command)
         return is_done(run)
     except (OSError, ValueError):
         return False

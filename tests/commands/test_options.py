@@ -15,9 +15,9 @@ import harmonization
 import main_train
 import paint2image
 import SR
-from SinGAN.commands.export import main as export
 from SinGAN.pictures import images
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.terminal.export import main as export
 from tests.cuts import CutError, bits, cut_after
 from tests.storage.test_files import everything
 from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, load_model, refusal

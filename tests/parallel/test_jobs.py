@@ -242,4 +242,4 @@ def test_an_interrupt_ends_all_jobs_and_the_command_resumes(tmp_path: Path) -> N
     assert err.splitlines()[-1] == "main_train.py: interrupted"
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "resuming after iteration" in done.stdout or "going on with the next" in done.stdout
+    assert "resuming after iteration" in done.stdout or "resuming with the next" in done.stdout
