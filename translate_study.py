@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
     check("study", sys.argv[1:])
 
-from Pix2Pix.studies.compare import main_study
+from Pix2Pix.study import main_study
 
 main = main_study
 

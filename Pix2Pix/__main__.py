@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(f"no command {name}: there are {', '.join(COMMANDS)}")
     with running_as(f"singan translate {name}"):
         check(name, rest)
-        module = importlib.import_module("Pix2Pix.studies.compare" if name == "study" else "Pix2Pix.commands")
+        module = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
         getattr(module, f"main_{name}")(rest)
 
 

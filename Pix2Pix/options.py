@@ -1,25 +1,48 @@
-"""The options of the translation commands: name, range, default and help, each once; names are pix2pix's."""
+"""The options of the translation commands: name, range, default and help, each once; names are pix2pix's.
 
+This module stays light: -h and a typo are answered before PyTorch is imported.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from Pix2Pix.names import (
-    AUGMENT,
-    CRITICS,
-    CRITICS_ALSO,
-    GAMES,
-    GAMES_ALSO,
-    INITIAL,
-    NETS,
-    NORMS,
-    PREPROCESS,
-    STOCHASTIC,
-    STUDIES,
-)  # fmt: skip
 from SinGAN.options.option import HUGE, option
 from SinGAN.options.run import RunOptions
 
+NORMS = ("batch", "instance", "none")
+STOCHASTIC = ("dropout", "weights", "none")
+INITIAL = ("normal", "xavier", "kaiming", "orthogonal")
+NETS = ("unet_32", "unet_64", "unet_128", "unet_256", "unet_512", "resnet_6blocks", "resnet_9blocks")
+CRITICS = ("patch", "pixel", "multiscale", "sesame", "none")
+CRITICS_ALSO = {"basic": "patch", "n_layers": "patch", "sesam": "sesame"}
+"""Other programs' names of critics."""
+GAMES = ("vanilla", "lsgan", "hinge", "wgan", "wgan-gp")
+GAMES_ALSO = {"original": "vanilla", "ls": "lsgan", "w": "wgan-gp", "wgangp": "wgan-gp"}
+"""Other programs' names of games."""
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+AUGMENT = ("none", "tps")
+DIRECTIONS = ("AtoB", "BtoA")
+Setting = Mapping[str, str]
+"""Flags without dashes, and their values."""
+STUDIES: dict[str, list[Setting]] = {
+    "batch_size": [{"batch_size": size} for size in ("1", "4", "16", "64", "256")],
+    "perceptual": [
+        {"lambda_L1": "100", "perceptual_weight": "0"},
+        {"lambda_L1": "0", "perceptual_weight": "10"},
+        {"lambda_L1": "100", "perceptual_weight": "10"},
+    ],
+    "gan_mode": [{"gan_mode": mode} for mode in ("vanilla", "lsgan", "hinge", "w", "wgan-gp")],
+    "critic": [{"netD": kind} for kind in ("none", "pixel", "patch", "multiscale", "sesame")],
+    "stochastic": [
+        {"stochastic": "none"},
+        {"stochastic": "dropout", "dropout": "0.5"},
+        {"stochastic": "dropout", "dropout": "0.95"},
+        {"stochastic": "weights", "weight_noise": "0.1"},
+    ],
+}
+"""The settings of each ready-made study by name."""
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 DATA: dict[str, Any] = {"group": "data"}
 NET: dict[str, Any] = {"group": "networks"}
@@ -32,7 +55,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What ``model`` sets where it is not set by hand."""
 EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
-DIRECTIONS = ("AtoB", "BtoA")
 
 
 def shared(name: str, default: Any = None) -> Any:
@@ -121,7 +143,7 @@ class TrainOptions(SharedOptions, ModelOptions):
 class StudyOptions(TrainOptions):
     """Trainings under several settings."""
 
-    study: str | None = option(None, "a ready-made study", group="study", choices=STUDIES, unset="")
+    study: str | None = option(None, "a ready-made study", group="study", choices=tuple(STUDIES), unset="")
     vary: tuple[str, ...] = option(
         (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
     )

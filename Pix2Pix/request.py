@@ -13,11 +13,18 @@ from Pix2Pix.data.layouts import PairFiles, find_pairs, sides
 from Pix2Pix.data.pairs import PairSet, Preparation
 from Pix2Pix.losses.perceptual import Perceptual
 from Pix2Pix.losses.step import LossConfig, Nets
-from Pix2Pix.names import CRITICS_ALSO, GAMES_ALSO
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
-from Pix2Pix.options import EPOCHS_OF_ONE_PAIR, PRESETS, ModelOptions, SharedOptions, TrainOptions
+from Pix2Pix.options import (
+    CRITICS_ALSO,
+    EPOCHS_OF_ONE_PAIR,
+    GAMES_ALSO,
+    PRESETS,
+    ModelOptions,
+    SharedOptions,
+    TrainOptions,
+)
 from SinGAN.engines.engine import choose_device
 from SinGAN.pictures import images
 from SinGAN.storage import layout

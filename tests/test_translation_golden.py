@@ -20,10 +20,10 @@ from Pix2Pix.data.pairs import Preparation
 from Pix2Pix.losses import games
 from Pix2Pix.losses.perceptual import PLAN, Perceptual
 from Pix2Pix.losses.step import LossConfig, Nets, train_step
-from Pix2Pix.names import GAMES_ALSO
 from Pix2Pix.nets.critics import CriticConfig, Patch, halved
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Dropout, Layers
+from Pix2Pix.options import GAMES_ALSO
 from SinGAN.losses.perceptual import VGG
 
 Arrays = dict[str, np.ndarray]

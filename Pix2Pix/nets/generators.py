@@ -8,8 +8,8 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix.names import NETS
 from Pix2Pix.nets.layers import Layers
+from Pix2Pix.options import NETS
 
 DROPPED_FROM = 4  # the first level of a U-Net that drops
 WIDEST = 8  # times the filters of the first layer

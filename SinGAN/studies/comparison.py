@@ -1,13 +1,10 @@
 """Several trainings of one picture side by side: tables and figures."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +13,7 @@ from SinGAN.pictures import images, plots
 from SinGAN.pictures.plots import Panel
 from SinGAN.pictures.similarity import Score
 from SinGAN.runs.results import Columns
+from SinGAN.studies.study import Results, as_markdown, picture_grid
 
 SHOWN = 5  # samples of each training in the grid
 MARKS = "osD^vP*X"
@@ -85,35 +83,34 @@ def first_seeds(trained: Sequence[MeasuredTraining]) -> list[MeasuredTraining]:
     return [group[0] for group in groups(trained).values()]
 
 
-def as_csv(trained: Sequence[MeasuredTraining]) -> str:
-    """The measures as CSV: a row for each training."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def results(trained: Sequence[MeasuredTraining]) -> Results:
+    """The tables and figures: CSV with a row for each training, Markdown with one for each combination."""
     names = columns(trained)
-    writer.writerow([*trained[0].varied, "seed", *names])
-    for training in trained:
-        writer.writerow(
-            [
-                *training.varied.values(),
-                training.seed,
-                *(f"{number:.6g}" for number in training.numbers()[: len(names)]),
-            ]
-        )
-    return text.getvalue()
+    rows = [
+        [*each.varied.values(), str(each.seed), *(f"{number:.6g}" for number in each.numbers()[: len(names)])]
+        for each in trained
+    ]
+    markdown = summary(trained)
+    return Results(
+        csv=[[*trained[0].varied, "seed", *names], *rows],
+        markdown=markdown,
+        figures=figures(trained),
+        text=as_markdown(markdown),
+    )
 
 
-def as_markdown(trained: Sequence[MeasuredTraining]) -> str:
-    """The measures as a Markdown table: a row for each combination, means and deviations over its seeds."""
-    names = [*trained[0].varied, *columns(trained)]
-    rows = [names, ["---"] * len(names)]
+def summary(trained: Sequence[MeasuredTraining]) -> list[list[str]]:
+    """A table with a row for each combination: means, and over several seeds standard deviations."""
+    names = columns(trained)
+    rows = [[*trained[0].varied, *names]]
     for group in groups(trained).values():
-        numbers = np.array([training.numbers()[: len(columns(trained))] for training in group])
-        spread = numbers.std(axis=0)
+        numbers = np.array([training.numbers()[: len(names)] for training in group])
         cells = [f"{mean:.4g}" for mean in numbers.mean(axis=0)]
         if len(group) > 1:
+            spread = numbers.std(axis=0)
             cells = [f"{cell} ± {deviation:.2g}" for cell, deviation in zip(cells, spread, strict=True)]
         rows.append([*group[0].varied.values(), *("-" if cell.startswith("nan") else cell for cell in cells)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return rows
 
 
 def figures(trained: Sequence[MeasuredTraining]) -> dict[str, Figure]:
@@ -131,23 +128,13 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure with a row for each combination's first seed: its name, the real picture, samples."""
     firsts = first_seeds(trained)
     planned = len({(training.scales, training.factor) for training in firsts}) > 1
-    height, width = firsts[0].real.shape[-2:]
-    columns = 1 + min(SHOWN, *(len(training.samples) for training in firsts))
-    size = (1.6 * columns + 1.4, (1.6 * min(height / width, 3) + 0.08) * len(firsts) + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
-    cells = figure.subplots(len(firsts), columns, squeeze=False)
-    for row, training in zip(cells, firsts, strict=True):
-        for axes, image in zip(row, [training.real, *training.samples.split(1)], strict=False):
-            levels = images.to_levels(image)
-            axes.imshow(levels.squeeze(), cmap="gray" if levels.shape[-1] == 1 else None, vmin=0, vmax=255)
-            _bare(axes)
+    shown = min(SHOWN, *(len(training.samples) for training in firsts))
+    rows, labels = [], []
+    for training in firsts:
+        rows.append([images.to_levels(image) for image in (training.real, *training.samples[:shown].split(1))])
         lines = training.label.replace(", ", "\n")
-        if planned:
-            lines += f"\n{training.scales} scales,\nfactor {training.factor:.2f}"
-        row[0].set_ylabel(lines, rotation=0, ha="right", va="center")
-    cells[0][0].set_title("the picture")
-    cells[0][1].set_title("samples", loc="left")
-    return figure
+        labels.append(f"{lines}\n{training.scales} scales,\nfactor {training.factor:.2f}" if planned else lines)
+    return picture_grid(rows, labels, {0: "the picture", 1: "samples"}, cell=1.6)
 
 
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
@@ -198,10 +185,3 @@ def scatter(trained: Sequence[MeasuredTraining]) -> Figure:
     axes.grid(alpha=0.3, which="both")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
