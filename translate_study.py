@@ -10,13 +10,10 @@ from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
-    from Pix2Pix.terminal import check
 
-    check("study", sys.argv[1:])
+from Pix2Pix.terminal import command
 
-from Pix2Pix.study import main_study
-
-main = main_study
+main = command("study")
 
 if __name__ == "__main__":
     main()

@@ -10,13 +10,10 @@ from SinGAN.terminal.script import quiet_interrupts
 
 if __name__ == "__main__":
     quiet_interrupts()  # before the imports that take seconds
-    from Pix2Pix.terminal import check
 
-    check("train", sys.argv[1:])
+from Pix2Pix.terminal import command
 
-from Pix2Pix.commands import main_train
-
-main = main_train
+main = command("train")
 
 if __name__ == "__main__":
     main()

@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from Pix2Pix.data.layouts import PairFiles
+from Pix2Pix.data.layouts import PairFiles, find_pairs
 from Pix2Pix.options import STUDIES, Setting, StudyOptions, TrainOptions
-from Pix2Pix.request import Request, device_of, files_of, model_name, request
+from Pix2Pix.request import Request, model_name, request
 from Pix2Pix.runs import record
+from Pix2Pix.runs.folder import check_links
 from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
 from Pix2Pix.terminal import parser_of
 from SIFID import fidelity
 from SIFID.metrics import sliced_wasserstein
+from SinGAN.engines.engine import choose_device
 from SinGAN.options.option import options_of
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.pictures import images, plots
@@ -139,6 +141,7 @@ class Row:
 class PairStudy(Study[Trial]):
     """Trainings on one data set under several settings."""
 
+    root: Path  # the output folder
     study: str | None
     files: Sequence[PairFiles]  # on which the models are compared
     learned: Learned
@@ -153,7 +156,7 @@ class PairStudy(Study[Trial]):
                 print(f"  singan {shlex.join(['translate', 'train', *self.job(trial).flags])}")
 
     def check_needs(self, remaining: Sequence[Trial]) -> None:
-        pass
+        check_links(self.root, self.folder)
 
     def job(self, trial: Trial) -> Job:
         named = [f"--name={trial.name}", f"--manualSeed={trial.seed}", f"--out={trial.out}"]
@@ -256,17 +259,19 @@ def study(argv: Sequence[str]) -> None:
     settings = settings_of(options.study, options.vary)
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
+    files = find_pairs(options.dataroot, options.test_phase)[: options.num_test]
     title = options.study or ",".join(text.replace(",", "+") for text in options.vary)
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")
     PairStudy(
         folder=folder,
         trials=trials_of(settings, without((*OWN, *SET_HERE), argv), options, folder / "trainings"),
-        device=device_of(options),
+        device=choose_device(options.device, options.not_cuda),
         jobs=options.jobs,
         per_gpu=options.jobs,
         overwrite=options.overwrite,
+        root=options.out,
         study=options.study,
-        files=files_of(options.dataroot, options.test_phase)[: options.num_test],
+        files=files,
         learned=Learned.found(options.weights),
     ).run(options.dry_run)
 

@@ -1,9 +1,12 @@
 """The command lines of translation; light, so that -h and a typo are answered before PyTorch is imported."""
 
+import importlib
+import sys
 from collections.abc import Sequence
 
 from Pix2Pix.options import DrawOptions, StudyOptions, TestOptions, TrainOptions
 from SinGAN.terminal.flags import Parser, add_options
+from SinGAN.terminal.script import Script
 
 COMMANDS: dict[str, tuple[str, type]] = {
     "train": ("Learn to translate pictures from pairs of them.", TrainOptions),
@@ -11,7 +14,7 @@ COMMANDS: dict[str, tuple[str, type]] = {
     "study": ("Train on pairs under several settings, and compare.", StudyOptions),
     "draw": ("Serve a page: draw labels, and see what a model makes of them.", DrawOptions),
 }
-"""For each command what it does, and its options."""
+"""The description of each command, and its options."""
 GROUPS = ("study", "data", "networks", "training", "test", "run")
 
 
@@ -25,6 +28,13 @@ def parser_of(command: str) -> Parser:
     return result
 
 
-def check(command: str, argv: Sequence[str]) -> None:
-    """Leave with the help, or with one line, where ``argv`` asks for it or has a bad flag."""
-    parser_of(command).parse_given(argv)
+def command(name: str) -> Script:
+    """The command ``name`` as a function of flags, which are checked before the slow imports."""
+
+    def main(argv: Sequence[str] | None = None) -> None:
+        words = sys.argv[1:] if argv is None else argv
+        parser_of(name).parse_given(words)
+        module = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
+        getattr(module, f"main_{name}")(words)
+
+    return main

@@ -1,4 +1,4 @@
-"""Shows how far a training is: a bar in a terminal, a line a minute in a file or a pipe."""
+"""The progress of a training: a bar on a terminal, a line a minute in a file or a pipe."""
 
 import sys
 import time
@@ -30,10 +30,10 @@ class Watch:
         self.bar.close()
 
     def __call__(self, trainer: Trainer) -> None:
-        """Show what ``trainer`` has done, after a step."""
+        """Show the progress of ``trainer`` after a step."""
         progress, now = trainer.progress, time.monotonic()
         done = (progress.epoch - 1) * self.steps + progress.step
-        self.pace.report(now, self.total - done)  # the first one: what made ready lies behind
+        self.pace.report(now, self.total - done)  # the first one comes after the preparations
         if not self.began:
             self.began, self.bar.initial = True, done  # those of an earlier run
         if self.bar.disable and now - self.told < EVERY:

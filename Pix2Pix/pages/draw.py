@@ -19,7 +19,6 @@ from SinGAN.studio import canvas
 
 BYTES, PIXELS = 20 * 2**20, 16_000_000  # of a drawing, at most
 FILES = {"/": (Path(__file__).with_name("draw.html"), "text/html"), "/canvas.js": (canvas.SCRIPT, "text/javascript")}
-PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
 
 
 class Server(ThreadingHTTPServer):
@@ -27,13 +26,11 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, translator: Translator, name: str, palette: list[str]) -> None:
+    def __init__(self, port: int, translator: Translator, name: str) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.translator, self.lock = translator.for_drawings(), Lock()
-        size = translator.preparation.crop_size
-        blank = np.full((size, size, 3), tuple(bytes.fromhex((palette or PLAIN)[0][1:])), np.uint8)
-        given = {"name": name, "palette": palette or PLAIN, "ground": (palette or PLAIN)[0]}
-        self.model = json.dumps({**given, "picture": canvas.as_url(blank)}).encode()
+        palette, picture = translator.palette, canvas.as_url(translator.blank())
+        self.model = json.dumps({"name": name, "palette": palette, "ground": palette[0], "picture": picture}).encode()
 
     @property
     def hosts(self) -> set[str]:

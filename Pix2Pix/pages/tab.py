@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 
-from Pix2Pix.pages.draw import PLAIN
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
 from SinGAN.pictures import images
@@ -34,10 +32,8 @@ def build(shared: Shared) -> None:
 
     def begin(name: str | None) -> str:
         place = place_of(name)
-        size = loaded(place, stamp(place)).preparation.crop_size
-        palette = (folders.Manifest.read(place).palette if (place / folders.FILE).exists() else []) or PLAIN
-        blank = np.full((size, size, 3), tuple(bytes.fromhex(palette[0][1:])), np.uint8)
-        return canvas.given(blank, colours=palette)
+        translator = loaded(place, stamp(place))
+        return canvas.given(translator.blank(), colours=translator.palette)
 
     def translate(name: str | None, drawing: str, count: float, seed: str) -> tuple[Any, str]:
         place, levels, clock = place_of(name), canvas.taken(drawing).picture, Clock()

@@ -29,17 +29,22 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     checksum = _proven(values)
     values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
     result = {name: values[name] for name in kinds if name != "checksum"}
-    for name, value in result.items():
+    check_types(result, kinds)
+    if result["kind"] != "singan":
+        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
+    _check_sizes(result["sizes"], result["factor"], result["planner"] == "stages")
+    return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
+
+
+def check_types(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Raise a TypeError if a value is not of its type in ``kinds``, a ValueError if the seed is out of range."""
+    for name, value in values.items():
         kind = get_origin(kinds[name]) or kinds[name]
         kind = (int, float) if kind is float else kind
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"{name} is {value!r}")
-    if result["kind"] != "singan":
-        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
-    if not 0 <= result["seed"] < 2**63:
-        raise ValueError(f"seed is {result['seed']!r}")
-    _check_sizes(result["sizes"], result["factor"], result["planner"] == "stages")
-    return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
+            raise TypeError(f"{name} is {value!r:.80}")
+    if not 0 <= values["seed"] < 2**63:
+        raise ValueError(f"seed is {values['seed']!r:.80}")
 
 
 def _proven(values: Any) -> str | None:
