@@ -1,10 +1,29 @@
 """The commands of `singan translate`: train, test, study and draw."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 
-from Pix2Pix.terminal import COMMANDS, command
-from SinGAN.terminal.script import fail, running_as
+from Pix2Pix.terminal import COMMANDS, parser_of
+from SinGAN.terminal.script import Script, fail, quiet_interrupts, running_as
+
+
+def command(name: str, module: str = "") -> Script:
+    """The command ``name`` as a function of its flags, those of the process by default.
+
+    It is run if ``module`` is "__main__": the script that defines its ``main`` so was started.
+    """
+
+    def main(argv: Sequence[str] | None = None) -> None:
+        words = sys.argv[1:] if argv is None else argv
+        parser_of(name).parse_given(words)  # -h and typos need no slow imports
+        code = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
+        getattr(code, f"main_{name}")(words)
+
+    if module == "__main__":
+        quiet_interrupts()  # before the imports that take seconds
+        main()
+    return main
 
 
 def main(argv: Sequence[str] | None = None) -> None:

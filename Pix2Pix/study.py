@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from Pix2Pix.data.layouts import PairFiles, find_pairs
@@ -118,13 +119,10 @@ class Learned:
 
     def _of_sets(self, fakes: Sequence[Tensor], reals: Sequence[Tensor], device: torch.device) -> list[float]:
         with tempfile.TemporaryDirectory() as folder:
-            sides = []
-            for name, side in (("real", reals), ("fake", fakes)):
-                sides.append([Path(folder, name, f"{place}.png") for place in range(len(side))])
-                for file, image in zip(sides[-1], side, strict=True):
-                    images.write(file, image[None].cpu().clamp(-1, 1))
-            short = [metric for metric, _ in SETS.values()]
-            values = fidelity.set_metrics(*sides, short, self.inception, device)
+            fake, real = ([Path(folder, f"{name}_{place}.png") for place in range(len(fakes))] for name in "AB")
+            for file, image in zip([*fake, *real], [*fakes, *reals], strict=True):
+                images.write(file, image[None].cpu().clamp(-1, 1))
+            values = fidelity.set_metrics(real, fake, [metric for metric, _ in SETS.values()], self.inception, device)
         return [values[name] for _, name in SETS.values()]
 
 
@@ -193,7 +191,7 @@ class PairStudy(Study[Trial]):
         return Row([trial.label, str(trial.seed), statistics, updates, *numbers], title, shown)
 
 
-def samples_sheet(rows: Sequence[Row]) -> plots.Figure:
+def samples_sheet(rows: Sequence[Row]) -> Figure:
     """A figure with a row for each of some pictures: the input, the truth, and the result of each training."""
     pictures = []
     for place, one in enumerate(rows[0].shown):
@@ -204,7 +202,7 @@ def samples_sheet(rows: Sequence[Row]) -> plots.Figure:
     return picture_grid(pictures, [], dict(enumerate(titles)), cell=2.2)
 
 
-def loss_curves(trials: Sequence[Trial]) -> plots.Figure:
+def loss_curves(trials: Sequence[Trial]) -> Figure:
     """A figure of the absolute difference and the critic's loss of each training."""
     columns = {trial.name: read_losses(trial.place / "losses.csv") for trial in trials}
     panels = [

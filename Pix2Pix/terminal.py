@@ -1,12 +1,7 @@
 """The command lines of translation; light, so that -h and a typo are answered before PyTorch is imported."""
 
-import importlib
-import sys
-from collections.abc import Sequence
-
 from Pix2Pix.options import DrawOptions, StudyOptions, TestOptions, TrainOptions
 from SinGAN.terminal.flags import Parser, add_options
-from SinGAN.terminal.script import Script
 
 COMMANDS: dict[str, tuple[str, type]] = {
     "train": ("Learn to translate pictures from pairs of them.", TrainOptions),
@@ -26,15 +21,3 @@ def parser_of(command: str) -> Parser:
         result.add_argument_group(title)
     add_options(result, options)
     return result
-
-
-def command(name: str) -> Script:
-    """The command ``name`` as a function of flags, which are checked before the slow imports."""
-
-    def main(argv: Sequence[str] | None = None) -> None:
-        words = sys.argv[1:] if argv is None else argv
-        parser_of(name).parse_given(words)
-        module = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
-        getattr(module, f"main_{name}")(words)
-
-    return main

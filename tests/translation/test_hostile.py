@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def test_a_manifest_is_read_as_it_was_written(trained: Path, tmp_path: Path) -> 
 def test_commands_refuse_a_hostile_manifest_before_they_take_memory(home: Path, capsys: Capture) -> None:
     tamper(model(home), "options.crop_size", 102_400)
     for main in (translate_test.main, translate_train.main):
-        line = refusal(capsys, lambda main=main: main([*flags(home), *(TINY if main is translate_train.main else [])]))
+        words = [*flags(home), *(TINY if main is translate_train.main else [])]
+        line = refusal(capsys, partial(main, words))
         assert "manifest.json is damaged" in line
         assert "`crop_size`" in line or "--crop_size" in line
     assert not (home / "out" / "results").exists()
@@ -197,7 +199,7 @@ def test_a_batch_of_several_sizes_is_refused_at_the_start(home: Path, capsys: Ca
         if preprocess == "scale_width":
             pair(data / "wide.png", 90, 45)
         more = ["--dataroot", str(data.parent), "--out", str(home / "made"), *TINY, "--preprocess", preprocess]
-        line = refusal(capsys, lambda more=more: translate_train.main([*more, "--batch_size", "2"]))
+        line = refusal(capsys, partial(translate_train.main, [*more, "--batch_size", "2"]))
         assert f"{data / '0.png'} becomes {sizes.format(data / 'wide.png')}" in line
         assert "--batch_size 1" in line
     assert not (home / "made").exists()
