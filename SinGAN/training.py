@@ -19,12 +19,12 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.build import build_critic, build_generator
 
 LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
 
-Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], ScaleState]], None]
+Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], TrainingState]], None]
 """Called after each iteration with the scale, the iteration in it, the losses by name, and a way to get the state."""
 Edit = Callable[[Tensor], Tensor]
 """A change of the enlarged images (B, C, H, W) of the coarser scales, before a scale sees them."""
@@ -46,7 +46,7 @@ class StartWeights:
     vgg: Weights | None = None  # needed where ``TrainConfig.uses_vgg``
 
 
-def unwatched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+def unwatched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]) -> None:
     """The watch that does nothing."""
 
 
@@ -60,7 +60,7 @@ def train(
     watch: Watch = unwatched,
     weights: StartWeights = StartWeights(),
     finished: tuple[TrainedScale, ...] = (),
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> Iterator[Pyramid[TrainedScale]]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
@@ -133,7 +133,7 @@ def train_scale(
     watch: Watch = unwatched,
     edit: Edit = unchanged,
     vgg: VGG | None = None,
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> TrainedScale:
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser ones; its nets are then frozen.

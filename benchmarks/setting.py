@@ -13,9 +13,10 @@ from torch import Tensor
 
 from benchmarks.baseline import Baseline
 from SinGAN.concurrent.stage import Stage, prepared
-from SinGAN.concurrent.training import begun, grown
+from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import Engine, EngineSettings, Step, choose_device
 from SinGAN.engines.estimates import ScaleSetting
+from SinGAN.kinds import KINDS
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import iteration
 from SinGAN.losses.terms import Target
@@ -23,6 +24,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
@@ -123,11 +125,11 @@ def stages(
     """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
     rng, options = torch.Generator(device).manual_seed(1), replace(asked, max_size=size).completed()
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
-    plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
+    plan, net = KINDS[CONCURRENT].plan(image.shape[2], image.shape[3], options, TRAIN), options.net
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
-        yield StageSetting(begun(pyramid, real, net.at(index), config, rng), rng)
-        scale = begun(pyramid, real, net.at(index), config, rng).trained()
+        yield StageSetting(start_stage(pyramid, real, net.at(index), config, rng), rng)
+        scale = start_stage(pyramid, real, net.at(index), config, rng).trained()
         pyramid = grown((*pyramid.scales, scale), plan, net, config)
 
 

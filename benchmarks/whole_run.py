@@ -24,10 +24,11 @@ from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
+from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
 from SinGAN.options.model import ModelOptions
-from SinGAN.planning import plan_scales
+from SinGAN.options.tasks import TRAIN
 from SinGAN.runs.progress import duration
 
 BASELINE = "baseline"
@@ -52,7 +53,7 @@ def arguments() -> argparse.Namespace:
 def estimated(row: list[float], parts: Parts, mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
     """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
     options = ModelOptions(train_mode=mode, max_size=size).completed()
-    plan = plan_scales(int(args.shape * size), size, options.pyramid)
+    plan = KINDS[options.kind].plan(int(args.shape * size), size, options, TRAIN)
     programmed = [k for k, part in enumerate(parts) if engine.wants_programs(part.scale_setting)]
     costs = scale_costs(plan, options.net, args.device, engine.winograd, programmed)
     shown = [row[k] / costs[k] * sum(costs[k:]) / sum(row[k:]) for k in range(len(row))]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from SinGAN import export
 from SinGAN.commands.export import main
+from SinGAN.concurrent.planning import plan_stages
 from SinGAN.concurrent.training import train_stages
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
@@ -158,7 +159,7 @@ def test_a_generator_that_has_grown_as_a_file(
     written: Callable[[Trained, Path], Generate],
 ) -> None:
     net = NetConfig(3, 4, 4, stages=1, noisy_margins=noisy_margins, batch_norm=batch_norm)
-    plan = plan_scales(24, 32, PyramidConfig(min_size=12, stages=3))
+    plan = plan_stages(24, 32, PyramidConfig(min_size=12), 3)
     *_, pyramid = train_stages(stripes(), plan, net, TrainConfig(niter=3), rng)
     generate = written(pyramid, tmp_path)
     for size in SIZES:

@@ -12,7 +12,11 @@ from PIL import Image
 import main_train
 import random_samples
 from SinGAN.imresize import imresize
+from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures import images
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 
 SIZES = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24"]
 SMALL = ["--not_cuda", *SIZES, "--niter", "2", "--manualSeed", "1"]
@@ -36,6 +40,14 @@ def stripes(height: int = 24, width: int = 32) -> torch.Tensor:
     """A small image (1, 3, height, width) in [-1, 1]: soft coloured stripes."""
     y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
     return torch.stack([torch.sin(9 * x), torch.cos(7 * y), torch.sin(5 * (x + y))])[None] * 0.8
+
+
+def load_model(
+    folder: Path, device: torch.device = torch.device("cpu"), task: Task | None = TRAIN
+) -> tuple[Manifest, Pyramid[TrainedScale]]:
+    """The whole model in ``folder``, and its manifest."""
+    model = ModelFolder.open(folder)
+    return model.manifest, model.load(device, task)
 
 
 class Workspace:

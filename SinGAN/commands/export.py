@@ -22,11 +22,11 @@ def run(argv: Sequence[str]) -> None:
     import torch  # only now: -h and a typo take no seconds
 
     from SinGAN import export
-    from SinGAN.saved_models.lookup import load
+    from SinGAN.saved_models.model_folder import ModelFolder
 
     if not args.model.is_dir():
         raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
-    _, pyramid = load(args.model, torch.device("cpu"), task=None)
+    pyramid = ModelFolder.open(args.model).load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"
     print(f"writing {file}: a large model takes a minute or two", flush=True)

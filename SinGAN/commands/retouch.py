@@ -18,9 +18,9 @@ from SinGAN.manipulate import Retouched
 from SinGAN.options.applications import INSTANT, SINGAN, HarmonizationOptions, PaintOptions
 from SinGAN.patches.makers import Maker, Trained
 from SinGAN.pictures import images, masks
-from SinGAN.runs.obtain import obtain
 from SinGAN.runs.results import by_scale, write_results
 from SinGAN.runs.run import Run
+from SinGAN.runs.training import load_or_train
 from SinGAN.storage import layout
 from SinGAN.terminal.watchers import watcher
 
@@ -160,8 +160,8 @@ def painted_in_few_colours(
         "in_paint": manipulate.shrink_to_injection(pyramid, strokes, scale),
         "in_paint_quant": put_in,
     }
-    request = run.paint_request(source.manifest, pyramid, scale, palette)
-    model = obtain(request, overwrite=run.overwrite, watcher=watcher())
+    training = run.retraining(source.manifest, pyramid, scale, palette)
+    model = load_or_train(training, overwrite=run.settings.overwrite, watcher=watcher())
     pictures = manipulate.run_from(model, put_in, scale, rng, count)
     return source.maker.refined(pictures), shown
 

@@ -53,7 +53,7 @@ def draw(
     what: str,
 ) -> None:
     """Draw those of ``count`` samples that ``folder`` lacks; ``what`` names them on the screen."""
-    there = 0 if run.overwrite else count_samples(folder)
+    there = 0 if run.settings.overwrite else count_samples(folder)
     if there >= count:
         print(f"{what} are already there: {folder} (--overwrite draws new ones)")
         return

@@ -14,8 +14,8 @@ from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, reduced
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import find
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 
 DEFAULTS = ModelOptions().as_dict()
 
@@ -60,27 +60,27 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
     for name in ("variety", "balance"):
         if name in run.given:
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
-    folder, task = drawing_model(run) if draws else (run.kept(run.model), TRAIN)
-    manifest, pyramid = run.load(task, folder)
+    opened, task = drawing_model(run) if draws else (None, TRAIN)
+    model, pyramid = run.load(task, opened)
     refiner = None
     if options.refine:
-        photo = images.read_levels(run.picture, run.net.channels) if options.full_size else None
+        photo = images.read_levels(run.picture, run.options.nc_im) if options.full_size else None
         refiner = Refiner(pyramid.scales[-1].real, photo)
     refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""
     words = (refined, run.options.label, "noise_padding" if task is ANIMATION else "")
-    return Source(Trained(pyramid, refiner), ",".join(filter(None, words)), folder / "Zs.pth", manifest)
+    return Source(Trained(pyramid, refiner), ",".join(filter(None, words)), model.folder / "Zs.pth", model.manifest)
 
 
-def drawing_model(run: Run) -> tuple[Path, Task]:
-    """The folder of the model that the options name, and its task: where there is none, of that for animation.
+def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
+    """The model that the options name, and its task: where there is none, the one for animation.
 
-    That one's folder does not tell alphas apart: where one is asked for, it is no substitute.
+    Its folder does not tell alphas apart: where one is given, it is no substitute.
     """
-    folder, animated = run.kept(run.model), run.kept(run.model_for_animation)
-    model = find(animated)
-    if find(folder) is not None or model is None or not model.is_whole or "alpha" in run.given:
-        return folder, TRAIN
-    print(f"there is no model in {folder}: that for animation is used, {animated}")
+    model = run.find(run.model)
+    animated = None if model is not None or "alpha" in run.given else run.find(run.model_for_animation)
+    if animated is None or not animated.is_whole:
+        return model, TRAIN
+    print(f"there is no model in {run.model}: that for animation is used, {animated.folder}")
     return animated, ANIMATION
 
 
@@ -92,7 +92,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
-    levels, limit = images.read_levels(run.picture, run.net.channels), run.pyramid.max_size
+    levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
     maker: Instant | Published
@@ -119,6 +119,6 @@ def label(run: Run, options: PatchOptions) -> str:
     shown = {"variety": (options.variety, "medium"), "balance": (options.balance, "full")}
     shown |= {name: (getattr(run.options, name), DEFAULTS[name]) for name in ("max_size", "nc_im")}
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
-    if options.method == INSTANT and "max_size" in run.given and run.pyramid.max_size == DEFAULTS["max_size"]:
-        changed.append(f"max_size={run.pyramid.max_size}")
+    if options.method == INSTANT and "max_size" in run.given and run.options.max_size == DEFAULTS["max_size"]:
+        changed.append(f"max_size={run.options.max_size}")
     return ",".join([f"method={options.method}", *changed])

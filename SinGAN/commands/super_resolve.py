@@ -10,9 +10,10 @@ from SinGAN.options.applications import SuperResolutionOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION
 from SinGAN.pictures import images, similarity
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs.obtain import obtain
 from SinGAN.runs.results import write_results
 from SinGAN.runs.run import Run
+from SinGAN.runs.training import load_or_train
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import nearest
 from SinGAN.terminal.watchers import watcher
@@ -25,9 +26,9 @@ def super_resolve(run: Run, options: SuperResolutionOptions) -> None:
     _, step = manipulate.enlargement_steps(options.sr_factor)
     run = run.with_scale_factor(1 / step)
     owner = run.of_picture(options.model_name or run.input_name)
-    owner = owner.with_options_of(owner.model)
-    image = images.read(run.picture, owner.net.channels, opaque=True).to(run.device)
-    small = manipulate.reduce(image, owner.pyramid.max_size)
+    owner = owner.with_options_of(ModelFolder.find(owner.model))
+    image = images.read(run.picture, owner.options.nc_im, opaque=True).to(run.device)
+    small = manipulate.reduce(image, owner.options.max_size)
     truth = read_truth(options.ground_truth, small, options.sr_factor)
     pyramid = model_of(owner, named=options.model_name is not None)
     if options.model_name is None:
@@ -45,14 +46,14 @@ def super_resolve(run: Run, options: SuperResolutionOptions) -> None:
 
 def model_of(run: Run, named: bool) -> Pyramid[TrainedScale]:
     """The model, trained where there is none; one that is ``named`` serves without its picture."""
-    if named and run.model.exists() and not run.overwrite:
+    if named and run.model.exists() and not run.settings.overwrite:
         return run.load(SUPER_RESOLUTION)[1]
-    request = run.request(run.model, SUPER_RESOLUTION)
-    if len(request.training.plan.sizes) > MANY_SCALES:
-        print(f"note: this trains {len(request.training.plan.sizes)} scales; --scale_factor 0.75 would train fewer")
-    if run.overwrite or not request.is_done():
+    training = run.training(run.model, SUPER_RESOLUTION)
+    if len(training.plan.sizes) > MANY_SCALES:
+        print(f"note: this trains {len(training.plan.sizes)} scales; --scale_factor 0.75 would train fewer")
+    if run.settings.overwrite or not training.is_done():
         print("*** Train SinGAN for SR ***")
-    return obtain(request, overwrite=run.overwrite, watcher=watcher())
+    return load_or_train(training, overwrite=run.settings.overwrite, watcher=watcher())
 
 
 def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None:

@@ -89,7 +89,7 @@ def analogy(run: Run, options: AnalogyOptions) -> None:
     real = engine.real
     levels = images.read_levels(options.ref_dir / options.ref_name, real.shape[1], opaque=True)
     is_own = options.method == INSTANT and has_own_size(run)
-    levels = limited(levels, max(real.shape[-2:]) if is_own else run.pyramid.max_size)
+    levels = limited(levels, max(real.shape[-2:]) if is_own else run.options.max_size)
     structure = images.as_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
     pictures = engine.analogy(structure, run.fresh_rng(), options.num_samples)
     folder = layout.of_method(layout.analogy(run.out, run.name, options.ref_name), label)

@@ -25,10 +25,15 @@ class GrownPyramid(Pyramid[TrainedScale]):
     """
 
     filters: int = 64
-    recipe: str = (
-        "generation"  # what the first stage's noise is in training, a recipe's name: see ``concurrent.inputs``
-    )
+    recipe: str = "generation"  # the input of the first stage in training: see ``concurrent.inputs``
     first_step: ClassVar[float] = 0.01
+
+    @classmethod
+    def of(
+        cls, scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
+    ) -> "GrownPyramid":
+        """The pyramid of trained stages ``scales`` with nets like ``net``."""
+        return cls(scales, factor, block_margin(net) * net.noisy_margins, noise_border, net.filters, recipe)
 
     @property
     def injection_scales(self) -> range:
@@ -88,13 +93,3 @@ class GrownPyramid(Pyramid[TrainedScale]):
             if first == 0:
                 z[:1] = scale.z_rec
         return [changed, *fresh], None
-
-
-def pyramid_of(
-    scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
-) -> Pyramid[TrainedScale]:
-    """The pyramid of ``scales`` with nets like ``net``: of the paper's, or of a generator that grows."""
-    if not net.stages:
-        return Pyramid(scales, factor, net.margin, noise_border)
-    margin = block_margin(net) if net.noisy_margins else 0
-    return GrownPyramid(scales, factor, margin, noise_border, net.filters, recipe)

@@ -18,7 +18,7 @@ from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.training import Watch, iterate, unwatched
 from SinGAN.variants.growing import GrowingGenerator
 
@@ -55,7 +55,7 @@ def learn(
     *,
     watch: Watch = unwatched,
     vgg: VGG | None = None,
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> None:
     """Train the nets of ``stage``; the arguments are those of ``training.train_scale``."""

@@ -16,7 +16,7 @@ from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.growing import GrowingGenerator
 
 Tuned = Callable[[int, GrownPyramid], None]
@@ -66,7 +66,7 @@ def fine_tune(
             return small
         return small + JITTER * torch.randn(small.shape, generator=rng, device=small.device)
 
-    def watched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+    def watched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]) -> None:
         tick()
         if (iteration + 1) % every == 0 or iteration + 1 == config.niter:
             if not all(weight.isfinite().all() for weight in generator.parameters()):

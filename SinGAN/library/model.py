@@ -8,7 +8,6 @@ from tqdm.auto import tqdm
 
 from SinGAN import manipulate
 from SinGAN.concurrent.tuning import fine_tune
-from SinGAN.engines.engine import EngineSettings
 from SinGAN.functions import palette_of
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures
@@ -20,8 +19,8 @@ from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY
-from SinGAN.runs.obtain import train_in_memory
-from SinGAN.runs.request import Retraining, Training
+from SinGAN.runs.pictures import PictureTraining, Retraining
+from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.folder import save_compact, save_pyramid
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage.recovery import whole_folder
@@ -86,8 +85,8 @@ class Model(FromPicture):
         put_in = manipulate.quantised_paint(self.pyramid, image, scale, palette)
         options = self.manifest.model_options(ModelOptions().completed())
         asked = Retraining(self.pyramid, scale, palette)
-        training = Training.of_one_scale(self.manifest, options, asked, seed=rng.initial_seed())
-        retrained, _ = train_in_memory(training, EngineSettings(), Bar() if progress else NOBODY)
+        training = PictureTraining.of_one_scale(self.manifest, options, asked, seed=rng.initial_seed())
+        retrained, _ = train_in_memory(training, Bar() if progress else NOBODY)
         return arrays.from_images(manipulate.run_from(retrained, put_in, scale, rng, count))
 
     def super_resolve(
@@ -204,6 +203,6 @@ class Model(FromPicture):
         with whole_folder(place) as draft:
             self.manifest.write(draft)
             if compact:
-                save_compact(self.pyramid, draft, self.manifest.seed)
+                save_compact(self.pyramid, draft, self.manifest.kind_of_model, self.manifest.seed)
             else:
                 save_pyramid(self.pyramid, draft)

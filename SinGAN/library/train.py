@@ -1,6 +1,7 @@
 """Training and loading from Python."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TASKS, TRAIN
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.runs.events import Watcher
-from SinGAN.runs.obtain import train_in_memory
-from SinGAN.runs.request import Source, Training
-from SinGAN.saved_models.lookup import load as load_model
+from SinGAN.runs.pictures import PictureTraining, TrainingPicture
+from SinGAN.runs.training import train_in_memory
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
 
 
@@ -61,14 +62,16 @@ def train(
     chosen = choose_device(device)
     engine.check(chosen)
     image = arrays.to_image(picture, asked.nc_im).to(chosen)
-    training = Training.of(
+    training = PictureTraining.of(
         _source(picture, image),
         asked,
         TASKS[task],
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         vgg_weights=None if vgg_weights is None else Path(vgg_weights),
     )
-    return Model(*train_in_memory(training, engine, Bar() if watcher is None else watcher))
+    training = replace(training, engine=engine)
+    pyramid, described = train_in_memory(training, Bar() if watcher is None else watcher)
+    return Model(pyramid, training.manifest.with_engine(described))
 
 
 def _listed_options() -> str:
@@ -88,12 +91,12 @@ def _above_one(factor: float) -> float:
     return factor
 
 
-def _source(picture: Picture, image: torch.Tensor) -> Source:
+def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
     """The source for the manifest: ``picture``, whose tensor is ``image``."""
     if arrays.is_file(picture):
         path = Path(str(picture))
-        return Source(path.name, sha256(path.read_bytes()), image)
-    return Source("an array", sha256(arrays.from_images(image).tobytes()), image)
+        return TrainingPicture(path.name, sha256(path.read_bytes()), image)
+    return TrainingPicture("an array", sha256(arrays.from_images(image).tobytes()), image)
 
 
 def load(folder: str | Path, *, device: str | torch.device | None = None) -> Model:
@@ -108,5 +111,5 @@ def load(folder: str | Path, *, device: str | torch.device | None = None) -> Mod
         ValueError: it is incomplete or damaged.
     """
     chosen = choose_device(device)
-    manifest, pyramid = load_model(Path(folder), chosen, task=None)
-    return Model(pyramid, manifest)
+    model = ModelFolder.open(Path(folder))
+    return Model(model.load(chosen, task=None), model.manifest)

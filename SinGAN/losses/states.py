@@ -6,21 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 
 
-def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> ScaleState:
+def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> TrainingState:
     """All that the training of a scale depends on when ``done`` iterations are done."""
     states = {name: part.state_dict() for name, part in nets.parts().items()}
-    return ScaleState(iterations=done, z_rec=z_rec, rng=rng.get_state(), **states)
+    return TrainingState(iterations=done, rng=rng.get_state(), states={"z_rec": z_rec, **states})
 
 
-def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
+def restore(state: TrainingState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
     """Put ``state`` into the others; returns the iterations done. A ``state`` that does not fit is a ValueError."""
     try:
-        nets.load({name: getattr(state, name) for name in nets.parts()})
+        nets.load(state.states)
         rng.set_state(state.rng.cpu())
-        z_rec.copy_(state.z_rec.reshape(z_rec.shape))
+        z_rec.copy_(state.states["z_rec"].reshape(z_rec.shape))
         return state.iterations
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error

@@ -1,4 +1,4 @@
-"""The options of concurrent training, the defaults of its recipes, and the options that it has no use for."""
+"""The options of single kinds of model: the word of ``train_mode`` for each kind, and what concurrent training adds."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -34,8 +34,8 @@ ONLY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class ConcurrentOptions:
-    """The options of concurrent training; in sequential training all but the first are None."""
+class KindOptions:
+    """The kind of model, and the options that only one kind has: None for the others."""
 
     train_mode: str = option(
         SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one net that grows, its newest blocks trained "
@@ -62,18 +62,48 @@ class ConcurrentOptions:
     )
 
     @property
-    def grows(self) -> bool:
-        """Whether one generator grows in place of a pyramid of them: concurrent training."""
-        return self.train_mode == CONCURRENT
+    def kind(self) -> str:
+        """The name of the kind of model, in ``SinGAN.kinds.KINDS``."""
+        return SINGAN[0] if self.train_mode == SEQUENTIAL else self.train_mode
 
     @property
     def label(self) -> str:
         """The mode and the recipe in the name of a model's folder; "" for sequential training."""
-        recipe = "" if self.recipe == GENERATION else f",recipe={self.recipe}"
-        return f"mode={self.train_mode}{recipe}" if self.grows else ""
+        recipe = "" if self.recipe in (None, GENERATION) else f",recipe={self.recipe}"
+        return "" if self.train_mode == SEQUENTIAL else f"mode={self.train_mode}{recipe}"
+
+    @property
+    def net_fields(self) -> dict[str, Any]:
+        """The fields of the nets' config that only some kinds have."""
+        if self.train_mode != CONCURRENT:
+            return {}
+        shape = {"stages": 1, "batch_norm": bool(self.batch_norm)}
+        return {**shape, "leak": self.lrelu_alpha, "noisy_margins": self.recipe == GENERATION}
 
 
-def grown(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
+OWNERS = dict.fromkeys((name for name in options_of(KindOptions) if name != "train_mode"), CONCURRENT)
+"""The ``train_mode`` of each option that only one mode has."""
+
+
+def complete(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
+    """The ``options`` with the defaults of their kind in place of those that were not ``given``.
+
+    Raises:
+        ValueError: one is of no use to the kind.
+    """
+    for name, mode in OWNERS.items():
+        if getattr(options, name) is not None and options.train_mode != mode:
+            raise ValueError(f"`{name}` is for `train_mode` {mode}: add that, or leave `{name}` out")
+    return _concurrent(options, given, options.recipe or recipe) if options.train_mode == CONCURRENT else options
+
+
+def defaults_of_kind(options: "ModelOptions") -> dict[str, Any]:
+    """The options of a model of the kind of ``options`` for which nothing else is asked."""
+    plain = {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.train_mode == CONCURRENT else None}
+    return {**type(options)(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict(), **plain}
+
+
+def _concurrent(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
     """The ``options`` with the defaults of concurrent training by ``recipe`` in place of those that were not ``given``.
 
     Raises:
@@ -98,10 +128,3 @@ def grown(options: "ModelOptions", given: Collection[str], recipe: str) -> "Mode
             shown = f"`{name}`" if value is True else f"`{name}` {value}"
             raise ValueError(f"{shown} is not for `train_mode` {CONCURRENT}: leave one out")
     return result
-
-
-def check_not_growing(options: "ModelOptions") -> None:
-    """Raise a ValueError where ``options``, which are of sequential training, hold one of concurrent training."""
-    for name in options_of(ConcurrentOptions):
-        if name != "train_mode" and getattr(options, name) is not None:
-            raise ValueError(f"`{name}` is for `train_mode` {CONCURRENT}: add that, or leave `{name}` out")

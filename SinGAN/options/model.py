@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.losses import GAN_NAMES
-from SinGAN.options.growing import GENERATION, HARMONIZATION, SINGAN, ConcurrentOptions, check_not_growing, grown
+from SinGAN.options.growing import GENERATION, SINGAN, KindOptions, complete
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
 
@@ -25,7 +25,7 @@ COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 
 
 @dataclass(frozen=True)
-class ModelOptions(ConcurrentOptions):
+class ModelOptions(KindOptions):
     """The options that shape a model, and so stand in its manifest."""
 
     nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
@@ -124,10 +124,7 @@ class ModelOptions(ConcurrentOptions):
         Raises:
             ValueError: two contradict each other.
         """
-        if self.grows:
-            return grown(self, given, self.recipe or recipe)._with_amounts()
-        check_not_growing(self)
-        return self._with_amounts()
+        return complete(self, given, recipe)._with_amounts()
 
     def _with_amounts(self) -> "ModelOptions":
         if self.nc_z not in (None, self.nc_im):
@@ -165,7 +162,6 @@ class ModelOptions(ConcurrentOptions):
             min_filters=self.min_nfc,
             ker_size=self.ker_size,
             num_layer=self.num_layer,
-            batch_norm=not self.grows or bool(self.batch_norm),
             **options_not_in_weights(self),
         )
 
@@ -179,8 +175,6 @@ class ModelOptions(ConcurrentOptions):
             max_size=self.max_size,
             scale_factor=self.scale_factor,
             sketch_scales=self.sketch_scales,
-            stages=self.train_stages or 0,
-            geometric=self.recipe == HARMONIZATION,
         )
 
     @property
@@ -215,14 +209,15 @@ def with_legacy_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**older, **{name: value for name, value in values.items() if value is not None or name not in older}}
 
 
+NOT_IN_WEIGHTS = ("no_residual", "dropout", "weight_noise", "netD", "train_mode", "recipe", "lrelu_alpha")
+"""The options from which ``options_not_in_weights`` follows."""
+
+
 def options_not_in_weights(options: ModelOptions) -> dict[str, Any]:
     """Those fields of the nets' config that their weights don't tell."""
     critics, conditional = CRITICS.get(options.netD, CRITICS["patch"])
-    grown: dict[str, Any] = {}
-    if options.grows:
-        grown = {"stages": 1, "leak": options.lrelu_alpha, "noisy_margins": options.recipe == GENERATION}
     return {
-        **grown,
+        **options.net_fields,
         "residual": not options.no_residual,
         "dropout": options.dropout or 0.0,
         "weight_noise": options.weight_noise or 0.0,

@@ -1,10 +1,11 @@
-"""The content of a manifest's file is not trusted before its types, ranges and checksum were looked at."""
+"""The check of a manifest's file: types, ranges and checksum, before its content is trusted."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, get_origin
 
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import with_legacy_defaults
 from SinGAN.options.tasks import TASKS, TRAIN
 from SinGAN.storage.hashes import sha256
@@ -26,14 +27,17 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: a field is out of range.
     """
     task = TASKS.get(values["task"], TRAIN)
-    checksum = _proven(values)
+    checksum = _verified(values)
     values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
     result = {name: values[name] for name in kinds if name != "checksum"}
     check_types(result, kinds)
-    if result["kind"] != "singan":
-        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
-    _check_sizes(result["sizes"], result["factor"], result["planner"] == "stages")
-    return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
+    options = with_legacy_defaults(result["options"])
+    kind = kind_name(result["kind"], options)
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}, which this version does not know")
+    _check_sizes(result["sizes"], result["factor"])
+    KINDS[kind].check_sizes(result["sizes"], result["factor"])
+    return {**result, "options": options, "checksum": checksum}
 
 
 def check_types(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
@@ -47,7 +51,12 @@ def check_types(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
         raise ValueError(f"seed is {values['seed']!r:.80}")
 
 
-def _proven(values: Any) -> str | None:
+def kind_name(kind: str, options: Mapping[str, Any]) -> str:
+    """The kind of model in a manifest with ``kind`` and ``options``: older versions wrote singan for two kinds."""
+    return str(options["train_mode"]) if (kind, options.get("train_mode")) == ("singan", CONCURRENT) else kind
+
+
+def _verified(values: Any) -> str | None:
     """The checksum among ``values``, which is that of the rest; None in a manifest of a version that wrote none.
 
     Raises:
@@ -69,18 +78,10 @@ def checksum_of(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
-def _check_sizes(sizes: list[Any], factor: float, stages: bool) -> None:
-    """Raise a ValueError unless ``sizes`` are those of scales with about the ratio ``factor``.
-
-    The ratios of ``stages`` differ from it, but for the whole way from the coarsest to the finest.
-    """
+def _check_sizes(sizes: list[Any], factor: float) -> None:
+    """Raise a ValueError unless ``sizes`` are those of scales, and ``factor`` can be their ratio."""
     whole = all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
     if not whole or not 1 <= len(sizes) <= SCALES or not all(1 <= side <= SIDE for size in sizes for side in size):
         raise ValueError(f"sizes are {sizes!r:.80}")
-    pairs = [(sizes[0], sizes[-1])] if stages else itertools.pairwise(sizes)
-    ratio = factor ** (len(sizes) - 1) if stages else factor
-    near = all(
-        abs(coarse - ratio * fine) < 2 for small, large in pairs for coarse, fine in zip(small, large, strict=True)
-    )
-    if not (0 < factor <= 1 and near) or factor * min(sizes[-1]) < 0.5:
+    if not 0 < factor <= 1 or factor * min(sizes[-1]) < 0.5:
         raise ValueError(f"factor is {factor!r}")

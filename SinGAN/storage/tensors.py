@@ -31,13 +31,15 @@ def as_bytes(value: object) -> bytes:
     return buffer.getvalue()
 
 
-def load(path: Path, device: torch.device) -> Any:
+def load(path: Path, device: torch.device, content: bytes | None = None) -> Any:
     """The tensors and plain values in ``path``, on ``device``; loading can't run code.
+
+    ``content`` is that of the file, where it was read before.
 
     Raises:
         ValueError: ``path`` is no regular file, is damaged, or holds something else.
     """
-    content = regular(path).read_bytes()
+    content = regular(path).read_bytes() if content is None else content
     with reading(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual kinds of tensors, which are refused below
         _check_archive(content)
@@ -116,13 +118,13 @@ def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
     return tensors
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in ``path``, on the CPU.
+def load_weights(path: Path, content: bytes | None = None) -> dict[str, Tensor]:
+    """The state dict in ``path``, whose ``content`` may have been read before, on the CPU.
 
     Raises:
         ValueError: ``path`` holds something else.
     """
-    state = load(path, torch.device("cpu"))
+    state = load(path, torch.device("cpu"), content)
     named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
     if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} does not hold the weights of a net")

@@ -13,14 +13,16 @@ from torch import Tensor
 
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
-from SinGAN.options.growing import GENERATION, SEQUENTIAL
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import defaults_of_kind
 from SinGAN.options.measures import STUDIES, Varied
 from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.option import options_of
+from SinGAN.options.tasks import TRAIN
 from SinGAN.pictures import images
-from SinGAN.planning import Plan, plan_scales
+from SinGAN.planning import Plan
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import find
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.hashes import sha256
 from SinGAN.studies.study import as_flag, variations
@@ -55,7 +57,7 @@ class Combination:
 
     def is_trained(self, run: Run) -> bool:
         """Whether there is a whole model of the run's picture, with these options and this seed."""
-        model = find(self.model(run.name))
+        model = ModelFolder.find(self.model(run.name))
         if model is None or not model.is_whole:
             return False
         manifest = model.manifest
@@ -111,7 +113,8 @@ def scale_factors(run: Run) -> list[str]:
     by_scales: dict[int, float] = {}
     for factor in (own, 0.75, 0.4, 0.55, 0.85, 0.25, 0.5, 0.65, 0.8, 0.9):
         with contextlib.suppress(ValueError):
-            plan = plan_scales(*images.size(run.picture), replace(run.options, scale_factor=factor).pyramid)
+            options = replace(run.options, scale_factor=factor)
+            plan = KINDS[options.kind].plan(*images.size(run.picture), options, TRAIN)
             by_scales.setdefault(len(plan.sizes), factor)
     factors = sorted(by_scales.values())
     if len(factors) > FACTORS:
@@ -147,7 +150,7 @@ def combine(
             continue
         options = with_values(run, chosen)
         try:
-            plan = plan_scales(*size, options.pyramid)
+            plan = KINDS[options.kind].plan(*size, options, TRAIN)
         except ValueError as error:
             if study is None:
                 raise
@@ -191,8 +194,7 @@ def setting(options: ModelOptions, seed: int) -> str:
 
 def changed(options: ModelOptions) -> dict[str, str]:
     """The ``options`` that differ from their defaults, as text."""
-    default = ModelOptions(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict()
-    default |= {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.grows else None}
+    default = defaults_of_kind(options)
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in options.as_dict().items()
@@ -213,7 +215,7 @@ def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samp
     known = options_of(ModelOptions)
     shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
     flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(known.get(name), name, value)]
-    overwrite = ["--overwrite"] if run.overwrite else []
+    overwrite = ["--overwrite"] if run.settings.overwrite else []
     return *flags, f"--out={out}", f"--manualSeed={seed}", f"--num_samples={num_samples}", *overwrite
 
 
@@ -238,19 +240,21 @@ def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
 def speed(run: Run, engine: Engine) -> float:
     """The relative time (see ``Combination.cost``) that a second brings, measured on a few small iterations."""
     rng, size = run.fresh_rng(), 48
-    image = torch.rand(1, run.net.channels, size, size, generator=rng, device=run.device)
+    image = torch.rand(1, run.options.net.channels, size, size, generator=rng, device=run.device)
     plan = Plan(num_scales=0, stop_scale=0, scale1=1.0, factor=1.0, sizes=((size, size),))
     times: list[float] = []
 
     def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: object) -> None:
-        losses["G_total"].item()  # waits for the device
+        next(iter(losses.values())).item()  # waits for the device
         times.append(time.monotonic())
 
-    plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
+    plain = replace(
+        run.options.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0
+    )  # VGG is not counted
     eager = Engine(precision=engine.precision, convolve=engine.convolve)
-    list(train(image, plan, replace(run.net, stages=0), plain, rng, watch=watch, engine=eager))
+    list(train(image, plan, replace(run.options.net, stages=0), plain, rng, watch=watch, engine=eager))
     return (
         TRIALS
-        * sum(scale_costs(plan, replace(run.net, stages=0), run.device, engine.winograd))
+        * sum(scale_costs(plan, replace(run.options.net, stages=0), run.device, engine.winograd))
         / (times[-1] - times[0])
     )

@@ -25,7 +25,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import check_room
 from SinGAN.studies import comparison
@@ -72,7 +72,7 @@ def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
         device=run.device,
         jobs=run.settings.jobs,
         per_gpu=run.settings.jobs_per_gpu,
-        overwrite=run.overwrite,
+        overwrite=run.settings.overwrite,
         picture=run,
         options=options,
         varied=varied,
@@ -143,15 +143,16 @@ class PictureStudy(Study[Combination]):
 
     def of_training(self, combination: Combination) -> list[MeasuredTraining]:
         """The measured samples of one training, and those refined if the options ask for them."""
-        methods, place = self.options.method, combination.model(self.picture.name)
-        _, pyramid = load(place, self.device)
+        methods, model = self.options.method, ModelFolder.open(combination.model(self.picture.name))
+        pyramid = model.load(self.device)
+        overview = model.manifest.kind_of_model.columns(combination.options.training).overview
         score = evaluation.reconstruction(pyramid)
-        losses = read_losses(place / str(len(pyramid) - 1) / "losses.csv")
+        losses = read_losses(model.folder / str(len(pyramid) - 1) / "losses.csv")
         result = []
         if SINGAN in methods:
             varied = combination.varied if methods == (SINGAN,) else {**combination.varied, "method": SINGAN}
             measured = self.of_samples(Trained(pyramid), varied, combination.seed)
-            result.append(replace(measured, reconstruction=score, losses=losses))
+            result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
         if REFINED in methods:
             refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))
             result.append(self.of_samples(refined, {**combination.varied, "method": REFINED}, combination.seed))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from SIFID.evaluation import Evaluation, deviation_levels
+from SinGAN.kinds.kind import LossPanel
 from SinGAN.pictures import images, plots
 from SinGAN.pictures.plots import Panel
 from SinGAN.pictures.similarity import Score
@@ -39,6 +40,7 @@ class MeasuredTraining:
     seconds: float  # that a sample took
     reconstruction: Score | None = None  # of a trained model
     losses: Columns | None = None  # of its finest scale
+    overview: tuple[LossPanel, ...] = ()  # the losses to plot
 
     @property
     def label(self) -> str:
@@ -140,19 +142,16 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure of the finest scale's losses without their weights: a panel for each, a curve for each combination."""
     panels = [
-        Panel(f"{title}, finest scale", losses_of(trained, name), log)
-        for title, name, log in (
-            ("critic: what it minimises", "D_total", False),
-            ("generator: adversarial loss", "G_adversarial", False),
-            ("generator: squared error of the reconstruction", "reconstruction", True),
-        )
+        Panel(f"{panel.title}, finest scale", losses_of(trained, panel.names[0]), panel.is_log)
+        for panel in dict.fromkeys(panel for training in trained for panel in training.overview)
     ]
     return plots.curves(panels, "iteration", smooth=True)
 
 
 def losses_of(trained: Sequence[MeasuredTraining], name: str) -> dict[str, list[float]]:
     """The losses called ``name`` of the first training of each combination, where there was one."""
-    return {training.label: training.losses[name] for training in first_seeds(trained) if training.losses}
+    firsts = [training for training in first_seeds(trained) if training.losses and name in training.losses]
+    return {training.label: training.losses[name] for training in firsts if training.losses}
 
 
 def variation_maps(trained: Sequence[MeasuredTraining]) -> Figure:

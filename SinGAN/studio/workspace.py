@@ -14,11 +14,10 @@ from SinGAN.library.instant import InstantModel, instant
 from SinGAN.library.model import Model
 from SinGAN.library.train import load
 from SinGAN.options.applications import DENOISE, INSTANT, PATCHES
-from SinGAN.options.growing import SEQUENTIAL
 from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
 from SinGAN.pictures.images import Levels
-from SinGAN.saved_models.lookup import SavedModel, find
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import files_into, keep_inside, whole_file
 from SinGAN.storage.hashes import sha256
@@ -48,7 +47,7 @@ class Known:
     """A trained model, whole."""
 
     folder: Path
-    saved: SavedModel
+    saved: ModelFolder
 
     @property
     def key(self) -> str:
@@ -61,7 +60,8 @@ class Known:
         manifest = self.saved.manifest
         height, width = manifest.sizes[-1]
         kind = "moves" if manifest.task == ANIMATION.name else "trained"
-        mode = "" if manifest.options.get("train_mode", SEQUENTIAL) == SEQUENTIAL else f", {manifest.recipe}"
+        words = manifest.kind_of_model.describe(manifest.options)
+        mode = f", {words}" if words else ""
         return f"{kind}: {self.folder.parent.name}, {width} x {height}, {len(manifest.sizes)} scales{mode}"
 
 
@@ -117,7 +117,7 @@ class Workspace:
         for place in (self.out / "TrainedModels", *layout.SHIPPED):
             for folder in sorted(place.glob("*/scale_factor=*")):
                 saved = readable(folder)
-                if saved is not None and saved.is_whole and saved.manifest.kind == "singan":
+                if saved is not None and saved.is_whole:
                     found.setdefault((folder.parent.name, folder.name), Known(folder, saved))
         return list(found.values())
 
@@ -172,10 +172,10 @@ class Workspace:
         return loaded(folder, stamp(folder))
 
 
-def readable(folder: Path) -> SavedModel | None:
+def readable(folder: Path) -> ModelFolder | None:
     """The model in ``folder``; None where there is none that can be read."""
     try:
-        return find(folder)
+        return ModelFolder.find(folder)
     except (OSError, ValueError):
         return None
 

@@ -50,20 +50,15 @@ def interpreter() -> str:
     return shlex.quote(str(running.relative_to(Path.cwd()) if inside else running))
 
 
-def brief(losses: Losses) -> str:
-    """The losses that tell most."""
-    return f"D {losses['D_total']:.3f}, G {losses['G_adversarial']:.3f}, rec {losses['reconstruction']:.4f}"
-
-
 def summary(progress: Progress, losses: Losses) -> str:
     """A line on a scale that is done."""
     took = duration(progress.seconds)
-    return f"{left(progress)}{progress.title()} done: {progress.niter} iterations in {took}, {brief(losses)}"
+    return f"{left(progress)}{progress.title()} done: {progress.niter} iterations in {took}, {progress.brief(losses)}"
 
 
 def state(progress: Progress, losses: Losses) -> str:
     """A line on a scale that is being trained."""
-    return f"{left(progress)}{progress.title()}: {progress.iterations} of {progress.niter}, {brief(losses)}"
+    return f"{left(progress)}{progress.title()}: {progress.iterations} of {progress.niter}, {progress.brief(losses)}"
 
 
 def left(progress: Progress) -> str:
@@ -100,7 +95,7 @@ class Terminal:
             if self.now():
                 print(state(progress, losses[-1]), flush=True)
             return
-        title, values = f"{left(progress)}{progress.title()}", brief(losses[-1])
+        title, values = f"{left(progress)}{progress.title()}", progress.brief(losses[-1])
         has_room = shutil.get_terminal_size().columns >= len(title) + len(values) + BAR_WIDTH
         if self.bar is None:
             first = progress.iterations - len(losses)  # those of an earlier run tell nothing about the speed
@@ -133,8 +128,8 @@ class ParentProcess:
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         text = state(progress, losses[-1]) if self.now() else ""
-        told = {name: float(value) for name, value in losses[-1].items()}
-        self._send(Message("iteration", progress.share, text, told, progress.seconds_left))
+        shown = progress.shown(losses[-1])
+        self._send(Message("iteration", progress.share, text, shown, progress.seconds_left))
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
         self._send(Message("scale_done", share=progress.share, text=summary(progress, losses)))

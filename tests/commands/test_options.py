@@ -16,11 +16,10 @@ import paint2image
 import SR
 from SinGAN.commands.export import main as export
 from SinGAN.pictures import images
-from SinGAN.saved_models.lookup import load
 from SinGAN.saved_models.manifest import Manifest
 from tests.cuts import CutError, bits, cut_after
 from tests.storage.test_files import everything
-from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, refusal
+from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, load_model, refusal
 
 CPU = torch.device("cpu")
 
@@ -55,7 +54,7 @@ def test_training_resuming_and_every_application(workspace: Workspace, knob: lis
                 main_train.main(flags)
         main_train.main(flags)
     assert bits(workspace) == bits(whole)  # it went on after the first iteration of scale 1
-    manifest, pyramid = load(workspace.model(), CPU)
+    manifest, pyramid = load_model(workspace.model(), CPU)
     asked = {flag.removeprefix("--"): value for flag, value in zip(knob[::2], knob[1::2], strict=False)}
     asked.pop("vgg_weights", None)  # where they lie is not part of the model
     assert {name: f"{manifest.options[name]}".removesuffix(".0") for name in asked} == asked
@@ -193,7 +192,7 @@ def test_only_noise_that_is_added_is_exported(workspace: Workspace, capsys: Capt
 def test_dropout_starts_at_the_asked_scale(workspace: Workspace) -> None:
     """Coarser scales than the start scale keep the reconstruction's noise, and so drop nothing."""
     workspace.train("--stochastic", "dropout")
-    _, pyramid = load(workspace.model(), CPU)
+    _, pyramid = load_model(workspace.model(), CPU)
     below = pyramid.below(1)
     rng = torch.Generator().manual_seed(1)
     maps = [*pyramid.z_rec()[:1], *pyramid.draw(rng, 1, start=1)]

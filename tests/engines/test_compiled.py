@@ -244,7 +244,7 @@ def test_a_compiled_training_goes_on_to_the_same_bits() -> None:
 def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeypatch: Patch, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", 0.0)
-    for module in ("engines.engine", "runs.request"):
+    for module in ("engines.engine", "runs.pictures"):
         monkeypatch.setattr(f"SinGAN.{module}.compiles", lambda: False)
     workspace.train("--max_size", "16")
     assert "running without compiled programs, more slowly: they need a C++ compiler" in capsys.readouterr().out

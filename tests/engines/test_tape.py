@@ -15,11 +15,13 @@ from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
 from SinGAN.concurrent.stage import prepared
-from SinGAN.concurrent.training import begun, grown
+from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import EAGER
+from SinGAN.kinds import KINDS
 from SinGAN.options.growing import CONCURRENT, RECIPES
 from SinGAN.options.model import ModelOptions
-from SinGAN.planning import build_reals, plan_scales
+from SinGAN.options.tasks import TRAIN
+from SinGAN.planning import build_reals
 from tests.engines.test_engine import NoWaiting
 from tests.workspace import stripes
 
@@ -81,10 +83,10 @@ def test_a_stage_of_concurrent_training(recipe: str, rng: torch.Generator) -> No
         train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3
     ).completed()
     image, net, config = stripes(), options.net, options.training
-    plan = plan_scales(image.shape[-2], image.shape[-1], options.pyramid)
+    plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
-        stage = begun(pyramid, real, net.at(index), config, rng)
+        stage = start_stage(pyramid, real, net.at(index), config, rng)
         if index in (0, 2):
             check(*prepared(stage, rng, EAGER))
         pyramid = grown((*pyramid.scales, stage.trained()), plan, net, config)

@@ -11,10 +11,12 @@ from SinGAN.concurrent.training import train_stages
 from SinGAN.engines import estimates
 from SinGAN.engines.engine import EAGER
 from SinGAN.engines.estimates import SAID, SHARED, ScaleSetting, scale_cost, threads_worth
+from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import plan_scales
 from SinGAN.terminal.watchers import watched
 from SinGAN.training import train
@@ -100,7 +102,7 @@ def test_a_training_takes_them_and_gives_them_back(
     pyramids: Iterator[object]
     if mode == CONCURRENT:
         options = ModelOptions(train_mode=mode, nfc=4, min_size=12, max_size=24, train_stages=3, niter=1).completed()
-        plan = plan_scales(image.shape[-2], image.shape[-1], options.pyramid)
+        plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
         pyramids = train_stages(image, plan, options.net, options.training, rng, watch=watch)
     else:
         plan = plan_scales(image.shape[-2], image.shape[-1], TINY)

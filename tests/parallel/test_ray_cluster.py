@@ -176,7 +176,7 @@ def test_on_two_nodes_with_a_worker_killed_the_results_are_those_of_single_runs(
     out, err = process.communicate(timeout=400)
     out = "".join(lines) + out
     assert process.returncode == 0, out + err
-    assert "going on after iteration" in out or "going on with the next" in out
+    assert "resuming after iteration" in out or "going on with the next" in out
     assert many.results() == alone.results()
     assert json.loads((many.out / "TrainedModels" / "p0" / MODEL / "manifest.json").read_text())["threads"] == 1
 

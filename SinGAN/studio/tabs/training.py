@@ -16,7 +16,6 @@ from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
 OPTIONS = {name: entry for name, entry in options_of(ModelOptions).items() if name not in FIXED}
-SHOWN = {"reconstruction": "reconstruction", "G_adversarial": "generator", "D_total": "critic"}
 WORDS = {
     "quick": "quick: 100 pixels, 200 iterations a scale",
     "good": "good: 160 pixels, 1000 iterations a scale",
@@ -136,10 +135,5 @@ def status(training: Training) -> str:
 
 def curves(training: Training) -> pd.DataFrame:
     """The losses of ``training`` as a table for the plot."""
-    rows = [
-        (time, losses[name], words)
-        for time, losses in list(training.curve)
-        for name, words in SHOWN.items()
-        if name in losses
-    ]
+    rows = [(time, value, name) for time, losses in list(training.curve) for name, value in losses.items()]
     return pd.DataFrame(rows, columns=["time", "loss", "name"])
