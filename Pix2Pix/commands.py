@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from Pix2Pix.data.layouts import find_pairs
@@ -12,11 +13,11 @@ from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
 from Pix2Pix.terminal import parser_of
-from Pix2Pix.watch import Watch
 from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import values_of
-from SinGAN.terminal.script import script, with_flags
+from SinGAN.terminal.script import script
+from SinGAN.terminal.watchers import watcher
 
 
 def train(argv: Sequence[str]) -> None:
@@ -34,12 +35,10 @@ def train(argv: Sequence[str]) -> None:
         print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
     print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
-    with precision_of(options.precision, device), Watch(asked.epochs, asked.steps) as watch:
+    with precision_of(options.precision, device), closing(watcher()) as watching:
         trained = record.load_or_train(
             place, name, asked, settings.choose(device), device, options,
-            seed_matters="manualSeed" in given,
-            note=lambda text: print(with_flags(text), flush=True),
-            stepped=watch,
+            seed_matters="manualSeed" in given, watcher=watching,
         )  # fmt: skip
     print(f"{'trained' if trained else 'there already'}: {place}")
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from Pix2Pix.data.layouts import sides
 from Pix2Pix.options import TrainOptions
 from Pix2Pix.request import Request, preparation_of
 from Pix2Pix.runs import folder as folders
-from Pix2Pix.runs.training import TIMES, Progress, Trainer
+from Pix2Pix.runs.training import Trainer
 from SinGAN.engines.engine import Engine
 from SinGAN.pictures import images
+from SinGAN.runs.events import NOBODY, Watcher
+from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
 from SinGAN.storage.files import discard, entries, remove_if_empty, replace_folder, whole_file
 from SinGAN.storage.layout import work_folder
@@ -24,7 +25,6 @@ from SinGAN.storage.recovery import locked
 
 PRINT_EVERY = 100  # steps from one line of loss_log.txt to the next
 SHOWN = ("real_A", "fake_B", "real_B")
-Note = Callable[[str], object]
 
 
 def load_or_train(
@@ -35,8 +35,7 @@ def load_or_train(
     device: torch.device,
     options: TrainOptions,
     seed_matters: bool = False,
-    note: Note = lambda text: None,
-    stepped: Callable[[Trainer], object] = lambda trainer: None,
+    watcher: Watcher = NOBODY,
 ) -> bool:
     """Train the model in the folder ``place``, or resume its training; returns whether there was anything to do.
 
@@ -48,8 +47,7 @@ def load_or_train(
         device: of the nets.
         options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq` and `vgg_weights`.
         seed_matters: whether a model with another seed is another model.
-        note: called with each line that a person should read.
-        stepped: called after each step.
+        watcher: is told how far the training is.
 
     Raises:
         ValueError: the folder holds another model, a link leads out of it, or the training diverged.
@@ -71,7 +69,7 @@ def load_or_train(
         if is_new:
             fresh = [path for path in (work, *work.parents) if not path.exists()]
             try:
-                Recorder(work, manifest, asked, options).train(engine, device, note, stepped)
+                Recorder(work, manifest, asked, options).train(engine, device, watcher)
             except BaseException:
                 if not any(checkpoints.existing(work)):
                     discard(work)
@@ -96,16 +94,17 @@ class Recorder:
         self.asked = replace(asked, seed=manifest.seed)
         self.last = time.monotonic()
 
-    def train(self, engine: Engine, device: torch.device, note: Note, stepped: Callable[[Trainer], object]) -> None:
+    def train(self, engine: Engine, device: torch.device, watcher: Watcher) -> None:
         """Train from the last checkpoint, or the beginning, to the end."""
         rng = torch.Generator(device).manual_seed(self.asked.seed)
         nets = self.asked.nets(device, rng, self.options.vgg_weights)
-        trainer = Trainer(self.asked, nets, rng, engine, Progress())
-        found = checkpoints.undamaged(self.work, device, self.manifest.digest(), lambda content, path: content, note)
+        trainer = Trainer(self.asked, nets, rng, engine, watcher)
+        digest = self.manifest.digest()
+        found = checkpoints.undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
         state = next(found, None)
         if state is not None:
             trainer.restore(state)
-            note(f"{self.work}: resuming in epoch {trainer.progress.epoch}, after step {trainer.progress.step}")
+            watcher.note(f"{self.work}: resuming in epoch {trainer.epoch}, after step {trainer.step}")
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / folders.FILE).exists():
             self.manifest.write(self.work)
@@ -113,11 +112,11 @@ class Recorder:
         def after_step() -> None:
             if time.monotonic() - self.last > self.options.checkpoint_every:
                 self.checkpoint(trainer)
-            stepped(trainer)
 
         trainer.run(after_step, lambda epoch: self.after_epoch(trainer, epoch))
         self.keep(trainer, folders.LATEST)
         checkpoints.remove(self.work)
+        trainer.log.end_unit(0, {})
 
     def checkpoint(self, trainer: Trainer) -> None:
         """Write all that the next step depends on."""
@@ -157,14 +156,12 @@ class Recorder:
 
 def write_losses(place: Path, trainer: Trainer) -> None:
     """Write ``losses.csv``, its plot, and ``loss_log.txt`` in pix2pix's form."""
-    from SinGAN.pictures import plots  # half a second that only trainings need
-
-    names, rows = trainer.names, [row.tolist() for row in trainer.progress.rows]
+    names, rows = trainer.log.columns.names, trainer.rows().tolist()
     steps, size = trainer.asked.steps, trainer.asked.options.batch_size
     table, log = [["epoch", "step", *names]], []
     for index, row in enumerate(rows):
         epoch, step = index // steps + 1, index % steps + 1
-        table.append([str(epoch), str(step), *(f"{value:.6g}" for value in row[: -len(TIMES)])])
+        table.append([str(epoch), str(step), *(f"{value:.6g}" for value in row[: len(names)])])
         if (index + 1) % PRINT_EVERY == 0:
             values = " ".join(f"{name}: {value:.3f}" for name, value in zip(names, row, strict=False))
             log.append(f"(epoch: {epoch}, iters: {step * size}, time: {row[-2]:.3f}, data: {row[-1]:.3f}) {values}\n")
@@ -174,10 +171,4 @@ def write_losses(place: Path, trainer: Trainer) -> None:
         with whole_file(place / name) as draft:
             draft.write_text(content)
     columns = {name: [row[column] for row in rows] for column, name in enumerate(names)}
-    panels = [
-        plots.Panel(title, {name: columns[name] for name in names if name.startswith(letter)})
-        for title, letter in (("generator", "G_"), ("critic", "D_"))
-    ]
-    with whole_file(place / "losses.png") as draft:
-        shown = [panel for panel in panels if panel.curves]
-        plots.curves(shown, "step", smooth=True).savefig(draft, format="png", dpi=100)
+    plot_losses(place, columns, trainer.log.columns, "step", smooth=True)
