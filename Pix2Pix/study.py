@@ -5,7 +5,7 @@ import math
 import shlex
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from Pix2Pix.data.layouts import PairFiles, find_pairs
 from Pix2Pix.options import STUDIES, Setting, StudyOptions, TrainOptions
 from Pix2Pix.request import Request, model_name, request
 from Pix2Pix.runs import record
-from Pix2Pix.runs.folder import check_links
+from Pix2Pix.runs.folder import Manifest, check_links
 from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
 from Pix2Pix.terminal import parser_of
 from SIFID import fidelity
@@ -145,7 +145,11 @@ class PairStudy(Study[Trial]):
     learned: Learned
 
     def is_trained(self, trial: Trial) -> bool:
-        return record.is_done(trial.place)
+        if not record.is_done(trial.place):
+            return False
+        return Manifest.read(trial.place).options == asdict(
+            trial.asked.options
+        )  # else its process names the difference
 
     def announce(self, remaining: Sequence[Trial], dry_run: bool) -> None:
         print(f"{len(self.trials)} trainings, {len(remaining)} of them to do", flush=True)

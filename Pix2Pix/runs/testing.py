@@ -67,18 +67,10 @@ class Translator:
         draw_from(self.net, torch.Generator(next(self.net.parameters()).device), active=chance)
         return self
 
-    def seeded(self, seed: int) -> "Translator":
-        """The same with another seed."""
-        return replace(self, seed=seed)
-
     def blank(self) -> images.Levels:
         """A drawing (H, W, 3) of one colour, the palette's first."""
         size = self.preparation.crop_size
         return np.full((size, size, 3), tuple(bytes.fromhex(self.palette[0][1:])), np.uint8)
-
-    def for_drawings(self) -> "Translator":
-        """The same for inputs alone, whatever side they were on in training."""
-        return replace(self, preparation=replace(self.preparation, swapped=False))
 
     @torch.no_grad()
     def __call__(self, a: Tensor, stem: str, sample: int = 0) -> Tensor:
@@ -91,8 +83,14 @@ class Translator:
         rng = torch.Generator(device).manual_seed(number)
         for layer in random_layers(self.net):
             layer.rng = rng
-        made: Tensor = self.net(a[None].to(device))[0].cpu()
-        return made
+        result: Tensor = self.net(a[None].to(device))[0].cpu()
+        return result
+
+    def draw(self, levels: images.Levels, seed: int, sample: int = 0) -> images.Levels:
+        """The translation of a drawing, both levels (H, W, 3) of 0 to 255."""
+        alone = replace(self, seed=seed, preparation=replace(self.preparation, swapped=False))
+        a, _ = alone.preparation(levels, levels)
+        return images.to_levels(alone(a, "drawing", sample)[None].clamp(-1, 1))
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def alone(translator: Translator, folder: Path, samples: int, count: int | None)
     found = pictures_in(folder)
     if not found:
         raise ValueError(f"no pictures in {folder} (`single`)")
-    translator = translator.for_drawings()
+    translator = replace(translator, preparation=replace(translator.preparation, swapped=False))
     for path in found[:count]:
         levels = images.to_levels(images.read(path, 3))
         a, _ = translator.preparation(levels, levels)
