@@ -102,7 +102,9 @@ class Joined(nn.Sequential):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
         """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
-        scores: Tensor = super().forward(torch.cat([a, b], dim=1))
+        scores = torch.cat([a, b], dim=1)
+        for layer in self:
+            scores = layer(scores)
         return scores
 
 

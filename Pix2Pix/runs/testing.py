@@ -113,15 +113,12 @@ def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> 
 
 def alone(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Tested]:
     """The pictures in ``folder``, which have no partners, and their translations."""
-    found = pictures_in(folder)
+    found = pictures_in(folder)[:count]
     if not found:
         raise ValueError(f"no pictures in {folder} (`single`)")
+    files = [PairFiles(path.relative_to(folder).with_suffix("").as_posix(), path, path) for path in found]
     translator = replace(translator, preparation=replace(translator.preparation, swapped=False))
-    for path in found[:count]:
-        levels = images.to_levels(images.read(path, 3))
-        a, _ = translator.preparation(levels, levels)
-        stem = path.relative_to(folder).with_suffix("").as_posix().replace("/", "_")
-        yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], None)
+    return (replace(one, real_B=None) for one in tested(translator, files, samples))
 
 
 def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list[list[float]]:
