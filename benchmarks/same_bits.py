@@ -52,6 +52,8 @@ OPTIONS = {
     "recomputed sesame": "--recompute always --netD sesame",
     "recomputed looks": "--recompute always --texture_weight 2 --perceptual_weight 1 --vgg_weights VGG",
     "bf16": "--precision bf16",
+    "concurrent": "--train_mode concurrent --train_stages 3",
+    "concurrent editing": "--train_mode concurrent --train_stages 3 --recipe editing",
     "filters": "--nfc 32 --min_nfc 32 --max_size 64",
 }
 APPLICATIONS = {
@@ -108,6 +110,12 @@ def cases() -> list[Case]:
     taken_over = [
         Case("takes over: applications", (trained, *APPLICATIONS.values()), first_elsewhere=True),
         Case("takes over: unfinished", (f"{trained} --checkpoint_every 0 --niter 60",), True, cut=True),
+        Case(
+            "takes over: unfinished concurrent",
+            (f"{trained} {OPTIONS['concurrent']} --checkpoint_every 0 --niter 60",),
+            True,
+            cut=True,
+        ),
     ]
     return [*compiled, used, *variants, *alone, *taken_over, *others]
 

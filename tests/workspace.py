@@ -50,6 +50,12 @@ def load_model(
     return model.manifest, model.load(device, task)
 
 
+def whole_scales(folder: Path) -> int:
+    """The number of whole scales in ``folder``."""
+    model = ModelFolder.find(folder)
+    return 0 if model is None else model.scales
+
+
 class Workspace:
     """Folders of one user: pictures in, results out."""
 

@@ -62,13 +62,13 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     opened, task = drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
-    refiner = None
+    maker = model.manifest.kind_of_model.maker(pyramid)
     if options.refine:
         photo = images.read_levels(run.picture, run.options.nc_im) if options.full_size else None
-        refiner = Refiner(pyramid.scales[-1].real, photo)
+        maker = Trained(pyramid, Refiner(pyramid.scales[-1].real, photo))
     refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""
     words = (refined, run.options.label, "noise_padding" if task is ANIMATION else "")
-    return Source(Trained(pyramid, refiner), ",".join(filter(None, words)), model.folder / "Zs.pth", model.manifest)
+    return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.manifest)
 
 
 def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:

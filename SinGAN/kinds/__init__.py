@@ -1,8 +1,7 @@
 """The kinds of model, a thin file each over the mathematics."""
 
 from SinGAN.kinds.concurrent import ConcurrentKind
-from SinGAN.kinds.kind import Kind
 from SinGAN.kinds.singan import SinGANKind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (SinGANKind(), ConcurrentKind())}
+KINDS: dict[str, SinGANKind] = {kind.name: kind for kind in (SinGANKind(), ConcurrentKind())}
 """All kinds by name, which is the ``kind`` in manifests."""

@@ -29,7 +29,6 @@ class ConcurrentKind(SinGANKind):
     remedy = "smaller `lr_g` and `lr_d`, a smaller `lr_scale`, or `batch_norm`"
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
-        """The stages of a picture of ``height`` x ``width`` pixels."""
         if task is SUPER_RESOLUTION:
             raise ValueError(
                 "a model of `train_mode` concurrent can't enlarge: features go from stage to stage, not images"
@@ -41,7 +40,7 @@ class ConcurrentKind(SinGANKind):
         )
 
     def check_sizes(self, sizes: Sequence[Sequence[int]], factor: float) -> None:
-        """Raise a ValueError unless ``factor`` leads from the coarsest to the finest of ``sizes`` (height, width)."""
+        """Their ratios differ: ``factor`` must lead from the coarsest to the finest."""
         if not near(sizes[0], sizes[-1], factor ** (len(sizes) - 1)):
             raise ValueError(f"factor is {factor!r}")
 
@@ -52,14 +51,13 @@ class ConcurrentKind(SinGANKind):
         noise_border: bool,
         net: NetConfig,
         options: Mapping[str, Any],
+        extras: Mapping[str, Tensor],
     ) -> Pyramid[TrainedScale]:
-        """The pyramid of trained stages."""
         return GrownPyramid.of(scales, factor, net, noise_border, options["recipe"] or GENERATION)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any
     ) -> Iterator[Pyramid[TrainedScale]]:
-        """Train the missing stages; see ``SinGAN.concurrent.training.train_stages``."""
         return train_stages(image, plan, net, config, rng, **others)
 
     def planned_noise(self, net: NetConfig, real: Tensor, index: int, seed: int) -> Tensor:
@@ -75,5 +73,4 @@ class ConcurrentKind(SinGANKind):
         return result
 
     def describe(self, options: Mapping[str, Any]) -> str:
-        """The recipe."""
         return str(options["recipe"] or GENERATION)

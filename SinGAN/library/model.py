@@ -205,4 +205,4 @@ class Model(FromPicture):
             if compact:
                 save_compact(self.pyramid, draft, self.manifest.kind_of_model, self.manifest.seed)
             else:
-                save_pyramid(self.pyramid, draft)
+                save_pyramid(self.pyramid, draft, extras=self.manifest.kind_of_model.extras(self.pyramid))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.options.option import HUGE, option, options_of
+from SinGAN.options.option import HUGE, option
 
 if TYPE_CHECKING:
     from SinGAN.options.model import ModelOptions
@@ -81,7 +81,7 @@ class KindOptions:
         return {**shape, "leak": self.lrelu_alpha, "noisy_margins": self.recipe == GENERATION}
 
 
-OWNERS = dict.fromkeys((name for name in options_of(KindOptions) if name != "train_mode"), CONCURRENT)
+OWNERS = dict.fromkeys(("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT)
 """The ``train_mode`` of each option that only one mode has."""
 
 

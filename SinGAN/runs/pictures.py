@@ -1,7 +1,7 @@
-"""The training of a model of one picture, as ``kind.Training`` describes it."""
+"""The training of a model of one picture: what is trained, where, and how far it is."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from SinGAN.engines.compiled import NEEDED, compiles
 from SinGAN.engines.engine import Engine, EngineSettings
-from SinGAN.engines.estimates import ScaleSetting, bytes_on_disk, scale_costs
+from SinGAN.engines.estimates import ScaleSetting, scale_costs
 from SinGAN.functions import quantise
 from SinGAN.kinds import KINDS
-from SinGAN.kinds.kind import Kind, LossColumns, Record, Unit
+from SinGAN.kinds.kind import LossColumns, Unit
+from SinGAN.kinds.singan import SinGANKind
 from SinGAN.losses.perceptual import trained
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
@@ -22,7 +23,7 @@ from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.tasks import PAINT, TASKS, TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.saved_models.folder import forget_scales, save_pyramid, whole_scales
+from SinGAN.saved_models.folder import forget_scales, save_pyramid
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.checkpoints import TrainingState
@@ -51,7 +52,7 @@ class Retraining:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PictureTraining:
-    """The training of a model of one picture, or of one scale again; it implements ``kind.Training``."""
+    """The training of a model of one picture, or of one scale again."""
 
     manifest: Manifest
     image: Tensor  # (1, C, H, W), in [-1, 1]
@@ -113,7 +114,7 @@ class PictureTraining:
         )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SinGANKind:
         """The kind of model."""
         return self.manifest.kind_of_model
 
@@ -146,11 +147,6 @@ class PictureTraining:
         return self.retraining is not None
 
     @property
-    def bytes_on_disk(self) -> int:
-        """The size of the folder at most: an estimate."""
-        return bytes_on_disk(self.plan, self.net)
-
-    @property
     def base(self) -> Tensor | None:
         """z* of the model that a retrained scale belongs to, which distinguishes that model from others; else None."""
         return None if self.retraining is None else self.retraining.base.scales[0].z_rec
@@ -174,10 +170,6 @@ class PictureTraining:
         """Whether the folder holds the whole model."""
         model = self.find()
         return model is not None and model.is_whole
-
-    def finished(self, folder: Path, manifest: Record) -> int:
-        """The number of whole scales in ``folder``, whose manifest is ``manifest``."""
-        return whole_scales(folder, sealed=manifest.digest() is not None)
 
     def load(self, saved: ModelFolder) -> Pyramid[TrainedScale] | None:
         """The whole model ``saved``; None where it belongs to another base."""
@@ -203,7 +195,7 @@ class PictureTraining:
         """The pyramid before training: without scales, or the base of a retrained one."""
         if self.retraining is not None:
             return self.retraining.base
-        return self.kind.pyramid((), self.plan.factor, self.config.noise_border, self.net, self.manifest.options)
+        return self.kind.pyramid((), self.plan.factor, self.config.noise_border, self.net, self.manifest.options, {})
 
     def run(
         self,
@@ -237,16 +229,8 @@ class PictureTraining:
         )  # fmt: skip
         return asked.base.with_scale(asked.scale, scale)
 
-    def save(self, model: Pyramid[TrainedScale], folder: Path) -> None:
-        """Write the scales that ``folder`` lacks."""
-        save_pyramid(model, folder)
-
-    def states(self, model: Pyramid[TrainedScale], unit: int) -> Mapping[str, Mapping[str, Tensor]]:
-        """The weights of a scale's generator."""
-        return {"generator": model.scales[unit].generator.state_dict()}
-
     def pictures(self, model: Pyramid[TrainedScale], unit: int, seed: int) -> dict[str, Tensor]:
-        """The real picture of a scale, a sample and the reconstruction."""
+        """Pictures (1, C, H, W) of a scale by file name: the real one, a sample and the reconstruction."""
         coarser, real = model.below(unit + 1), model.scales[unit].real
         rng = torch.Generator(real.device).manual_seed(seed)
         return {

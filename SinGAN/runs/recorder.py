@@ -5,19 +5,20 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from torch import Tensor
 
-from SinGAN.kinds.kind import Record, Training
 from SinGAN.pictures import images
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.loss_log import LossLog
+from SinGAN.runs.pictures import PictureTraining
 from SinGAN.runs.results import plot_losses, read_losses, write_all_curves, write_losses
+from SinGAN.saved_models.folder import save_pyramid
+from SinGAN.saved_models.manifest import FILE, Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import discard, remove_if_empty, replace_folder
-
-FILE = "manifest.json"
 
 
 class Recorder:
@@ -27,7 +28,7 @@ class Recorder:
     checkpoint stay, and all else is removed.
     """
 
-    def __init__(self, training: Training[Any], work: Path, manifest: Record, log: LossLog) -> None:
+    def __init__(self, training: PictureTraining, work: Path, manifest: Manifest, log: LossLog) -> None:
         """``manifest`` is that of the training in ``work``."""
         self.training, self.work = training, work
         self.manifest, self.log = manifest, log
@@ -64,7 +65,7 @@ class Recorder:
 
     def _tidy(self) -> None:
         """Remove what is neither a whole unit nor a checkpoint, and folders that are then empty."""
-        done, units = self.training.finished(self.work, self.manifest), self.training.units
+        done, units = ModelFolder(self.work, self.manifest).scales, self.training.units
         if done == 0 and not any(checkpoints.existing(self.work)):
             discard(self.work)
             remove_if_empty(self.new_folders[1:])
@@ -84,12 +85,12 @@ class Recorder:
             checkpoints.save(self.work, Checkpoint(unit, now, names, self.log.curves(), base, digest))
             self.last_checkpoint = time.monotonic()
 
-    def keep(self, model: Any, unit: int) -> None:
+    def keep(self, pyramid: Pyramid[TrainedScale], unit: int) -> None:
         """Write ``unit``, just trained: curves and snapshots first, then the nets and lists that make it count."""
         units = self.training.units
         place = self.work / units[unit].folder
         self.log.read(unit)
-        self.log.check_weights(unit, self.training.states(model, unit))
+        self.log.check_weights(unit, {"generator": pyramid.scales[unit].generator.state_dict()})
         rows = self.log.table()
         write_losses(place, rows, self.log.columns)
         if self.plot is not None:
@@ -99,9 +100,9 @@ class Recorder:
         if unit == len(units) - 1 and self.training.base is None:
             self.plot.result()
             write_all_curves(self.work, units, self.log.columns)
-        pictures = self.training.pictures(model, unit, self.manifest.seed)
+        pictures = self.training.pictures(pyramid, unit, self.manifest.seed)
         for name, image in pictures.items():
             images.write(place / f"{name}.png", image)
-        self.training.save(model, self.work)
+        save_pyramid(pyramid, self.work, extras=self.training.kind.extras(pyramid))
         checkpoints.remove(self.work)
         self.log.end_unit(unit, pictures)

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
 
 import torch
 from torch import Tensor
 
 from SinGAN.engines.engine import Engine
-from SinGAN.kinds.kind import Model, Record, Training
+from SinGAN.engines.estimates import bytes_on_disk
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY, Watcher, Watchers
 from SinGAN.runs.loss_log import LossLog
+from SinGAN.runs.pictures import PictureTraining
 from SinGAN.runs.progress import Estimate
-from SinGAN.runs.recorder import FILE, Recorder
+from SinGAN.runs.recorder import Recorder
 from SinGAN.runs.tensorboard import TensorBoard
+from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import check_room, discard, replace_folder
@@ -23,8 +25,8 @@ from SinGAN.storage.recovery import locked, recover, settle
 
 
 def load_or_train(
-    training: Training[Model], *, overwrite: bool = False, watcher: Watcher = NOBODY, tensorboard: bool = False
-) -> Model:
+    training: PictureTraining, *, overwrite: bool = False, watcher: Watcher = NOBODY, tensorboard: bool = False
+) -> Pyramid[TrainedScale]:
     """The model of ``training``: from its folder where it is whole, else trained and recorded there.
 
     Arguments:
@@ -48,7 +50,7 @@ def load_or_train(
         return _record(training, overwrite, watcher, tensorboard)
 
 
-def train_in_memory(training: Training[Model], watcher: Watcher = NOBODY) -> tuple[Model, str]:
+def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tuple[Pyramid[TrainedScale], str]:
     """The model of ``training``, and the engine in words; nothing is written, so that an interruption loses all."""
     engine, seed = training.engine.choose(training.device), training.manifest.seed
     for line in training.notes(engine, training.wanted):
@@ -69,32 +71,32 @@ def train_in_memory(training: Training[Model], watcher: Watcher = NOBODY) -> tup
     return model, engine.described()
 
 
-def estimate(training: Training[Model], engine: Engine, units: Sequence[int], done: int = 0) -> Estimate:
+def estimate(training: PictureTraining, engine: Engine, units: Sequence[int], done: int = 0) -> Estimate:
     """The estimate for a training of ``units``; of the first, ``done`` iterations are done already."""
     costs, headlines = training.costs(engine), training.columns.headlines
     return Estimate(training.units, costs, units, training.wanted, done, headlines)
 
 
 @dataclass(frozen=True, eq=False)
-class ResumePoint(Generic[Model]):
+class ResumePoint:
     """Where a training resumes."""
 
     work: Path  # the folder that it works in
-    manifest: Record
-    model: Model  # as far as it is trained
+    manifest: Manifest
+    pyramid: Pyramid[TrainedScale]  # as far as it is trained
     units: Sequence[int]  # to be trained
     checkpoint: Checkpoint | None  # of the first of them
 
 
-def _record(training: Training[Model], overwrite: bool, watcher: Watcher, tensorboard: bool) -> Model:
+def _record(training: PictureTraining, overwrite: bool, watcher: Watcher, tensorboard: bool) -> Pyramid[TrainedScale]:
     """Train the units that the folder lacks, and record them there."""
     point = find_resume_point(training, overwrite, watcher)
-    model, manifest, checkpoint = point.model, point.manifest, point.checkpoint
+    model, manifest, checkpoint = point.pyramid, point.manifest, point.checkpoint
     if not point.units:
         if point.work != training.folder:  # interrupted when all but this was done
             replace_folder(point.work, training.folder)
         return model
-    check_room(training.folder, training.bytes_on_disk)
+    check_room(training.folder, bytes_on_disk(training.plan, training.net))
     engine = training.engine.choose(training.device)
     if not (point.work / FILE).exists():
         manifest = manifest.with_engine(engine.described())
@@ -111,12 +113,12 @@ def _record(training: Training[Model], overwrite: bool, watcher: Watcher, tensor
     log = LossLog(training.columns, expected, watcher, rows)
     with Recorder(training, point.work, manifest, log) as recorder:
         rng = torch.Generator(training.device).manual_seed(manifest.seed)
-        for unit, model in training.run(point.model, engine, rng, state, recorder.watch):
+        for unit, model in training.run(point.pyramid, engine, rng, state, recorder.watch):
             recorder.keep(model, unit)
     return model
 
 
-def find_resume_point(training: Training[Model], overwrite: bool, watcher: Watcher) -> ResumePoint[Model]:
+def find_resume_point(training: PictureTraining, overwrite: bool, watcher: Watcher) -> ResumePoint:
     """Where ``training`` resumes: an interrupted overwriting resumes where the same training is wanted."""
     replacing = training.replaces or (overwrite and training.folder.exists())
     work = work_folder(training.folder) if replacing else training.folder

@@ -1,17 +1,17 @@
 """A pyramid written as a folder, named and laid out as the authors' code does, scale by scale."""
 
-import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from SinGAN.kinds.kind import Kind
+from SinGAN.kinds.singan import SinGANKind
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage.files import discard, entries, regular, whole_file
 from SinGAN.storage.hashes import digest, sha256
-from SinGAN.storage.tensors import load_list, save
+from SinGAN.storage.tensors import save
 
 NETS = "netG.pth", "netD.pth"
 LISTS = "Zs.pth", "reals.pth", "NoiseAmp.pth"  # of the model, the one that is written last first
@@ -19,11 +19,14 @@ KEPT = {*NETS, "z_opt.pth"}  # in the folder of a scale; a compact model lacks s
 HASHES = "hashes.json"  # of a scale: of its files, and of its entries in the lists
 
 
-def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True) -> None:
-    """Write into ``folder`` the scales that it lacks, then the lists: a scale counts once it is in them.
+def save_pyramid(
+    pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True, extras: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write into ``folder`` the scales and ``extras`` that it lacks, then the lists: a scale counts once it is in them.
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
+    _save_extras(extras or {}, folder)
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
         if not sealed or not is_whole(place, hashes_in(place)):
@@ -35,12 +38,13 @@ def save_pyramid(pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool =
     _save_lists(pyramid, folder, pyramid.z_rec())
 
 
-def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: Kind, seed: int) -> None:
+def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind, seed: int) -> None:
     """Write ``pyramid``, trained with ``seed``, into the new ``folder``, without what only training needs.
 
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
     A noise map that ``seed`` gives again is saved as an empty one.
     """
+    _save_extras(kind.extras(pyramid), folder)
     finest, maps = pyramid.scales[-1], []
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
@@ -51,6 +55,13 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: Kind, seed:
         maps.append(scale.z_rec.new_empty(1, 1, 0, 0) if torch.equal(scale.z_rec, drawn) else scale.z_rec)
         _write_hashes(place, list_digests(maps[-1], scale.real, torch.tensor(scale.noise_amp)))
     _save_lists(pyramid, folder, maps)
+
+
+def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the ``extras`` of a kind of model that ``folder`` lacks."""
+    for name, value in extras.items():
+        if not (folder / name).exists():
+            save(folder / name, value)
 
 
 def _save_lists(pyramid: Pyramid[TrainedScale], folder: Path, z_rec: list[Tensor]) -> None:
@@ -68,18 +79,6 @@ def hashes_in(place: Path) -> str | None:
 def is_whole(place: Path, hashes: str | None) -> bool:
     """Whether a scale's folder ``place`` holds the nets that its ``hashes`` name: compact models keep few."""
     return hashes is not None and all((place / name).exists() or f'"{name}"' not in hashes for name in NETS)
-
-
-def whole_scales(folder: Path, *, sealed: bool = True) -> int:
-    """The number of whole scales in ``folder``: in the list that is written last, and with all that a scale has."""
-    last = folder / LISTS[0]
-    listed = len(load_list(last, torch.device("cpu"), 4)) if last.exists() else 0
-    places = (folder / str(index) for index in range(listed))
-    whole = (
-        is_whole(place, hashes_in(place)) if sealed else all((place / name).exists() for name in NETS)
-        for place in places
-    )
-    return sum(itertools.takewhile(bool, whole))
 
 
 def forget_scales(folder: Path) -> None:

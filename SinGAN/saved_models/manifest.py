@@ -11,7 +11,7 @@ import torch
 
 import SinGAN
 from SinGAN.kinds import KINDS
-from SinGAN.kinds.kind import Kind
+from SinGAN.kinds.singan import SinGANKind
 from SinGAN.models import NetConfig
 from SinGAN.options.model import NOT_IN_WEIGHTS, ModelOptions, defaults, legacy_defaults, options_not_in_weights
 from SinGAN.options.tasks import TRAIN, Task
@@ -141,7 +141,7 @@ class Manifest:
         )
 
     @property
-    def kind_of_model(self) -> Kind:
+    def kind_of_model(self) -> SinGANKind:
         """The kind of model."""
         return KINDS[kind_name(self.kind, self.options)]
 

@@ -18,7 +18,7 @@ from SinGAN.saved_models.manifest import UNKNOWN, Manifest
 from SinGAN.storage.files import entries, keep_inside, links_in, nearest, regular
 from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import settle
-from SinGAN.storage.tensors import load_list, load_weights, reading
+from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
 
 CPU = torch.device("cpu")
@@ -162,7 +162,8 @@ class ModelFolder:
                 net.to(device)
             scales.append(TrainedScale.of(generator, critic, real.to(device), noise.to(device), float(amp)))
         shape = scales[0].generator.config
-        return kind.pyramid(tuple(scales), self.manifest.factor, noise_border, shape, self.manifest.options)
+        extras = {name: load(self.folder / name, CPU) for name in kind.extra_files}
+        return kind.pyramid(tuple(scales), self.manifest.factor, noise_border, shape, self.manifest.options, extras)
 
     def _list(self, name: str) -> list[Tensor]:
         """The tensors in the list ``name`` of the model."""

@@ -1,5 +1,6 @@
 """Concurrent training from flags to files: every application of its models, and what they can't do."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from SinGAN.kinds import KINDS
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, TRAIN
 from SinGAN.pictures import images
+from SinGAN.saved_models.validation import checksum_of
+from SinGAN.storage import checkpoints
+from SinGAN.storage.hashes import digest
 from tests.cuts import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, load_model, refusal
 
@@ -230,13 +234,35 @@ def test_flags_that_do_not_go_together(flags: list[str], words: str, tmp_path: P
     assert not workspace.out.exists()
 
 
-@pytest.mark.parametrize("iterations", [pytest.param(1, marks=pytest.mark.slow), 5])
-def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(iterations: int, tmp_path: Path, capsys: Capture) -> None:
+def as_older_version(folder: Path) -> None:
+    """Rewrite what ``folder`` holds as a version wrote it that called this kind of model singan, too."""
+    content = json.loads((folder / "manifest.json").read_text())
+    content |= {"kind": "singan", "planner": "stages"}
+    content["checksum"] = checksum_of(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
+    for path in checkpoints.existing(folder):
+        state = {**torch.load(path), "training": content["checksum"]}
+        del state["sha256"]
+        assert {"scale", "iterations", "z_rec", "rng", "generator", "critic", "generator_optimizer"} < state.keys()
+        torch.save({**state, "sha256": digest(state)}, path)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "older"), [pytest.param(1, False, marks=pytest.mark.slow), (5, False), (5, True)]
+)
+def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
+    iterations: int, older: bool, tmp_path: Path, capsys: Capture
+) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     flags = ["--recipe", "editing", "--checkpoint_every", "0"]
     train(whole, *flags, niter=3)
     with cut_after(iterations), pytest.raises(CutError):
         train(broken, *flags, niter=3)
+    if older:
+        as_older_version(model(broken, "editing"))
     train(broken, *flags, niter=3)
     assert f"resuming after iteration {iterations % 3} of scale {iterations // 3}" in capsys.readouterr().out
+    for place in (whole, broken):
+        assert isinstance(load_model(model(place, "editing"))[1], GrownPyramid)
+        (model(place, "editing") / "manifest.json").unlink()
     assert bits(broken) == bits(whole)

@@ -26,7 +26,6 @@ from SinGAN.runs.recorder import Recorder
 from SinGAN.runs.results import write_samples
 from SinGAN.runs.tensorboard import TensorBoard
 from SinGAN.runs.training import estimate, load_or_train
-from SinGAN.saved_models.folder import whole_scales
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.checkpoints import TrainingState
@@ -34,7 +33,7 @@ from SinGAN.storage.hashes import sha256
 from SinGAN.storage.layout import work_folder
 from tests.conftest import TINY, TINY_NET
 from tests.storage.test_files import everything
-from tests.workspace import load_model, stripes
+from tests.workspace import load_model, stripes, whole_scales
 
 Trained = Pyramid[TrainedScale]
 CPU = torch.device("cpu")

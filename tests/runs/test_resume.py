@@ -11,11 +11,10 @@ import animation
 import main_train
 import paint2image
 import SR
-from SinGAN.saved_models.folder import whole_scales
 from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
 from tests.cuts import FLAGS, CutError, bits, cut_after, train
-from tests.workspace import Capture, Workspace, refusal
+from tests.workspace import Capture, Workspace, refusal, whole_scales
 
 
 @pytest.mark.parametrize(

@@ -11,25 +11,29 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.saved_models.folder import save_pyramid, whole_scales
+from SinGAN.saved_models.folder import save_pyramid
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
 from tests.conftest import TINY
 
 
-def read(folder: Path, *, sealed: bool = True) -> Pyramid[TrainedScale]:
-    """The pyramid in ``folder``, with a manifest or, as older versions wrote it, one without a checksum."""
+def handle(folder: Path, *, sealed: bool = True) -> ModelFolder:
+    """The handle of ``folder``, with a manifest or, as older versions wrote it, one without a checksum."""
     plan, options = plan_scales(24, 32, TINY), ModelOptions().completed()
     manifest = Manifest.of(
         picture="x", sha256="0", options=options, seed=1, plan=plan, device=torch.device("cpu"), task=TRAIN
     )
-    model = ModelFolder(folder, manifest if sealed else replace(manifest, checksum=None))
-    return model.pyramid(torch.device("cpu"), NetConfig(), noise_border=False)
+    return ModelFolder(folder, manifest if sealed else replace(manifest, checksum=None))
+
+
+def read(folder: Path, *, sealed: bool = True) -> Pyramid[TrainedScale]:
+    """The pyramid in ``folder``."""
+    return handle(folder, sealed=sealed).pyramid(torch.device("cpu"), NetConfig(), noise_border=False)
 
 
 def test_save_and_load_give_the_same_samples(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
     save_pyramid(pyramid, tmp_path)
-    assert whole_scales(tmp_path) == len(pyramid)
+    assert handle(tmp_path).scales == len(pyramid)
     loaded = read(tmp_path)
     noise = pyramid.draw(torch.Generator().manual_seed(5))
     assert torch.equal(loaded.generate(noise), pyramid.generate(noise))
@@ -38,11 +42,11 @@ def test_save_and_load_give_the_same_samples(pyramid: Pyramid[TrainedScale], tmp
 
 
 def test_a_folder_cut_short_holds_fewer_scales(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
-    assert whole_scales(tmp_path) == 0
+    assert handle(tmp_path).scales == 0
     save_pyramid(pyramid.below(2), tmp_path)
-    assert whole_scales(tmp_path) == 2
+    assert handle(tmp_path).scales == 2
     save_pyramid(pyramid, tmp_path)
-    assert whole_scales(tmp_path) == len(pyramid)
+    assert handle(tmp_path).scales == len(pyramid)
 
 
 def test_files_hold_tensors_only(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import torch
 
 from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, TrainingState
+from SinGAN.storage.hashes import digest
 
 CPU = torch.device("cpu")
 NAMES = ("D_total", "G_total")
+PARTS = "generator", "critic", "generator_optimizer", "critic_optimizer"
 STATE = TrainingState(
     iterations=3,
     rng=torch.Generator().manual_seed(2).get_state(),
@@ -70,3 +72,15 @@ def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), None, lines.append) is None
     assert len(lines) == 2
     assert all("is no checkpoint of a training: resuming from what was saved before it" in line for line in lines)
+
+
+def test_a_checkpoint_in_the_layout_of_older_versions(tmp_path: Path) -> None:
+    """Its four state dicts, z* and the generator's state stood beside the other entries."""
+    parts = {name: {"w": torch.full((2,), float(index))} for index, name in enumerate(PARTS)}
+    content = {"iterations": 3, "z_rec": torch.ones(1, 3, 4, 4), "rng": STATE.rng, **parts}
+    content |= {"scale": 1, "curves": torch.zeros(3, 2), "losses": list(NAMES), "training": "t"}
+    torch.save({**content, "sha256": digest(content)}, tmp_path / checkpoints.NEWEST)
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, "t", silent)
+    assert found is not None
+    assert set(found.state.states) == {"z_rec", *PARTS}
+    assert torch.equal(found.state.states["critic_optimizer"]["w"], parts["critic_optimizer"]["w"])
