@@ -1,4 +1,4 @@
-"""Serve a page: draw labels, and see what a model makes of them."""
+"""Serve a page: draw labels, and see their translation."""
 
 import sys
 from pathlib import Path

@@ -44,7 +44,7 @@ def train(argv: Sequence[str]) -> None:
 
 
 def test(argv: Sequence[str]) -> None:
-    """Translate the pictures that ``argv`` names, and print how near they are to the true ones."""
+    """Translate the pictures that ``argv`` names, and print their distance to the true ones."""
     args, _ = parser_of("test").parse_given(argv)
     options: TestOptions = values_of(TestOptions, args)
     device = choose_device(options.device, options.not_cuda)

@@ -17,10 +17,10 @@ INITIAL = ("normal", "xavier", "kaiming", "orthogonal")
 NETS = ("unet_32", "unet_64", "unet_128", "unet_256", "unet_512", "resnet_6blocks", "resnet_9blocks")
 CRITICS = ("patch", "pixel", "multiscale", "sesame", "none")
 CRITICS_ALSO = {"basic": "patch", "n_layers": "patch", "sesam": "sesame"}
-"""Other programs' names of critics."""
+"""Names of critics in other programs."""
 GAMES = ("vanilla", "lsgan", "hinge", "wgan", "wgan-gp")
 GAMES_ALSO = {"original": "vanilla", "ls": "lsgan", "w": "wgan-gp", "wgangp": "wgan-gp"}
-"""Other programs' names of games."""
+"""Names of adversarial losses in other programs."""
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 AUGMENT = ("none", "tps")
 DIRECTIONS = ("AtoB", "BtoA")
@@ -58,7 +58,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "stochastic": {"dropout": 0.95},
     "adversarial_losses": {},
 }
-"""What ``model`` sets where it is not set by hand."""
+"""The options that each `model` sets unless they are given."""
 EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
 
 
@@ -70,7 +70,7 @@ def shared(name: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions:
-    """What all translation commands take, as SinGAN's do."""
+    """The options that all translation commands share with SinGAN's."""
 
     name: str | None = option(None, "of the model", unset="the data set's", **DATA)
     out: Path = shared("out")
@@ -83,7 +83,7 @@ class SharedOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """The options that shape a model, and so stand in its manifest."""
+    """The options that shape a model; its manifest stores them."""
 
     direction: str = option("AtoB", "which side is the input", choices=DIRECTIONS, **DATA)
     phase: str = option("train", "the sub-folder of the data set", **PHASE, **DATA)
@@ -164,7 +164,7 @@ class StudyOptions(TrainOptions):
         None, "file of torch-fidelity's Inception weights, for FID, KID and IS", unset="torch's cache, or without",
         group="study",
     )  # fmt: skip
-    dry_run: bool = option(False, "only say which trainings there are", group="study")
+    dry_run: bool = option(False, "only list the trainings", group="study")
 
 
 @dataclass(frozen=True, kw_only=True)

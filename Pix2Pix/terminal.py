@@ -7,7 +7,7 @@ COMMANDS: dict[str, tuple[str, type]] = {
     "train": ("Learn to translate pictures from pairs of them.", TrainOptions),
     "test": ("Translate pictures with a trained model, and measure them.", TestOptions),
     "study": ("Train on pairs under several settings, and compare.", StudyOptions),
-    "draw": ("Serve a page: draw labels, and see what a model makes of them.", DrawOptions),
+    "draw": ("Serve a page: draw labels, and see their translation.", DrawOptions),
 }
 """The description of each command, and its options."""
 GROUPS = ("study", "data", "networks", "training", "test", "run")

@@ -1,4 +1,4 @@
-"""Where the pairs of a data set lie: one of three layouts, told apart by what is there."""
+"""The files of a data set's pairs, in one of three layouts."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class PairFiles:
 
 
 def natural(path: Path) -> list[tuple[bool, int, str]]:
-    """A key that puts 2 before 10."""
+    """A sort key that puts 2 before 10."""
     parts = re.split(r"([0-9]+)", path.as_posix())
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
@@ -75,7 +75,7 @@ def find_pairs(root: Path, phase: str) -> list[PairFiles]:
 
 
 def phases(root: Path) -> list[str]:
-    """The phases that ``root`` seems to have."""
+    """The phases that the folders in ``root`` suggest."""
     found = {path.name for path in (root / "A").glob("*") if path.is_dir()} if (root / "A").is_dir() else set()
     for path in root.glob("*"):
         if path.is_dir() and path.name not in ("A", "B") and not path.name.startswith("."):

@@ -1,4 +1,4 @@
-"""Pairs of pictures: in which order they are drawn, and how one is prepared."""
+"""The order in which pairs are drawn, and their preparation for the nets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Preparation:
     load_size: int = 286
     crop_size: int = 256
     mirror: bool = True
-    label_maps: bool = False  # a holds labels: no colours between two of them
+    label_maps: bool = False  # a holds labels: resizing adds no colours between two of them
     augment: str = "none"
     inputs: int = 3  # channels of a, and of b
     outputs: int = 3

@@ -1,4 +1,4 @@
-"""A page on this machine: draw labels, and see what a model makes of them."""
+"""A page on this machine: draw labels, and see their translation."""
 
 import io
 import json

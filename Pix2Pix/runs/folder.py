@@ -72,7 +72,7 @@ class Manifest:
         return digest({name: value for name, value in asdict(self).items() if name != "checksum"})
 
     def differences(self, asked: "Manifest", seed_matters: bool) -> list[str]:
-        """A phrase for each thing in which this model is not as ``asked``."""
+        """A phrase for each difference between this model and the one that is ``asked`` for."""
         found = [
             f"`{name}` {self.options.get(name)} there, {value} asked"
             for name, value in asked.options.items()
@@ -151,7 +151,7 @@ def load_generator(
         epoch: "latest" or a number.
         like: the randomness of a model without manifest, where its weights don't tell.
         kind: of net that the weights must have; None: any.
-        options: of the model; None: its weights tell what they can.
+        options: of the model; None: they are derived from the weights.
 
     Raises:
         FileNotFoundError: there is none.

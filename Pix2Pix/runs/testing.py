@@ -1,4 +1,4 @@
-"""Pictures that a trained model makes, and how near they are to the true ones."""
+"""Translations by a trained model, and their distance to the true pictures."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Translator:
         cls, place: Path, epoch: str, device: torch.device, *, seed: int,
         like: Layers = Layers("batch", "dropout", 0.5), kind: str | None = None, swapped: bool = False,
     ) -> "Translator":  # fmt: skip
-        """The model in ``place`` as it was kept after ``epoch``; the others tell what a missing manifest would."""
+        """The model in ``place`` as it was kept after ``epoch``; the other arguments replace a missing manifest."""
         manifest = folders.Manifest.find(place)
         options = None if manifest is None else manifest.model_options
         config, net = folders.load_generator(place, epoch, like, kind, options)

@@ -1,4 +1,4 @@
-"""The training of a translation model: epochs of steps, from wherever they stopped."""
+"""The training of a translation model: epochs of steps, which resume at any step."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ from SinGAN.runs.loss_log import LossLog
 from SinGAN.runs.progress import Estimate
 
 MOST_WORKERS = 4  # processes that prepare batches for a GPU
-MOST_SHAPES = 8  # of batches that a step is made ready for: each has a CUDA graph with memory of its own
+MOST_SHAPES = 8  # of batches with a prepared step: each has a CUDA graph with memory of its own
 TIMES = ("time", "data")  # seconds of a step for each pair, and of drawing it: columns beside the losses
 HEADLINES = (Headline(D_TOTAL, "D", "critic"), Headline(G_GAN, "G", "generator"), Headline(G_L1, "L1", "difference"))
 
@@ -142,7 +142,7 @@ class Trainer:
 
 
 class Repeated:
-    """The step, made ready by the engine for each shape of whole batches; a smaller batch is run as it is."""
+    """The step, prepared by the engine for each shape of whole batches; smaller batches are run unprepared."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer

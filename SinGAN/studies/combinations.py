@@ -69,7 +69,7 @@ class Combination:
         return float(self.options.niter * sum(scale_costs(self.plan, self.options.net, run.device, winograd)))
 
     def training(self) -> tuple[object, ...]:
-        """What decides the training: two combinations that are equal in it give the same model."""
+        """All that the trained model depends on: equal combinations share one training."""
         plan = self.plan
         scales = plan.scale1, plan.factor, plan.sizes, plan.sketch_scales
         return self.seed, scales, replace(self.options, scale_factor=0.5, min_size=1, max_size=1, sketch_scales=0)
@@ -136,7 +136,7 @@ def combine(
         varied: option names and their values, as text.
         seeds: number of trainings of each combination.
         num_samples: number of samples of each training.
-        study: the name of a ready-made study; what the picture does not allow of its values is left out.
+        study: the name of a ready-made study; those of its values that the picture does not allow are left out.
 
     Raises:
         ValueError: a value is out of range, two contradict each other, or the picture does not allow one.
@@ -226,7 +226,7 @@ def shared_options(run: Run) -> dict[str, object]:
 
 
 def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
-    """The options given by the user, with ``chosen`` in their place, completed by what follows from them."""
+    """The options given by the user, overridden by ``chosen`` and completed with their defaults."""
     known = options_of(ModelOptions)
     values = {name: getattr(run.options, name) for name in known if name in run.given}
     for name, text in chosen.items():
