@@ -145,11 +145,8 @@ class PairStudy(Study[Trial]):
     learned: Learned
 
     def is_trained(self, trial: Trial) -> bool:
-        if not record.is_done(trial.place):
-            return False
-        return Manifest.read(trial.place).options == asdict(
-            trial.asked.options
-        )  # else its process names the difference
+        # a model with other options is not the one that is wanted: its process reports the difference
+        return record.is_done(trial.place) and Manifest.read(trial.place).options == asdict(trial.asked.options)
 
     def announce(self, remaining: Sequence[Trial], dry_run: bool) -> None:
         print(f"{len(self.trials)} trainings, {len(remaining)} of them to do", flush=True)

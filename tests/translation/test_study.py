@@ -1,12 +1,14 @@
 """Studies: which trainings they ask for, and what is made of them."""
 
 import csv
+import shlex
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 import translate_study
+import translate_train
 from Pix2Pix.study import asked_for, epochs_for_equal_updates, settings_of
 from tests.measures.learned import inception_weights
 from tests.translation.tiny import TINY, data_set
@@ -32,6 +34,17 @@ def test_switches_can_be_varied(flags: list[str], capsys: Capture) -> None:
     translate_study.main([*flags, "--vary", "no_flip=False,True", "--dry_run"])
     commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  singan")]
     assert ["--no_flip " in line for line in commands] == [False, True]
+
+
+def test_a_model_with_other_options_does_not_count(flags: list[str], capsys: Capture) -> None:
+    study = [*flags, "--vary", "lambda_L1=1", "--dry_run"]
+    translate_study.main(study)
+    _, command = capsys.readouterr().out.splitlines()[-2:]
+    translate_train.main([*shlex.split(command)[3:], "--not_cuda"])
+    for more, count in (([], 0), (["--ngf", "8"], 1), (["--overwrite"], 1)):
+        capsys.readouterr()
+        translate_study.main([*study, *more])
+        assert f"1 trainings, {count} of them to do" in capsys.readouterr().out
 
 
 def test_equal_updates(flags: list[str]) -> None:
