@@ -11,7 +11,7 @@ MODULES = sorted(path for name in ("SinGAN", "SIFID", "Pix2Pix") for path in (RO
 STARTERS = {"__init__", "__main__", "SIFID/__init__", "Pix2Pix/__init__", "Pix2Pix/__main__"}
 """Names of commands and of the library's face, imported when they are asked for."""
 PRINTING = {"terminal", "SIFID/evaluate", "SIFID/sifid_score", "studies", "studio", "__main__"}
-PRINTING |= {"Pix2Pix/watch", "Pix2Pix/studies", "Pix2Pix/commands", "Pix2Pix/__main__"}
+PRINTING |= {"Pix2Pix/study", "Pix2Pix/commands", "Pix2Pix/__main__"}
 LINES = 400  # in a file
 
 

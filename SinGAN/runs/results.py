@@ -37,8 +37,18 @@ def write_losses(folder: Path, rows: Sequence[Losses], columns: LossColumns) -> 
         draft.write_text(table.getvalue())
 
 
-def plot_losses(folder: Path, table: Columns, columns: LossColumns) -> None:
-    """Write the plot ``losses.png`` of the losses of every iteration, a ``table`` by name, into a unit's ``folder``."""
+def plot_losses(
+    folder: Path, table: Columns, columns: LossColumns, label: str = "iteration", smooth: bool = False
+) -> None:
+    """Write the plot ``losses.png`` of the losses of every iteration, a ``table`` by name, into a unit's ``folder``.
+
+    Arguments:
+        folder: of the unit.
+        table: the losses of every iteration by name.
+        columns: whose panels are plotted.
+        label: of the x axis.
+        smooth: as of ``plots.curves``.
+    """
     from SinGAN.pictures import plots  # half a second that only trainings need
 
     panels = [
@@ -46,7 +56,7 @@ def plot_losses(folder: Path, table: Columns, columns: LossColumns) -> None:
         for panel in columns.panels
     ]
     with whole_file(folder / "losses.png") as draft:
-        plots.curves(panels, "iteration").savefig(draft, format="png", dpi=100)
+        plots.curves(panels, label, smooth=smooth).savefig(draft, format="png", dpi=100)
 
 
 def read_losses(file: Path) -> Columns:

@@ -30,13 +30,7 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     checksum = _verified(values)
     values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
     result = {name: values[name] for name in kinds if name != "checksum"}
-    for name, value in result.items():
-        kind = get_origin(kinds[name]) or kinds[name]
-        kind = (int, float) if kind is float else kind
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"{name} is {value!r}")
-    if not 0 <= result["seed"] < 2**63:
-        raise ValueError(f"seed is {result['seed']!r}")
+    check_types(result, kinds)
     options = with_legacy_defaults(result["options"])
     kind = kind_name(result["kind"], options)
     if kind not in KINDS:
@@ -44,6 +38,17 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     _check_sizes(result["sizes"], result["factor"])
     KINDS[kind].check_sizes(result["sizes"], result["factor"])
     return {**result, "options": options, "checksum": checksum}
+
+
+def check_types(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Raise a TypeError if a value is not of its type in ``kinds``, a ValueError if the seed is out of range."""
+    for name, value in values.items():
+        kind = get_origin(kinds[name]) or kinds[name]
+        kind = (int, float) if kind is float else kind
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{name} is {value!r:.80}")
+    if not 0 <= values["seed"] < 2**63:
+        raise ValueError(f"seed is {values['seed']!r:.80}")
 
 
 def kind_name(kind: str, options: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from Pix2Pix.studies.learned import Learned
+from Pix2Pix.study import Learned
 from tests.measures.learned import inception_weights, lpips_cache
 from tests.workspace import stripes
 
