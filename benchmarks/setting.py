@@ -74,12 +74,11 @@ def settings(
     config: TrainConfig = TrainConfig(),
     shape: float = 0.75,
     nets: NetConfig = NetConfig(),
-    min_size: int = PyramidConfig.min_size,
 ) -> Iterator[Setting]:
     """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine; ``nets`` are the coarsest."""
     rng = torch.Generator(device).manual_seed(1)
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
-    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size, min_size=min_size))
+    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
     pyramid = Pyramid[TrainedScale]((), plan.factor, nets.margin)
     for index, real in enumerate(build_reals(image, plan)):
         net, z_rec = nets.at(index), first_z_rec(pyramid, real, rng)
@@ -129,14 +128,6 @@ def stages(
         yield StageSetting(begun(pyramid, real, net.at(index), config, rng), rng)
         scale = begun(pyramid, real, net.at(index), config, rng).trained()
         pyramid = grown((*pyramid.scales, scale), plan, net, config)
-
-
-def untrained(size: int, device: torch.device) -> Pyramid[TrainedScale]:
-    """All scales of a 3/4 ``size`` x ``size`` picture, with fresh weights."""
-    *_, finest = settings(size, device)
-    generator, critic = start_nets(finest.pyramid, finest.net, finest.rng)
-    scale = TrainedScale.of(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
-    return finest.pyramid.with_scale(len(finest.pyramid), scale)
 
 
 def of_scales(made: Iterable[Setting], asked: list[int] | None) -> Iterator[tuple[int, Setting]]:

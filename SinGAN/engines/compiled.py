@@ -3,9 +3,11 @@
 import functools
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -14,16 +16,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from SinGAN.engines import program_cache
 from SinGAN.engines.arguments import parts, with_parts
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.winograd import conv2d
 from SinGAN.losses.iteration import BoundLoss, eagerly
+from SinGAN.storage.locks import holding, is_abandoned
 
 Program = Callable[..., list[Any]]
 """From tensors, those of nets first, to the value of a loss and its gradients (None where there is none)."""
 
 LOG = logging.getLogger(__name__)
+MARKER = ".singan_compiling"  # ending of a file in PyTorch's cache that a process holds while it compiles
 NEEDED = "a C++ compiler (as g++) and the headers of Python"
 FAILURES = RuntimeError, OSError, ImportError, AttributeError, TypeError, KeyError
 """The errors of compiling: Dynamo's and Inductor's, a full disk, a nameless user, a private part that changed."""
@@ -158,25 +161,50 @@ def compiled(bound: BoundLoss) -> Program:
 
 
 @functools.cache
-def _sweep_once() -> None:
-    program_cache.sweep()
+def _clear_after_crash(folder: Path) -> None:
+    """Clear PyTorch's cache if a process died while it compiled: loading a cut-off library can end this one, too."""
+    if any(map(is_abandoned, folder.glob(f"*{MARKER}"))):
+        _clear(folder, "a process died while it compiled")
+
+
+def _clear(folder: Path, why: str) -> None:
+    LOG.warning(f"a compiled program may be damaged ({why:.200}): it is compiled again")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _marking(folder: Path) -> Iterator[None]:
+    """Keep a marker in PyTorch's cache during the block; it stays there, held by nobody, if the block fails."""
+    marker = folder / f"{secrets.token_hex(8)}{MARKER}"
+    marker.touch()
+    with holding(marker):
+        yield
+    marker.unlink(missing_ok=True)
 
 
 def compile_graph(function: Callable[..., Any], examples: list[Tensor], replacements: dict[Any, Any]) -> Program:
     """``function`` of tensors like ``examples``, compiled; ``replacements`` are functions by the operator."""
     from torch._inductor import standalone_compile  # not above: it takes two seconds
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
 
-    _sweep_once()
+    folder = Path(cache_dir())
+    _clear_after_crash(folder)
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # else it tells of a CUDA that it lacks
     traced = make_fx(function, replacements, tracing_mode="fake", _allow_non_fake_inputs=True)(*examples)
-    with torch.no_grad():
-        while True:
-            try:
-                program: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")
-                return program
-            except FAILURES as error:
-                if not program_cache.removed(error):
-                    raise
+
+    def compile_traced() -> Program:
+        with _marking(folder), torch.no_grad():
+            program: Program = standalone_compile(traced, list(examples), dynamic_shapes="from_example_inputs")
+            return program
+
+    try:
+        return compile_traced()
+    except FAILURES as error:
+        if str(folder) not in str(error) or ".so: " not in str(error):  # not a library that can't be loaded
+            raise
+        _clear(folder, str(error).splitlines()[0])
+    return compile_traced()
 
 
 def named_tensors(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

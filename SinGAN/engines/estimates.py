@@ -28,7 +28,7 @@ PLAIN = 0.55  # the time of a pass through a net without BatchNorm, in those of 
 GRAIN = 5e6
 """The cost of an iteration, as ``scale_cost`` has it, that is worth a thread.
 
-On two cores two threads are faster than one from a cost of 7e6 on (``benchmarks/threads.py --alone``). If each further
+On two cores two threads are faster than one from a cost of 7e6 on. If each further
 doubling of the threads costs as much time as that one, which was not measured, the best number is the one that
 leaves each thread 1 / (2 ln 2) of that.
 """
