@@ -36,8 +36,8 @@ def check_format(suffix: str) -> None:
 def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
     """Write ``frames``, each (1, C, H, W) in [-1, 1], as a looping GIF or WebP, or as MP4.
 
-    The extension of ``path`` decides. Pixels of a GIF are opaque or transparent. Video has no alpha: it is blended on white. Frames of a GIF last whole
-    hundredths of a second, at least two, because viewers play others at other speeds.
+    The extension of ``path`` decides. Pixels of a GIF are opaque or transparent. Video has no alpha: it is blended on
+    white. Frames of a GIF last whole hundredths of a second, at least two, because viewers play others at other speeds.
     """
     levels = [to_frame(frame) for frame in frames]
     with fresh_parents(path), whole_file(path) as draft:

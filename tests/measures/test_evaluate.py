@@ -204,7 +204,7 @@ def test_bad_sets_are_one_line(stem_file: Path, tmp_path: Path, capsys: Capture)
     real, fake = put(tmp_path / "r", a_png=REAL, b_png=REAL), put(tmp_path / "f", a_png=REAL)
     out = tmp_path / "out"
     assert "at least 2 pictures" in refusal(capsys, lambda: compare(real, fake, out))
-    assert "can't be had" in refusal(capsys, lambda: compare(real, real, out))
+    assert "can't be downloaded" in refusal(capsys, lambda: compare(real, real, out))
     assert "torch-fidelity's Inception" in refusal(
         capsys, lambda: compare(real, real, out, "--weights", str(stem_file))
     )
