@@ -1,8 +1,8 @@
-"""A convolution whose derivatives, of any order, are PyTorch's own convolutions with its small filter.
+"""A convolution whose derivatives of any order are convolutions with its small filter.
 
 PyTorch's second derivative of a convolution, which the gradient penalty needs, is a convolution with a filter as large
-as the picture: cuDNN has no fast kernels for such. Here the gradients by the input and by the weight are functions
-with derivatives of their own, which lead to one another.
+as the picture, for which cuDNN has no fast kernels. Here the gradients by the input and by the weight are autograd
+functions, whose derivatives are again these functions.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from SinGAN.models import Conv2d, Convolve
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a filter is moved over a picture."""
+    """Stride, padding, dilation and groups of a convolution."""
 
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
@@ -29,7 +29,7 @@ class Geometry:
     def gradients(
         self, gradient: Tensor, x: Tensor, weight: Tensor, wanted: list[bool]
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Those of the gradients by ``x``, ``weight`` and bias that are ``wanted``."""
+        """The gradients by ``x``, ``weight`` and bias, as far as they are ``wanted``."""
         biases = [weight.shape[0]] if wanted[2] else None
         by_x, by_weight, by_bias = torch.ops.aten.convolution_backward(
             gradient, x, weight, biases, self.stride, self.padding, self.dilation, False, [0, 0], self.groups, wanted
@@ -52,7 +52,7 @@ class Convolution(torch.autograd.Function):
         if gradient is None:
             return (None,) * 4
         (x, weight), (by_x, by_weight, by_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
-        if not torch.is_grad_enabled():  # no second derivative is wanted: one call computes all
+        if not torch.is_grad_enabled():  # no second derivative is needed: one call computes all gradients
             wanted = [by_x, by_weight and BY_WEIGHTS.get(), by_bias and BY_WEIGHTS.get()]
             return (*ctx.geometry.gradients(gradient, x, weight, wanted), None)
         return (
@@ -122,8 +122,8 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """``torch.nn.functional.conv2d`` by ``Convolution``, in the precision of autocast where that is on."""
-    geometry = Geometry(pair(stride), pair(padding), pair(dilation), groups)
+    """``torch.nn.functional.conv2d`` by ``Convolution``, in the precision of autocast if that is on."""
+    geometry = Geometry(to_pair(stride), to_pair(padding), to_pair(dilation), groups)
     kind = input.device.type
     if torch.is_autocast_enabled(kind):
         precision = torch.get_autocast_dtype(kind)
@@ -134,15 +134,15 @@ def conv2d(
     return output
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """``value``, a number or two, as two."""
+def to_pair(value: Any) -> tuple[int, int]:
+    """Repeat ``value`` if it is a single number."""
     down, across = (value, value) if isinstance(value, int) else value
     return int(down), int(across)
 
 
 @contextmanager
 def convolving(nets: Iterable[nn.Module], backend: Convolve) -> Iterator[None]:
-    """Set ``backend`` on the convolutions of ``nets`` for the duration of the block."""
+    """Set ``backend`` on the convolutions of ``nets`` during the block."""
     before = [(module, module.backend) for net in nets for module in net.modules() if isinstance(module, Conv2d)]
     for module, _ in before:
         module.backend = backend

@@ -12,7 +12,7 @@ from typing import NoReturn
 from torch import Tensor
 from tqdm import tqdm
 
-from SinGAN.engines.estimates import SHARED, threads_are_said
+from SinGAN.engines.estimates import SHARED, user_set_threads
 from SinGAN.runs.events import Losses, Message, Progress, Watcher
 from SinGAN.runs.progress import duration
 from SinGAN.terminal.messages import program, with_flags
@@ -31,7 +31,7 @@ def watcher() -> Watcher:
 def watched() -> dict[str, str]:
     """Return the environment variables for a process that this one watches."""
     named = {REPORTS: os.environ.get(REPORTS, program())}
-    return named if threads_are_said() else {**named, SHARED: "1"}
+    return named if user_set_threads() else {**named, SHARED: "1"}
 
 
 def command_line(command: str, script: str) -> str:

@@ -69,7 +69,7 @@ def test_auto_compiles_where_that_pays(
 def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
     if lacking == "compiler":
         monkeypatch.setattr(shutil, "which", lambda name: None)
-        monkeypatch.setattr(winograd, "loaded", lambda: "a compiler")  # not kept for the tests after this one
+        monkeypatch.setattr(winograd, "library", lambda: None)  # not kept for the tests after this one
         assert EngineSettings().choose(CPU).programs is None
         assert not compiles.__wrapped__()
     monkeypatch.setattr(engines, "compiles", lambda: False)
@@ -100,7 +100,7 @@ def test_a_program_that_can_not_be_compiled(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("SinGAN.engines.compiled.compiled", fail)
+    monkeypatch.setattr("SinGAN.engines.compiled.compile_loss", fail)
     monkeypatch.setattr(engines, "compiles", lambda: True)
     config = TrainConfig(niter=2)
     with pytest.raises(ValueError, match=r"compiled \(No space left on device\): `engine` eager does without"):
