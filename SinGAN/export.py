@@ -61,7 +61,7 @@ class Exported(nn.Module):
 
 
 class ExportedGrowing(nn.Module):
-    """A growing generator with its noise amplitudes, whose ``forward`` computes the same as ``GrownPyramid.generate``."""
+    """A growing generator with its noise amplitudes; ``forward`` computes the same as ``GrownPyramid.generate``."""
 
     def __init__(self, pyramid: Pyramid[TrainedScale], generator: GrowingGenerator) -> None:
         super().__init__()

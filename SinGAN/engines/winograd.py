@@ -5,19 +5,18 @@ of each tile, and the weights, to values at 36 points, multiplies these and sums
 matrices for each point, and transforms the sums back. Convolutions from or to a few channels (colours, scores) are
 products of matrices without a transform.
 
-This module makes an operator of PyTorch of it, in two steps: ``convolve`` and ``weight_gradient`` call the C++ code;
-``Convolution`` and ``WeightGradient`` give them derivatives. These are such convolutions again, so that derivatives of
-any order exist.
+``convolve`` and ``weight_gradient`` call the C++ code. As a ``Kernel`` they are all that derivatives of any order need.
 """
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from SinGAN.functions import BY_WEIGHTS
+from SinGAN.engines.convolution import Convolution, Kernel
 from SinGAN.native.build import WINOGRAD
 
 MULTIPLE = 16  # numbers of input and output channels must be multiples of it;
@@ -101,61 +100,29 @@ torch.library.register_fake("singan::convolve", empty_output)
 torch.library.register_fake("singan::weight_gradient", empty_weight)
 
 
-class Convolution(torch.autograd.Function):
-    """``convolve`` with its derivatives."""
+class WinogradKernel(Kernel):
+    """Winograd's convolution. The gradient by the input is the transposed one, with the padding 2 - ``border``."""
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.set_materialize_grads(False)
-        ctx.padding, ctx.back, ctx.last = padding, back, last
-        output: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
+    def __init__(self, border: int, last: bool) -> None:
+        self.border, self.last = border, last
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        output: Tensor = torch.ops.singan.convolve(x, weight, bias, self.border, False, self.last)
         return output
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
-        if gradient is None:
-            return (None,) * 6
-        x, weight = ctx.saved_tensors
-        by_x, by_weight, by_bias, *_ = ctx.needs_input_grad
-        # The gradient by x is the transposed convolution, with the padding 2 - padding. For a transposed convolution,
-        # x and the gradient swap roles in the gradient by the weight.
-        opposite = 2 - ctx.padding
-        pair = (gradient, x, opposite) if ctx.back else (x, gradient, ctx.padding)
-        return (
-            Convolution.apply(gradient, weight, None, opposite, not ctx.back, ctx.last) if by_x else None,
-            WeightGradient.apply(*pair, ctx.last) if by_weight and BY_WEIGHTS.get() else None,
-            gradient.sum((0, 2, 3)) if by_bias and BY_WEIGHTS.get() else None,
-            None,
-            None,
-            None,
-        )
-
-
-class WeightGradient(torch.autograd.Function):
-    """``weight_gradient`` with its derivatives."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
-        ctx.save_for_backward(x, gradient)
-        ctx.set_materialize_grads(False)
-        ctx.padding, ctx.last = padding, last
-        output: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
+    def by_input(self, gradient: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        output: Tensor = torch.ops.singan.convolve(gradient, weight, None, 2 - self.border, True, self.last)
         return output
 
-    @staticmethod
-    def backward(ctx: Any, weight: Tensor | None) -> tuple[Tensor | None, ...]:
-        if weight is None:
-            return (None,) * 4
-        x, gradient = ctx.saved_tensors
-        by_x, by_gradient, *_ = ctx.needs_input_grad
+    def by_weight(self, x: Tensor, gradient: Tensor, shape: torch.Size) -> Tensor:
+        output: Tensor = torch.ops.singan.weight_gradient(x, gradient, self.border, self.last)
+        return output
+
+    def gradients(self, gradient: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]) -> Sequence[Tensor | None]:
         return (
-            Convolution.apply(gradient, weight, None, 2 - ctx.padding, True, ctx.last) if by_x else None,
-            Convolution.apply(x, weight, None, ctx.padding, False, ctx.last) if by_gradient else None,
-            None,
-            None,
+            self.by_input(gradient, weight, x.shape) if wanted[0] else None,
+            self.by_weight(x, gradient, weight.shape) if wanted[1] else None,
+            gradient.sum((0, 2, 3)) if wanted[2] else None,
         )
 
 
@@ -182,7 +149,7 @@ def conv2d(
     has_floats = all(tensor.dtype is torch.float32 and tensor.device.type == "cpu" for tensor in given)
     has_channels = input.dim() == 4 and input.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight))
     if border is not None and has_floats and has_channels and min(input.shape[2:]) + 2 * border > 2:
-        output: Tensor = Convolution.apply(input, weight, bias, border, False, last)
+        output: Tensor = Convolution.apply(input, weight, bias, WinogradKernel(border, last))
         return output
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
