@@ -14,7 +14,6 @@ from SIFID import metrics
 from SIFID.copies import copied_regions
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
-from SinGAN import manipulate
 from SinGAN.pictures import images, plots, sheets
 from SinGAN.pictures.similarity import Score, compare
 from SinGAN.pyramid import Pyramid, Scale
@@ -60,11 +59,6 @@ COLUMNS = {
 def as_in_files(samples: Iterable[Tensor], device: torch.device) -> Tensor:
     """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files."""
     return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
-
-
-def draw_samples(pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int) -> Tensor:
-    """``count`` random samples (count, C, H, W) in [-1, 1], rounded to 8 bits like their files."""
-    return as_in_files(manipulate.sample(pyramid, rng, count, start_scale), pyramid.scales[0].real.device)
 
 
 def without_alpha(image: Tensor) -> Tensor:

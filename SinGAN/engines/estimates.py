@@ -108,8 +108,11 @@ def scale_cost(net: NetConfig, size: Size, winograd: bool = False) -> float:
 
     With Winograd's convolutions, it is about proportional to the number of activations, not of multiplications.
     """
-    fits = winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in net.block_filters())
-    each = winograd_cost(net) if fits else net.weights_per_pixel()
+    blocks = net.block_filters()
+    if winograd and net.ker_size == 3 and not any(filters % MULTIPLE for filters in blocks):
+        each = WINOGRAD * sum(filters * (filters + BESIDE) for filters in blocks)
+    else:
+        each = net.weights_per_pixel()
     if net.stages:
         each *= growing_cost(net.stages)
     return each * (1 if net.batch_norm else PLAIN) * size[0] * size[1]
@@ -127,11 +130,6 @@ def threads_worth(cost: float) -> int:
 def user_set_threads() -> bool:
     """Whether the user, not a parent process of this program, set the number of threads."""
     return USER_THREADS in os.environ and SHARED not in os.environ
-
-
-def winograd_cost(net: NetConfig) -> float:
-    """The cost of a pixel with Winograd's convolutions."""
-    return WINOGRAD * sum(filters * (filters + BESIDE) for filters in net.block_filters())
 
 
 def growing_cost(stages: int) -> float:

@@ -60,7 +60,7 @@ def checked(marks: Marks, name: str) -> Marks:
         raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
     if marks.all():
         raise ValueError(
-            f"the mask {name} marks every pixel: draw what to keep in black (what is transparent counts by its colour)"
+            f"the mask {name} marks every pixel: draw what to keep in black (transparent pixels count by their colour)"
         )
     return marks
 

@@ -67,7 +67,7 @@ def _check_archive(content: bytes) -> None:
         if sum(entry.file_size for entry in entries) > len(content):
             raise ValueError("it claims to hold more than it does")
         if (name := archive.testzip()) is not None:
-            raise ValueError(f"its part {name} is not what was written")
+            raise ValueError(f"its part {name} has another checksum")
 
 
 def _check(value: object, size: int, depth: int = 0) -> None:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
 
 from SinGAN.terminal.messages import FLAGS, program
 from SinGAN.terminal.messages import OPTION as OPTION
@@ -89,20 +88,16 @@ def printing_notes(flags: Mapping[str, str] = FLAGS) -> Iterator[None]:
             logger.setLevel(level)
 
 
-class Script(Protocol):
-    """A function of flags; by default, those of the process."""
-
-    def __call__(self, argv: Sequence[str] | None = None) -> None: ...
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether ``error`` means that memory is exhausted: Python's error, or PyTorch's for any device."""
     words = str(error) if isinstance(error, RuntimeError) else ""
     return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
 
 
-def script(main: Main, **flags: str) -> Script:
+def script(main: Main, **flags: str) -> Callable[..., None]:
     """Wrap ``main`` so that errors print one line and set the exit status: 2, or 130 for Ctrl-C.
+
+    Called without flags, the script uses those of the process.
 
     Arguments:
         main: a function of the flags.

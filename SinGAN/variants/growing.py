@@ -4,7 +4,7 @@ After ConSinGAN (Hinz, Fisher, Wang, Wermter, *Improved Techniques for Training 
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -59,26 +59,20 @@ class GrowingGenerator(Generator):
 
     def stage(self, index: int, noise: Tensor, features: Tensor) -> Tensor:
         """The features (B, F, H, W) of block ``index``, from its scaled ``noise`` and those of the previous block."""
-        block = self.body[index]
+        block: Callable[[Tensor], Tensor] = self.body[index]
         if index == 0:
             first = self.head(pad(noise, self.reach))
             if not self.config.noisy_margins:
-                return self.run(block, pad(first, self.margin))
+                return block(pad(first, self.margin))
             height, width = first.shape[-2:]
             wider = resize(first, (height + 2 * self.reach, width + 2 * self.reach))
-            return self.run(block, pad(wider, self.margin - self.reach))
+            return block(pad(wider, self.margin - self.reach))
         height, width = noise.shape[-2:]
         if not self.config.noisy_margins:
             before = resize(features, (height, width))
-            return self.run(block, pad(before + noise, self.margin)) + before
+            return block(pad(before + noise, self.margin)) + before
         inner = height - 2 * self.margin, width - 2 * self.margin
-        return self.run(block, resize(features, (height, width)) + noise) + resize(features, inner)
-
-    @staticmethod
-    def run(block: nn.Module, features: Tensor) -> Tensor:
-        """The output of ``block`` for ``features`` (B, F, H, W)."""
-        result: Tensor = block(features)
-        return result
+        return block(resize(features, (height, width)) + noise) + resize(features, inner)
 
     def image(self, features: Tensor) -> Tensor:
         """The image (B, C, H, W) of ``features`` (B, F, H, W)."""

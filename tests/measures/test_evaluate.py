@@ -17,8 +17,9 @@ import torch
 
 from SIFID import fidelity, sifid_score
 from SIFID.evaluate import main
-from SIFID.evaluation import draw_samples
+from SIFID.evaluation import as_in_files
 from SIFID.inception import inception
+from SinGAN import manipulate
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
@@ -30,7 +31,8 @@ REAL = stripes(48, 64)
 
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
-    (sample,) = draw_samples(pyramid, torch.Generator().manual_seed(3), 1, 0).split(1)
+    drawn = manipulate.sample(pyramid, torch.Generator().manual_seed(3), 1, 0)
+    (sample,) = as_in_files(drawn, torch.device("cpu")).split(1)
     images.write(tmp_path / "0.png", sample)
     assert torch.equal(images.read(tmp_path / "0.png"), sample)
 
