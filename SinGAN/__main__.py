@@ -3,14 +3,14 @@
 import difflib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:  # started by its path: the package's folder must not hide other modules
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from SinGAN import __version__
-from SinGAN.terminal.script import Script, fail, quiet_interrupts, running_as
+from SinGAN.terminal.script import fail, quiet_interrupts, running_as
 
 
 def usage() -> str:
@@ -21,7 +21,7 @@ def usage() -> str:
     return "\n".join(["usage: singan <command> [flags]; singan <command> -h tells a command's flags", "", *lines])
 
 
-def command(name: str, module: str = "") -> Script:
+def command(name: str, module: str = "") -> Callable[..., None]:
     """The command ``name`` as a function of its flags, those of the process by default.
 
     It is run if ``module`` is "__main__": the script that defines its ``main`` so was started.

@@ -25,7 +25,7 @@ from SinGAN.losses.terms import CriticContext, Penalty, Term, critic_contexts, c
 from SinGAN.models import Backbone, ConvBlock, Discriminator, Generator, Recomputable
 from SinGAN.variants.critics import ConditionalCritic
 
-CHUNK = 8  # channels whose normalisation is differentiated at once
+CHUNK = 8  # channels whose normalisation is differentiated together
 
 
 def with_recomputation(bound: BoundLoss) -> Tensor:
@@ -110,16 +110,19 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
 
     Both are a critic's inputs (1, C or 2 C, H, W).
     """
+    # 1. Forward: the features of each stream and their change along the tangent.
     streams: list[Backbone] = [critic, critic.stream] if isinstance(critic, ConditionalCritic) else [critic]
     blocks = [known_blocks(stream) for stream in streams]
     inputs = list(zip(blocks, x.chunk(len(streams), 1), tangent.chunk(len(streams), 1), strict=True))
     outputs = [[value.requires_grad_() for value in jvp_blocks(*each)] for each in inputs]
+    # 2. Merge the streams as the critic does: the change of a product; then apply the last convolution.
     merged = outputs[0][1]
     if len(streams) > 1:
         (features, change), others = outputs
         factor, factor_change = (value.sum(dim=1, keepdim=True) for value in others)
         merged = change * (1 + factor) + features * factor_change
     critic.tail.backend(merged, critic.tail.weight).sum().backward()
+    # 3. Backward through each stream, block by block.
     gradients = [[value.grad for value in pair] for pair in outputs]
     del outputs, merged
     for each, pair in zip(inputs, gradients, strict=True):
@@ -127,13 +130,13 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
 
 
 def known_blocks(backbone: Backbone) -> list[ConvBlock]:
-    """All blocks but the last; a ValueError where one is not the convolution, norm and LeakyReLU known here."""
+    """All blocks but the last; a ValueError if one is not a convolution, norm and LeakyReLU in training."""
     for block in backbone.blocks():
         kinds = {name: type(module) for name, module in block.named_children()}
         if list(kinds) != ["conv", "norm", "LeakyRelu"] or kinds["norm"] not in (nn.BatchNorm2d, nn.Identity):
-            raise ValueError(f"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
+            raise ValueError(f"`recompute` supports blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
         if kinds["LeakyRelu"] is not nn.LeakyReLU or not block.training or set(block.conv.padding) != {0}:
-            raise ValueError(f"`recompute` knows blocks in training, without padding, with LeakyReLU, not {block}")
+            raise ValueError(f"`recompute` supports blocks in training, without padding, with LeakyReLU, not {block}")
     return backbone.blocks()
 
 
@@ -141,14 +144,14 @@ def known_blocks(backbone: Backbone) -> list[ConvBlock]:
 def jvp_blocks(blocks: Sequence[ConvBlock], x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
     """The output of ``blocks`` in train mode for ``x``, and its change along ``tangent``."""
     for block in blocks:
-        x, tangent = convolved(block, x, tangent)
+        x, tangent = convolve(block, x, tangent)
         for part in chunks(x):
             x[:, part], tangent[:, part] = norm_and_activation_jvp(block, part, x[:, part], tangent[:, part])
     return x, tangent
 
 
-def convolved(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """The block's convolution of ``x``, and its change along ``tangent``."""
+def convolve(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply the block's convolution to ``x``, and compute its change along ``tangent``."""
     conv = block.conv
     return conv.backend(x, conv.weight, conv.bias), conv.backend(tangent, conv.weight)
 
@@ -156,7 +159,7 @@ def convolved(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Ten
 def back_through(blocks: list[ConvBlock], x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> None:
     """Add to the gradients of the weights, given the ``gradients`` by the two outputs of ``jvp_blocks``.
 
-    From the last block to the first, whose inputs are computed again. ``gradients`` is emptied.
+    It goes from the last block to the first, and recomputes the input of each. ``gradients`` is emptied.
     """
     for depth in reversed(range(len(blocks))):
         inputs = jvp_blocks(blocks[:depth], x, tangent)
@@ -164,10 +167,11 @@ def back_through(blocks: list[ConvBlock], x: Tensor, tangent: Tensor, gradients:
 
 
 def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> list[Tensor]:
-    """The gradients by ``x`` and ``tangent``, given those by the block's two outputs, which are taken out."""
+    """The gradients by ``x`` and ``tangent``, given those by the block's two outputs, which are then removed."""
     x, tangent = x.requires_grad_(), tangent.requires_grad_()
-    image, change = convolved(block, x, tangent)
-    by_image, by_change = image.detach(), change.detach()  # the same memory: read, then written
+    image, change = convolve(block, x, tangent)
+    # Norm and activation, some channels at a time; the gradients by their inputs overwrite these in place.
+    by_image, by_change = image.detach(), change.detach()
     for part in chunks(image):
         leaves = [value[:, part].clone().requires_grad_() for value in (by_image, by_change)]
         outputs = norm_and_activation_jvp(block, part, *leaves)
@@ -178,6 +182,7 @@ def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: 
         torch.autograd.backward(outputs, by_outputs)
         by_image[:, part], by_change[:, part] = map(gradient_of, leaves)
     gradients.clear()
+    # The convolution.
     change.backward(by_change)
     del change, by_change
     image.backward(by_image)
@@ -185,7 +190,7 @@ def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: 
 
 
 def gradient_of(value: Tensor) -> Tensor:
-    """The gradient that has been added up for ``value``."""
+    """The accumulated gradient of ``value``."""
     assert value.grad is not None
     return value.grad
 
@@ -196,7 +201,7 @@ def chunks(image: Tensor) -> list[slice]:
 
 
 def norm_and_activation_jvp(block: ConvBlock, part: slice, image: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """The norm in train mode and LeakyReLU of ``image`` (B, F, H, W), and the change of that along ``tangent``.
+    """The norm in train mode and LeakyReLU of ``image`` (B, F, H, W), and their change along ``tangent``.
 
     ``image`` and ``tangent`` hold the channels ``part`` of the output of the block's convolution.
     """

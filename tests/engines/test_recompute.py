@@ -240,7 +240,7 @@ def test_a_block_that_it_does_not_know_is_refused() -> None:
     bound = cases(NETS["plain"])["gp"]
     head = bound.keywords["critic"].head
     head.norm = nn.InstanceNorm2d(20)
-    with pytest.raises(ValueError, match=r"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU"):
+    with pytest.raises(ValueError, match=r"`recompute` supports blocks of convolution, BatchNorm and LeakyReLU"):
         with_recomputation(bound)
     head.norm, head.conv = nn.BatchNorm2d(20), Conv2d(3, 20, 3, padding=1)
     with pytest.raises(ValueError, match="without padding"):

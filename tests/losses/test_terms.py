@@ -81,7 +81,7 @@ NEEDS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ comp
 @pytest.mark.parametrize("place", ["terms_on_fake", "terms_on_rebuilt"])
 def test_another_row_is_reported_and_trains(name: str, place: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(cuda_graph, "side_stream", lambda device: None)
-    monkeypatch.setattr(cuda_graph, "aside", lambda work, stream, device: work())
+    monkeypatch.setattr(cuda_graph, "run_on_stream", lambda work, stream, device: work())
     monkeypatch.setattr(cuda_graph, "capture", repeated)
     rows = getattr(terms, place)
     config, means = TrainConfig(niter=20, lr_g=0.01), []

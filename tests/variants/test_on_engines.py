@@ -85,7 +85,7 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
 def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
-    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "run_on_stream", graphs.run_aside)
     monkeypatch.setattr(graphs_module, "capture", graphs.capture)
     eager, eager_losses = run(case, Engine(), vgg_file)
     captured, losses = run(case, Engine("cudagraph", prepare=Captured), vgg_file)
