@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from SinGAN.patches.layouts import squared_distances
 from SinGAN.patches.seams import minimum_cut
-from SinGAN.patches.search import PATCH, Flags, Pixels, patches_in, whole_patches
+from SinGAN.patches.search import PATCH, Flags, Pixels, field_size, mark_outside, squared_distances
 
 Values = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -31,13 +30,12 @@ def typical_offsets(real: Pixels, mask: Flags, channels: int) -> Indices:
 
     Arguments:
         real: a small level of the photo.
-        mask: (H, W): pixels that are unknown.
+        mask: (H, W), 1 where pixels are unknown.
         channels: of the photo.
     """
-    valid, (rows, columns) = whole_patches(mask) > 0, patches_in(real)
+    valid, (rows, columns), (height, width) = mark_outside(mask) > 0, field_size(real), mask.shape
     keys = np.flatnonzero(valid)
     near, y, x = FARTHER * max(mask.shape), keys // columns, keys % columns
-    height, width = mask.shape
     counts = np.zeros((2 * height + 1, 2 * width + 1))
     # 1. The most similar patch of each that is far enough from it; both directions count.
     for top in range(0, rows, 2 * STRIP):
@@ -57,27 +55,32 @@ def typical_offsets(real: Pixels, mask: Flags, channels: int) -> Indices:
     return peaks[order] - (height, width)
 
 
-def shifted(real: Pixels, mask: Flags, offsets: Indices, smooth: Pixels) -> Pixels:
-    """``real`` (H, W, 4) whose pixels in ``mask`` (H, W) come from elsewhere in it, at one of the ``offsets`` (N, 2).
+def shift(real: Pixels, mask: Flags, offsets: Indices, smooth: Pixels) -> Pixels:
+    """``real`` (H, W, 4) with the pixels in ``mask`` (H, W) copied from elsewhere in it, each at one of ``offsets``.
 
-    Where none of them leads to a known pixel, ``smooth`` (H, W, 4) shows.
+    Where none of the offsets (N, 2) leads to a known pixel, ``smooth`` (H, W, 4) shows.
     """
     inside = scipy.ndimage.maximum_filter(mask, 3, mode="nearest") > 0  # the hole, and the pixels next to it
     rows, columns = np.nonzero(inside)
-    costs, colours, pairs = _costs(real, mask, offsets, rows, columns)
-    labels = expanded(costs, colours, pairs)
-    pixels = np.arange(len(labels))
-    chosen = (mask[rows, columns] > 0) & (costs[labels, pixels] < OUTSIDE)
+    costs, colours = label_costs(real, mask, offsets, rows, columns)
+    # The pairs of horizontal and vertical neighbours.
+    number = np.full((mask.shape[0] + 1, mask.shape[1] + 1), -1)
+    number[rows, columns] = np.arange(len(rows))
+    ones = np.tile(number[rows, columns], 2)
+    others = np.concatenate([number[rows, columns + 1], number[rows + 1, columns]])
+    labels = expand(costs, colours, (ones[others >= 0], others[others >= 0]))
+    # Copy.
+    chosen = (mask[rows, columns] > 0) & (costs[labels, np.arange(len(labels))] < OUTSIDE)
     result = np.where(mask[..., None] > 0, smooth, real)
     source = np.stack([rows, columns], axis=1)[chosen] + offsets[labels[chosen]]
     result[rows[chosen], columns[chosen]] = real[tuple(source.T)]
     return result
 
 
-def _costs(
+def label_costs(
     real: Pixels, mask: Flags, offsets: Indices, rows: Indices, columns: Indices
-) -> tuple[Values, npt.NDArray[np.float32], tuple[Indices, Indices]]:
-    """For N offsets and M pixels, in ``rows`` and ``columns``: costs (N, M), colours (N, M, 3), pairs of neighbours."""
+) -> tuple[Values, npt.NDArray[np.float32]]:
+    """The costs (N, M) of N offsets for M pixels, in ``rows`` and ``columns``, and the colours there (N, M, 3)."""
     height, width = mask.shape
     own, known = real[rows, columns, :3].astype(np.float32), mask[rows, columns] == 0
     costs = np.full((len(offsets), len(rows)), OUTSIDE)
@@ -90,17 +93,10 @@ def _costs(
         costs[label, there] = UPRIGHT * (down / height) ** 2
         fitting = there & known
         costs[label, fitting] += FITTING * np.square(colours[label, fitting] - own[fitting]).sum(axis=1)
-    number = np.full((height + 1, width + 1), -1)
-    number[rows, columns] = np.arange(len(rows))
-    neighbours = [
-        (number[rows, columns + 1], number[rows, columns]),
-        (number[rows + 1, columns], number[rows, columns]),
-    ]
-    others, ones = (np.concatenate(each) for each in zip(*neighbours, strict=True))
-    return costs, colours, (ones[others >= 0], others[others >= 0])
+    return costs, colours
 
 
-def expanded(costs: Values, colours: npt.NDArray[np.float32], pairs: tuple[Indices, Indices]) -> Indices:
+def expand(costs: Values, colours: npt.NDArray[np.float32], pairs: tuple[Indices, Indices]) -> Indices:
     """The label (M,) of each pixel, by one round of alpha-expansion.
 
     A pair of neighbours with two labels costs how much both differ between these labels (Kwatra et al.,
@@ -108,35 +104,34 @@ def expanded(costs: Values, colours: npt.NDArray[np.float32], pairs: tuple[Indic
 
     Arguments:
         costs: (N, M), of N labels for M pixels.
-        colours: (N, M, C): what the pixels show.
+        colours: (N, M, C), of each pixel with each label.
         pairs: two arrays (P,): neighbouring pixels.
     """
     pixels, (one, other) = np.arange(costs.shape[1]), pairs
 
-    def apart(ours: Indices, theirs: Indices) -> Values:
+    def pair_costs(ours: Indices, theirs: Indices) -> Values:
         gaps = (np.square(colours[ours, end] - colours[theirs, end]).sum(axis=1) for end in (one, other))
         return np.asarray(np.where(ours == theirs, 0.0, sum(gaps) + 1), np.float64)
 
     def energy(labels: Indices) -> float:
-        return float(costs[labels, pixels].sum() + apart(labels[one], labels[other]).sum())
+        return float(costs[labels, pixels].sum() + pair_costs(labels[one], labels[other]).sum())
 
     labels = costs.argmin(axis=0)
     least = energy(labels)
     for label in range(len(costs)):
         # 1. The energy as a function of which pixels change to this label: a cut's capacities.
         new = np.full(len(one), label)
-        both, second, first = apart(labels[one], labels[other]), apart(labels[one], new), apart(new, labels[other])
+        both = pair_costs(labels[one], labels[other])
+        second, first = pair_costs(labels[one], new), pair_costs(new, labels[other])
         change = costs[label] - costs[labels, pixels]
         np.add.at(change, one, first - both)
         np.add.at(change, other, -first)
         source, sink = np.full(len(pixels), len(pixels)), np.full(len(pixels), len(pixels) + 1)
         starts, ends = np.concatenate([source, pixels, one]), np.concatenate([pixels, sink, other])
-        capacities = np.concatenate(
-            [np.maximum(change, 0), np.maximum(-change, 0), np.maximum(second + first - both, 0)]
-        )
+        kept = (np.maximum(change, 0), np.maximum(-change, 0), np.maximum(second + first - both, 0))
         # 2. The cheapest cut: pixels on the sink's side change.
-        kept = minimum_cut(starts, ends, capacities, len(pixels))
-        changed = np.where(kept, labels, label)
+        stays = minimum_cut(starts, ends, np.concatenate(kept), len(pixels))
+        changed = np.where(stays, labels, label)
         if (now := energy(changed)) < least:
             least, labels = now, changed
     return np.asarray(labels, np.int64)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from SinGAN.patches import holes, seams
+from SinGAN.patches import holes
 from SinGAN.patches.instant import Instant, as_levels
-from SinGAN.patches.levels import with_texture
-from SinGAN.patches.samples import Photo
+from SinGAN.patches.levels import Photo, add_texture
 from tests.patches.plain import seeded
 from tests.patches.test_instant import difference, ellipse, photo
 
@@ -61,7 +60,7 @@ def test_colours_of_a_filled_part_meet_those_around_it() -> None:
     mask[60:240, 100:300] = 1
     brighter = levels.copy()
     brighter[mask > 0, :3] += 10
-    seams.match_colours(brighter, mask)
+    holes.match_colours(brighter, mask)
     assert np.array_equal(brighter[mask == 0], levels[mask == 0])
     assert np.array_equal(brighter[..., 3], levels[..., 3])
     around = levels[..., :3].mean()
@@ -70,7 +69,7 @@ def test_colours_of_a_filled_part_meet_those_around_it() -> None:
     other = levels.copy()
     other[mask > 0, :3] += 60  # another object: it is left
     before = other.copy()
-    seams.match_colours(other, mask)
+    holes.match_colours(other, mask)
     assert np.array_equal(other, before)
 
 
@@ -93,7 +92,7 @@ def test_the_fill_decides_what_comes_into_a_hole() -> None:
 def test_a_smooth_part_and_a_rough_one_of_one_colour_differ_in_texture() -> None:
     rough = np.random.default_rng(0).integers(90, 111, (40, 40, 3)).astype(np.uint8)
     levels = np.concatenate([np.full((40, 40, 3), 100, np.uint8), rough], axis=1)
-    texture = with_texture(Photo.of(levels).pixels, 3)[..., 3]
+    texture = add_texture(Photo.of(levels).pixels, 3)[..., 3]
     assert texture[:, :36].max() == 0
     assert texture[:, 44:].min() > 10
 
@@ -101,13 +100,13 @@ def test_a_smooth_part_and_a_rough_one_of_one_colour_differ_in_texture() -> None
 def test_holes_start_where_they_are_a_few_patches_wide() -> None:
     mask = np.zeros((400, 600), np.uint8)
     mask[100:300, 200:400] = 1
-    assert holes.radius_of(mask) == pytest.approx(100, rel=0.05)
+    assert holes.largest_radius(mask) == pytest.approx(100, rel=0.05)
     assert holes.coarsest_scale(mask) == pytest.approx(0.05, rel=0.05)
-    sizes, solved = holes.level_sizes(mask, 0.05)
+    sizes, solved = holes.hole_sizes(mask, 0.05)
     assert sizes[-1] == (400, 600)
     assert sizes[solved - 1] == (200, 300)
     assert min(sizes[0]) >= 14
     thin = np.zeros((40, 60), np.uint8)
     thin[20, 10:50] = 1
     assert holes.coarsest_scale(thin) == 1
-    assert holes.level_sizes(thin, 1.0) == ([(40, 60)], 1)
+    assert holes.hole_sizes(thin, 1.0) == ([(40, 60)], 1)

@@ -40,7 +40,7 @@ def test_typical_offsets_are_the_periods() -> None:
 def test_the_hole_is_filled_with_shifted_windows_and_nothing_else_changes() -> None:
     real, mask = windows(), hole()
     holed = np.where(mask[..., None] > 0, np.uint8(0), real)
-    filled = offsets.shifted(holed, mask, offsets.typical_offsets(holed, mask, channels=3), smooth=holed)
+    filled = offsets.shift(holed, mask, offsets.typical_offsets(holed, mask, channels=3), smooth=holed)
     assert np.array_equal(filled[mask == 0], real[mask == 0])
     assert np.abs(filled[..., :3].astype(int) - real[..., :3]).max() <= 10  # the noise
 
@@ -48,7 +48,7 @@ def test_the_hole_is_filled_with_shifted_windows_and_nothing_else_changes() -> N
 def test_where_no_offset_leads_to_a_known_pixel_the_smooth_guess_shows() -> None:
     real, mask = windows(), hole()
     smooth = np.full_like(real, 7)
-    filled = offsets.shifted(real, mask, np.array([[0, 10]]), smooth)
+    filled = offsets.shift(real, mask, np.array([[0, 10]]), smooth)
     assert (filled[30, 30:45] == 7).all()  # 10 further right lies the hole
     assert np.array_equal(filled[30, 45:55], real[30, 55:65])
 
@@ -69,7 +69,7 @@ def test_no_further_change_to_the_label_tried_last_lowers_the_energy() -> None:
                     total += float(gaps.sum()) + 1
             return total
 
-        start, found = costs.argmin(axis=0), offsets.expanded(costs, colours, pairs)
+        start, found = costs.argmin(axis=0), offsets.expand(costs, colours, pairs)
         subsets = (np.array(subset, bool) for subset in itertools.product((False, True), repeat=6))
         assert energy(found) <= energy(start)
         assert energy(found) == min(energy(np.where(subset, 2, found)) for subset in subsets)

@@ -9,13 +9,10 @@ from torch import Tensor
 
 from SIFID.copies import copied_regions
 from SinGAN import manipulate
-from SinGAN.patches import neighbours, pyramids
-from SinGAN.patches.balance import Balance
-from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
-from SinGAN.patches.neighbours import Keys, NeighbourScale
-from SinGAN.patches.published import Published
-from SinGAN.patches.pyramids import denoising
-from SinGAN.patches.windows import Known, rows
+from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, Layout, denoising
+from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbours
+from SinGAN.patches.published import Published, mean_around
+from SinGAN.patches.windows import Known, PatchPyramid, rows
 from tests.patches.plain import inverted, scene, seeded
 
 Patch = pytest.MonkeyPatch
@@ -101,11 +98,11 @@ def test_inpainting_leaves_the_known_pixels(method: str) -> None:
     hole = torch.zeros(1, 1, 44, 56)
     hole[..., 14:28, 20:36] = 1
     engine = Published(image, method)
-    for picture in engine.inpaint(hole, engine.ring(hole), seeded(), 2):
+    for picture in engine.inpaint(hole, mean_around(image, hole), seeded(), 2):
         assert float(((picture - image).abs() * (1 - hole)).max()) < 1e-5
         assert float(((picture - image).abs() * hole).max()) > 0.01
     with pytest.raises(ValueError, match="no whole patch"):
-        list(engine.inpaint(torch.ones(1, 1, 44, 56), engine.ring(hole), seeded()))
+        list(engine.inpaint(torch.ones(1, 1, 44, 56), mean_around(image, hole), seeded()))
 
 
 def test_the_fill_decides_what_comes_into_a_hole() -> None:
@@ -209,16 +206,16 @@ def test_tiny_pictures_work_or_say_why() -> None:
 
 
 def test_levels_are_scales_of_a_pyramid() -> None:
-    for levels in (pyramids.neighbours(scene()), pyramids.denoising(scene())):
+    for levels in (neighbours(scene()), denoising(scene())):
         assert [scale.size for scale in levels.scales] == sorted(scale.size for scale in levels.scales)
         assert all(ratio == pytest.approx(levels.factor, rel=0.1) for ratio in ratios(levels))
         assert manipulate.batch_size(levels) >= 1
-    assert min(pyramids.denoising(scene(), coarsest=20).scales[0].size) == 20
-    assert isinstance(pyramids.denoising(scene()).scales[0], DenoiseScale)
+    assert min(denoising(scene(), coarsest=20).scales[0].size) == 20
+    assert isinstance(denoising(scene()).scales[0], DenoiseScale)
 
 
 def ratios(
-    levels: pyramids.PatchPyramid[neighbours.NeighbourScale] | pyramids.PatchPyramid[DenoiseScale],
+    levels: PatchPyramid[NeighbourScale] | PatchPyramid[DenoiseScale],
 ) -> list[float]:
     sizes = [scale.size[1] for scale in levels.scales]
     return [small / large for small, large in itertools.pairwise(sizes)]
