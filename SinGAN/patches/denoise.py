@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SinGAN.patches.levels import level_sizes, ratio_of
+from SinGAN.patches.levels import level_sizes, mean_ratio
 from SinGAN.patches.neighbours import Lists
 from SinGAN.patches.windows import (
     BLOCK,
@@ -40,6 +40,7 @@ VOTES = 0.2  # deviation of a patch's weights, in half widths: its centre counts
 CENTRE = 7  # pixels: all that counts of a patch, except at the image's edges
 STEPS = 10
 LEAST_SIGMA = 1e-4
+INVERTED = 0.5  # sigma at which an image whose layout is kept starts
 HALF = 0.5  # ratio of neighbouring levels, roughly
 DIRECTIONS = 128  # leading ones, in which patches are compared
 SAMPLE = 8192  # patches from which these are computed
@@ -244,23 +245,17 @@ class Denoiser:
         return result / total
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """An image whose layout diffusion keeps: it starts from this image, noised halfway with its own patches.
+def invert(denoiser: Denoiser, noise: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """The denoiser's own image (1, C, H, W) with the noise from which diffusion leads back to it.
 
-    DDIM's steps, upwards (Song et al., *Denoising Diffusion Implicit Models*, ICLR 2021).
+    DDIM's steps, upwards (Song et al., *Denoising Diffusion Implicit Models*, ICLR 2021): through ``sigmas``, from the
+    ``noise`` (1, C, H, W) at the first to the noisy image at the last.
     """
-
-    denoiser: Denoiser  # of the image itself
-    level: float = 0.5  # of the noise, of at most 1
-
-    def noised(self, noise: Tensor, sigmas: Sequence[float]) -> Tensor:
-        """The image (1, C, H, W) at the last of ``sigmas``; ``noise`` (1, C, H, W) is its noise at the first."""
-        image = (1 - sigmas[0]) * self.denoiser.real + sigmas[0] * noise
-        for sigma, after in pairwise(sigmas):
-            clean = self.denoiser.clean(image, 1 - sigma, sigma, False, Balance(0))
-            image = (1 - after) * clean + after / sigma * (image - (1 - sigma) * clean)
-        return image
+    image = (1 - sigmas[0]) * denoiser.real + sigmas[0] * noise
+    for sigma, after in pairwise(sigmas):
+        clean = denoiser.clean(image, 1 - sigma, sigma, False, Balance(0))
+        image = (1 - after) * clean + after / sigma * (image - (1 - sigma) * clean)
+    return image
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -274,7 +269,7 @@ class DenoiseScale(PatchScale):
     eta: float = 0.0  # share of fresh noise in each step, 0 to 1
     balance: Balance = Balance(0)
     least_sigma: float = LEAST_SIGMA  # of the last step
-    layout: Layout | None = None  # the start, in place of noise alone
+    layout: Denoiser | None = None  # of an image whose layout is kept: the start is this image, half noise
 
     @property
     def patch(self) -> int:
@@ -285,12 +280,12 @@ class DenoiseScale(PatchScale):
     def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
         """The image (1, C, H, W) that ``noise`` becomes, its low frequencies those of ``previous``."""
         self.check_size(noise)
-        # 1. The start: pure noise, or a layout that is noised halfway.
+        # 1. The start: pure noise, or an image whose layout is kept, half noise.
         image, fresh, first = noise, fresh_noise(noise), self.steps
         sigmas = [0.0, *torch.linspace(self.least_sigma, 1, self.steps, dtype=torch.float64).tolist()]
         if self.layout is not None:
-            first = max(step for step in range(1, self.steps + 1) if step == 1 or sigmas[step] <= self.layout.level)
-            image = self.layout.noised(noise, sigmas[1 : first + 1])
+            first = max(step for step in range(1, self.steps + 1) if step == 1 or sigmas[step] <= INVERTED)
+            image = invert(self.layout, noise, sigmas[1 : first + 1])
         for step in range(first, 0, -1):
             # 2. The clean image expected, and the rest, which is noise.
             sigma, after, alpha = sigmas[step], sigmas[step - 1], 1 - sigmas[step]
@@ -358,7 +353,7 @@ def denoising(
     def scale(index: int, reals: list[Tensor], known: Known | None) -> DenoiseScale:
         denoiser = Denoiser.of(reals[index], choose_width(known, range(widest, 2, -4)), known)
         return DenoiseScale(
-            real=reals[index], known=known, wraps=wraps, denoiser=denoiser, factor=ratio_of(sizes),
+            real=reals[index], known=known, wraps=wraps, denoiser=denoiser, factor=mean_ratio(sizes),
             coarsest=index == 0, steps=steps, eta=eta, balance=balance,
         )  # fmt: skip
 

@@ -1,33 +1,36 @@
-"""Holes: parts of a photo computed from the rest, with every other pixel as it is; and the same for edits."""
+"""Holes: parts of a photo computed from the rest, with every other pixel as it is; and the same for edits.
+
+A hole starts from the photo itself, shifted by typical offsets at which it resembles itself, those at which its
+structures repeat or continue (He, Sun, *Statistics of Patch Offsets for Image Completion*, ECCV 2012). Each pixel gets
+one of these offsets, such that neighbouring pixels agree: alpha-expansion, as in Boykov, Veksler, Zabih, *Fast
+Approximate Energy Minimization via Graph Cuts*, PAMI 2001.
+"""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
-from PIL import Image
 
-from SinGAN.patches import offsets
 from SinGAN.patches.levels import (
     RATIO,
     Box,
-    Levels,
     bounding_box,
     box_size,
-    limit_size,
     mask_image,
     pyramid,
     resize_mask,
 )
-from SinGAN.patches.seams import Edit
-from SinGAN.patches.search import PATCH, Flags, Pixels, blank, mark_outside
+from SinGAN.patches.seams import Edit, minimum_cut, sum_neighbours
+from SinGAN.patches.search import PATCH, Flags, Pixels, blank, field_size, mark_outside, squared_distances
 from SinGAN.patches.solver import Canvas, Solver, Source
 from SinGAN.planning import Size
 
-Values = npt.NDArray[Any]
+Indices = npt.NDArray[np.int64]
+Costs = npt.NDArray[np.float64]
+Colours = npt.NDArray[np.float32]
 
 RADIUS = 5.0  # pixels of the largest disk in a hole, at the level where filling starts
 SMALLEST = 14  # pixels, the shorter side of that level at least
@@ -37,13 +40,13 @@ BOX = 128  # pixels: while a hole is larger, its levels are halvings
 SWEEPS = 200  # of Laplace's equation, for the first guess
 WINDOW = 110  # pixels round a hole, down and across, in which offsets are found; or in a level as small
 CHOSEN = 3  # a variant's first guess uses one in so many of the typical offsets
-MATCHED = 160  # pixels, the longer side of the box in which colours are matched
-MATCHING_SWEEPS = 100  # of the screened Poisson equation there
-AROUND = 0.05  # of the photo's longer side: known pixels that count round a mask
-LOCAL = 2.0  # pixels there, deviation of local means
-LEAST_GAP, MOST_GAP = 0.5, 14.0  # levels: smaller gaps are left, larger ones closed so far, twice as large ones left
-FADING = 0.15  # of that side: how far inwards a gap reaches
-BAND = 512  # rows
+OFFSETS = 40  # at most
+FARTHER = 0.1  # of the longer side: similar nearer similar patches show no structure
+STRIP = 8  # rows of patches: every second strip is searched
+SMOOTH = 1.4  # pixels, deviation by which the histogram of offsets is smoothed
+OUTSIDE = 1_000_000.0  # cost of an offset that leads out of the picture or into the hole
+FITTING = 4.0  # weight of the pixels round the hole, which the shifted photo must resemble
+UPRIGHT = 10_000.0  # weight of an offset's vertical part, in heights, squared: things at one height look alike
 
 
 def largest_radius(mask: Flags) -> float:
@@ -90,66 +93,48 @@ def coarsest_scale(mask: Flags, pixels: int = 0) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of a photo that is computed: levels of the photo and of the mask, and the canvas round the mask."""
+    """A part of a photo that is computed, at all levels."""
 
     photo: Pixels  # (H, W, 4)
     mask: Flags  # (H, W), 1 where pixels are computed
-    coarsest: float  # scale of the first level
     channels: int  # of the photo: 1 (grey), 3 (RGB) or 4 (RGBA)
-    edit: Edit | None = None  # pasted into the photo: other pixels are the photo's or the edit's
+    sizes: list[Size]  # of the levels, coarse to fine
+    solved: int  # the number of levels that are solved, not lifted
+    reals: list[Pixels]  # the photo at the levels
+    masks: list[Flags]  # the mask at the levels
+    canvases: list[Canvas]  # the box round the mask at the levels: other pixels are the photo's or the edit's
+    sources: list[Source]  # the photo's patches without a pixel of the mask; with an edit all, and the edit's
 
-    @cached_property
-    def _levels(self) -> tuple[list[Size], int]:
-        return hole_sizes(self.mask, self.coarsest)
+    @classmethod
+    def of(cls, photo: Pixels, mask: Flags, coarsest: float, channels: int, edit: Edit | None = None) -> "Region":
+        """The region ``mask`` (H, W) of ``photo`` (H, W, 4), into which an ``edit`` is pasted or not.
 
-    @property
-    def sizes(self) -> list[Size]:
-        """The sizes of the levels, coarse to fine."""
-        return self._levels[0]
-
-    @cached_property
-    def reals(self) -> list[Pixels]:
-        """The photo at the levels."""
-        return pyramid(self.photo, self.sizes)
-
-    @cached_property
-    def masks(self) -> list[Flags]:
-        """The mask at the levels."""
-        return [resize_mask(self.mask, size) for size in self.sizes]
-
-    @cached_property
-    def _pastes(self) -> list[Pixels]:
-        """The edit at the levels."""
-        return [] if self.edit is None else self.edit.levels(self.sizes)
-
-    @cached_property
-    def canvases(self) -> list[Canvas]:
-        """The box round the mask at the levels."""
-        result = []
-        for level, (real, mask) in enumerate(zip(self.reals, self.masks, strict=True)):
-            box = widen(bounding_box(mask, PATCH - 1), self.sizes[level])
+        ``coarsest`` is the scale of the first level.
+        """
+        sizes, solved = hole_sizes(mask, coarsest)
+        reals, masks, canvases = pyramid(photo, sizes), [resize_mask(mask, size) for size in sizes], []
+        pastes = [] if edit is None else edit.levels(sizes)
+        for level, size in enumerate(sizes):
+            # 1. The box round the mask, a patch's width wider.
+            box = widen(bounding_box(masks[level], PATCH - 1), size)
             known = blank(*box_size(box))
-            known[...] = real[box]
-            if self.edit is not None:
-                outer = self.edit.box_at(self.sizes[level])
-                overlap = tuple(
-                    slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, outer, strict=True)
-                )
-                known[within(overlap, box)] = self._pastes[level][within(overlap, outer)]
+            known[...] = reals[level][box]
+            if edit is not None:
+                # 2. The edit, where both boxes overlap.
+                outer = edit.box_at(size)
+                both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, outer, strict=True))
+                known[within(both, box)] = pastes[level][within(both, outer)]
             origin = box[0].start, box[1].start
-            result.append(Canvas(box_size(box), origin, np.ascontiguousarray(mask[box]), known))
-        return result
-
-    @cached_property
-    def sources(self) -> list[Source]:
-        """The photo's levels, of which patches without a pixel of the mask are used; with an edit, all and the edit."""
-        if self.edit is not None:
-            return self.edit.sources(self.reals, self._pastes, self._levels[1])
-        return [Source(real, mark_outside(mask)) for real, mask in zip(self.reals, self.masks, strict=True)]
+            canvases.append(Canvas(box_size(box), origin, np.ascontiguousarray(masks[level][box]), known))
+        if edit is not None:
+            sources = edit.sources(reals, pastes, solved)
+        else:
+            sources = [Source(real, mark_outside(holes)) for real, holes in zip(reals, masks, strict=True)]
+        return cls(photo, mask, channels, sizes, solved, reals, masks, canvases, sources)
 
     def solver(self, seed: int) -> Solver:
         """The solver of the region."""
-        return Solver(self.sources, self.sizes, self.canvases, self._levels[1], seed)
+        return Solver(self.sources, self.sizes, self.canvases, self.solved, seed)
 
     def place(self, picture: Pixels, level: int) -> Pixels:
         """The photo at ``level`` with the canvas's ``picture`` pasted."""
@@ -182,13 +167,13 @@ class Region:
         return slice(0, rows), slice(0, columns)
 
     @cached_property
-    def _offsets(self) -> offsets.Indices:
+    def _offsets(self) -> Indices:
         """The typical offsets (N, 2) there, for all variants."""
         real, mask = (np.ascontiguousarray(level[self._window]) for level in (self.reals[0], self.masks[0]))
-        return offsets.typical_offsets(real, mask, self.channels) if mask.size else np.zeros((0, 2), np.int64)
+        return typical_offsets(real, mask, self.channels) if mask.size else np.zeros((0, 2), np.int64)
 
     def first_guess(self, seed: int | None = None) -> Pixels:
-        """The first canvas, its hole filled from elsewhere in the photo by ``offsets.shift``.
+        """The first canvas, its hole filled from elsewhere in the photo by ``shift_photo``.
 
         Arguments:
             seed: of a choice among the typical offsets, for a variant; None: all of them.
@@ -200,7 +185,7 @@ class Region:
             real, mask = self.reals[0][self._window], self.masks[0][self._window]
             smooth, there = real.copy(), within(self.canvases[0].box, self._window)
             smooth[there] = result
-            result[...] = offsets.shift(real, mask, found, smooth)[there]
+            result[...] = shift_photo(real, mask, found, smooth)[there]
         return result
 
 
@@ -218,61 +203,111 @@ def widen(box: Box, size: Size) -> Box:
     return parts[0], parts[1]
 
 
-def sum_neighbours(values: Values) -> Values:
-    """The sum (H, W, C) of each pixel's four neighbours; at an edge the pixel itself stands for a missing one."""
-    outer = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    return np.asarray(outer[2:, 1:-1] + outer[:-2, 1:-1] + outer[1:-1, 2:] + outer[1:-1, :-2])
+def typical_offsets(real: Pixels, mask: Flags, channels: int) -> Indices:
+    """The offsets (N, 2: down, right) at which ``real`` (H, W, 4) resembles itself, the most frequent first.
 
-
-def match_colours(picture: Levels, mask: Flags) -> None:
-    """Shift the colours of ``picture`` (H, W, C) inside ``mask`` (H, W), in place, so that they meet those around it.
-
-    The gap between the mean colours on both sides of the mask's border is spread inwards by a membrane that fades: what
-    Poisson blending (Pérez, Gangnet, Blake, *Poisson Image Editing*, SIGGRAPH 2003) does with gradients. Alpha stays.
+    Arguments:
+        real: a small level of the photo.
+        mask: (H, W), 1 where pixels are unknown.
+        channels: of the photo.
     """
-    # 1. Reduce the box round the mask to a small size.
-    box = bounding_box(mask, max(8, round(AROUND * max(mask.shape))))
-    part, inside, size = picture[box][..., : min(picture.shape[2], 3)], mask[box], box_size(box)
-    small = limit_size(size, MATCHED)
-    reduced = np.stack([reduce(part[..., channel], small) for channel in range(part.shape[2])], axis=2)
-    filled = reduce(inside * np.uint8(255), small) > 127
-    if filled.all() or not filled.any():
-        return
-    # 2. The gap between the local means of both sides; a large one is the edge of an object, and stays.
-    near, far = (local_means(reduced, side) for side in (filled, ~filled))
-    gap = far - near
-    gap = np.sign(gap) * np.clip(np.abs(gap) - LEAST_GAP, 0, MOST_GAP)
-    gap[np.abs(far - near).max(axis=2) > 2 * MOST_GAP] = 0
-    # 3. The membrane, from a guess that falls off with the distance to the border.
-    border = filled & ~scipy.ndimage.minimum_filter(filled, 3, mode="nearest")
-    reach, free = FADING * max(small), (filled & ~border)[..., None]
-    distance, nearest = scipy.ndimage.distance_transform_edt(~border, return_indices=True)
-    shift = np.where(filled[..., None], gap[tuple(nearest)] * np.exp(-distance / reach)[..., None], 0.0)
-    share = 1 / (4 + reach**-2.0)
-    for _ in range(MATCHING_SWEEPS):
-        shift = np.where(free, share * sum_neighbours(shift), shift)
-    nearest = scipy.ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
-    shift = shift[tuple(nearest)].astype(np.float32)  # outside as at the border, for enlarging
-    # 4. Enlarge it, and add it, band by band.
-    shifts = [Image.fromarray(np.ascontiguousarray(shift[..., channel])) for channel in range(shift.shape[2])]
-    for start in range(0, size[0], BAND):
-        stop = min(size[0], start + BAND)
-        rows = (0, start * small[0] / size[0], small[1], stop * small[0] / size[0])
-        parts = [np.asarray(each.resize((size[1], stop - start), Image.Resampling.BILINEAR, rows)) for each in shifts]
-        band, chosen = part[start:stop], inside[start:stop] > 0
-        band[chosen] = np.clip(np.rint(band[chosen] + np.stack(parts, axis=2)[chosen]), 0, 255)
+    valid, (rows, columns), (height, width) = mark_outside(mask) > 0, field_size(real), mask.shape
+    keys = np.flatnonzero(valid)
+    near, y, x = FARTHER * max(mask.shape), keys // columns, keys % columns
+    counts = np.zeros((2 * height + 1, 2 * width + 1))
+    # 1. The most similar patch of each that is far enough from it; both directions count.
+    for top in range(0, rows, 2 * STRIP):
+        queries = np.flatnonzero(valid[top : top + STRIP])
+        down, across = top + queries // columns, queries % columns
+        distances = squared_distances(real[top : top + STRIP + PATCH - 1], real, channels).numpy()[queries][:, keys]
+        distances[(down[:, None] - y) ** 2 + (across[:, None] - x) ** 2 < near**2] = np.inf
+        if distances.size:
+            found = distances.argmin(axis=1)
+            found, down, across = (each[np.isfinite(distances.min(axis=1))] for each in (found, down, across))
+            for sign in (1, -1):
+                np.add.at(counts, (height + sign * (y[found] - down), width + sign * (x[found] - across)), 1)
+    # 2. The peaks of their smoothed histogram.
+    counts = scipy.ndimage.gaussian_filter(counts, SMOOTH)
+    peaks = np.argwhere((counts == scipy.ndimage.maximum_filter(counts, 5)) & (counts > 0))
+    order = np.argsort(-counts[tuple(peaks.T)], kind="stable")[:OFFSETS]
+    return peaks[order] - (height, width)
 
 
-def reduce(channel: Levels, size: Size) -> Levels:
-    """``channel`` (H, W) at a smaller ``size``: means of areas."""
-    return np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], Image.Resampling.BOX))
+def shift_photo(real: Pixels, mask: Flags, offsets: Indices, smooth: Pixels) -> Pixels:
+    """``real`` (H, W, 4) with the pixels in ``mask`` (H, W) copied from elsewhere in it, each at one of ``offsets``.
+
+    Where none of the offsets (N, 2) leads to a known pixel, ``smooth`` (H, W, 4) shows.
+    """
+    inside = scipy.ndimage.maximum_filter(mask, 3, mode="nearest") > 0  # the hole, and the pixels next to it
+    rows, columns = np.nonzero(inside)
+    costs, colours = label_costs(real, mask, offsets, rows, columns)
+    # The pairs of horizontal and vertical neighbours.
+    number = np.full((mask.shape[0] + 1, mask.shape[1] + 1), -1)
+    number[rows, columns] = np.arange(len(rows))
+    ones = np.tile(number[rows, columns], 2)
+    others = np.concatenate([number[rows, columns + 1], number[rows + 1, columns]])
+    labels = expand_labels(costs, colours, (ones[others >= 0], others[others >= 0]))
+    # Copy.
+    chosen = (mask[rows, columns] > 0) & (costs[labels, np.arange(len(labels))] < OUTSIDE)
+    result = np.where(mask[..., None] > 0, smooth, real)
+    source = np.stack([rows, columns], axis=1)[chosen] + offsets[labels[chosen]]
+    result[rows[chosen], columns[chosen]] = real[tuple(source.T)]
+    return result
 
 
-def local_means(picture: Levels, side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Gaussian means (h, w, C) of ``picture`` (h, w, C) over the pixels of one ``side`` (h, w)."""
+def label_costs(real: Pixels, mask: Flags, offsets: Indices, rows: Indices, columns: Indices) -> tuple[Costs, Colours]:
+    """The costs (N, M) of N offsets for M pixels, in ``rows`` and ``columns``, and the colours there (N, M, 3)."""
+    height, width = mask.shape
+    own, known = real[rows, columns, :3].astype(np.float32), mask[rows, columns] == 0
+    costs = np.full((len(offsets), len(rows)), OUTSIDE)
+    colours = np.zeros((len(offsets), len(rows), 3), np.float32)
+    for label, (down, right) in enumerate(offsets):
+        y, x = rows + down, columns + right
+        there = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        there[there] = mask[y[there], x[there]] == 0
+        colours[label, there] = real[y[there], x[there], :3]
+        costs[label, there] = UPRIGHT * (down / height) ** 2
+        fitting = there & known
+        costs[label, fitting] += FITTING * np.square(colours[label, fitting] - own[fitting]).sum(axis=1)
+    return costs, colours
 
-    def blur(values: Values) -> npt.NDArray[np.float32]:
-        return np.asarray(scipy.ndimage.gaussian_filter(values, LOCAL, mode="constant", axes=(0, 1)), np.float32)
 
-    weights = side[..., None].astype(np.float32)
-    return np.asarray(blur(picture * weights) / np.maximum(blur(weights), 1e-4), np.float32)
+def expand_labels(costs: Costs, colours: Colours, pairs: tuple[Indices, Indices]) -> Indices:
+    """The label (M,) of each pixel, by one round of alpha-expansion.
+
+    A pair of neighbours with two labels costs how much both differ between these labels (Kwatra et al.,
+    *Graphcut Textures*, 2003), and 1 more.
+
+    Arguments:
+        costs: (N, M), of N labels for M pixels.
+        colours: (N, M, C), of each pixel with each label.
+        pairs: two arrays (P,): neighbouring pixels.
+    """
+    pixels, (one, other) = np.arange(costs.shape[1]), pairs
+
+    def pair_costs(ours: Indices, theirs: Indices) -> Costs:
+        gaps = (np.square(colours[ours, end] - colours[theirs, end]).sum(axis=1) for end in (one, other))
+        return np.asarray(np.where(ours == theirs, 0.0, sum(gaps) + 1), np.float64)
+
+    def energy(labels: Indices) -> float:
+        return float(costs[labels, pixels].sum() + pair_costs(labels[one], labels[other]).sum())
+
+    labels = costs.argmin(axis=0)
+    least = energy(labels)
+    for label in range(len(costs)):
+        # 1. The energy as a function of which pixels change to this label: a cut's capacities.
+        new = np.full(len(one), label)
+        both = pair_costs(labels[one], labels[other])
+        second, first = pair_costs(labels[one], new), pair_costs(new, labels[other])
+        change = costs[label] - costs[labels, pixels]
+        np.add.at(change, one, first - both)
+        np.add.at(change, other, -first)
+        source, sink = np.full(len(pixels), len(pixels)), np.full(len(pixels), len(pixels) + 1)
+        starts, ends = np.concatenate([source, pixels, one]), np.concatenate([pixels, sink, other])
+        kept = (np.maximum(change, 0), np.maximum(-change, 0), np.maximum(second + first - both, 0))
+        # 2. The cheapest cut: pixels on the sink's side change.
+        stays = minimum_cut(starts, ends, np.concatenate(kept), len(pixels))
+        changed = np.where(stays, labels, label)
+        if (now := energy(changed)) < least:
+            least, labels = now, changed
+    return np.asarray(labels, np.int64)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.holes import Region, coarsest_scale, match_colours
+from SinGAN.patches.holes import Region, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
     RATIO,
@@ -20,17 +20,17 @@ from SinGAN.patches.levels import (
     Photo,
     add_texture,
     check_size,
-    extend_size,
+    extended,
     fill_levels,
     halvings,
     level_sizes,
+    mean_ratio,
     pixels_of,
     pyramid,
-    ratio_of,
     resized,
 )
 from SinGAN.patches.samples import Sampler, derive_seed
-from SinGAN.patches.seams import Edit
+from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
 from SinGAN.planning import Size, enlarged
@@ -90,7 +90,7 @@ class Instant:
     @property
     def factor(self) -> float:
         """The ratio of the levels that are solved."""
-        return ratio_of(self.photo.sizes[: self.photo.solved])
+        return mean_ratio(self.photo.sizes[: self.photo.solved])
 
     @property
     def start_scales(self) -> range:
@@ -141,7 +141,7 @@ class Instant:
         edit, blended = Edit.of(self.photo.pixels, as_levels(reference), as_flags(mask), self.channels), {}
         for scale in scales:
             coarsest = max(self.photo.sizes[scale]) / max(self.size)
-            region = Region(self.photo.pixels, edit.computed, coarsest, self.channels, edit)
+            region = Region.of(self.photo.pixels, edit.computed, coarsest, self.channels, edit)
             guess = region.canvases[0].known
             assert guess is not None
             blended[scale] = torch.cat(list(self._fill(region, guess, rng, count)))
@@ -171,8 +171,8 @@ class Instant:
 
         Arguments:
             hole: (1, 1, H, W), 1 inside, else 0.
-            fill: the colour (1, C, 1, 1), 8 bits, that the search starts from, which decides what comes there; None:
-                parts of the photo that continue what is round the hole.
+            fill: the colour (1, C, 1, 1), 8 bits, that the search starts from, which decides the content; None: it
+                starts from parts of the photo that continue the surroundings.
             rng: of the random numbers.
             count: of pictures.
 
@@ -191,7 +191,7 @@ class Instant:
             ValueError: a side would be too long.
         """
         (top, bottom, left, right), (height, width) = margins, self.size
-        mask = np.ones(extend_size(self.size, margins), np.uint8)
+        mask = np.ones(extended(self.size, margins), np.uint8)
         mask[top : top + height, left : left + width] = 0
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         return self._fill_hole(canvas, mask, EXTENDED, None, rng, count)
@@ -268,7 +268,7 @@ class Instant:
     ) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) of ``photo`` (H, W, 4) with its ``mask`` filled; ``pixels`` of the start."""
         textured, coarsest = add_texture(photo, self.channels), coarsest_scale(mask, pixels)
-        region = Region(textured, mask, coarsest, self.channels)
+        region = Region.of(textured, mask, coarsest, self.channels)
         if fill is None:
             return self._fill(region, None, rng, count)
         guess, hole = region.interpolate(), region.canvases[0].mask

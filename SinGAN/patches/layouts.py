@@ -59,15 +59,6 @@ VARIETIES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """Layouts, compared with the photo."""
-
-    images: Tensor  # (K, C, h, w), in [0, 1]
-    difference: Values  # (K,), mean, over the photo's mean deviation from its mean colour
-    score: Values  # (K,), the lower, the better a sample
-
-
-@dataclass(frozen=True, eq=False)
 class Diffusion:
     """Patch diffusion of one tiny photo, in batches."""
 
@@ -104,13 +95,9 @@ class Diffusion:
         both = parts[0][:, None, :, None] + parts[1][None, :, None, :]
         return both.reshape(len(parts[0]) * len(parts[1]), -1).to(self.real)
 
+    @one_thread()
     def draw(self, seeds: Sequence[int]) -> Tensor:
         """A layout in [0, 1] for each of ``seeds``, together (K, C, h, w)."""
-        batch = max(1, PAIRS // self.prior.numel())
-        with one_thread():
-            return torch.cat([self._draw(seeds[start : start + batch]) for start in range(0, len(seeds), batch)])
-
-    def _draw(self, seeds: Sequence[int]) -> Tensor:
         prior, p, channels, basis = self.prior, self.patch, self.real.shape[1], self.directions
         rows, filters = self.rows @ basis.T, basis.reshape(-1, channels, p, p)
         peak, (down, across) = bump(p, VOTES, rows), (side - p + 1 for side in self.size)
@@ -139,17 +126,23 @@ class Diffusion:
             image = clean if step == 1 else (1 - after) * clean + after / sigma * (image - alpha * clean)
         return (image.clamp(-1, 1) + 1) / 2
 
-    def candidates(self, seeds: Sequence[int]) -> Candidates:
-        """Draw a layout for each of ``seeds``, and compare them with the photo."""
-        images, real = self.draw(seeds), self.real
+    @one_thread()
+    def candidates(self, seeds: Sequence[int]) -> tuple[Tensor, Values, Values]:
+        """Layouts for ``seeds``, compared with the photo.
+
+        Returns:
+            The layouts (K, C, h, w) in [0, 1]; their mean differences (K,) to the photo, over its mean deviation from
+            its mean colour, infinite at another size; and their scores (K,): the lower, the better a sample.
+        """
+        batch, real = max(1, PAIRS // self.prior.numel()), self.real
+        images = torch.cat([self.draw(seeds[start : start + batch]) for start in range(0, len(seeds), batch)])
         deviation = float((real - real.mean(dim=(2, 3), keepdim=True)).abs().mean())
-        with one_thread():
-            sliced, broken = sliced_distances(images, real), least_distances(images, real)
-        score = np.asarray((sliced.clamp_(min=1e-12).log() + broken.clamp_(min=1e-12).log()).cpu(), np.float64)
-        difference = np.full(len(images), np.inf)  # of pictures of another size
+        sliced, broken = sliced_distances(images, real), least_distances(images, real)
+        score = sliced.clamp_(min=1e-12).log() + broken.clamp_(min=1e-12).log()
+        difference = np.full(len(images), np.inf)
         if images.shape[-2:] == real.shape[-2:]:
             difference = np.asarray((images - real).abs().mean(dim=(1, 2, 3)).cpu(), np.float64)
-        return Candidates(images, difference / max(deviation, 1e-6), score)
+        return images, difference / max(deviation, 1e-6), np.asarray(score.cpu(), np.float64)
 
 
 def sliced_distances(images: Tensor, real: Tensor) -> Tensor:

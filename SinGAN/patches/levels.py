@@ -77,7 +77,7 @@ def level_sizes(size: Size, coarsest: int, ratio: float = RATIO) -> list[Size]:
     return [(math.ceil(size[0] * scale - 1e-9), math.ceil(size[1] * scale - 1e-9)) for scale in scales]
 
 
-def ratio_of(sizes: Sequence[Size]) -> float:
+def mean_ratio(sizes: Sequence[Size]) -> float:
     """The mean ratio of neighbouring levels."""
     return (min(sizes[0]) / min(sizes[-1])) ** (1 / (len(sizes) - 1)) if len(sizes) > 1 else 1.0
 
@@ -91,7 +91,7 @@ def check_size(size: Size, patch: int = PATCH, remedy: str = "raise `scale_h`, `
         )
 
 
-def extend_size(size: Size, margins: tuple[int, int, int, int]) -> Size:
+def extended(size: Size, margins: tuple[int, int, int, int]) -> Size:
     """``size`` with ``margins`` at the top, bottom, left and right; a ValueError where a side gets too long."""
     height, width = size[0] + margins[0] + margins[1], size[1] + margins[2] + margins[3]
     if max(height, width) > LONGEST:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from SinGAN.patches.search import Field, Flags, Matches, Pixels, Scores, VoteWeights, Weights
 
 PATCH = 7  # pixels, the width of a patch
-TILE = 64  # patches on each side of what is searched in order
+TILE = 64  # patches on each side of a tile, which is searched in order
 BLOCK = 2**22  # distances at a time
 Numbers = npt.NDArray[np.int64]
 MASK = (1 << 64) - 1

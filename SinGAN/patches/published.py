@@ -12,8 +12,8 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, Layout, denoising
-from SinGAN.patches.levels import extend_size, fill_levels
+from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, denoising
+from SinGAN.patches.levels import extended, fill_levels
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbours, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.planning import enlarged
@@ -55,7 +55,7 @@ def mean_around(image: Tensor, hole: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Published(manipulate.OfPyramid):
-    """One picture, and a way to generate others from its patches."""
+    """One picture, and a published method that generates others from its patches: the tasks of ``Instant``."""
 
     real: Tensor  # (1, C, H, W), in [-1, 1]
     method: str = "denoise"  # patches (nearest neighbours) or denoise (diffusion)
@@ -120,13 +120,7 @@ class Published(manipulate.OfPyramid):
         return self._inject(self._for_paints, strokes, scale, rng, count)
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
-
-        The picture is stretched at the coarsest level only; its patches undo that at the finer ones.
-
-        Raises:
-            ValueError: the size leaves no pixel.
-        """
+        """As ``Instant.retarget``; a ValueError where the size leaves no pixel."""
         if min(enlarged((self.real.shape[-2], self.real.shape[-1]), enlargement)) < 1:
             raise ValueError("the size leaves no pixel: raise `scale_h`, `scale_v` or `size`")
         if self.by_neighbours:
@@ -140,13 +134,9 @@ class Published(manipulate.OfPyramid):
         return (diffusing.generate(diffusing.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is computed from the rest.
+        """As ``Instant.inpaint``; without ``fill`` the search starts from the mean colour round the hole.
 
-        ``fill`` (1, C, 1, 1), the colour that the search starts from in the hole, decides what comes there; None: the
-        mean round it. Diffusion starts from noise.
-
-        Raises:
-            ValueError: the hole leaves no whole patch.
+        Diffusion starts from noise, and needs no ``fill``.
         """
         if not self.by_neighbours:
             return manipulate.sample(self._denoising(hole=hole, balance=Balance(0)), rng, count)
@@ -156,14 +146,8 @@ class Published(manipulate.OfPyramid):
         return self._variants(levels, 0, guess, rng, count)
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) that extend this one by ``margins``: at the top, bottom, left and right.
-
-        Its own pixels stay.
-
-        Raises:
-            ValueError: a side would be too long.
-        """
-        extend_size((self.real.shape[-2], self.real.shape[-1]), margins)
+        """As ``Instant.outpaint``."""
+        extended((self.real.shape[-2], self.real.shape[-1]), margins)
         top, bottom, left, right = margins
         canvas = F.pad(self.real, (left, right, top, bottom), mode="replicate")
         hole = F.pad(torch.zeros_like(self.real[:, :1]), (left, right, top, bottom), value=1.0)
@@ -171,11 +155,7 @@ class Published(manipulate.OfPyramid):
         return (torch.where(hole > 0, picture, canvas) for picture in pictures)
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this picture's texture.
-
-        Raises:
-            ValueError: ``structure`` is too small beside the picture.
-        """
+        """As ``Instant.analogy``."""
         enlargement = structure.shape[-2] / self.real.shape[-2], structure.shape[-1] / self.real.shape[-1]
         if self.by_neighbours:
             levels = self._neighbours(coarsest=self._small_side(SMALL), completeness=COMPLETE)
@@ -185,23 +165,19 @@ class Published(manipulate.OfPyramid):
         patch = min(11, (min(quarter, *enlarged((quarter, quarter), enlargement)) - 1) // 2 * 2 + 1)
         diffusing = self._denoising(coarsest=quarter, patch=max(3, patch), balance=Balance(0))
         first = diffusing.scales[0]
-        layout = Layout(Denoiser.of(resize_structure(structure, first, enlargement), first.patch))
+        layout = Denoiser.of(resize_structure(structure, first, enlargement), first.patch)
         first = replace(first, layout=layout, steps=50, least_sigma=0.01)
         return manipulate.sample(replace(diffusing, scales=(first, *diffusing.scales[1:])), rng, count, 0, enlargement)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) that can be laid side by side without a seam."""
+        """As ``Instant.tile``."""
         levels: Any = self._neighbours(wraps=True) if self.by_neighbours else self._denoising(wraps=True)
         return manipulate.sample(levels, rng, count, 0, enlargement)
 
     def colour(self, fill: Sequence[int]) -> Tensor:
-        """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the picture; one level is grey.
-
-        Raises:
-            ValueError: ``fill`` has neither one level nor as many as there are colours.
-        """
+        """As ``Instant.colour``, in [-1, 1]."""
         levels = torch.tensor(fill_levels(fill, self.real.shape[1]))
         return (levels.to(self.real) / 127.5 - 1)[None, :, None, None]
 

@@ -134,16 +134,16 @@ class Sampler:
             if tries not in self.diffusions:
                 real = to_tensor(self.photo.reals[0], self.photo.channels, self.device)
                 self.diffusions[tries] = Diffusion(real, self.sizes[0], self.variety.relax(tries))
-            drawn = self.diffusions[tries].candidates([derive_seed(seed, tries, each) for each in range(CANDIDATES)])
-            bound = min(self.variety.difference, float(np.median(drawn.difference)))
-            order = [index for index in drawn.score.argsort() if drawn.difference[index] >= NEARLY * bound]
+            seeds = [derive_seed(seed, tries, number) for number in range(CANDIDATES)]
+            images, difference, score = self.diffusions[tries].candidates(seeds)
+            bound = min(self.variety.difference, float(np.median(difference)))
+            order = [index for index in score.argsort() if difference[index] >= NEARLY * bound]
             # 2. Check them at a finer level; of the first that pass, the one most like the photo there comes first.
             passed: list[State] = []
             for index in order[:EXAMINED]:
-                image = drawn.images[index]
-                misfit, state = self._check(image, bound)
+                misfit, state = self._check(images[index], bound)
                 if misfit:
-                    failed.append((misfit, image))
+                    failed.append((misfit, images[index]))
                     has_new = has_new or (state.level == self.checked and self._is_new(state, accepted))
                 elif self._is_new(state, accepted):
                     passed.append(state)

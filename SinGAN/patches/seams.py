@@ -1,4 +1,4 @@
-"""Edits: the seam between a pasted part and the photo, and the part as a source of patches beside the photo.
+"""Where a part meets the rest of a photo: the seam of a paste, the paste as a source of patches, and matched colours.
 
 The seam is a minimum cut, as in Kwatra, Schödl, Essa, Turk, Bobick, *Graphcut Textures*, SIGGRAPH 2003: it runs where
 both pictures agree best.
@@ -31,6 +31,7 @@ from SinGAN.patches.solver import Source
 from SinGAN.planning import Size
 
 Indices = npt.NDArray[np.int64]
+Values = npt.NDArray[Any]
 
 RIM = 0.02  # of the photo's longer side: how far outside its mask an edit is computed,
 INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
@@ -45,9 +46,16 @@ PRECISION = 1000  # of capacities, which are whole numbers
 NO_CUT = 2**26  # capacity of edges that are not cut
 ACROSS = 49 * 3 * 8.0**2  # squared distance: 8 levels in each of a patch's numbers
 SMALL = 0.1  # whole patches over an edit's pixels: an edit with fewer is too small for whole patches alone
+MATCHED = 160  # pixels, the longer side of the box in which colours are matched
+SWEEPS = 100  # of the screened Poisson equation there
+AROUND = 0.05  # of the photo's longer side: known pixels that count round a mask
+LOCAL = 2.0  # pixels there, deviation of local means
+LEAST_GAP, MOST_GAP = 0.5, 14.0  # levels: smaller gaps are left, larger ones closed so far, twice as large ones left
+FADING = 0.15  # of that side: how far inwards a gap reaches
+BAND = 512  # rows
 
 
-def minimum_cut(starts: Indices, ends: Indices, capacities: npt.NDArray[Any], nodes: int) -> npt.NDArray[np.bool_]:
+def minimum_cut(starts: Indices, ends: Indices, capacities: Values, nodes: int) -> npt.NDArray[np.bool_]:
     """The nodes (N,) that a minimum cut leaves on the source's side.
 
     Arguments:
@@ -121,19 +129,14 @@ def merge(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels: i
     return result, part
 
 
-def depth_inside(mask: Flags) -> npt.NDArray[np.float64]:
-    """The distance (H, W) of each pixel of ``mask`` (H, W) to the nearest one outside, in pixels; 0 outside."""
-    return np.asarray(scipy.ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1])
-
-
 def deep_inside(mask: Flags, depth: float) -> Flags:
     """The pixels of ``mask`` (H, W) that lie deeper than ``depth`` inside; of thin masks the deeper half."""
-    distance = depth_inside(mask)
+    distance = scipy.ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     return np.asarray(distance > min(depth, 0.5 * distance.max()), np.uint8)
 
 
 def interpret_marks(marks: Flags, photo: Pixels, edited: Pixels, side: int) -> tuple[Flags, Flags, Flags]:
-    """The part to paste, its core that is pasted whatever the seam, and what of it is shaped like an object.
+    """The part to paste, its core that is pasted whatever the seam, and its pixels that are shaped like an object.
 
     A rectangle has background round its object, and the seam may lie deep inside it. Any other shape was drawn round
     the object: only a rim, with its soft edges, is left to the seam.
@@ -147,7 +150,7 @@ def interpret_marks(marks: Flags, photo: Pixels, edited: Pixels, side: int) -> t
     whole, core, shaped = (np.zeros_like(marks) for _ in range(3))
     near = scipy.ndimage.maximum_filter(marks, 2 * max(1, round(GAP * side)) + 1)
     for outer in scipy.ndimage.find_objects(scipy.ndimage.label(near)[0]):
-        # 1. The box of what changed: a mask found by differences lacks what is alike.
+        # 1. The box of all changed pixels: a mask found by differences has gaps where both pictures are alike.
         differs = np.abs(photo[outer].astype(np.int16) - edited[outer]).max(axis=2) > DIFFERENT
         changed = marks[outer] | (differs & (near[outer] > 0))
         inner = bounding_box(changed)
@@ -185,7 +188,7 @@ class Edit:
 
     @classmethod
     def of(cls, photo: Pixels, edited: Levels, marks: Flags, channels: int) -> "Edit":
-        """The edit that makes ``photo`` (H, W, 4) ``edited`` (H, W, C), where ``marks`` (H, W) is 1."""
+        """The edit that turns ``photo`` (H, W, 4) into ``edited`` (H, W, C), where ``marks`` (H, W) is 1."""
         # 1. Find the seam, within the box round the marks.
         side = max(marks.shape)
         rim = max(2, round(RIM * side))
@@ -214,7 +217,7 @@ class Edit:
 
     def sources(self, reals: Sequence[Pixels], pastes: Sequence[Pixels], solved: int) -> list[Source]:
         """The photo's levels ``reals``, each with the level of ``pastes`` below it, of which ``solved`` are solved."""
-        # An edit that holds few whole patches at the first level counts as an object altogether.
+        # An edit with few whole patches at the first level counts as an object altogether.
         inside = resize_mask(self.pasted, pastes[0].shape[:2])
         whole = 0 if min(inside.shape) < PATCH else int(mark_outside(1 - inside).sum())
         edit = self if whole >= SMALL * int(inside.sum()) else replace(self, shaped=self.pasted)
@@ -250,3 +253,63 @@ def stack(upper: Pixels, lower: Pixels) -> Pixels:
     result = blank(height + rows, width)
     result[:height], result[height:, :columns] = upper, lower
     return result
+
+
+def sum_neighbours(values: Values) -> Values:
+    """The sum (H, W, C) of each pixel's four neighbours; at an edge the pixel itself stands for a missing one."""
+    outer = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    return np.asarray(outer[2:, 1:-1] + outer[:-2, 1:-1] + outer[1:-1, 2:] + outer[1:-1, :-2])
+
+
+def match_colours(picture: Levels, mask: Flags) -> None:
+    """Shift the colours of ``picture`` (H, W, C) inside ``mask`` (H, W), in place, so that they meet those around it.
+
+    The gap between the mean colours on both sides of the mask's border is spread inwards by a membrane that fades, like
+    Poisson blending (Pérez, Gangnet, Blake, *Poisson Image Editing*, SIGGRAPH 2003). Alpha stays.
+    """
+    # 1. Reduce the box round the mask to a small size.
+    box = bounding_box(mask, max(8, round(AROUND * max(mask.shape))))
+    part, inside, size = picture[box][..., : min(picture.shape[2], 3)], mask[box], box_size(box)
+    small = limit_size(size, MATCHED)
+    reduced = np.stack([reduce(part[..., channel], small) for channel in range(part.shape[2])], axis=2)
+    filled = reduce(inside * np.uint8(255), small) > 127
+    if filled.all() or not filled.any():
+        return
+    # 2. The gap between the local means of both sides; a large one is the edge of an object, and stays.
+    near, far = (local_means(reduced, side) for side in (filled, ~filled))
+    gap = far - near
+    gap = np.sign(gap) * np.clip(np.abs(gap) - LEAST_GAP, 0, MOST_GAP)
+    gap[np.abs(far - near).max(axis=2) > 2 * MOST_GAP] = 0
+    # 3. The membrane, from a guess that falls off with the distance to the border.
+    border = filled & ~scipy.ndimage.minimum_filter(filled, 3, mode="nearest")
+    reach, free = FADING * max(small), (filled & ~border)[..., None]
+    distance, nearest = scipy.ndimage.distance_transform_edt(~border, return_indices=True)
+    shift = np.where(filled[..., None], gap[tuple(nearest)] * np.exp(-distance / reach)[..., None], 0.0)
+    share = 1 / (4 + reach**-2.0)
+    for _ in range(SWEEPS):
+        shift = np.where(free, share * sum_neighbours(shift), shift)
+    nearest = scipy.ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
+    shift = shift[tuple(nearest)].astype(np.float32)  # outside as at the border, for enlarging
+    # 4. Enlarge it, and add it, band by band.
+    shifts = [Image.fromarray(np.ascontiguousarray(shift[..., channel])) for channel in range(shift.shape[2])]
+    for start in range(0, size[0], BAND):
+        stop = min(size[0], start + BAND)
+        rows = (0, start * small[0] / size[0], small[1], stop * small[0] / size[0])
+        parts = [np.asarray(each.resize((size[1], stop - start), Image.Resampling.BILINEAR, rows)) for each in shifts]
+        band, chosen = part[start:stop], inside[start:stop] > 0
+        band[chosen] = np.clip(np.rint(band[chosen] + np.stack(parts, axis=2)[chosen]), 0, 255)
+
+
+def reduce(channel: Levels, size: Size) -> Levels:
+    """``channel`` (H, W) at a smaller ``size``: means of areas."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], Image.Resampling.BOX))
+
+
+def local_means(picture: Levels, side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Gaussian means (h, w, C) of ``picture`` (h, w, C) over the pixels of one ``side`` (h, w)."""
+
+    def blur(values: Values) -> npt.NDArray[np.float32]:
+        return np.asarray(scipy.ndimage.gaussian_filter(values, LOCAL, mode="constant", axes=(0, 1)), np.float32)
+
+    weights = side[..., None].astype(np.float32)
+    return np.asarray(blur(picture * weights) / np.maximum(blur(weights), 1e-4), np.float32)

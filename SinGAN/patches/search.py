@@ -173,7 +173,7 @@ def vote(
     """The picture (h + 6, w + 6, 4) in which each pixel is the weighted mean over the matches of its patches.
 
     Arguments:
-        matches: (h, w), at least of the patches that hold a pixel of ``mask``.
+        matches: (h, w), at least of the patches with a pixel in ``mask``.
         values: the picture whose patches are the matches.
         weights: (49,) of a patch's pixels; their sum is at most 257.
         mask: (H, W), 1 where pixels are computed; None: everywhere.

@@ -179,7 +179,7 @@ class Solver:
         count = int(whole.sum()) if whole is not None else field.matches.size
         field.keys = blurred
         for repeat in range(settings.first_repeats if is_first else settings.repeats):
-            # 1. Keys: sharp ones, if asked for; weights by how often each was matched.
+            # 1. Keys: sharp ones after the first repetition, if set; weights by how often each was matched.
             if settings.sharpen and repeat == 1:
                 field.keys = values
             if settings.completeness:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SinGAN.patches.levels import check_size, ratio_of
+from SinGAN.patches.levels import check_size, mean_ratio
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, ScaleT
 
@@ -214,7 +214,7 @@ class PatchPyramid(Pyramid[ScaleT]):
         for size in reversed(sizes[:-1]):
             reals.insert(0, resized(reals[0], size).clamp(-1, 1))
         scales = tuple(scale(index, reals, Known.at_level(real, hole)) for index, real in enumerate(reals))
-        return cls(scales, ratio_of(sizes), 0, wraps=wraps)
+        return cls(scales, mean_ratio(sizes), 0, wraps=wraps)
 
     def draw_map(self, rng: torch.Generator, like: Tensor, size: Size, coarsest: bool) -> Tensor:
         """Noise (1, C, *size), different in each channel at every level."""

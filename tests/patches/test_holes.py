@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from SinGAN.patches import holes
+from SinGAN.patches import holes, seams
 from SinGAN.patches.instant import Instant, as_levels
 from SinGAN.patches.levels import Photo, add_texture
 from tests.patches.plain import seeded
@@ -60,7 +60,7 @@ def test_colours_of_a_filled_part_meet_those_around_it() -> None:
     mask[60:240, 100:300] = 1
     brighter = levels.copy()
     brighter[mask > 0, :3] += 10
-    holes.match_colours(brighter, mask)
+    seams.match_colours(brighter, mask)
     assert np.array_equal(brighter[mask == 0], levels[mask == 0])
     assert np.array_equal(brighter[..., 3], levels[..., 3])
     around = levels[..., :3].mean()
@@ -69,7 +69,7 @@ def test_colours_of_a_filled_part_meet_those_around_it() -> None:
     other = levels.copy()
     other[mask > 0, :3] += 60  # another object: it is left
     before = other.copy()
-    holes.match_colours(other, mask)
+    seams.match_colours(other, mask)
     assert np.array_equal(other, before)
 
 

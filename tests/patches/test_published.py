@@ -9,7 +9,7 @@ from torch import Tensor
 
 from SIFID.copies import copied_regions
 from SinGAN import manipulate
-from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, Layout, denoising
+from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, denoising, invert
 from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbours
 from SinGAN.patches.published import Published, mean_around
 from SinGAN.patches.windows import Known, PatchPyramid, rows
@@ -159,11 +159,11 @@ def test_inversion_equals_the_plain_one_and_leads_back() -> None:
     image, noise = scene(20, 26).double(), torch.randn(1, 3, 20, 26, generator=seeded(), dtype=torch.float64)
     sigmas = torch.linspace(0.01, 0.5, 12, dtype=torch.float64).tolist()
     denoiser = Denoiser.of(image, 11, directions=363)  # all
-    noised = Layout(denoiser).noised(noise, sigmas)
+    noised = invert(denoiser, noise, sigmas)
     torch.testing.assert_close(noised, inverted(image, noise, sigmas, 11), atol=1e-6, rtol=0)
     assert 0.4 < float((noised - 0.5 * image).std()) < 0.6  # half of it is noise
     scale = replace(denoising(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50)
-    back = replace(scale, layout=Layout(denoiser), balance=Balance(0))(noise, torch.zeros_like(image))
+    back = replace(scale, layout=denoiser, balance=Balance(0))(noise, torch.zeros_like(image))
     assert float((back - image).abs().mean()) < 0.02
     anew = scale(noise, torch.zeros_like(image))
     assert float((anew - image).abs().mean()) > 0.1
