@@ -291,7 +291,7 @@ class Instant:
                 if self.watch is not None:
                     self._show(region.place(state.picture, state.level))
             # 2. Paste it: outside, pixels are the photo's own.
-            result = np.ascontiguousarray(region.photo[..., : self.channels])
+            result = region.photo[..., : self.channels].copy()
             result[region.canvases[-1].box] = state.picture[..., : self.channels]
             if guess is None:
                 match_colours(result, region.mask)

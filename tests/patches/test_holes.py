@@ -25,6 +25,14 @@ def test_inpainting_leaves_every_other_byte(size: tuple[int, int]) -> None:
         next(Instant.of(levels).inpaint(everything, None, seeded()))
 
 
+def test_filling_a_hole_of_a_transparent_photo_leaves_the_photo_as_it_is() -> None:
+    engine, hole = Instant.of(photo(40, 50, channels=4)), ellipse(40, 50)
+    before = engine.photo.pixels.copy()
+    first, second = engine.inpaint(hole, None, seeded(), 2)
+    assert not torch.equal(first, second)
+    assert np.array_equal(engine.photo.pixels, before)
+
+
 def test_a_hole_in_a_periodic_texture_is_filled_periodically() -> None:
     y, x = np.indices((90, 110))
     levels = np.stack([(y % 10) * 20, (x % 10) * 22, (y + x) % 10 * 25], axis=2).astype(np.uint8)
