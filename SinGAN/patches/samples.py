@@ -39,12 +39,7 @@ class NoVarietyError(ValueError):
     """A picture without samples that differ from it."""
 
 
-@dataclass
-class Accepted:
-    """The samples of a call so far, at the layout's level and at that before lifting."""
-
-    layouts: list[Pixels] = field(default_factory=list)
-    pictures: list[Pixels] = field(default_factory=list)
+Accepted = list[tuple[Pixels, Pixels]]  # the samples of a call so far, at the checked level and the last solved one
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +78,8 @@ class Sampler:
             ValueError: the size is smaller than a patch.
         """
         check_size(self.sizes[0])
-        accepted, is_flat = Accepted(), 2 * self._deviation < LEAST_DIFFERENCE  # rearrangements differ by no more
+        accepted: Accepted = []
+        is_flat = 2 * self._deviation < LEAST_DIFFERENCE  # rearrangements differ by no more
         for index in range(count):
             sample = iter(()) if is_flat else self._sample(derive_seed(seed, index), accepted)
             first = next(sample, None)
@@ -104,7 +100,7 @@ class Sampler:
             # 1. Solve the levels below 256 x 256 pixels, and compare the last.
             states = list(self._solver(derive_seed(seed, 1), self.photo.solved).resume(layout))
             base = states[-1]
-            if not self._differs(base, accepted.pictures, LEAST_DIFFERENCE):
+            if not self._differs(base, [picture for _, picture in accepted], LEAST_DIFFERENCE):
                 continue
             has_begun = True
             yield from states[:-1]
@@ -113,8 +109,7 @@ class Sampler:
             for finest in self._solver(derive_seed(seed, 1), len(self.sizes)).resume(base):
                 yield finest
             if self._difference(finest.picture, finest.level) >= LEAST_DIFFERENCE:
-                accepted.layouts.append(layout.picture)
-                accepted.pictures.append(base.picture)
+                accepted.append((layout.picture, base.picture))
                 return
         if has_begun:
             raise NoVarietyError(NO_VARIETY)
@@ -164,7 +159,7 @@ class Sampler:
         return float(sliced_distances(*(to_tensor(each, self.photo.channels, self.device) for each in pictures)))
 
     def _is_new(self, layout: State, accepted: Accepted) -> bool:
-        return self._differs(layout, accepted.layouts, LEAST_DIFFERENCE + MARGIN)
+        return self._differs(layout, [other for other, _ in accepted], LEAST_DIFFERENCE + MARGIN)
 
     def _check(self, image: torch.Tensor, bound: float, to_the_end: bool = False) -> tuple[float, State]:
         """How far a layout (C, h, w) violates the variety's bounds, 0 if not at all; and its state at that level.
