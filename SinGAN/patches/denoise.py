@@ -26,9 +26,9 @@ from SinGAN.patches.windows import (
     PatchPyramid,
     PatchScale,
     add_up,
-    bump,
     choose_width,
     fold,
+    gaussian,
     rows_at,
     usable_places,
     wrap,
@@ -117,7 +117,7 @@ def add_centres(central: Tensor, full: Tensor, size: Size, p: int) -> Tensor:
         size: of the image.
         p: width of a patch.
     """
-    off, (height, width), weights = margin(p), (size[0] - p + 1, size[1] - p + 1), bump(p, VOTES, full)
+    off, (height, width), weights = margin(p), (size[0] - p + 1, size[1] - p + 1), gaussian(p, VOTES, full)
     core, channels = weights[off : p - off, off : p - off].flatten(), full.shape[1] // p**2
     inner = add_up(central * core.repeat(channels), (size[0] - 2 * off, size[1] - 2 * off), p - 2 * off)
     total = F.pad(inner, (off, off, off, off))
@@ -320,7 +320,7 @@ def fresh_noise(noise: Tensor) -> torch.Generator:
     return torch.Generator(noise.device).manual_seed(seed)
 
 
-def denoising(
+def diffusion_pyramid(
     image: Tensor,
     *,
     coarsest: int = 20,

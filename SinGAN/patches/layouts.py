@@ -17,7 +17,7 @@ from torch import Tensor
 
 from SinGAN.patches.denoise import LOWEST, one_thread
 from SinGAN.patches.search import PATCH, Matches, Pixels, field_size, pack, squared_distances, vote, vote_weights
-from SinGAN.patches.windows import bump
+from SinGAN.patches.windows import gaussian
 from SinGAN.planning import Size
 
 Values = npt.NDArray[np.float64]
@@ -100,7 +100,7 @@ class Diffusion:
         """A layout in [0, 1] for each of ``seeds``, together (K, C, h, w)."""
         prior, p, channels, basis = self.prior, self.patch, self.real.shape[1], self.directions
         rows, filters = self.rows @ basis.T, basis.reshape(-1, channels, p, p)
-        peak, (down, across) = bump(p, VOTES, rows), (side - p + 1 for side in self.size)
+        peak, (down, across) = gaussian(p, VOTES, rows), (side - p + 1 for side in self.size)
         votes = F.conv_transpose2d(rows.new_ones(1, 1, down, across), peak[None, None])
         share, half_norms = len(prior) / len(rows), rows.square().sum(dim=1) / 2
         noise = [torch.randn(1, channels, *self.size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]

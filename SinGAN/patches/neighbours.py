@@ -215,7 +215,7 @@ class NeighbourScale(PatchScale):
         return image if self.known is None else self.known.keep(image)
 
 
-def neighbours(
+def neighbour_pyramid(
     image: Tensor,
     *,
     coarsest: int = 14,

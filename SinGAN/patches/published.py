@@ -12,9 +12,9 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, denoising
+from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, diffusion_pyramid
 from SinGAN.patches.levels import extended, fill_levels
-from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbours, start_from
+from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.planning import enlarged
 
@@ -68,11 +68,11 @@ class Published(manipulate.OfPyramid):
         return self.method == "patches"
 
     def _neighbours(self, **changes: Any) -> Neighbours:
-        return neighbours(self.real, **{"sigma": SIGMAS[self.variety], **changes})
+        return neighbour_pyramid(self.real, **{"sigma": SIGMAS[self.variety], **changes})
 
     def _denoising(self, **changes: Any) -> Denoising:
         settings = {"coarsest": COARSEST[self.variety], "balance": BALANCES[self.balance], **changes}
-        return denoising(self.real, **settings)
+        return diffusion_pyramid(self.real, **settings)
 
     @cached_property
     def pyramid(self) -> Neighbours | Denoising:

@@ -54,7 +54,7 @@ def resized(image: Tensor, size: Size, wraps: bool = False) -> Tensor:
     return tiled[..., height : 2 * height, width : 2 * width]
 
 
-def bump(p: int, sigma: float, like: Tensor, off: int = 0) -> Tensor:
+def gaussian(p: int, sigma: float, like: Tensor, off: int = 0) -> Tensor:
     """The weights of a patch's pixels in a vote: a Gaussian of ``sigma`` half widths, without its ``off`` outer rows.
 
     Returns:
@@ -71,11 +71,11 @@ def fold(patches: Tensor, size: Size, p: int, sigma: float, wraps: bool = False,
         patches: (N, C c c), the central c x c pixels of patches, c = p - 2 off.
         size: of the image; with ``off``, of that which the centres cover.
         p: width of a patch.
-        sigma: of the weights, as for ``bump``.
+        sigma: of the weights, as for ``gaussian``.
         wraps: the image's right and left edges, and its lower and upper, meet.
         off: pixels on each side of a patch that don't count.
     """
-    core, weights = p - 2 * off, bump(p, sigma, patches, off).flatten()
+    core, weights = p - 2 * off, gaussian(p, sigma, patches, off).flatten()
     total = add_up(patches * weights.repeat(patches.shape[1] // core**2), size, core, wraps)
     return total / vote_sums(size, p, sigma, wraps, off, patches.device, patches.dtype)
 
@@ -98,7 +98,7 @@ def vote_sums(
     """The sum of weights (1, 1, *size) at each pixel."""
     (height, width), core = size, p - 2 * off
     count = height * width if wraps else (height - core + 1) * (width - core + 1)
-    weights = bump(p, sigma, torch.empty(0, device=device, dtype=dtype), off)
+    weights = gaussian(p, sigma, torch.empty(0, device=device, dtype=dtype), off)
     return add_up(weights.flatten().expand(count, -1), size, core, wraps)
 
 

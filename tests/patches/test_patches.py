@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from SinGAN.patches import denoise, neighbours
-from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, balance_weights, denoising
-from SinGAN.patches.neighbours import Keys, Lists, nearest
+from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, balance_weights, diffusion_pyramid
+from SinGAN.patches.neighbours import Keys, Lists, nearest, neighbour_pyramid
 from SinGAN.patches.windows import fold, resized, rows, rows_at, wrap
 from tests.patches.plain import diffused, nearest_neighbours, scene, seeded
 
@@ -71,7 +71,7 @@ def test_the_lists_of_few_and_of_equal_keys() -> None:
 def test_neighbours_are_those_of_the_plain_algorithm(monkeypatch: Patch) -> None:
     monkeypatch.setattr(neighbours, "MOVED", -1.0)  # each patch is looked up in each repetition
     image = scene(24, 32).double()
-    levels = neighbours.neighbours(image, coarsest=14)
+    levels = neighbour_pyramid(image, coarsest=14)
     noise = levels.draw(seeded())[0]
     ours = levels.generate([noise.double(), *(torch.zeros_like(scale.real) for scale in levels.scales[1:])])
     theirs = nearest_neighbours([scale.real for scale in levels.scales], noise.double(), 0.75, 10)
@@ -80,7 +80,7 @@ def test_neighbours_are_those_of_the_plain_algorithm(monkeypatch: Patch) -> None
 
 def test_the_incremental_search_is_the_full_one(monkeypatch: Patch) -> None:
     image = scene(48, 64)
-    levels = neighbours.neighbours(image)
+    levels = neighbour_pyramid(image)
     noise = levels.draw(seeded())
     incremental = levels.generate(noise)
     monkeypatch.setattr(neighbours, "MOVED", -1.0)
@@ -89,7 +89,7 @@ def test_the_incremental_search_is_the_full_one(monkeypatch: Patch) -> None:
 
 def test_neighbours_without_noise_give_the_picture_back() -> None:
     image = scene()
-    levels = neighbours.neighbours(image, sigma=0.0)
+    levels = neighbour_pyramid(image, sigma=0.0)
     assert float((levels.generate(levels.z_rec()) - image).abs().mean()) < 0.5 / 127.5
 
 
@@ -97,7 +97,7 @@ def test_neighbours_without_noise_give_the_picture_back() -> None:
 def test_diffusion_is_that_of_the_plain_algorithm(rounds: int) -> None:
     """In all directions, and but for what a patch's outer pixels weigh: 2 % and less of its centre."""
     image = scene(24, 32).double()
-    levels = denoising(image, coarsest=18, balance=Balance(rounds))
+    levels = diffusion_pyramid(image, coarsest=18, balance=Balance(rounds))
     reals = [scale.real for scale in levels.scales]
     exact = replace(
         levels,

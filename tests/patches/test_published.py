@@ -9,8 +9,8 @@ from torch import Tensor
 
 from SIFID.copies import copied_regions
 from SinGAN import manipulate
-from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, denoising, invert
-from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbours
+from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, diffusion_pyramid, invert
+from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbour_pyramid
 from SinGAN.patches.published import Published, mean_around
 from SinGAN.patches.windows import Known, PatchPyramid, rows
 from tests.patches.plain import inverted, scene, seeded
@@ -162,7 +162,9 @@ def test_inversion_equals_the_plain_one_and_leads_back() -> None:
     noised = invert(denoiser, noise, sigmas)
     torch.testing.assert_close(noised, inverted(image, noise, sigmas, 11), atol=1e-6, rtol=0)
     assert 0.4 < float((noised - 0.5 * image).std()) < 0.6  # half of it is noise
-    scale = replace(denoising(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50)
+    scale = replace(
+        diffusion_pyramid(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50
+    )
     back = replace(scale, layout=denoiser, balance=Balance(0))(noise, torch.zeros_like(image))
     assert float((back - image).abs().mean()) < 0.02
     anew = scale(noise, torch.zeros_like(image))
@@ -206,12 +208,12 @@ def test_tiny_pictures_work_or_say_why() -> None:
 
 
 def test_levels_are_scales_of_a_pyramid() -> None:
-    for levels in (neighbours(scene()), denoising(scene())):
+    for levels in (neighbour_pyramid(scene()), diffusion_pyramid(scene())):
         assert [scale.size for scale in levels.scales] == sorted(scale.size for scale in levels.scales)
         assert all(ratio == pytest.approx(levels.factor, rel=0.1) for ratio in ratios(levels))
         assert manipulate.batch_size(levels) >= 1
-    assert min(denoising(scene(), coarsest=20).scales[0].size) == 20
-    assert isinstance(denoising(scene()).scales[0], DenoiseScale)
+    assert min(diffusion_pyramid(scene(), coarsest=20).scales[0].size) == 20
+    assert isinstance(diffusion_pyramid(scene()).scales[0], DenoiseScale)
 
 
 def ratios(
