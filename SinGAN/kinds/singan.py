@@ -15,7 +15,7 @@ from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, Task
 from SinGAN.patches.makers import Maker, Trained
-from SinGAN.planning import Plan, plan_scales, plan_super_resolution_scales
+from SinGAN.planning import Plan, Size, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
 
@@ -58,6 +58,16 @@ class SinGANKind:
         """Raise a ValueError unless the ``sizes`` (height, width) in a manifest have about the ratio ``factor``."""
         if not all(near(coarse, fine, factor) for coarse, fine in itertools.pairwise(sizes)):
             raise ValueError(f"factor is {factor!r}")
+
+    def picture(self, image: Tensor, options: ModelOptions) -> Tensor:
+        """The ``image`` (1, C, H, W), in [-1, 1], that ``plan`` and ``train`` get."""
+        return image
+
+    def describe_reduction(self, size: Size, finest: Size, options: Mapping[str, Any]) -> str:
+        """A line on the sizes (height, width) of the picture and of the finest scale, which differ."""
+        (height, width), (low, narrow) = size, finest
+        reduced = f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels"
+        return f"{reduced} (`max_size` {options['max_size']})"
 
     def pyramid(
         self,

@@ -1,4 +1,4 @@
-"""The options of single kinds of model: the word of ``train_mode`` for each kind, and what concurrent training adds."""
+"""The kinds of model: the value of ``train_mode`` for each, and the options that only some kinds have."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,8 +9,9 @@ from SinGAN.options.option import HUGE, option
 if TYPE_CHECKING:
     from SinGAN.options.model import ModelOptions
 
-SEQUENTIAL, CONCURRENT = TRAIN_MODES = ("sequential", "concurrent")
+SEQUENTIAL, CONCURRENT, HYBRID = TRAIN_MODES = ("sequential", "concurrent", "hybrid")
 GENERATION, RETARGET, HARMONIZATION, EDITING = RECIPES = ("generation", "retarget", "harmonization", "editing")
+HYBRID_SIZE, LONGEST = 64, 2**15 - 1  # pixels: of hybrid training, and of a side of its results (patches.levels)
 SINGAN = ("singan",)  # the kind of model that options shape
 GROWN: dict[str, Any] = {"group": "concurrent training", "shapes": SINGAN, "before": None}
 
@@ -39,7 +40,8 @@ class KindOptions:
 
     train_mode: str = option(
         SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one net that grows, its newest blocks trained "
-        "together (ConSinGAN), sooner done", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
+        "together (ConSinGAN), sooner done; hybrid: SinGAN at --hybrid_size pixels, and the picture's own patches from "
+        "there to its full size, in minutes", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
     )  # fmt: skip
     recipe: str | None = option(
         None, "what for: generation, retarget (other sizes), harmonization or editing (and paint)",
@@ -61,6 +63,11 @@ class KindOptions:
         None, "slope of LeakyReLU below 0", unset="0.05, harmonization 0.3", least=0, most=1, **GROWN
     )
 
+    hybrid_size: int | None = option(
+        None, "longer side of the finest scale that is trained, in pixels", unset="64", least=1, most=HUGE,
+        group="training", shapes=SINGAN, before=None,
+    )  # fmt: skip
+
     @property
     def kind(self) -> str:
         """The name of the kind of model, in ``SinGAN.kinds.KINDS``."""
@@ -81,7 +88,10 @@ class KindOptions:
         return {**shape, "leak": self.lrelu_alpha, "noisy_margins": self.recipe == GENERATION}
 
 
-OWNERS = dict.fromkeys(("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT)
+OWNERS = {
+    **dict.fromkeys(("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT),
+    "hybrid_size": HYBRID,
+}
 """The ``train_mode`` of each option that only one mode has."""
 
 
@@ -94,6 +104,10 @@ def complete(options: "ModelOptions", given: Collection[str], recipe: str) -> "M
     for name, mode in OWNERS.items():
         if getattr(options, name) is not None and options.train_mode != mode:
             raise ValueError(f"`{name}` is for `train_mode` {mode}: add that, or leave `{name}` out")
+    if options.train_mode == HYBRID:
+        is_given = "max_size" in given or options.max_size != type(options)().max_size
+        max_size = options.max_size if is_given else LONGEST
+        return replace(options, max_size=max_size, hybrid_size=options.hybrid_size or HYBRID_SIZE)
     return _concurrent(options, given, options.recipe or recipe) if options.train_mode == CONCURRENT else options
 
 

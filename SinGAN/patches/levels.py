@@ -16,13 +16,13 @@ from SinGAN.planning import Size
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
 Box = tuple[slice, slice]  # rows and columns of a picture
 
+LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 SOLVED = 256**2  # pixels: larger pictures are halved until they have at most so many
 RATIO = 0.75  # of neighbouring levels below that
 LAYOUT = 24  # pixels, the shorter side of the coarsest level
 LAYOUT_PIXELS = 1600  # of the coarsest level, at most: the shorter side of a very wide one is less than ``LAYOUT``
 TEXTURE = 4.0  # factor of the mean gradient in the fourth byte
 TEXTURE_WINDOW = 5  # pixels
-LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 
 
 def pixels_of(levels: Levels) -> Pixels:

@@ -76,21 +76,30 @@ Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
 
 
-REFINED_FROM = 0.57  # of a picture's size: where refining starts
+REFINED_FROM = 0.57  # of a picture's size: the level where refining starts
 REFINEMENTS = 4  # repetitions of search and vote at each level
 
 
 class Refiner:
-    """Gives generated pictures the photo's own detail, and keeps their layout: a short run of nearest neighbours."""
+    """Replaces the patches of generated pictures with those of the photo: a short run of nearest neighbours.
 
-    def __init__(self, real: Tensor, photo: Levels | None = None) -> None:
-        """``real`` is the model's picture (1, C, H, W), in [-1, 1]; ``photo`` (H', W', C) its full-size original."""
+    Arguments:
+        real: the model's picture (1, C, H, W), in [-1, 1].
+        photo: its full-size original (H', W', C), 8 bits; None: ``real``.
+        start: the size of the first level, in parts of the model's picture.
+        repeats: number of repetitions of search and vote at each level. The smaller the first level and the more
+            repetitions, the more the layout of a result returns to the photo's.
+    """
+
+    def __init__(
+        self, real: Tensor, photo: Levels | None = None, start: float = REFINED_FROM, repeats: int = REFINEMENTS
+    ) -> None:
         self.size: Size = (real.shape[-2], real.shape[-1])
         self.photo = as_levels(to_8_bits(real)) if photo is None else photo
         halves = halvings((self.photo.shape[0], self.photo.shape[1]), self.size[0] * self.size[1])
         self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
         self.solved = len(self.sizes) - len(halves) + 1
-        limit = REFINED_FROM * max(self.size)
+        limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
         self.reals = pyramid(pixels_of(self.photo), self.sizes)
 
@@ -98,7 +107,7 @@ class Refiner:
         """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail."""
         enlargement = images.shape[-2] / self.size[0], images.shape[-1] / self.size[1]
         targets = [enlarged(size, enlargement) for size in self.sizes]
-        settings = Settings(repeats=REFINEMENTS, first_repeats=REFINEMENTS)
+        settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
         sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
         solver = Solver(sources, targets, canvases, self.solved, 0, settings)
         return torch.cat([self._refined(solver, image) for image in images.split(1)])

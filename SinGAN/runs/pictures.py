@@ -81,15 +81,17 @@ class PictureTraining:
         Raises:
             ValueError: the picture has no valid pyramid, or no model with ``options`` serves ``task``.
         """
-        (height, width), device = picture.image.shape[2:], picture.image.device
+        kind = KINDS[options.kind]
+        image = kind.picture(picture.image, options)
+        (height, width), device = image.shape[2:], image.device
         check_size(height, width, options)
-        plan = KINDS[options.kind].plan(height, width, options, task)
+        plan = kind.plan(height, width, options, task)
         manifest = Manifest.of(
             picture=picture.name, sha256=picture.sha256, options=options, seed=seed, plan=plan, device=device, task=task
         )
         return cls(
             manifest=manifest,
-            image=picture.image,
+            image=image,
             plan=plan,
             net=options.net,
             config=replace(options.training, noise_border=task.noise_border),
@@ -255,10 +257,7 @@ class PictureTraining:
         lines = []
         (height, width), (finest, wide) = self.image.shape[2:], self.plan.sizes[-1]
         if (height, width) != (finest, wide) and self.retraining is None:
-            lines.append(
-                f"the picture is reduced from {width} x {height} to {wide} x {finest} pixels "
-                f"(`max_size` {self.manifest.options['max_size']})"
-            )
+            lines.append(self.kind.describe_reduction((height, width), (finest, wide), self.manifest.options))
         settings = self.settings
         short = [scale for scale in units if engine.recomputes(settings[scale])]
         if short and engine.recompute == "auto":

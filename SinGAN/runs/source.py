@@ -66,6 +66,8 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
     model, pyramid = run.load(task, opened)
     maker = model.manifest.kind_of_model.maker(pyramid)
     if options.refine:
+        if not isinstance(maker, Trained):
+            raise ValueError("results of this model have the photo's detail already: leave `refine` out")
         photo = images.read_levels(run.picture, run.options.nc_im) if options.full_size else None
         maker = Trained(pyramid, Refiner(pyramid.scales[-1].real, photo))
     refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""

@@ -26,7 +26,7 @@ def save_pyramid(
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
-    _save_extras(extras or {}, folder)
+    extra_digests = _save_extras(extras or {}, folder)
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
         if not sealed or not is_whole(place, hashes_in(place)):
@@ -34,7 +34,8 @@ def save_pyramid(
             save(place / "z_opt.pth", scale.z_rec)
             if scale.discriminator is not None:
                 save(place / "netD.pth", scale.discriminator.state_dict())
-            _write_hashes(place, list_digests(scale.z_rec, scale.real, torch.tensor(scale.noise_amp)))
+            listed = list_digests(scale.z_rec, scale.real, torch.tensor(scale.noise_amp))
+            _write_hashes(place, listed | (extra_digests if index == 0 else {}))
     _save_lists(pyramid, folder, pyramid.z_rec())
 
 
@@ -44,7 +45,7 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind,
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
     A noise map that ``seed`` gives again is saved as an empty one.
     """
-    _save_extras(kind.extras(pyramid), folder)
+    extra_digests = _save_extras(kind.extras(pyramid), folder)
     finest, maps = pyramid.scales[-1], []
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
@@ -53,15 +54,17 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind,
             save(place / "netG.pth", {name: w.half() if w.ndim == 4 else w for name, w in weights.items()})
         drawn = kind.planned_noise(scale.generator.config, scale.real, index, seed).to(scale.z_rec.device)
         maps.append(scale.z_rec.new_empty(1, 1, 0, 0) if torch.equal(scale.z_rec, drawn) else scale.z_rec)
-        _write_hashes(place, list_digests(maps[-1], scale.real, torch.tensor(scale.noise_amp)))
+        listed = list_digests(maps[-1], scale.real, torch.tensor(scale.noise_amp))
+        _write_hashes(place, listed | (extra_digests if index == 0 else {}))
     _save_lists(pyramid, folder, maps)
 
 
-def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
-    """Write the ``extras`` of a kind of model that ``folder`` lacks."""
+def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> dict[str, str]:
+    """Write the ``extras`` of a kind of model that ``folder`` lacks; returns their digests by name."""
     for name, value in extras.items():
         if not (folder / name).exists():
             save(folder / name, value)
+    return {name: digest(value) for name, value in extras.items()}
 
 
 def _save_lists(pyramid: Pyramid[TrainedScale], folder: Path, z_rec: list[Tensor]) -> None:

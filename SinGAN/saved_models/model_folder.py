@@ -16,7 +16,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import HASHES, KEPT, LISTS, NETS, hashes_in, is_whole, list_digests
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
 from SinGAN.storage.files import entries, keep_inside, links_in, nearest, regular
-from SinGAN.storage.hashes import sha256
+from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.recovery import settle
 from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
@@ -162,8 +162,17 @@ class ModelFolder:
                 net.to(device)
             scales.append(TrainedScale.of(generator, critic, real.to(device), noise.to(device), float(amp)))
         shape = scales[0].generator.config
-        extras = {name: load(self.folder / name, CPU) for name in kind.extra_files}
-        return kind.pyramid(tuple(scales), self.manifest.factor, noise_border, shape, self.manifest.options, extras)
+        options, extras = self.manifest.options, self._extras
+        return kind.pyramid(tuple(scales), self.manifest.factor, noise_border, shape, options, extras)
+
+    @cached_property
+    def _extras(self) -> dict[str, Tensor]:
+        """The tensors that the kind of model has beside its scales, by the names of their files."""
+        found = {name: load(self.folder / name, CPU) for name in self.manifest.kind_of_model.extra_files}
+        for name, value in found.items():
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{self.folder / name} is damaged: it holds no tensor")
+        return found
 
     def _list(self, name: str) -> list[Tensor]:
         """The tensors in the list ``name`` of the model."""
@@ -184,6 +193,8 @@ class ModelFolder:
         if not self.manifest.is_sealed:
             return {name: regular(place / name).read_bytes() for name in NETS if (place / name).exists()}
         file, listed = place / HASHES, list_digests(*(self._list(name)[index] for name in LISTS))
+        beside = {name: digest(value) for name, value in self._extras.items()} if index == 0 else {}
+        listed |= beside
         with reading(file):
             hashes = dict(json.loads(self._hashes[index] or ""))
         if hashes.keys() | KEPT != KEPT | listed.keys():

@@ -151,7 +151,7 @@ class PictureStudy(Study[Combination]):
         result = []
         if SINGAN in methods:
             varied = combination.varied if methods == (SINGAN,) else {**combination.varied, "method": SINGAN}
-            measured = self.of_samples(Trained(pyramid), varied, combination.seed)
+            measured = self.of_samples(model.manifest.kind_of_model.maker(pyramid), varied, combination.seed)
             result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
         if REFINED in methods:
             refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import SINGAN, reference_folder
-from SinGAN.options.growing import EDITING
+from SinGAN.options.growing import EDITING, HYBRID
 from SinGAN.options.option import option
 from SinGAN.tasks.references import Reference, choose_scales, put_in, read, start_scales
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator
@@ -80,7 +80,7 @@ def paint_quantized(
     from SinGAN.patches.makers import Trained
 
     if not isinstance(model, Trained) or model.retrain is None:
-        raise ValueError(f"`quantize` retrains a scale, and needs `method` {SINGAN}: leave one out")
+        raise ValueError(f"`quantize` retrains a scale: it needs `method` {SINGAN} and no `train_mode` {HYBRID}")
     real = model.pyramid.scales[scale].real
     palette = palette_of(real)
     reduced = manipulate.quantised_paint(model.pyramid, strokes, scale, palette)

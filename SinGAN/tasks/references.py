@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import ALL, COUNT, SINGAN, MethodOptions, reference_folder
+from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, check_count, generator
 
@@ -162,8 +163,10 @@ def put_in(call: Call[Reference], function: Callable[..., Results], **changes: A
     changes = {"reference": options.file, **changes}
     if options.fine_tune is None:
         return replace(call.make(function, **changes), title=options.title)
-    if source.manifest is None or not isinstance(source.maker, Trained):
+    if source.manifest is None:
         raise ValueError(f"`fine_tune` trains, and needs `method` {SINGAN}: leave one out")
+    if not isinstance(source.maker, Trained):
+        raise ValueError(f"`fine_tune` needs a model of `train_mode` {CONCURRENT}: leave it out")
     config = replace(source.manifest.model_options(run.options).training, niter=options.fine_tune)
     reference, pictures = arrays.to_image_like(options.file, source.real), dict[str, Any]()
     states = fine_tune(

@@ -31,7 +31,6 @@ def run(call: Call[Train]) -> Iterator[Results]:
     """Train the model unless it is there, and draw samples unless there are enough."""
     import torch
 
-    from SinGAN import manipulate
     from SinGAN.runs.progress import duration, peak_memory
     from SinGAN.runs.results import count_samples, write_samples
     from SinGAN.runs.training import load_or_train
@@ -53,7 +52,8 @@ def run(call: Call[Train]) -> Iterator[Results]:
         )
         seed = Manifest.read(training.folder).seed  # of a resumed training: the one that it began with
         rng = torch.Generator(run.device).manual_seed(seed)
-        write_samples(samples, manipulate.sample(pyramid, rng, options.num_samples), pyramid.scales[-1].real)
+        maker = training.kind.maker(pyramid)
+        write_samples(samples, maker.sample(rng, options.num_samples), maker.real)
         took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
         if not is_there:
             LOG.info(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {training.folder}")

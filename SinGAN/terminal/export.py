@@ -6,6 +6,7 @@ singan export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to on
 from collections.abc import Sequence
 from pathlib import Path
 
+from SinGAN.options.growing import HYBRID
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import script
 
@@ -26,7 +27,10 @@ def run(argv: Sequence[str]) -> None:
 
     if not args.model.is_dir():
         raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
-    pyramid = ModelFolder.open(args.model).load(torch.device("cpu"), task=None)
+    model = ModelFolder.open(args.model)
+    if model.manifest.kind == HYBRID:
+        raise ValueError(f"a model of `train_mode` {HYBRID} can't be exported: its pictures need the photo's patches")
+    pyramid = model.load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"
     print(f"writing {file}: a large model takes a minute or two", flush=True)
