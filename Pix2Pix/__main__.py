@@ -2,13 +2,13 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from Pix2Pix.terminal import COMMANDS, parser_of
-from SinGAN.terminal.script import Script, fail, quiet_interrupts, running_as
+from SinGAN.terminal.script import fail, quiet_interrupts, running_as
 
 
-def command(name: str, module: str = "") -> Script:
+def command(name: str, module: str = "") -> Callable[..., None]:
     """The command ``name`` as a function of its flags, those of the process by default.
 
     It is run if ``module`` is "__main__": the script that defines its ``main`` so was started.

@@ -4,12 +4,12 @@
     python benchmarks/whole_run.py --sizes 128 250 --train_mode concurrent
     python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
 
---train_mode concurrent and --baseline add those of concurrent training and of the plain iteration, all timed in turn,
-and how many times as long as each the run of sequential training takes. Each timed iteration follows another of its
-scale, as in a run. The first one of all includes compiling, where that pays: PyTorch keeps the programs, so set
-TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
-"estimated" is the time left that a run shows when a scale begins, in what it then takes: the least and the most of all
-scales. It judges `Estimate`.
+--train_mode concurrent and --baseline add concurrent training and the plain iteration, timed in turn, and the ratio of
+sequential training to each of them. Each timed iteration follows another of its scale, as in a training. The first one
+includes compilation, if that pays off; PyTorch caches programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to
+see the time of a first run.
+"estimated" is the time left that a run shows at the beginning of a scale, relative to the time that it then takes: the
+minimum and maximum over all scales.
 """
 
 import argparse

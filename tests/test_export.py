@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from SinGAN import export
-from SinGAN.commands.export import main
 from SinGAN.concurrent.planning import plan_stages
 from SinGAN.concurrent.training import train_stages
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.terminal.export import main
 from SinGAN.training import train
 from tests.conftest import TINY
 from tests.workspace import Capture, Workspace, refusal, stripes

@@ -26,6 +26,9 @@ KNOBS = {
     "gan_mode": ["--gan_mode", "hinge"],
     "no_residual": ["--no_residual"],
     "looks": ["--texture_weight", "1", "--perceptual_weight", "2", "--vgg_weights", "VGG"],
+    "features": ["--feature_weight", "2"],
+    "one_sided": ["--penalty", "one_sided"],
+    "r1": ["--penalty", "r1", "--gan_mode", "hinge", "--lambda_grad", "0.5"],
     "multiscale": ["--netD", "multiscale", "--num_layer", "2", "--max_size", "28"],  # the finest has two critics
     "sesame": ["--netD", "sesame"],
     "dropout": ["--stochastic", "dropout", "--dropout", "0.3"],

@@ -13,7 +13,9 @@ from SinGAN.imresize import imresize_to
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.variants.growing import block_margin
+from SinGAN.variants.growing import GrowingGenerator, block_margin
+
+RIM = 1  # features at the border of the picture that are computed again where it is extended
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +66,36 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """
         if previous is not None or len(noise) != len(self):
             raise ValueError("a generator that grows makes images of the noise of all its stages alone")
-        image: Tensor = self.scales[-1].folded(*self.amplified(noise))
+        image: Tensor = self.scales[-1].folded(*self.amplify(noise))
         return image
 
-    def amplified(self, noise: Sequence[Tensor]) -> list[Tensor]:
+    @torch.no_grad()
+    def generate_around(self, noise: Sequence[Tensor], corners: Sequence[tuple[int, int]]) -> Tensor:
+        """The finest image (1, C, H, W) that ``noise`` makes around the training picture; see ``Pyramid``.
+
+        The features of the picture's own reconstruction stay, as images do there.
+
+        Raises:
+            ValueError: the first stage's noise is a picture.
+        """
+        if self.recipe not in RANDOM:
+            raise ValueError(
+                f"a model of `recipe` {self.recipe} can't extend its picture, with which it begins, not with noise: "
+                f"use one of `recipe` {RANDOM[0]}"
+            )
+        net = self.scales[-1].folded
+        assert isinstance(net, GrowingGenerator)
+        wide, rebuilt = noise[0], self.scales[0].z_rec
+        maps = zip(self.amplify(noise), self.amplify(self.z_rec()), corners, strict=True)
+        for index, (z, own, (top, left)) in enumerate(maps):
+            wide, rebuilt = net.stage(index, z, wide), net.stage(index, own, rebuilt)
+            # All but the outermost features, which have seen the padding: artefacts would grow from them.
+            inside = rebuilt[..., RIM:-RIM, RIM:-RIM]
+            height, width = inside.shape[-2:]
+            wide[..., top + RIM : top + RIM + height, left + RIM : left + RIM + width] = inside
+        return net.image(wide)
+
+    def amplify(self, noise: Sequence[Tensor]) -> list[Tensor]:
         """The maps ``noise``, each times its stage's amplitude."""
         return [scale.noise_amp * z for scale, z in zip(self.scales, noise, strict=True)]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from SinGAN.concurrent.inputs import RANDOM, coarsest_input, first_z_rec
 from SinGAN.concurrent.pyramid import GrownPyramid
-from SinGAN.concurrent.stage import Stage, drawn, groups, learn
+from SinGAN.concurrent.stage import Stage, draw_noise, parameter_groups, train_stage
 from SinGAN.engines.engine import EAGER, Engine, precision_of
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
@@ -55,7 +55,7 @@ def train_stages(
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
         stage = start_stage(grown(scales, plan, net, config), real, net.at(index), config, rng, vgg, engine)
-        learn(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
+        train_stage(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
         scales, resume = (*scales, stage.trained()), None
         yield grown(scales, plan, net, config)
 
@@ -76,7 +76,7 @@ def start_stage(
 ) -> Stage:
     """The stage of ``real`` (1, C, H, W), on top of ``pyramid``, the coarser ones, before its first iteration."""
     generator, critic = start_nets(pyramid, net, rng)
-    nets = Adversaries.of(generator, critic, config, groups(generator, config))
+    nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     z_rec = first_map(pyramid, real, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
     with precision_of(engine, rng.device):
@@ -106,7 +106,7 @@ def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> t
 def first_map(pyramid: GrownPyramid, real: Tensor, config: TrainConfig, rng: torch.Generator) -> Tensor:
     """The noise of the next stage that is to give ``real`` back."""
     if pyramid.scales:
-        return drawn(pyramid, real, rng, len(pyramid))
+        return draw_noise(pyramid, real, rng, len(pyramid))
     return first_z_rec(real, config.recipe, rng, animated=config.noise_border)
 
 
@@ -115,5 +115,5 @@ def reconstruction_rmse(pyramid: GrownPyramid, generator: GrowingGenerator, targ
     height, width = target.real.shape[-2:]
     border = 2 * pyramid.margin
     silent = target.real.new_zeros(1, pyramid.filters, height + border, width + border)
-    maps = [*pyramid.amplified(pyramid.z_rec()), silent]
-    return float(terms.measured_error(generator, generator.window(maps), target).sqrt())
+    maps = [*pyramid.amplify(pyramid.z_rec()), silent]
+    return float(terms.reconstruction_mse(generator, generator.window(maps), target).sqrt())

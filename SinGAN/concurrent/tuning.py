@@ -9,7 +9,7 @@ from torch import Tensor
 
 from SinGAN.concurrent.inputs import EDITING, JITTER
 from SinGAN.concurrent.pyramid import GrownPyramid
-from SinGAN.concurrent.stage import Stage, groups, learn
+from SinGAN.concurrent.stage import Stage, parameter_groups, train_stage
 from SinGAN.engines.engine import EAGER, Engine
 from SinGAN.imresize import imresize_to
 from SinGAN.losses.adversaries import Adversaries
@@ -58,7 +58,7 @@ def fine_tune(
     assert isinstance(generator, GrowingGenerator)
     critic.requires_grad_(True)
     config = replace(config, texture_weight=0.0, perceptual_weight=0.0)
-    nets = Adversaries.of(generator, critic, config, groups(generator, config))
+    nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     small = imresize_to(naive, coarsest.size)
 
     def first() -> Tensor:
@@ -79,4 +79,4 @@ def fine_tune(
     target = Target(finest.real, torch.zeros_like(finest.real), 1.0, None)
     reals, amps = [scale.real for scale in pyramid.scales], [scale.noise_amp for scale in pyramid.scales]
     stage = Stage(pyramid, nets, generator, target, reals, pyramid.z_rec(), amps, config, first)
-    learn(stage, rng, watch=watched, engine=engine)
+    train_stage(stage, rng, watch=watched, engine=engine)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.kinds.kind import Headline, LossColumns, LossPanel
-from SinGAN.losses.terms import ADVERSARIAL, CRITIC_LOSSES, RECONSTRUCTION, loss_names, unweighted, weights
+from SinGAN.losses.terms import ADVERSARIAL, D_TOTAL, RECONSTRUCTION, critic_losses, loss_names, unweighted, weights
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
@@ -20,12 +20,12 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
 
 HEADLINES = (
-    Headline(CRITIC_LOSSES[-1], "D", "critic"),
+    Headline(D_TOTAL, "D", "critic"),
     Headline(ADVERSARIAL, "G", "generator"),
     Headline(RECONSTRUCTION, "rec", "reconstruction", digits=4),
 )
 OVERVIEW = (
-    LossPanel("critic: what it minimises", CRITIC_LOSSES[-1:]),
+    LossPanel("critic: what it minimises", (D_TOTAL,)),
     LossPanel("generator: adversarial loss", (ADVERSARIAL,)),
     LossPanel("generator: squared error of the reconstruction", (RECONSTRUCTION,), is_log=True),
 )
@@ -101,10 +101,11 @@ class SinGANKind:
 
     def columns(self, config: TrainConfig) -> LossColumns:
         """The losses that ``train`` reports."""
-        others = (*CRITIC_LOSSES, RECONSTRUCTION)
-        shown = [name for name in unweighted(dict.fromkeys(loss_names(config), 0.0), config) if name not in others]
+        critic = critic_losses(config)
+        losses = unweighted(dict.fromkeys(loss_names(config), 0.0), config)
+        shown = [name for name in losses if name not in (*critic, RECONSTRUCTION)]
         panels = (
-            LossPanel("critic", CRITIC_LOSSES),
+            LossPanel("critic", critic),
             LossPanel("generator", tuple(shown)),
             LossPanel(f"squared error of the reconstruction (weight {config.alpha:g})", (RECONSTRUCTION,), is_log=True),
         )

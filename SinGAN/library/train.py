@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from SinGAN import manipulate
 from SinGAN.engines.engine import EngineSettings, choose_device
 from SinGAN.library.bar import Bar
 from SinGAN.library.model import Model
@@ -21,6 +20,7 @@ from SinGAN.runs.pictures import PictureTraining, TrainingPicture
 from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
+from SinGAN.tasks.super_resolve import trained_factor
 
 
 def train(
@@ -57,7 +57,7 @@ def train(
     if task not in purposes:
         raise ValueError(f"`task` must be one of {', '.join(purposes)}, not {task}")
     if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
-        options["scale_factor"] = 1 / manipulate.enlargement_steps(_above_one(sr_factor))[1]
+        options["scale_factor"] = trained_factor(_above_one(sr_factor))
     asked = ModelOptions.for_task(TASKS[task], options)
     chosen = choose_device(device)
     engine.check(chosen)

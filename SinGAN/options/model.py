@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.losses import GAN_NAMES
+from SinGAN.losses import GAN_NAMES, PENALTY_NAMES
 from SinGAN.options.growing import GENERATION, SINGAN, KindOptions, complete
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
@@ -73,12 +73,16 @@ class ModelOptions(KindOptions):
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
     )
+    penalty: str = option("gp", "gradient penalty of the critic", choices=PENALTY_NAMES, before="gp", **TRAINING)
     alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
     texture_weight: float = option(
         0.0, "weight of the texture loss: samples' Gram matrices", least=0, before=0.0, **TRAINING
     )
     perceptual_weight: float = option(
         0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
+    )
+    feature_weight: float = option(
+        0.0, "weight of feature matching: mean critic features of samples", least=0, before=0.0, **TRAINING
     )
     z_rec: str = option(
         "redrawn", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
@@ -124,16 +128,21 @@ class ModelOptions(KindOptions):
         Raises:
             ValueError: two contradict each other.
         """
-        return complete(self, given, recipe)._with_amounts()
+        return complete(self, given, recipe)._with_amounts(given)
 
-    def _with_amounts(self) -> "ModelOptions":
+    def _with_amounts(self, given: Collection[str]) -> "ModelOptions":
         if self.nc_z not in (None, self.nc_im):
             raise ValueError(f"`nc_z` {self.nc_z} differs from `nc_im` {self.nc_im}: leave `nc_z` out")
-        penalty = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        default = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        lambda_grad = default if self.lambda_grad is None else self.lambda_grad
+        if not lambda_grad and (self.penalty != "gp" or "penalty" in given):
+            raise ValueError(
+                f"`penalty` {self.penalty} has no weight, `lambda_grad` is 0: raise it, or leave `penalty` out"
+            )
         return replace(
             self,
             nc_z=self.nc_im,
-            lambda_grad=penalty if self.lambda_grad is None else self.lambda_grad,
+            lambda_grad=lambda_grad,
             dropout=self._amount("dropout", "dropout", 0.5),
             weight_noise=self._amount("weight_noise", "weights", 0.1),
         )

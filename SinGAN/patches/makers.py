@@ -1,17 +1,20 @@
-"""What makes pictures, as commands and the library see it: a trained model, or the patches of a photo."""
+"""Picture models, as tasks see them: a trained model, or the patches of a photo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.instant import as_image, as_levels
-from SinGAN.patches.levels import Levels, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.instant import Instant, as_image, as_levels
+from SinGAN.patches.levels import Levels, extended, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.published import Published
+from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
 from SinGAN.patches.solver import Canvas, Settings, Solver, Source
 from SinGAN.planning import Size, enlarged
@@ -19,7 +22,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 
 
 class Maker(Protocol):
-    """The applications that trained models and patches share."""
+    """A picture model: the tasks that trained models and patches share."""
 
     exact_mask: bool
     """Whether ``retouch`` takes masks as they are drawn, not softened."""
@@ -42,7 +45,7 @@ class Maker(Protocol):
 
     @property
     def injection_scale(self) -> int | None:
-        """The one that is taken where none is named; None: one must be."""
+        """The default; None: there is none, a scale must be named."""
 
     def __len__(self) -> int:
         """The number of scales."""
@@ -59,6 +62,18 @@ class Maker(Protocol):
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
+
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that extend ``real`` by ``margins``: top, bottom, left and right, in pixels.
+
+        The pixels of ``real`` stay.
+        """
+
+
+Patches = Instant | Published
+"""The picture models without training, which have more tasks."""
+Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
+"""Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
 
 
 REFINED_FROM = 0.57  # of a picture's size: where refining starts
@@ -106,10 +121,11 @@ def to_floats(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Trained(manipulate.OfPyramid):
-    """A trained model, and what refines its results, if anything does."""
+    """A trained model."""
 
     pyramid: Pyramid[TrainedScale]
-    refiner: Refiner | None = None
+    refiner: Refiner | None = None  # of its results
+    retrain: Retrain | None = None  # of one scale, for quantized painting
 
     @property
     def real(self) -> Tensor:
@@ -142,3 +158,36 @@ class Trained(manipulate.OfPyramid):
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """As ``manipulate.inject``."""
         return self.refined(manipulate.inject(self.pyramid, strokes, scale, rng, count))
+
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """As ``manipulate.outpaint``; the new colours are shifted to meet those of the training picture at its border.
+
+        Refined pictures extend the photo of the refiner's size.
+
+        Raises:
+            ValueError: a side would be too long, or the model can't extend its picture.
+        """
+        real = self.real if self.refiner is None else to_floats(as_image(self.refiner.photo)).to(self.real.device)
+        (height, width), (small_height, small_width) = real.shape[-2:], self.real.shape[-2:]
+        ratios = height / small_height, width / small_width
+        top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
+        extended((height, width), (top, bottom, left, right))
+        pictures = manipulate.outpaint(self.pyramid, margins, rng, count)
+        return (_with_original(self.refined(picture), real, top, left) for picture in pictures)
+
+
+def _with_original(picture: Tensor, real: Tensor, top: int, left: int) -> Tensor:
+    """``picture`` (1, C, H, W) with ``real`` (1, C, h, w), in [-1, 1], at ``top`` and ``left``, in [-1, 1].
+
+    The colours around ``real`` are shifted to meet its own.
+    """
+    height, width = real.shape[-2:]
+    place = slice(top, top + height), slice(left, left + width)
+    result = to_floats(picture).to(real.device, copy=True)
+    result[..., place[0], place[1]] = real
+    levels, around = as_levels(to_8_bits(result)).copy(), np.ones(result.shape[-2:], np.uint8)
+    around[place] = 0
+    match_colours(levels, around)
+    result = to_floats(as_image(levels)).to(real.device)
+    result[..., place[0], place[1]] = real  # to the bit, not rounded
+    return result

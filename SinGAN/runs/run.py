@@ -79,11 +79,6 @@ class Run:
         shipped = (found for found in map(ModelFolder.find, places) if found is not None and self._is_of(found))
         return next(shipped, model)
 
-    def kept(self, folder: Path) -> Path:
-        """The folder of the model that ``find`` finds; ``folder`` where there is none."""
-        model = self.find(folder)
-        return folder if model is None else model.folder
-
     def _is_of(self, model: ModelFolder) -> bool:
         """Whether ``model`` is of the run's picture, or that is not here."""
         return not self.picture.exists() or model.manifest.sha256 == sha256(self.picture.read_bytes())

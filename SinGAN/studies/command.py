@@ -12,7 +12,6 @@ from SIFID import evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.inception import check_size
 from SinGAN import manipulate
-from SinGAN.commands.source import untrained
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
@@ -25,6 +24,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
+from SinGAN.runs.source import untrained
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import check_room
@@ -35,7 +35,7 @@ from SinGAN.studies.study import Results, Study
 from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script, with_flags
-from SinGAN.terminal.several import run_several
+from SinGAN.terminal.several import check_links, run_several
 
 
 def run(argv: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> None:
     asked = parse(parser_of("study"), argv)
     if len(asked.runs) > 1 or asked.run.settings.ray:
         raise SystemExit(run_several(asked, "study"))
-    asked.run.check_links()
+    check_links(asked.run, "study")
     options = values_of(StudyOptions, asked.args)
     with precision_of(asked.run.settings.precision, asked.device):
         study_of(asked.run, options).run(options.dry_run)

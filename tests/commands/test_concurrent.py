@@ -151,7 +151,7 @@ def test_a_reference_is_put_in(workspace: Workspace, task: str, folder: str, cap
 
 
 def test_fine_tuning(workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("SinGAN.commands.retouch.TUNED_EVERY", 2)
+    monkeypatch.setattr("SinGAN.tasks.references.TUNED_EVERY", 2)
     harmonization.main(put_in(workspace, "harmonization", "--manualSeed", "3", "--fine_tune", "5"))
     place = workspace.out / "Harmonization" / "x" / "mode=concurrent,recipe=harmonization" / "ref_out"
     assert {path.name for path in place.glob("start*")} == {

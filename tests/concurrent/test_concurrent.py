@@ -11,7 +11,7 @@ from SinGAN import manipulate
 from SinGAN.concurrent.inputs import coarsest_input
 from SinGAN.concurrent.planning import plan_stages
 from SinGAN.concurrent.pyramid import GrownPyramid
-from SinGAN.concurrent.stage import groups
+from SinGAN.concurrent.stage import parameter_groups
 from SinGAN.concurrent.training import start_nets, train_stages
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.functions import rmse
@@ -70,7 +70,7 @@ def test_two_stages_divide_nothing_by_zero() -> None:
 )
 def test_the_learning_rates_of_a_stage(newest: int, learning: dict[int, float], head: float | None) -> None:
     generator = GrowingGenerator(NET.at(newest))
-    rates = {id(weight): group["lr"] for group in groups(generator, CONFIG) for weight in group["params"]}
+    rates = {id(weight): group["lr"] for group in parameter_groups(generator, CONFIG) for weight in group["params"]}
     for index, block in enumerate(generator.body):
         for weight in block.parameters():
             assert rates.get(id(weight)) == (pytest.approx(learning[index]) if index in learning else None)

@@ -67,9 +67,10 @@ def test_what_a_gpu_takes_is_taken(elsewhere: torch.device) -> None:
     assert type(there.cpu()) is torch.Tensor
 
 
-def test_a_training_and_its_samples(elsewhere: torch.device) -> None:
+@pytest.mark.parametrize("losses", [{}, {"feature_weight": 1.0, "penalty": "r1"}, {"penalty": "one_sided"}])
+def test_a_training_and_its_samples(elsewhere: torch.device, losses: dict[str, Any]) -> None:
     """They are the same bits as on the CPU."""
-    config, plan = TrainConfig(niter=1), plan_scales(24, 32, TINY)
+    config, plan = TrainConfig(niter=1, **losses), plan_scales(24, 32, TINY)
     *_, there = train(stripes().to(elsewhere), plan, TINY_NET, config, torch.Generator(elsewhere).manual_seed(1))
     here = train_tiny(stripes(), config)
     (drawn,) = sample(there, torch.Generator(elsewhere).manual_seed(2), 1)
@@ -134,6 +135,10 @@ def test_every_option_of_the_studies(workspace: Workspace, knob: str, vgg_file: 
 def test_concurrent_training(workspace: Workspace, recipe: str) -> None:
     flags = [*workspace.flags(), "--train_mode", "concurrent", "--nfc", "4", "--min_size", "12", "--max_size", "24"]
     main_train.main([*flags, "--niter", "2", "--manualSeed", "1", "--num_samples", "2", "--recipe", recipe])
+    if recipe == "retarget":
+        main_train.main(
+            [*flags, "--niter", "2", "--recipe", recipe, "--overwrite", "--feature_weight", "1", "--penalty", "r1"]
+        )
     if recipe == "editing":
         named = ["--train_mode", "concurrent", *reference_of(workspace), "--editing_start_scale", "0"]
         editing.main([*workspace.flags(), *named, "--fine_tune", "2"])

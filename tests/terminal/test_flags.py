@@ -75,6 +75,15 @@ def test_flags_given_by_hand_are_known_even_at_their_default() -> None:
     assert parse("--alpha", "10", "--out", "Output").given == {"input_name", "not_cuda", "alpha", "out"}
 
 
+def test_given_flags_become_words_that_mean_the_same() -> None:
+    parser = config.parser("test", ["train"])
+    argv = ["a.png", "b.png", "--out=-x", "--lr_g", "1e-5", "--overwrite", "--ray", "--checkpoint_every", "0"]
+    args, given = parser.parse_given(argv)
+    words = parser.to_words(args, given)
+    assert parser.parse_given(words) == (args, given)
+    assert words[:4] == ("--input_name", "a.png", "b.png", "--out=-x")
+
+
 def test_the_next_command_can_name_a_picture_with_a_dash() -> None:
     run = config.parse(config.parser("test", ["train"]), ["--input_name=-x.png", "--not_cuda"]).run
     assert run.naming_flags() == "--input_name=-x.png"

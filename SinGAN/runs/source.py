@@ -1,5 +1,6 @@
-"""What makes a command's pictures, as its options ask: the trained model, or patches of the picture."""
+"""The picture model that a command's options ask for: a trained one, or patches of the picture."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
 
+LOG = logging.getLogger(__name__)
 DEFAULTS = ModelOptions().as_dict()
 
 
@@ -80,7 +82,7 @@ def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
     animated = None if model is not None or "alpha" in run.given else run.find(run.model_for_animation)
     if animated is None or not animated.is_whole:
         return model, TRAIN
-    print(f"there is no model in {run.model}: that for animation is used, {animated.folder}")
+    LOG.info(f"there is no model in {run.model}: that for animation is used, {animated.folder}")
     return animated, ANIMATION
 
 
@@ -105,7 +107,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
         maker = Published(real, options.method, options.variety, options.balance)
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
-        print(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (--max_size {limit})")
+        LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
     return Source(maker, label(run, options), run.picture)
 
 
