@@ -4,7 +4,7 @@ import itertools
 import math
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from SinGAN.terminal.table import table
 
 SAMPLES = {"stochastic": 8}  # of each picture, where a study is about variety
 STATISTICS = {"batch_size": ("batch", "running")}  # of batch norms, where a study is about them
-COLUMNS = ("setting", "seed", "statistics", "updates", "L1", "PSNR", "SSIM", "SWD", "diversity")
+COLUMNS = ("setting", "seed", "statistics", "updates")  # before the measures
 SETS = {
     "FID": ("fid", "frechet_inception_distance"),
     "KID": ("kid", "kernel_inception_distance_mean"),
@@ -83,56 +83,20 @@ class TrainingJob(Job):
         return ["translate", "train", *self.flags, f"--device={slot.device}"]
 
 
-@dataclass(frozen=True)
-class Learned:
-    """Measures by trained nets, those whose weights are there: LPIPS, and the FID, KID and Inception Score of a set."""
-
-    lpips: bool
-    inception: Path | None  # the file of Inception's weights
-
-    @classmethod
-    def found(cls, inception: Path | None) -> "Learned":
-        """The measures whose weights are in torch's cache, or in the file ``inception``.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-        """
-        return cls(not fidelity.lpips_missing(), fidelity.inception_file(inception))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Their names, in the order of ``values``."""
-        return (*(["LPIPS"] if self.lpips else []), *(SETS if self.inception else []))
-
-    def values(self, fakes: Sequence[Tensor], reals: Sequence[Tensor], device: torch.device) -> list[float]:
-        """The measures of ``fakes`` against their ``reals``, images (C, H, W) in [-1, 1]; NaN: too few for a set.
-
-        LPIPS is the mean distance of each picture to its truth (VGG16; Zhang et al. 2018).
-        """
-        found = []
-        if self.lpips:
-            coloured = ([image.expand(3, -1, -1).to(device) for image in side] for side in (fakes, reals))
-            found.append(fidelity.lpips_distance(*coloured))
-        if self.inception:
-            found += self._of_sets(fakes, reals, device) if len(fakes) > 1 else [math.nan] * len(SETS)
-        return found
-
-    def _of_sets(self, fakes: Sequence[Tensor], reals: Sequence[Tensor], device: torch.device) -> list[float]:
-        with tempfile.TemporaryDirectory() as folder:
-            fake, real = ([Path(folder, f"{name}_{place}.png") for place in range(len(fakes))] for name in "AB")
-            for file, image in zip([*fake, *real], [*fakes, *reals], strict=True):
-                images.write(file, image[None].cpu().clamp(-1, 1))
-            values = fidelity.set_metrics(real, fake, [metric for metric, _ in SETS.values()], self.inception, device)
-        return [values[name] for _, name in SETS.values()]
-
-
 @dataclass(frozen=True, eq=False)
 class Row:
     """The measures of a training."""
 
-    cells: Sequence[str]  # of ``COLUMNS``, and those of trained nets
-    title: str
+    trial: Trial
+    statistics: str
+    values: Mapping[str, float]  # by name; NaN where there is none
     shown: Sequence[Tested]
+
+    def cells(self) -> list[str]:
+        """A line of the table: the values of ``COLUMNS``, then the measures."""
+        numbers = ["" if math.isnan(value) else f"{value:.4g}" for value in self.values.values()]
+        updates = self.trial.asked.epochs * self.trial.asked.steps
+        return [self.trial.label, str(self.trial.seed), self.statistics, str(updates), *numbers]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,7 +106,8 @@ class PairStudy(Study[Trial]):
     root: Path  # the output folder
     study: str | None
     files: Sequence[PairFiles]  # on which the models are compared
-    learned: Learned
+    lpips: bool  # whether LPIPS is measured
+    inception: Path | None  # Inception's weights, for the measures of sets; None: these are not measured
 
     def is_trained(self, trial: Trial) -> bool:
         # a model with other options is not the one that is wanted: its process reports the difference
@@ -167,7 +132,7 @@ class PairStudy(Study[Trial]):
         rows = [self.row(trial, kind) for trial in trained for kind in kinds]
         if not rows:
             return None
-        cells = [[*COLUMNS, *self.learned.names], *(row.cells for row in rows)]
+        cells = [[*COLUMNS, *rows[0].values], *(row.cells() for row in rows)]
         figures = {"samples": samples_sheet(rows), "losses": loss_curves(trained)}
         return Results(csv=cells, markdown=cells, figures=figures, text="\n".join([*table(cells), ""]))
 
@@ -185,11 +150,37 @@ class PairStudy(Study[Trial]):
             shown = [*shown, one][:SHOWN]
             fakes.append(one.fakes[0])
             reals.append(one.real_B)
-        values = [*averages(rows), *self.learned.values(fakes, reals, self.device)]
-        numbers = ["" if math.isnan(value) else f"{value:.4g}" for value in values]
-        updates = str(trial.asked.epochs * trial.asked.steps)
-        title = f"{trial.label}\n{statistics}, seed {trial.seed}"
-        return Row([trial.label, str(trial.seed), statistics, updates, *numbers], title, shown)
+        values = dict(zip(("L1", "PSNR", "SSIM", "SWD", "diversity"), averages(rows), strict=True))
+        values |= learned_measures(fakes, reals, self.device, self.lpips, self.inception)
+        return Row(trial, statistics, values, shown)
+
+
+def learned_measures(
+    fakes: Sequence[Tensor], reals: Sequence[Tensor], device: torch.device, lpips: bool, inception: Path | None
+) -> dict[str, float]:
+    """Measures by trained nets of ``fakes`` against their ``reals``, images (C, H, W) in [-1, 1].
+
+    Arguments:
+        fakes: translations.
+        reals: the truth of each.
+        device: of the nets.
+        lpips: whether to compute LPIPS, the mean distance of each picture to its truth (VGG16; Zhang et al. 2018).
+        inception: the weights for FID, KID and Inception Score, NaN for a single picture; None: these are left out.
+    """
+    found = {}
+    if lpips:
+        coloured = ([image.expand(3, -1, -1).to(device) for image in side] for side in (fakes, reals))
+        found["LPIPS"] = fidelity.lpips_distance(*coloured)
+    if inception and len(fakes) == 1:
+        found |= dict.fromkeys(SETS, math.nan)
+    elif inception:
+        with tempfile.TemporaryDirectory() as folder:
+            fake, real = ([Path(folder, f"{name}_{place}.png") for place in range(len(fakes))] for name in "AB")
+            for file, image in zip([*fake, *real], [*fakes, *reals], strict=True):
+                images.write(file, image[None].cpu().clamp(-1, 1))
+            values = fidelity.set_metrics(real, fake, [metric for metric, _ in SETS.values()], inception, device)
+        found |= {name: values[value] for name, (_, value) in SETS.items()}
+    return found
 
 
 def samples_sheet(rows: Sequence[Row]) -> Figure:
@@ -199,7 +190,7 @@ def samples_sheet(rows: Sequence[Row]) -> Figure:
         truth = one.real_A if one.real_B is None else one.real_B
         line = [one.real_A, truth, *(row.shown[place].fakes[0] for row in rows)]
         pictures.append([images.to_levels(image[None].clamp(-1, 1)) for image in line])
-    titles = ["input", "truth", *(row.title for row in rows)]
+    titles = ["input", "truth", *(f"{row.trial.label}\n{row.statistics}, seed {row.trial.seed}" for row in rows)]
     return picture_grid(pictures, [], dict(enumerate(titles)), cell=2.2)
 
 
@@ -271,7 +262,8 @@ def study(argv: Sequence[str]) -> None:
         root=options.out,
         study=options.study,
         files=files,
-        learned=Learned.found(options.weights),
+        lpips=not fidelity.lpips_missing(),
+        inception=fidelity.inception_file(options.weights),
     ).run(options.dry_run)
 
 
