@@ -147,8 +147,7 @@ class NetTensors:
 
 
 def compile_loss(bound: BoundLoss) -> Program:
-    """Compile a loss into a program of its tensors: parameters and buffers of its nets first, then its tensor
-    arguments.
+    """Compile a loss into a program of its tensors: those of its nets first, then its tensor arguments.
 
     The program returns the value of the loss and its gradients by all parameters that require one, and updates buffers,
     as ``bound()`` and its backward pass do.
@@ -174,7 +173,8 @@ def compile_loss(bound: BoundLoss) -> Program:
 @functools.cache
 def _clear_after_crash(folder: Path) -> None:
     """Clear PyTorch's cache if a process died while it compiled: loading a cut-off library can end this one, too."""
-    if any(map(is_abandoned, folder.glob(f"*{MARKER}"))):
+    markers = list(folder.glob(f"*{MARKER}"))
+    if markers and all(map(is_abandoned, markers)):  # not while another process compiles
         _clear(folder, "a process died while it compiled")
 
 
@@ -186,12 +186,14 @@ def _clear(folder: Path, why: str) -> None:
 
 @contextmanager
 def _marking(folder: Path) -> Iterator[None]:
-    """Keep a marker in PyTorch's cache during the block; it stays there, held by nobody, if the block fails."""
+    """Keep a marker in PyTorch's cache during the block; it stays there, held by nobody, if the process is killed."""
     marker = folder / f"{secrets.token_hex(8)}{MARKER}"
-    marker.touch()
-    with holding(marker):
-        yield
-    marker.unlink(missing_ok=True)
+    try:
+        marker.touch()
+        with holding(marker):
+            yield
+    finally:
+        marker.unlink(missing_ok=True)
 
 
 def compile_graph(function: Callable[..., Any], examples: list[Tensor], replacements: dict[Any, Any]) -> Program:

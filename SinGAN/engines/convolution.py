@@ -31,17 +31,13 @@ class Kernel:
 
     def by_input(self, gradient: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         """The gradient by the input of ``shape``, from the ``gradient`` (B, O, H', W') by the output."""
-        gradient_by_input: Tensor = conv2d_input(
-            shape, weight, gradient, self.stride, self.padding, self.dilation, self.groups
-        )
-        return gradient_by_input
+        by_input: Tensor = conv2d_input(shape, weight, gradient, self.stride, self.padding, self.dilation, self.groups)
+        return by_input
 
     def by_weight(self, x: Tensor, gradient: Tensor, shape: torch.Size) -> Tensor:
         """The gradient by the weight of ``shape``."""
-        gradient_by_weight: Tensor = conv2d_weight(
-            x, shape, gradient, self.stride, self.padding, self.dilation, self.groups
-        )
-        return gradient_by_weight
+        by_weight: Tensor = conv2d_weight(x, shape, gradient, self.stride, self.padding, self.dilation, self.groups)
+        return by_weight
 
     def gradients(self, gradient: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]) -> Sequence[Tensor | None]:
         """The gradients by ``x``, ``weight`` and bias, as far as they are ``wanted``."""
