@@ -6,7 +6,8 @@ from typing import Any
 
 from SinGAN.options.option import HUGE, option
 
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE, "argument": "count"}
+COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+NUMBER: dict[str, Any] = {**COUNT, "argument": "count"}  # of the pictures that a task makes
 ALL = "all"  # stands for every scale
 INSTANT, PATCHES, DENOISE, SINGAN = "instant", "patches", "denoise", "singan"
 VARIETIES = ("low", "medium", "high")

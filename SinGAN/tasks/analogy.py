@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT, INSTANT, PatchOptions, reference_folder
+from SinGAN.options.applications import INSTANT, NUMBER, PatchOptions, reference_folder
 from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
@@ -21,7 +21,7 @@ class Analogy(PatchOptions):
 
     ref_name: str = option(MISSING, "the structure: a file in --ref_dir", group="analogy")
     ref_dir: Path = reference_folder("Images")
-    num_samples: int = option(1, "number of pictures", group="analogy", **COUNT)
+    num_samples: int = option(1, "number of pictures", group="analogy", **NUMBER)
 
 
 def analogy(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT, PatchOptions
+from SinGAN.options.applications import NUMBER, PatchOptions
 from SinGAN.options.option import option
 from SinGAN.tasks.references import read_marks
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
@@ -27,7 +27,7 @@ class Inpaint(PatchOptions):
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
         group="inpainting", least=0, most=255, unset="the colours around the hole",
     )  # fmt: skip
-    num_samples: int = option(3, "variants", group="inpainting", slider=(1, 6, 2, 1), **COUNT)
+    num_samples: int = option(3, "variants", group="inpainting", slider=(1, 6, 2, 1), **NUMBER)
 
 
 def inpaint(

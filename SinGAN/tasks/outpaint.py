@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.options.applications import COUNT, DENOISE, INSTANT, PATCHES, SINGAN, MethodOptions
+from SinGAN.options.applications import DENOISE, INSTANT, NUMBER, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.option import checked, option
 from SinGAN.tasks.task import Results, Task, check_count, generator, numbered
 
@@ -34,7 +34,7 @@ class Outpaint(MethodOptions):
     right: str = margin("right", "width", 50)
     top: str = margin("top", "height")
     bottom: str = margin("bottom", "height")
-    num_samples: int = option(3, "variants", group="outpainting", slider=(1, 6, 2, 1), **COUNT)
+    num_samples: int = option(3, "variants", group="outpainting", slider=(1, 6, 2, 1), **NUMBER)
 
 
 def pixels(margin: str, length: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.options.applications import ALL, COUNT, SINGAN, MethodOptions, reference_folder
+from SinGAN.options.applications import ALL, COUNT, NUMBER, SINGAN, MethodOptions, reference_folder
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, check_count, generator
@@ -52,7 +52,7 @@ class Reference(MethodOptions):
     ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")
     ref_dir: Path = reference_folder("")
     start_scales: tuple[int | None, ...] = start_scales("")
-    num_samples: int = option(1, "pictures for each scale", group="reference", **COUNT)
+    num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)
     fine_tune: int | None = option(
         None, "with --train_mode concurrent: first learn this reference for so many iterations, a result every 100",
         group="reference", bare=1000, unset="not at all", **COUNT,

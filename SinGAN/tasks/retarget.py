@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT, SIZE, PatchOptions, as_size
+from SinGAN.options.applications import NUMBER, SIZE, PatchOptions, as_size
 from SinGAN.options.option import checked, option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
@@ -23,7 +23,7 @@ class Retarget(PatchOptions):
     size: tuple[str, ...] = option(
         (), "in place of these: width x height in pixels, as 400x200; one or several", group="retargeting", **SIZE
     )
-    num_samples: int = option(1, "pictures of each size", group="retargeting", slider=(1, 6, 2, 1), **COUNT)
+    num_samples: int = option(1, "pictures of each size", group="retargeting", slider=(1, 6, 2, 1), **NUMBER)
 
 
 def retarget(

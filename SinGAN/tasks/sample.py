@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import ALL, COUNT, SIZE, MethodOptions, as_size
+from SinGAN.options.applications import ALL, NUMBER, SIZE, MethodOptions, as_size
 from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
@@ -51,7 +51,7 @@ class Sample(MethodOptions):
     size: tuple[str, ...] = option(
         (), "in place of these: width x height in pixels, as 400x200; one or several", group="samples", **SIZE
     )
-    num_samples: int = option(50, "number of samples", group="samples", slider=(1, 12, 4, 1), **COUNT)
+    num_samples: int = option(50, "number of samples", group="samples", slider=(1, 12, 4, 1), **NUMBER)
 
 
 def sample(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT
+from SinGAN.options.applications import NUMBER
 from SinGAN.options.option import option
 from SinGAN.options.tasks import SUPER_RESOLUTION
 from SinGAN.tasks.task import Call, Results, Task, generator
@@ -32,7 +32,9 @@ class SuperResolve:
         BACK_PROJECTION, "rounds that bring the result, reduced, near to the picture; 0: none, as the authors do",
         group="super resolution", least=0, most=1000, slider=(0, 20, BACK_PROJECTION, 1),
     )  # fmt: skip
-    num_samples: int = option(1, "results whose mean is taken: smoother, and nearer", group="super resolution", **COUNT)
+    num_samples: int = option(
+        1, "results whose mean is taken: smoother, and nearer", group="super resolution", **NUMBER
+    )
     ground_truth: Path | None = option(
         None, "the true large picture: prints PSNR, SSIM, RMSE and blur", group="super resolution"
     )

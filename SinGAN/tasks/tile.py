@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT, PatchOptions
+from SinGAN.options.applications import NUMBER, PatchOptions
 from SinGAN.options.option import checked, option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
@@ -23,7 +23,7 @@ class Tile(PatchOptions):
     scale_h: float = option(1.0, "width, in pictures", group="tile", above=0)
     scale_v: float = option(1.0, "height, in pictures", group="tile", above=0)
     repeat: int = option(3, "rows and columns of the preview", group="tile", least=1, most=20)
-    num_samples: int = option(1, "number of tiles", group="tile", slider=(1, 4, 1, 1), **COUNT)
+    num_samples: int = option(1, "number of tiles", group="tile", slider=(1, 4, 1, 1), **NUMBER)
 
 
 def tile(model: Patches, count: int = 1, *, scale_h: float = 1.0, scale_v: float = 1.0, seed: Seed = None) -> Results:

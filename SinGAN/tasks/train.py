@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SinGAN.options.applications import COUNT
+from SinGAN.options.applications import NUMBER
 from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task
 
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 class Train:
     """Train a SinGAN on one picture, then draw random samples from it."""
 
-    num_samples: int = option(50, "random samples drawn at the end", **COUNT)
+    num_samples: int = option(50, "random samples drawn at the end", **NUMBER)
     tensorboard: bool = option(False, "write losses and images as TensorBoard events")
 
 

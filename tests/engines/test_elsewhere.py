@@ -15,6 +15,7 @@ import editing
 import harmonization
 import inpaint
 import main_train
+import outpaint
 import paint2image
 import random_samples
 import retarget
@@ -114,8 +115,9 @@ def test_all_that_a_model_does(workspace: Workspace, stem_file: Path) -> None:
     paint2image.main([*flags, *reference, "--paint_start_scale", "1", "--quantization_flag"])
     animation.main([*flags, *TRAIN[:-2], "--num_frames", "3", "--animation_start_scale", "0"])
     SR.main([*flags, *TRAIN[:-2], "--sr_factor", "2", "--num_samples", "2"])
+    outpaint.main([*flags, "--method", "singan", "--left", "50%", "--num_samples", "1", "--refine"])
     evaluate.main([*flags, "--num_samples", "6", "--weights", str(stem_file)])
-    for folder in ("RandomSamples_ArbitrerySizes", "Editing", "Harmonization", "Paint2image", "SR"):
+    for folder in ("RandomSamples_ArbitrerySizes", "Editing", "Harmonization", "Paint2image", "SR", "Outpaint"):
         assert files(workspace, folder), folder
 
 
