@@ -9,7 +9,7 @@ from torch import Tensor
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures, add_methods, first, method
 from SinGAN.options.model import ModelOptions
-from SinGAN.patches.makers import Refiner, Trained
+from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
@@ -49,8 +49,9 @@ class Model(FromPicture):
         )
 
     @property
-    def _maker(self) -> Trained:
-        return Trained(self.pyramid, retrain=self._retrain)
+    def _maker(self) -> Maker:
+        maker = self.manifest.kind_of_model.maker(self.pyramid)
+        return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
         """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""
