@@ -1,4 +1,4 @@
-"""The options of single kinds of model: the word of ``train_mode`` for each kind, and what concurrent training adds."""
+"""The options of single kinds of model: the word of ``train_mode`` for each kind, and those of concurrent training."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class KindOptions:
         "together (ConSinGAN), sooner done", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
     )  # fmt: skip
     recipe: str | None = option(
-        None, "what for: generation, retarget (other sizes), harmonization or editing (and paint)",
+        None, "purpose: generation, retarget (other sizes), harmonization or editing (and paint)",
         choices=RECIPES, unset="by the script", **GROWN,
     )  # fmt: skip
     train_stages: int | None = option(
