@@ -39,7 +39,7 @@ class GrownPyramid(Pyramid[TrainedScale]):
 
     @property
     def injection_scales(self) -> range:
-        """The first stage alone: what comes after it are features."""
+        """The first stage alone: after it come features."""
         return range(1)
 
     def check_passes_images(self, purpose: str) -> None:

@@ -27,7 +27,7 @@ from SinGAN.variants.growing import GrowingGenerator
 class Stage:
     """A stage to be trained, on top of the coarser ones."""
 
-    pyramid: GrownPyramid  # tells how noise is drawn
+    pyramid: GrownPyramid  # draws the noise
     nets: Adversaries
     generator: GrowingGenerator  # that of ``nets``
     target: Target

@@ -34,22 +34,22 @@ def fine_tune(
     tick: Callable[[], object],
     engine: Engine = EAGER,
 ) -> None:
-    """Train the newest blocks of ``pyramid`` anew for ``config.niter`` iterations, with one picture as the input.
+    """Fine-tune the newest blocks of ``pyramid`` for ``config.niter`` iterations, with one picture as the input.
 
     The pyramids that ``tuned`` takes have the finest scale alone changed.
 
     Arguments:
         pyramid: the finished model, which does not change.
-        naive: the picture (1, C, H, W), in [-1, 1], that is to be harmonized.
+        naive: the picture (1, C, H, W), in [-1, 1], to be harmonized.
         config: of the training; its losses want VGG's activations in no case.
         rng: the source of all randomness.
         every: iterations between two calls of ``tuned``.
-        tuned: takes what there is.
+        tuned: called with the iterations and the pyramid so far.
         tick: called after each iteration.
         engine: how iterations are run.
 
     Raises:
-        ValueError: the model is none of concurrent training, or the nets hold no numbers any more.
+        ValueError: the model is not one of concurrent training, or a weight is NaN or infinite.
     """
     if not isinstance(pyramid, GrownPyramid):
         raise ValueError("`fine_tune` is for models of `train_mode` concurrent: leave it out, or name such a model")

@@ -32,7 +32,7 @@ OVERVIEW = (
 
 
 class SinGANKind:
-    """The paper's kind of model, and the base of the others, which override what differs.
+    """The paper's kind of model, and the base of the others, which override the methods that differ.
 
     Models of every kind are pyramids of one picture that are trained scale by scale. ``ModelOptions.kind`` names the
     kind that options ask for.

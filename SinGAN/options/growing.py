@@ -44,7 +44,7 @@ class KindOptions:
         "there to its full size, in minutes", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
     )  # fmt: skip
     recipe: str | None = option(
-        None, "what for: generation, retarget (other sizes), harmonization or editing (and paint)",
+        None, "purpose: generation, retarget (other sizes), harmonization or editing (and paint)",
         choices=RECIPES, unset="by the script", **GROWN,
     )  # fmt: skip
     train_stages: int | None = option(

@@ -1,4 +1,4 @@
-"""Events of a training, and those who may listen: a terminal, another process, TensorBoard, a page."""
+"""Events of a training, and its observers: a terminal, another process, TensorBoard, a page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Progress:
 
 
 class Watcher(Protocol):
-    """Someone who is told what happens in a training."""
+    """An observer of a training."""
 
     def note(self, text: str) -> None:
         """Take a line that a person should read; options stand in backticks."""

@@ -1,4 +1,4 @@
-"""The training of a model of one picture: what is trained, where, and how far it is."""
+"""The training of a model of one picture: its plan, its folder and the units that are trained."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -253,7 +253,7 @@ class PictureTraining:
         return scale_costs(self.plan, self.net, self.device, engine.winograd, runs_programs)
 
     def notes(self, engine: Engine, units: Sequence[int]) -> list[str]:
-        """Lines about what may surprise the user when the scales ``units`` are trained: less speed, or a late start."""
+        """Lines that warn of less speed or a late start when the scales ``units`` are trained."""
         lines = []
         (height, width), (finest, wide) = self.image.shape[2:], self.plan.sizes[-1]
         if (height, width) != (finest, wide) and self.retraining is None:
@@ -286,7 +286,7 @@ def units_of(plan: Plan, niter: int) -> list[Unit]:
 
 
 def check_size(height: int, width: int, options: ModelOptions) -> None:
-    """Raise a ValueError, with what works, where a picture is smaller than the receptive field: a sprite."""
+    """Raise a ValueError, with a remedy, where a picture is smaller than the receptive field, as a sprite is."""
     net, shorter = options.net, min(height, width)
     if shorter >= net.receptive_field:
         return

@@ -13,7 +13,7 @@ import torch
 from SinGAN.kinds.kind import Headline, Unit
 from SinGAN.runs.events import Progress
 
-RECENT = 60.0  # seconds whose speed tells how long the rest takes: a machine's load changes
+RECENT = 60.0  # seconds over which the speed is measured: a machine's load changes
 FEWEST = 8  # reports that are kept, though they be older
 PAUSE = 10  # times as slow as most of them: the run stood still there, as after Ctrl-Z
 
@@ -31,7 +31,7 @@ class Pace:
             self.seen.popleft()
 
     def seconds_left(self) -> float | None:
-        """The seconds that the work takes which was left at the last report; None: one report tells no speed."""
+        """The seconds for the work that was left at the last report; None: a single report gives no speed."""
         if len(self.seen) < 2:
             return None
         steps = [(now - then, max(before - left, 1e-9)) for (then, before), (now, left) in pairwise(self.seen)]
@@ -80,7 +80,7 @@ class Estimate:
     def seconds_left(self, scale: int, iterations: int) -> float | None:
         """Estimated seconds to the end of the run, at the speed of the last minute or so; None: not known yet.
 
-        The time up to a unit's first report tells no speed: its program may have been compiled then.
+        The time before a unit's first report does not count: its program may have been compiled then.
         """
         now = time.monotonic() - self.pause
         if self.warming_up and iterations < self.units[scale].iterations:

@@ -64,7 +64,7 @@ class Recorder:
             replace_folder(self.work, self.training.folder)
 
     def _tidy(self) -> None:
-        """Remove what is neither a whole unit nor a checkpoint, and folders that are then empty."""
+        """Remove all but whole units and checkpoints, and folders that are then empty."""
         done, units = ModelFolder(self.work, self.manifest).scales, self.training.units
         if done == 0 and not any(checkpoints.existing(self.work)):
             discard(self.work)

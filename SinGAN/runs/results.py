@@ -94,7 +94,7 @@ def write_all_curves(folder: Path, units: Sequence[Unit], columns: LossColumns) 
 
 
 def count_samples(folder: Path) -> int:
-    """The number of samples that ``write_samples`` has written; what a process that died left is set right."""
+    """The number of samples that ``write_samples`` has written, after crash recovery."""
     settle(folder)
     if not (folder / "grid.png").exists():
         return 0

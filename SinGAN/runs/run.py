@@ -1,4 +1,4 @@
-"""What is wanted of one picture: its options, its folders, and the models that they name."""
+"""A run of one picture: its options, its folders, and the models that they name."""
 
 import itertools
 import logging

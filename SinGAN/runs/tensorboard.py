@@ -11,7 +11,7 @@ from SinGAN.runs.events import Losses, Progress
 
 
 class TensorBoard:
-    """A watcher that writes events into ``folder``, which is made with the first one."""
+    """A watcher that writes events into ``folder``, which the first one creates."""
 
     def __init__(self, folder: Path) -> None:
         """Raises a ValueError where the package tensorboard is lacking."""

@@ -30,9 +30,9 @@ def load_or_train(
     """The model of ``training``: from its folder where it is whole, else trained and recorded there.
 
     Arguments:
-        training: what is wanted, and its folder.
+        training: of the model, in its folder.
         overwrite: train again; the folder's content is replaced once the new model is whole.
-        watcher: is told how far the training is.
+        watcher: observes the training.
         tensorboard: write events, too.
 
     Raises:

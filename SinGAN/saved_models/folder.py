@@ -40,7 +40,7 @@ def save_pyramid(
 
 
 def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind, seed: int) -> None:
-    """Write ``pyramid``, trained with ``seed``, into the new ``folder``, without what only training needs.
+    """Write ``pyramid``, trained with ``seed``, into the new ``folder``, without the parts that only training needs.
 
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
     A noise map that ``seed`` gives again is saved as an empty one.

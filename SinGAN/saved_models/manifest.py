@@ -90,7 +90,7 @@ class Manifest:
         return self.checksum is not None
 
     def digest(self) -> str | None:
-        """The SHA-256 that tells this training from others; None where an older version began it."""
+        """The SHA-256 that distinguishes this training from others; None where an older version began it."""
         return checksum_of(asdict(self)) if self.checksum == "" else self.checksum
 
     def write(self, folder: Path) -> None:
@@ -108,7 +108,7 @@ class Manifest:
         """The manifest of the model in ``folder``; where the authors' code trained that, worked out from its files.
 
         Raises:
-            ValueError: it is missing or not what ``write`` writes.
+            ValueError: it is missing or damaged.
         """
         path = regular(folder / FILE)
         if original.is_original(folder):

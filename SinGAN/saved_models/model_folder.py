@@ -250,7 +250,7 @@ def _check_weights(net: nn.Module, state: dict[str, Tensor], path: Path) -> None
 
 
 def _others(folder: Path) -> str:
-    """Words on what to do where there is no model in ``folder``: train it, or name another one."""
+    """The remedy where there is no model in ``folder``: train it, or name another one."""
     places = folder.parent.glob("scale_factor=*,alpha=*")
     settings = sorted(place.name for place in places if ModelFolder.find(place) is not None)
     if settings:

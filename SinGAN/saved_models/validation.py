@@ -18,7 +18,7 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a manifest among ``values``, completed where they are of an older version.
 
     Arguments:
-        values: what the file holds.
+        values: the content of the file.
         kinds: the types of the fields, by name.
 
     Raises:

@@ -144,14 +144,14 @@ class PictureStudy(Study[Combination]):
     def of_training(self, combination: Combination) -> list[MeasuredTraining]:
         """The measured samples of one training, and those refined if the options ask for them."""
         methods, model = self.options.method, ModelFolder.open(combination.model(self.picture.name))
-        pyramid = model.load(self.device)
-        overview = model.manifest.kind_of_model.columns(combination.options.training).overview
+        pyramid, kind = model.load(self.device), model.manifest.kind_of_model
+        overview = kind.columns(combination.options.training).overview
         score = evaluation.reconstruction(pyramid)
         losses = read_losses(model.folder / str(len(pyramid) - 1) / "losses.csv")
         result = []
         if SINGAN in methods:
             varied = combination.varied if methods == (SINGAN,) else {**combination.varied, "method": SINGAN}
-            measured = self.of_samples(model.manifest.kind_of_model.maker(pyramid), varied, combination.seed)
+            measured = self.of_samples(kind.maker(pyramid), varied, combination.seed)
             result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
         if REFINED in methods:
             refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))
