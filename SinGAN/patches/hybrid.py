@@ -5,7 +5,7 @@ the photo replace those of each level (Granot et al., *Drop the GAN*, CVPR 2022)
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,15 +16,17 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, OfPyramid, Retouched
-from SinGAN.patches.holes import Region
+from SinGAN.patches.holes import Region, largest_radius
 from SinGAN.patches.instant import as_flags, as_image, as_levels, draw_seed
 from SinGAN.patches.levels import Levels, bounding_box, extended, pixels_of, resized
 from SinGAN.patches.makers import Refiner, to_8_bits, to_floats
 from SinGAN.patches.seams import RIM, Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels
+from SinGAN.patches.solver import Settings
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, TrainedScale
 
+RADIUS = 8.0  # pixels of the largest disk in a mask, at the level where the search starts, if the photo is so large
 REPEATS = 2  # of search and vote at each level: more would return to the photo's layout
 SOFTENED = 1.0  # pixels of the generators' picture, deviation of the Gaussian that smooths a change of colour
 
@@ -64,7 +66,8 @@ class Hybrid(OfPyramid):
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
         """As ``manipulate.sample``."""
-        return map(self.refined, manipulate.sample(self.pyramid, rng, count, start, enlargement))
+        small = manipulate.sample(self.pyramid, rng, count, start, enlargement)
+        return (self._refiner(image, enlargement) for image in small)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
@@ -87,7 +90,7 @@ class Hybrid(OfPyramid):
         rim, size = max(2, round(RIM * max(marks.shape))), (marks.shape[0], marks.shape[1])
         computed = np.ascontiguousarray(scipy.ndimage.maximum_filter(marks, 2 * rim + 1))
         box, photo, blended = bounding_box(marks, 3 * rim), pixels_of(self.photo), dict[int, Tensor]()
-        pasted = np.ascontiguousarray(marks[box])
+        pasted, first = np.ascontiguousarray(marks[box]), max(self._ratio, min(1.0, RADIUS / largest_radius(marks)))
         for scale in scales:
             results = []
             for generated in manipulate.inject(self.pyramid, small, scale, rng, count).split(1):
@@ -96,9 +99,10 @@ class Hybrid(OfPyramid):
                 levels = np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
                 merged = pixels_of(np.where(pasted[..., None] > 0, levels, self.photo[box]))
                 edit = Edit(size, computed, computed, box, merged, pasted, pasted)
-                region = Region.of(photo, computed, self._ratio, self.photo.shape[2], edit)
-                # 3. The search starts from the generators' picture.
-                results.append(self._fill(region, generated, rng))
+                # 3. The search starts from that reference, at a level where it has whole patches.
+                region = Region.of(photo, computed, first, self.photo.shape[2], edit)
+                assert region.canvases[0].known is not None
+                results.append(_fill(region, region.canvases[0].known, rng))
             blended[scale] = torch.cat(results)
         return Retouched(self.real, reference, torch.from_numpy(computed)[None, None], {}, blended)
 
@@ -117,7 +121,7 @@ class Hybrid(OfPyramid):
         region = Region.of(canvas, mask, self._ratio, self.photo.shape[2])
         top, bottom, left, right = (round(margin * self._ratio) for margin in margins)
         pictures = manipulate.outpaint(self.pyramid, (top, bottom, left, right), rng, count)
-        return (self._fill(region, picture, rng, matches_colours=True) for picture in pictures)
+        return (_fill(region, _first_canvas(region, picture), rng, matches_colours=True) for picture in pictures)
 
     @property
     def _ratio(self) -> float:
@@ -129,18 +133,29 @@ class Hybrid(OfPyramid):
         levels = resized(pixels_of(as_levels(image)), (self.small.shape[-2], self.small.shape[-1]))
         return to_floats(as_image(levels[..., : image.shape[1]])).to(self.small.device)
 
-    def _fill(self, region: Region, guess: Tensor, rng: torch.Generator, matches_colours: bool = False) -> Tensor:
-        """The photo (1, C, H, W), 8 bits, with the ``region`` computed from ``guess`` (1, C, h, w), in [-1, 1]."""
-        canvas, whole = region.canvases[0], resized(pixels_of(as_levels(to_8_bits(guess))), region.sizes[0])
-        assert canvas.mask is not None
-        assert canvas.known is not None
-        start: Pixels = np.where(canvas.mask[..., None] > 0, whole[canvas.box], canvas.known)
-        *_, finest = region.solver(draw_seed(rng) & 0xFFFFFF).run(np.ascontiguousarray(start))
-        result = region.photo[..., : region.channels].copy()
-        result[region.canvases[-1].box] = finest.picture[..., : region.channels]
-        if matches_colours:
-            match_colours(result, region.mask)
-        return as_image(result)
+
+def _first_canvas(region: Region, picture: Tensor) -> Pixels:
+    """The first canvas of ``region``, its mask filled from ``picture`` (1, C, h, w), in [-1, 1]."""
+    canvas = region.canvases[0]
+    assert canvas.mask is not None
+    assert canvas.known is not None
+    whole = resized(pixels_of(as_levels(to_8_bits(picture))), region.sizes[0])
+    filled: Pixels = np.where(canvas.mask[..., None] > 0, whole[canvas.box], canvas.known)
+    return filled
+
+
+def _fill(region: Region, guess: Pixels, rng: torch.Generator, matches_colours: bool = False) -> Tensor:
+    """The photo (1, C, H, W), 8 bits, with the ``region`` computed from ``guess`` (h, w, 4), its first canvas.
+
+    With ``matches_colours`` the region's colours are shifted to meet the photo's.
+    """
+    solver = replace(region.solver(draw_seed(rng) & 0xFFFFFF), settings=Settings(REPEATS, REPEATS))
+    *_, finest = solver.run(np.ascontiguousarray(guess))
+    result = region.photo[..., : region.channels].copy()
+    result[region.canvases[-1].box] = finest.picture[..., : region.channels]
+    if matches_colours:
+        match_colours(result, region.mask)
+    return as_image(result)
 
 
 def _enlarge_smoothly(image: Tensor, size: Size) -> np.ndarray:

@@ -103,10 +103,14 @@ class Refiner:
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
         self.reals = pyramid(pixels_of(self.photo), self.sizes)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail."""
-        enlargement = images.shape[-2] / self.size[0], images.shape[-1] / self.size[1]
-        targets = [enlarged(size, enlargement) for size in self.sizes]
+    def __call__(self, images: Tensor, enlargement: tuple[float, float] | None = None) -> Tensor:
+        """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail.
+
+        ``enlargement`` is the size of the results in parts of the photo's; None: that of the images in parts of the
+        model's picture.
+        """
+        ratios = enlargement or (images.shape[-2] / self.size[0], images.shape[-1] / self.size[1])
+        targets = [enlarged(size, ratios) for size in self.sizes]
         settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
         sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
         solver = Solver(sources, targets, canvases, self.solved, 0, settings)
