@@ -1,17 +1,9 @@
-"""Serve the studio, a web page where one paints, edits, trains and looks."""
+"""Serve the studio, a web page to paint, edit, train and look on."""
 
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+from SinGAN.__main__ import command
 
-from SinGAN.terminal.script import quiet_interrupts
-
-if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
-
-from SinGAN.studio.command import main
-
-if __name__ == "__main__":
-    main()
+main = command("studio", __name__)

@@ -1,22 +1,9 @@
-"""Serve a page: draw labels, and see what a model makes of them."""
+"""Serve a page: draw labels, and see their translation."""
 
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+from Pix2Pix.__main__ import command
 
-from SinGAN.terminal.script import quiet_interrupts
-
-if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
-    from Pix2Pix.terminal import check
-
-    check("draw", sys.argv[1:])
-
-from Pix2Pix.commands import main_draw
-
-main = main_draw
-
-if __name__ == "__main__":
-    main()
+main = command("draw", __name__)

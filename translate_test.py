@@ -3,20 +3,7 @@
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -P leaves it out
+from Pix2Pix.__main__ import command
 
-from SinGAN.terminal.script import quiet_interrupts
-
-if __name__ == "__main__":
-    quiet_interrupts()  # before the imports that take seconds
-    from Pix2Pix.terminal import check
-
-    check("test", sys.argv[1:])
-
-from Pix2Pix.commands import main_test
-
-main = main_test
-
-if __name__ == "__main__":
-    main()
+main = command("test", __name__)

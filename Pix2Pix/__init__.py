@@ -1,1 +1,1 @@
-"""Paired image translation: pictures of one kind made of another's (pix2pix, Isola et al. 2017)."""
+"""Paired image translation: pictures of one kind from pictures of another (pix2pix, Isola et al. 2017)."""

@@ -2,24 +2,40 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from Pix2Pix.terminal import COMMANDS, check
-from SinGAN.terminal.script import fail, running_as
+from Pix2Pix.terminal import COMMANDS, parser_of
+from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+
+
+def command(name: str, module: str = "") -> Callable[..., None]:
+    """The command ``name`` as a function of its flags, those of the process by default.
+
+    It is run if ``module`` is "__main__": the script that defines its ``main`` so was started.
+    """
+
+    def main(argv: Sequence[str] | None = None) -> None:
+        words = sys.argv[1:] if argv is None else argv
+        parser_of(name).parse_given(words)  # -h and typos need no slow imports
+        code = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
+        getattr(code, f"main_{name}")(words)
+
+    if module == "__main__":
+        quiet_interrupts()  # before the imports that take seconds
+        main()
+    return main
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that the first of ``argv`` names, as `singan translate train`."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["-h"]
     if name in ("-h", "--help"):
-        print(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command tells its flags")
+        print(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command lists its flags")
         raise SystemExit(0)
     if name not in COMMANDS:
         fail(f"no command {name}: there are {', '.join(COMMANDS)}")
     with running_as(f"singan translate {name}"):
-        check(name, rest)
-        module = importlib.import_module("Pix2Pix.studies.compare" if name == "study" else "Pix2Pix.commands")
-        getattr(module, f"main_{name}")(rest)
+        command(name)(rest)
 
 
 if __name__ == "__main__":

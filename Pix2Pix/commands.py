@@ -1,66 +1,57 @@
-"""The commands of paired translation: train, and test."""
+"""The commands of paired translation: train, test and draw."""
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+from Pix2Pix.data.layouts import find_pairs
 from Pix2Pix.nets.layers import Layers
-from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions
+from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions, UseOptions
 from Pix2Pix.pages.draw import Server
-from Pix2Pix.request import device_of, files_of, model_name, request
+from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
-from Pix2Pix.runs.folder import FILE, Manifest
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
 from Pix2Pix.terminal import parser_of
-from Pix2Pix.watch import Watch
-from SinGAN.engines.engine import EngineSettings, precision_of
+from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import values_of
-from SinGAN.terminal.script import script, with_flags
+from SinGAN.terminal.script import script
+from SinGAN.terminal.watchers import watcher
 
 
 def train(argv: Sequence[str]) -> None:
     """Train the model that ``argv`` asks for."""
     args, given = parser_of("train").parse_given(argv)
     options: TrainOptions = values_of(TrainOptions, args)
-    device = device_of(options)
+    device = choose_device(options.device, options.not_cuda)
     if options.engine == "compiled":
         raise ValueError("`engine` compiled does not serve translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
     settings.check(device)
-    seed = random.SystemRandom().randrange(2**31) if options.manualSeed is None else options.manualSeed
-    asked, name = request(options, given, seed), model_name(options)
+    asked, name = request(options, given, seed_of(options.manualSeed)), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
         print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
     print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
-    with precision_of(options.precision, device), Watch(asked.epochs, asked.steps) as watch:
-        trained = record.obtain(
-            place, name, asked, settings.choose(device), device,
-            overwrite=options.overwrite,
-            seed_matters="manualSeed" in given,
-            every=options.checkpoint_every,
-            save_freq=options.save_epoch_freq,
-            vgg_weights=options.vgg_weights,
-            note=lambda text: print(with_flags(text), flush=True),
-            stepped=watch,
+    with precision_of(options.precision, device), closing(watcher()) as watching:
+        trained = record.load_or_train(
+            place, name, asked, settings.choose(device), device, options,
+            seed_matters="manualSeed" in given, watcher=watching,
         )  # fmt: skip
     print(f"{'trained' if trained else 'there already'}: {place}")
 
 
 def test(argv: Sequence[str]) -> None:
-    """Translate the pictures that ``argv`` names, and tell how near they are to the true ones."""
+    """Translate the pictures that ``argv`` names, and print their distance to the true ones."""
     args, _ = parser_of("test").parse_given(argv)
     options: TestOptions = values_of(TestOptions, args)
-    device = device_of(options)
+    device = choose_device(options.device, options.not_cuda)
     if (options.dataroot is None) == (options.single is None):
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
-    if options.name is None and options.dataroot is None:
-        raise ValueError("name the model: `name`")
-    name = layout.stem((options.name or Path(options.dataroot or "").resolve().stem) + ".x", "name")
-    place = (options.checkpoints_dir or options.out / "checkpoints") / name
-    seed = random.SystemRandom().randrange(2**31) if options.manualSeed is None else options.manualSeed
+    place = model_of(options, None if options.dataroot is None else options.dataroot.resolve().stem)
+    seed = seed_of(options.manualSeed)
     like = Layers("batch", "none" if options.no_dropout else "dropout", 0.5)
     translator = Translator.load(
         place, options.epoch, device, seed=seed, like=like, kind=options.netG, swapped=options.direction == "BtoA"
@@ -77,11 +68,12 @@ def test(argv: Sequence[str]) -> None:
         results = alone(translator, options.single, options.num_samples, options.num_test)
         phase = options.single.resolve().name
     else:
-        files = files_of(options.dataroot or Path(), options.phase)[: options.num_test]
+        files = find_pairs(options.dataroot or Path(), options.phase)[: options.num_test]
         results, phase = tested(translator, files, options.num_samples), options.phase
-    target = (options.results_dir or options.out / "results") / name / f"{phase}_{options.epoch}"
+    root = options.results_dir or options.out
+    target = (options.results_dir or root / "results") / place.name / f"{phase}_{options.epoch}"
     with precision_of(options.precision, device):
-        rows = write(target, f"{name}, {phase}, epoch {options.epoch}", results)
+        rows = write(root, target, f"{place.name}, {phase}, epoch {options.epoch}", results)
     print(f"random seed: {seed}\npictures: {target / 'index.html'}")
     if rows:
         l1, psnr, ssim, apart = averages(rows)
@@ -93,16 +85,25 @@ def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
     args, _ = parser_of("draw").parse_given(argv)
     options: DrawOptions = values_of(DrawOptions, args)
-    if options.name is None:
-        raise ValueError("name the model: `name`")
-    device = device_of(options)
-    place = (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(options.name + ".x", "name")
+    place, device = model_of(options), choose_device(options.device, options.not_cuda)
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
-    palette = Manifest.read(place).palette if (place / FILE).exists() else []
-    server = Server(options.port, translator, options.name, palette)
+    server = Server(options.port, translator, place.name)
     print(f"draw at http://127.0.0.1:{server.server_port} (Ctrl-C ends it)", flush=True)
     with server:
         server.serve_forever()
+
+
+def model_of(options: UseOptions, default: str | None = None) -> Path:
+    """The folder of the model that ``options`` name, else of the one called ``default``."""
+    name = options.name or default
+    if name is None:
+        raise ValueError("name the model: `name`")
+    return (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(f"{name}.x", "name")
+
+
+def seed_of(given: int | None) -> int:
+    """The seed that was ``given``, else a random one."""
+    return random.SystemRandom().randrange(2**31) if given is None else given
 
 
 main_train, main_test, main_draw = script(train), script(test), script(draw)

@@ -1,26 +1,54 @@
-"""The options of the translation commands: name, range, default and help, each once; names are pix2pix's."""
+"""The options of the translation commands: name, range, default and help, each once; names are pix2pix's.
 
+This module stays light: -h and a typo are answered before PyTorch is imported.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from Pix2Pix.names import (
-    AUGMENT,
-    CRITICS,
-    CRITICS_ALSO,
-    GAMES,
-    GAMES_ALSO,
-    INITIAL,
-    NETS,
-    NORMS,
-    PREPROCESS,
-    STOCHASTIC,
-    STUDIES,
-)  # fmt: skip
 from SinGAN.options.option import HUGE, option
 from SinGAN.options.run import RunOptions
 
+NORMS = ("batch", "instance", "none")
+STOCHASTIC = ("dropout", "weights", "none")
+INITIAL = ("normal", "xavier", "kaiming", "orthogonal")
+NETS = ("unet_32", "unet_64", "unet_128", "unet_256", "unet_512", "resnet_6blocks", "resnet_9blocks")
+CRITICS = ("patch", "pixel", "multiscale", "sesame", "none")
+CRITICS_ALSO = {"basic": "patch", "n_layers": "patch", "sesam": "sesame"}
+"""Names of critics in other programs."""
+GAMES = ("vanilla", "lsgan", "hinge", "wgan", "wgan-gp")
+GAMES_ALSO = {"original": "vanilla", "ls": "lsgan", "w": "wgan-gp", "wgangp": "wgan-gp"}
+"""Names of adversarial losses in other programs."""
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+AUGMENT = ("none", "tps")
+DIRECTIONS = ("AtoB", "BtoA")
+Setting = Mapping[str, str]
+"""Flags without dashes, and their values."""
+STUDIES: dict[str, list[Setting]] = {
+    "batch_size": [{"batch_size": size} for size in ("1", "4", "16", "64", "256")],
+    "perceptual": [
+        {"lambda_L1": "100", "perceptual_weight": "0"},
+        {"lambda_L1": "0", "perceptual_weight": "10"},
+        {"lambda_L1": "100", "perceptual_weight": "10"},
+    ],
+    "gan_mode": [{"gan_mode": mode} for mode in ("vanilla", "lsgan", "hinge", "w", "wgan-gp")],
+    "critic": [{"netD": kind} for kind in ("none", "pixel", "patch", "multiscale", "sesame")],
+    "stochastic": [
+        {"stochastic": "none"},
+        {"stochastic": "dropout", "dropout": "0.5"},
+        {"stochastic": "dropout", "dropout": "0.95"},
+        {"stochastic": "weights", "weight_noise": "0.1"},
+    ],
+}
+"""The settings of each ready-made study by name."""
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+LOADED, CROPPED, NOISE = 2**15, 2**13, 100.0  # more pixels of a side, and noise on weights, than any training can use
+PHASE: dict[str, Any] = {
+    "pattern": r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*(/[^./\\\x00-\x1f][^/\\\x00-\x1f]*)*",
+    "meant": "the name of a folder in the data set",
+}
 DATA: dict[str, Any] = {"group": "data"}
 NET: dict[str, Any] = {"group": "networks"}
 TRAINING: dict[str, Any] = {"group": "training"}
@@ -30,9 +58,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "stochastic": {"dropout": 0.95},
     "adversarial_losses": {},
 }
-"""What ``model`` sets where it is not set by hand."""
+"""The options that each `model` sets unless they are given."""
 EPOCHS_OF_ONE_PAIR = 80  # draws in an epoch
-DIRECTIONS = ("AtoB", "BtoA")
 
 
 def shared(name: str, default: Any = None) -> Any:
@@ -43,7 +70,7 @@ def shared(name: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions:
-    """What all translation commands take, as SinGAN's do."""
+    """The options that all translation commands share with SinGAN's."""
 
     name: str | None = option(None, "of the model", unset="the data set's", **DATA)
     out: Path = shared("out")
@@ -56,17 +83,17 @@ class SharedOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """The options that shape a model, and so stand in its manifest."""
+    """The options that shape a model; its manifest stores them."""
 
     direction: str = option("AtoB", "which side is the input", choices=DIRECTIONS, **DATA)
-    phase: str = option("train", "the sub-folder of the data set", **DATA)
-    input_nc: int = option(3, "channels of what the generator sees: grey or RGB", choices=(1, 3), **DATA)
-    output_nc: int = option(3, "channels of what it makes", choices=(1, 3), **DATA)
-    preprocess: str = option("resize_and_crop", "what is done to pictures", choices=PREPROCESS, **DATA)
-    load_size: int = option(286, "pixels to which they are resized", **COUNT, **DATA)
-    crop_size: int = option(256, "pixels of the part that is used", **COUNT, **DATA)
+    phase: str = option("train", "the sub-folder of the data set", **PHASE, **DATA)
+    input_nc: int = option(3, "channels of the generator's input: grey or RGB", choices=(1, 3), **DATA)
+    output_nc: int = option(3, "channels of its output", choices=(1, 3), **DATA)
+    preprocess: str = option("resize_and_crop", "how pictures are resized and cropped", choices=PREPROCESS, **DATA)
+    load_size: int = option(286, "pixels to which they are resized", least=1, most=LOADED, **DATA)
+    crop_size: int = option(256, "pixels of the part that is used", least=1, most=CROPPED, **DATA)
     no_flip: bool = option(False, "no mirror images", **DATA)
-    label_maps: bool = option(False, "inputs hold labels: nothing between two colours is made", **DATA)
+    label_maps: bool = option(False, "inputs hold labels: no colours between two of them", **DATA)
     augment: str = option("none", "tps: thin-plate warps, of one pair the default", choices=AUGMENT, **DATA)
     max_dataset_size: int | None = option(None, "use the first so many pairs", unset="all", **COUNT, **DATA)
     serial_batches: bool = option(False, "take the pairs in order", **DATA)
@@ -82,7 +109,7 @@ class ModelOptions:
     stochastic: str = option("dropout", "where randomness comes from, at test, too", choices=STOCHASTIC, **NET)
     dropout: float | None = option(None, "share dropped with stochastic dropout", unset="0.5", least=0, below=1, **NET)
     weight_noise: float | None = option(
-        None, "with stochastic weights: deviation, of each filter's RMS", unset="0.1", least=0, **NET
+        None, "with stochastic weights: deviation, of each filter's RMS", unset="0.1", least=0, most=NOISE, **NET
     )
     batch_size: int = option(1, "pairs in a step; the last batch of an epoch may be smaller", **COUNT, **TRAINING)
     n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=HUGE, **TRAINING)
@@ -114,14 +141,14 @@ class TrainOptions(SharedOptions, ModelOptions):
     engine: str = shared("engine")
     checkpoint_every: float = shared("checkpoint_every", 300.0)
     save_epoch_freq: int = option(5, "epochs between two kept models", **COUNT, **TRAINING)
-    continue_train: bool = option(False, "nothing: the same command goes on by itself", **TRAINING)
+    continue_train: bool = option(False, "no effect; training always resumes", **TRAINING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions(TrainOptions):
     """Trainings under several settings."""
 
-    study: str | None = option(None, "a ready-made study", group="study", choices=STUDIES, unset="")
+    study: str | None = option(None, "a ready-made study", group="study", choices=tuple(STUDIES), unset="")
     vary: tuple[str, ...] = option(
         (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
     )
@@ -130,14 +157,14 @@ class StudyOptions(TrainOptions):
         "epochs", "trainings with larger batches have as many epochs, or as many updates",
         group="study", choices=("epochs", "updates"),
     )  # fmt: skip
-    test_phase: str = option("test", "the sub-folder that they are compared on", group="study")
+    test_phase: str = option("test", "the sub-folder that they are compared on", group="study", **PHASE)
     num_test: int | None = option(None, "only its first so many pairs", unset="all", group="study", **COUNT)
-    jobs: int = option(1, "how many trainings run at once", group="study", **COUNT)
+    jobs: int = option(1, "number of parallel trainings", group="study", **COUNT)
     weights: Path | None = option(
         None, "file of torch-fidelity's Inception weights, for FID, KID and IS", unset="torch's cache, or without",
         group="study",
     )  # fmt: skip
-    dry_run: bool = option(False, "only say which trainings there are", group="study")
+    dry_run: bool = option(False, "only list the trainings", group="study")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +194,7 @@ class TestOptions(UseOptions):
 
     dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
     single: Path | None = option(None, "a folder of inputs alone, without measures", unset="", **DATA)
-    phase: str = option("test", "the sub-folder of the data set", **DATA)
+    phase: str = option("test", "the sub-folder of the data set", **PHASE, **DATA)
     num_test: int | None = option(None, "only the first so many", unset="all", group="test", **COUNT)
     num_samples: int = option(1, "pictures of each input", group="test", **COUNT)
     eval: bool = option(False, "the norms' running values, and no randomness", group="test")

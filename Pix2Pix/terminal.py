@@ -1,7 +1,5 @@
 """The command lines of translation; light, so that -h and a typo are answered before PyTorch is imported."""
 
-from collections.abc import Sequence
-
 from Pix2Pix.options import DrawOptions, StudyOptions, TestOptions, TrainOptions
 from SinGAN.terminal.flags import Parser, add_options
 
@@ -9,9 +7,9 @@ COMMANDS: dict[str, tuple[str, type]] = {
     "train": ("Learn to translate pictures from pairs of them.", TrainOptions),
     "test": ("Translate pictures with a trained model, and measure them.", TestOptions),
     "study": ("Train on pairs under several settings, and compare.", StudyOptions),
-    "draw": ("Serve a page: draw labels, and see what a model makes of them.", DrawOptions),
+    "draw": ("Serve a page: draw labels, and see their translation.", DrawOptions),
 }
-"""For each command what it does, and its options."""
+"""The description of each command, and its options."""
 GROUPS = ("study", "data", "networks", "training", "test", "run")
 
 
@@ -23,8 +21,3 @@ def parser_of(command: str) -> Parser:
         result.add_argument_group(title)
     add_options(result, options)
     return result
-
-
-def check(command: str, argv: Sequence[str]) -> None:
-    """Leave with the help, or with one line, where ``argv`` asks for it or has a bad flag."""
-    parser_of(command).parse_given(argv)

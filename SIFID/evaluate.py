@@ -25,18 +25,18 @@ from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
 from SinGAN import manipulate
-from SinGAN.commands.source import source_of
 from SinGAN.engines.engine import precision_of
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
+from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
-from SinGAN.terminal.several import run_several
+from SinGAN.terminal.several import check_links, run_several
 from SinGAN.terminal.table import table
 
 LOG = logging.getLogger("SIFID.evaluate")  # also where this file is run as a script
@@ -44,7 +44,7 @@ FID_SET = 2048  # pictures; with fewer the covariance of as many features is sin
 
 
 def run(argv: Sequence[str]) -> None:
-    """Measure what ``argv`` names."""
+    """Measure the model or the sets that ``argv`` names."""
     asked = parse(parser_of("evaluate"), argv)
     options = values_of(EvaluationOptions, asked.args)
     if options.path2real or options.path2fake or options.results:
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> None:
     elif len(asked.runs) > 1 or asked.args.ray:
         raise SystemExit(run_several(asked, "evaluate"))
     elif asked.runs:
-        asked.run.check_links()
+        check_links(asked.run, "evaluate")
         with precision_of(asked.run.settings.precision, asked.device):
             evaluate_model(asked.run, options)
     else:
@@ -101,7 +101,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
 
 
 def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
-    """The net for SIFID; None, and a note, where its weights can't be downloaded and no ``file`` was named."""
+    """The net for SIFID; None, with a log message, if its weights can't be downloaded and no ``file`` is given."""
     try:
         return trained_inception(dims, file)
     except FileNotFoundError as error:
@@ -112,10 +112,10 @@ def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
 
 
 def lpips_measure(download: bool) -> Lpips | None:
-    """LPIPS between samples; None, and a note, where its weights are missing and no ``download`` is asked for."""
+    """LPIPS between samples; None, with a log message, if its weights are missing and ``download`` is false."""
     missing = fidelity.lpips_missing()
     if missing and not download:
-        LOG.info(f"LPIPS is left out: its weights are not there (`lpips` downloads them): {', '.join(missing)}")
+        LOG.info(f"LPIPS is left out: its weights are missing (`lpips` downloads them): {', '.join(missing)}")
         return None
     return fidelity.lpips_diversity, fidelity.lpips_pairs
 
@@ -132,7 +132,7 @@ def print_copies(evaluations: Sequence[Evaluation]) -> None:
 
 
 def finite(number: float) -> float | None:
-    """``number``, or None, which JSON can hold, where it is infinite or NaN."""
+    """``number``, or None if it is infinite or NaN, which JSON does not allow."""
     return number if abs(number) < float("inf") else None
 
 

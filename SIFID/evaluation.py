@@ -1,4 +1,4 @@
-"""The measures of a trained model: its samples from a start scale against the training picture."""
+"""Measures of a model: samples from a start scale, compared with the training picture."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,43 +14,51 @@ from SIFID import metrics
 from SIFID.copies import copied_regions
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
-from SinGAN import manipulate
 from SinGAN.pictures import images, plots, sheets
 from SinGAN.pictures.similarity import Score, compare
 from SinGAN.pyramid import Pyramid, Scale
 
-COPIES = 0.5  # part of the textured patches that are copied: from here on the samples are called near-copies
+COPIES = 0.5  # share of textured patches that are copied, from which samples are called near-copies
 Lpips = tuple[Callable[[Tensor], float], Callable[[Tensor], float]]
-"""The diversity of samples (B, 3, H, W) as LPIPS measures it: of each to the next, and over all pairs of 20."""
+"""LPIPS diversities of samples (B, 3, H, W): of each to the next one, and over all pairs of 20."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measures of the samples from one start scale; None stands for a measure whose weights are missing."""
+    """The measures of the samples from one start scale; None if the weights for a measure are missing."""
 
     start_scale: int
     sifid_mean: float | None
     sifid_std: float | None
     diversity: float
     difference: float  # mean absolute difference to the picture in levels of 0 to 255, mean over the samples
-    least_difference: float  # the same of the sample that is nearest to the picture
+    least_difference: float  # of the most similar sample
     copy_score: float
     textured_copy_score: float
-    coherent_copies: float  # part of the patches in large regions of the picture, wherever they lie
-    largest_copy: float  # part of the patches in the largest of them
+    coherent_copies: float  # share of the patches in large regions of the picture, at any place
+    largest_copy: float  # share of the patches in the largest of them
     sliced_wasserstein: list[float]  # for each octave, fine to coarse
     lpips: float | None  # the mean distance of each sample to the next
     lpips_pairs: float | None  # the mean over all pairs of the first 20
 
 
+COLUMNS = {
+    "SIFID": "sifid_mean",
+    "(std)": "sifid_std",
+    "diversity": "diversity",
+    "difference": "difference",
+    "(least)": "least_difference",
+    "copied": "copy_score",
+    "(textured)": "textured_copy_score",
+    "coherent": "coherent_copies",
+    "largest": "largest_copy",
+}
+"""The measures with one value, by their heading in a table."""
+
+
 def as_in_files(samples: Iterable[Tensor], device: torch.device) -> Tensor:
-    """``samples``, each (1, C, H, W) in [-1, 1], as one batch, rounded to 8 bits as in their files."""
+    """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files."""
     return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
-
-
-def draw_samples(pyramid: Pyramid[Scale], rng: torch.Generator, count: int, start_scale: int) -> Tensor:
-    """``count`` random samples (count, C, H, W) in [-1, 1], rounded to 8 bits as in their files."""
-    return as_in_files(manipulate.sample(pyramid, rng, count, start_scale), pyramid.scales[0].real.device)
 
 
 def without_alpha(image: Tensor) -> Tensor:
@@ -64,9 +72,9 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
     Arguments:
         samples: (B, C, H, W) in [-1, 1].
         real: the training picture, (1, C, H, W), likewise.
-        start_scale: the first scale that had fresh noise.
-        net: the Inception net of SIFID, if its weights are there.
-        lpips: if its weights are there.
+        start_scale: the first scale with random noise.
+        net: the Inception net of SIFID, if its weights are available.
+        lpips: if its weights are available.
     """
     samples, real = without_alpha(samples), without_alpha(real)
     regions, gaps = copied_regions(samples, real), metrics.differences(samples, real)
@@ -103,7 +111,7 @@ def reconstruction(pyramid: Pyramid[Scale]) -> Score:
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:
-    """``evaluation`` as plain values: None stands for NaN, as the diversity of a constant picture is."""
+    """``evaluation`` as plain values, with None for NaN (the diversity of a constant picture)."""
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in asdict(evaluation).items()
@@ -111,35 +119,13 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
 
 
 def table_rows(evaluations: Sequence[Evaluation], size: tuple[int, int]) -> list[list[str]]:
-    """The cells of a table: names, then a row for each of ``evaluations``; ``size`` is that of the finest octave."""
+    """The cells of a table: headings, then a row for each of ``evaluations``; ``size`` is that of the finest octave."""
     octaves = range(len(evaluations[0].sliced_wasserstein))
     sizes = [f"{math.ceil(size[0] / 2**octave)}x{math.ceil(size[1] / 2**octave)}" for octave in octaves]
-    names = [
-        "start scale",
-        "SIFID",
-        "(std)",
-        "diversity",
-        "difference",
-        "(least)",
-        "copied",
-        "(textured)",
-        "coherent",
-        "largest",
-    ]
-    rows = [[*names, *(f"SWD {name}" for name in sizes), "LPIPS next", "LPIPS pairs"]]
+    rows = [["start scale", *COLUMNS, *(f"SWD {name}" for name in sizes), "LPIPS next", "LPIPS pairs"]]
     for measures in evaluations:
-        copies = [measures.copy_score, measures.textured_copy_score, measures.coherent_copies, measures.largest_copy]
-        sifid = [measures.sifid_mean, measures.sifid_std]
-        numbers = [
-            *sifid,
-            measures.diversity,
-            measures.difference,
-            measures.least_difference,
-            *copies,
-            *measures.sliced_wasserstein,
-            measures.lpips,
-            measures.lpips_pairs,
-        ]
+        numbers = [getattr(measures, name) for name in COLUMNS.values()]
+        numbers += [*measures.sliced_wasserstein, measures.lpips, measures.lpips_pairs]
         rows.append([str(measures.start_scale), *map(_cell, numbers)])
     return rows
 
@@ -149,7 +135,7 @@ def _cell(number: float | None) -> str:
 
 
 def samples_sheet(samples: Tensor, real: Tensor) -> images.Levels:
-    """A contact sheet: ``real`` (1, C, H, W) first, then ``samples`` (B, C, H, W)."""
+    """A contact sheet of ``real`` (1, C, H, W) and ``samples`` (B, C, H, W)."""
     tiles = [sheets.tile(image, str(index)) for index, image in enumerate(samples[: sheets.SHEET_SAMPLES].split(1))]
     return sheets.contact_sheet([sheets.beside(real, samples[:1]), *tiles])
 
@@ -161,7 +147,7 @@ def deviation_levels(samples: Tensor) -> npt.NDArray[np.float64]:
 
 
 def deviation_plots(samples: Mapping[int, Tensor]) -> dict[int, Figure]:
-    """Heat maps of ``deviation_levels``, of samples (B, C, H, W) by start scale, all on the same range of colours."""
+    """Heat maps of ``deviation_levels``, of samples (B, C, H, W) by start scale, all with the same colour scale."""
     levels = {start: deviation_levels(batch) for start, batch in samples.items()}
     highest = max(float(one.max()) for one in levels.values())
     return {

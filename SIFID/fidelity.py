@@ -1,4 +1,4 @@
-"""Metrics that torch-fidelity computes: LPIPS between samples, and Inception Score, FID and KID of sets."""
+"""Metrics of torch-fidelity: LPIPS between samples, and Inception Score, FID and KID of sets."""
 
 import importlib
 from collections.abc import Iterable, Sequence
@@ -15,18 +15,18 @@ from SinGAN.storage import pretrained as weights
 METRICS = ("isc", "fid", "kid")
 KID_SUBSET = 1000  # pictures in a subset (Bińkowski et al. 2018), fewer where a set has fewer
 ISC_SPLITS = 10  # Salimans et al. (2016)
-PAIRED = 20  # samples whose distances are averaged over all pairs
+PAIRED = 20  # samples at most for the average over all pairs
 BATCH = 32
 
 
 def lpips_urls() -> list[str]:
-    """The URLs of the weights that LPIPS needs, VGG16's among them: half a gigabyte."""
+    """The URLs of the weights that LPIPS needs, among them those of VGG16: half a gigabyte."""
     vgg16: str = importlib.import_module("torchvision.models").VGG16_Weights.IMAGENET1K_V1.url
     return [_module("sample_similarity_lpips").URL_VGG16_LPIPS, vgg16]
 
 
 def lpips_missing() -> list[str]:
-    """What LPIPS lacks: the URLs of weights that are not in torch's cache, or torch-fidelity, in words."""
+    """The URLs of LPIPS weights that are not in torch's cache, or a message if torch-fidelity is missing."""
     try:
         return [url for url in lpips_urls() if not weights.cached(url).exists()]
     except ValueError as error:
@@ -34,10 +34,10 @@ def lpips_missing() -> list[str]:
 
 
 def inception_file(file: Path | None) -> Path | None:
-    """The ``file`` of torch-fidelity's Inception weights, else the one in torch's cache; None where there is none.
+    """The ``file`` of torch-fidelity's Inception weights, by default the one in torch's cache, or None.
 
     Raises:
-        ValueError: ``file`` is named, and torch-fidelity is missing.
+        ValueError: ``file`` is given, and torch-fidelity is missing.
         FileNotFoundError: there is no such file.
     """
     if file is not None:
@@ -76,7 +76,7 @@ def lpips_diversity(samples: Tensor) -> float:
 def lpips_pairs(samples: Tensor) -> float:
     """The mean LPIPS distance over all pairs of the first ``PAIRED`` of ``samples`` (B, 3, H, W).
 
-    This is what papers since 2020 report as LPIPS diversity; ``lpips_diversity`` is another number.
+    Papers since 2020 report it as LPIPS diversity; ``lpips_diversity`` is another measure.
 
     Raises:
         ValueError, FileNotFoundError: as ``lpips_diversity``.
@@ -103,13 +103,13 @@ def _distances(these: Iterable[Tensor], those: Iterable[Tensor]) -> Tensor:
 def set_metrics(
     real: Sequence[Path], fake: Sequence[Path], metrics: Sequence[str], file: Path | None, device: torch.device
 ) -> dict[str, float]:
-    """The values of ``metrics`` for generated pictures against real ones, which are resized to 299 x 299.
+    """The values of ``metrics`` for generated pictures against real ones, all resized to 299 x 299.
 
     Arguments:
-        real: files of the real pictures; not needed for the Inception Score (isc).
+        real: files of the real pictures; unused by the Inception Score (isc).
         fake: files of the generated pictures.
         metrics: some of ``METRICS``.
-        file: torch-fidelity's Inception weights; None: they are downloaded once.
+        file: torch-fidelity's Inception weights; by default, they are downloaded once.
         device: where the features are computed.
 
     Raises:
@@ -131,7 +131,7 @@ def set_metrics(
                 feature_extractor_weights_path=str(copy),
                 isc_splits=min(ISC_SPLITS, len(fake)),
                 kid_subset_size=min(KID_SUBSET, fewest),
-                save_cpu_ram=True,  # reads pictures in this process: an unreadable one is one line
+                save_cpu_ram=True,  # reads pictures in this process, so that errors about them are one line
                 cache=False,
                 verbose=False,
                 **{metric: metric in metrics for metric in METRICS},
@@ -145,7 +145,7 @@ def set_metrics(
 
 
 def _module(name: str) -> Any:
-    """The module ``name`` of torch-fidelity, which is optional; a ValueError where it is missing."""
+    """The module ``name`` of torch-fidelity, an optional package; raise a ValueError if it is missing."""
     try:
         return importlib.import_module(f"torch_fidelity.{name}")
     except ImportError as error:
@@ -153,7 +153,7 @@ def _module(name: str) -> Any:
 
 
 class Pictures(Dataset[Tensor]):
-    """Pictures read from files when torch-fidelity asks for them: RGB levels (3, H, W), uint8."""
+    """A data set of picture files: RGB levels (3, H, W), uint8."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = files

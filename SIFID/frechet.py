@@ -16,14 +16,14 @@ class Moments:
 
     @cached_property
     def root(self) -> Tensor:
-        """The symmetric square root of the covariance; eigenvalues below 0 are rounding, and count as 0."""
+        """The symmetric square root of the covariance; negative eigenvalues are rounding errors and count as 0."""
         values, vectors = torch.linalg.eigh(self.covariance)
         root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
         return root
 
 
 def moments(features: Tensor) -> Moments:
-    """Mean and covariance (with N - 1) of ``features`` (N, D); a single feature vector has the covariance 0.
+    """Mean and covariance (with N - 1) of ``features`` (N, D); the covariance of a single vector is 0.
 
     Raises:
         ValueError: there is no feature vector.
@@ -39,8 +39,8 @@ def moments(features: Tensor) -> Moments:
 def frechet_distance(first: Moments, second: Moments) -> float:
     """The squared distance ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`` (Heusel et al. 2017, eq. 6).
 
-    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2). These roots come
-    from eigenvalues of symmetric matrices, so that singular covariances need no offset.
+    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2). These roots are computed from
+    eigenvalues of symmetric matrices, so singular covariances need no offset.
     """
     of_means = (first.mean - second.mean).square().sum()
     trace_of_root = torch.linalg.svdvals(first.root @ second.root).sum()

@@ -19,13 +19,12 @@ LAYERS = {
     768: ("maxpool2", "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
     2048: ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
 }
-"""The layers that each number of features adds to those before: 64 end before the first pooling (the
-authors' code), 192 before the second (the paper's text), 768 before the auxiliary head, 2048 before
-the average."""
+"""The layers that each number of features adds to the previous ones: 64 end before the first pooling (the authors'
+code), 192 before the second (the paper's text), 768 before the auxiliary head, 2048 before the average."""
 # fmt: on
 
 BATCH_VALUES = {"cpu": 2**22, "cuda": 2**26}  # activations of the largest layer in one batch
-SMALLEST = {64: 7, 192: 19, 768: 43, 2048: 75}  # pixels on the shorter side, at least: they give one location
+SMALLEST = {64: 7, 192: 19, 768: 43, 2048: 75}  # pixels of the shorter side, at least, for one location
 
 
 def inception(dims: int = 64) -> nn.Sequential:
@@ -42,8 +41,8 @@ def trained_inception(dims: int = 64, file: Path | None = None) -> nn.Sequential
     """``inception(dims)`` with the weights in ``file``, or torchvision's ``IMAGENET1K_V1``, downloaded once.
 
     Raises:
-        FileNotFoundError: there is no such file, or it can't be downloaded.
-        ValueError: it lacks a layer, or has one of another shape.
+        FileNotFoundError: there is no such file, or the download failed.
+        ValueError: a layer is missing or has another shape.
     """
     net = inception(dims)
     url = Inception_V3_Weights.IMAGENET1K_V1.url
@@ -61,7 +60,7 @@ def features(net: nn.Module, images: Tensor) -> Tensor:
 
 
 def moments_of(net: nn.Module, images: Iterable[Tensor]) -> Iterator[Moments]:
-    """The moments of the features of each of ``images`` (1, 3, H, W); neighbours of one size go in batches."""
+    """The moments of the features of each of ``images`` (1, 3, H, W); consecutive images of one size are batched."""
     values = BATCH_VALUES[next(net.parameters()).device.type]
     for (height, width), group in itertools.groupby(images, key=lambda image: image.shape[-2:]):
         size = max(1, values // (16 * height * width))  # 64 channels at half the height and width
@@ -70,7 +69,7 @@ def moments_of(net: nn.Module, images: Iterable[Tensor]) -> Iterator[Moments]:
 
 
 def check_size(height: int, width: int, dims: int) -> None:
-    """Raise a ValueError where a picture is too small for features of ``dims``."""
+    """Raise a ValueError if a picture is too small for ``dims`` features."""
     if min(height, width) < SMALLEST[dims]:
         raise ValueError(
             f"a picture of {height} x {width} is too small for `dims` {dims}, "

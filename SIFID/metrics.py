@@ -1,19 +1,19 @@
-"""Measures that need no trained features: diversity, copies, and patch statistics, as pure functions of images."""
+"""Measures without trained features: diversity, copies, and patch statistics."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 COPY_PATCH = 11  # pixels: the default nets' receptive field
-COPY_DISTANCE = 0.05  # root mean squared difference, in parts of the intensity range
+COPY_DISTANCE = 0.05  # root mean squared difference, relative to the intensity range
 SWD_PATCH = 7  # pixels, as Karras et al. (2018)
 SWD_PROJECTIONS = 256
-SWD_PATCHES = 2**12  # compared at most, in each octave
+SWD_PATCHES = 2**12  # per octave, at most
 SMALLEST_OCTAVE = 16  # pixels on the shorter side
 
 
 def intensity(images: Tensor) -> Tensor:
-    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; (B, 1, H, W) as they are."""
+    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; grey images stay unchanged."""
     if images.shape[1] == 1:
         return images
     weights = images.new_tensor([0.2126, 0.7152, 0.0722])
@@ -54,7 +54,7 @@ def copy_score(samples: Tensor, real: Tensor) -> float:
 def differences(samples: Tensor, real: Tensor) -> Tensor:
     """The mean absolute difference (B,) of ``samples`` (B, C, H, W) to ``real`` (1, C, H, W), in levels of 0 to 255.
 
-    A small one is a sample that is nearly the picture. At another size than ``real``'s all are NaN.
+    A small difference means that a sample is nearly the picture. If the sizes differ, all are NaN.
     """
     if samples.shape[-2:] != real.shape[-2:]:
         return samples.new_full((len(samples),), float("nan"))
@@ -69,7 +69,7 @@ def texture_map(real: Tensor) -> Tensor:
 
 
 def textured_copy_score(samples: Tensor, real: Tensor) -> float:
-    """``copy_score`` of the textured patches, NaN without any: plain patches are alike without being copied."""
+    """``copy_score`` of the textured patches, NaN if there are none. Plain patches are similar without being copied."""
     texture = texture_map(real)
     return float(copy_map(samples, real)[:, texture].mean()) if texture.any() else float("nan")
 
@@ -77,11 +77,10 @@ def textured_copy_score(samples: Tensor, real: Tensor) -> float:
 def sliced_wasserstein(samples: Tensor, real: Tensor, seed: int = 0) -> list[float]:
     """Sliced Wasserstein distances of the patches of ``samples`` (B, C, H, W) and of ``real`` (1, C, H, W), by octave.
 
-    The distance (Rabin et al. 2011) is taken between 7 x 7 patches at each level of the Laplacian
-    pyramid, the finest first (Karras et al. 2018, Sect. 5): it is the mean distance between sorted
-    projections, over random directions and over the samples. Each level is normalised by the real
-    image's mean and standard deviation, so that a change of contrast or colour counts. At most
-    ``SWD_PATCHES`` random patches of a level are compared, at the same places in both.
+    The distance (Rabin et al. 2011) is computed between 7 x 7 patches at each level of the Laplacian pyramid, from the
+    finest (Karras et al. 2018, Sect. 5). It is the mean distance between sorted projections over random directions and
+    over the samples. Each level is normalised by the mean and standard deviation of the real image, so that changes of
+    contrast and colour count. At most ``SWD_PATCHES`` random patches per level are compared, at the same places.
     """
     rng = torch.Generator().manual_seed(seed)
     distances = []
@@ -96,7 +95,7 @@ def sliced_wasserstein(samples: Tensor, real: Tensor, seed: int = 0) -> list[flo
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """The Laplacian pyramid of ``images`` (B, C, H, W), fine to coarse; last the blurred rest (Burt, Adelson 1983)."""
+    """The Laplacian pyramid of ``images`` (B, C, H, W), fine to coarse, and the blurred rest (Burt, Adelson 1983)."""
     levels, image = [], images
     while min(image.shape[-2:]) >= 2 * SMALLEST_OCTAVE:
         below = _blur(image)[..., ::2, ::2]

@@ -1,4 +1,4 @@
-"""The pairs of pictures that are compared: files of one stem in two folders, or one picture with all others."""
+"""Pairs of pictures to compare: files with the same stem in two folders, or one picture with all others."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,14 +9,14 @@ SHOWN = 5  # names in a message, at most
 
 
 def pictures(path: Path, suffix: str | None = None) -> list[Path]:
-    """The pictures in the folder ``path``, in the order of their stems; of a file ``path`` itself.
+    """The pictures in the folder ``path``, sorted by their stems; if ``path`` is a file, only itself.
 
-    ``suffix`` (jpg, .png, _fake.png) keeps the files whose names end so, in upper or lower case; without
-    it all kinds of pictures count. The contact sheet beside random samples never counts.
+    ``suffix`` (jpg, .png, _fake.png) selects the files whose names end with it, ignoring case; by default, all pictures
+    are selected. The contact sheet of random samples is always left out.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: the folder holds no such picture.
+        ValueError: the folder has no such picture.
     """
     if path.is_file():
         return [path]
@@ -38,16 +38,17 @@ def _counts(file: Path, suffix: str | None) -> bool:
 
 
 def by_number(stem: str) -> tuple[bool, int, str]:
-    """A sort key for ``stem``: numbers come first, in their order: 2 before 10."""
+    """A sort key for ``stem``: numbers come first, in numerical order."""
     return (False, int(stem), stem) if stem.isdecimal() else (True, 0, stem)
 
 
 def pairs(real: Path, fake: Path, suffix: str | None = None) -> list[tuple[Path, Path]]:
-    """The pairs (real, generated) to compare: a single real file with all generated ones, else those of one stem.
+    """The pairs (real, generated) to compare: a single real file with all generated ones, else those with the same
+    stem.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: a folder holds no picture, two with one stem, or one without a partner.
+        ValueError: a folder has no picture, two with the same stem, or one without a partner.
     """
     fakes = pictures(fake, suffix)
     if real.is_file():

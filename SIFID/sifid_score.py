@@ -1,7 +1,7 @@
 """SIFID: how far generated pictures are from real ones in the statistics of their Inception features.
 
-The single-image Fréchet inception distance (SinGAN, Sect. 3.2): the features of a picture at all its locations are
-one cloud. Pictures are not resized; only their pixels count, not their kind of file.
+The single-image Fréchet inception distance (SinGAN, Sect. 3.2) compares the distributions of the features at all
+locations of a picture. Pictures are not resized; only their pixels count, not their file format.
 """
 
 import sys
@@ -38,7 +38,7 @@ from SinGAN.terminal.flags import parser_of, values_of
 
 
 def run(argv: Sequence[str]) -> None:
-    """Measure the pairs of pictures that ``argv`` names."""
+    """Compute the SIFID of the pairs of pictures that ``argv`` names."""
     options = values_of(SifidOptions, parser_of("sifid").parse_args(argv))
     compared = pairs(options.path2real, options.path2fake, options.images_suffix)
     device = choose_device(gpu(options.gpu))
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def gpu(number: str) -> torch.device:
-    """The GPU with ``number``, or the CPU where that is empty; a ValueError for anything else."""
+    """The GPU with ``number``, or the CPU if that is empty; raise a ValueError for anything else."""
     name = f"cuda:{number.strip()}" if number.strip() else "cpu"
     try:
         options_of(RunOptions)["device"].check(name)
@@ -82,7 +82,7 @@ def sifids(pairs: Sequence[tuple[Path, Path]], net: nn.Module, dims: int, device
 
 
 def read(path: Path, dims: int, device: torch.device) -> Tensor:
-    """The picture at ``path`` as (1, 3, H, W) in [-1, 1]; a ValueError where it is too small for ``dims`` features."""
+    """The picture at ``path`` as (1, 3, H, W) in [-1, 1]; a ValueError if it is too small for ``dims`` features."""
     image = images.read(path)
     try:
         check_size(image.shape[-2], image.shape[-1], dims)

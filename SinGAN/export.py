@@ -1,4 +1,4 @@
-"""Write a trained model as one file that makes images from noise of any size, without this project.
+"""Export of a trained model as one file that turns noise of any size into images, without this project.
 
 python -m SinGAN.export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to onnx
 """
@@ -28,7 +28,7 @@ from SinGAN.variants.growing import GrowingGenerator
 
 
 class Exported(nn.Module):
-    """A pyramid as one net whose ``forward`` computes what ``Pyramid.generate`` computes."""
+    """A pyramid as one net, whose ``forward`` computes the same as ``Pyramid.generate``."""
 
     def __init__(self, pyramid: Pyramid[TrainedScale]) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Exported(nn.Module):
     def forward(self, noise: list[Tensor]) -> Tensor:
         """The image (B, C, H, W) in [-1, 1] from ``noise``: one map for each scale, coarse to fine.
 
-        A map is as large as its scale's image; for models of animation it has the margin on each side, too.
-        The coarsest map has 1 channel, the others have C.
+        A map is as large as the image of its scale, plus, in models for animation, the margin on each side. The
+        coarsest map has 1 channel, the others have C.
         """
         image = noise[0]
         for index, net in enumerate(self.nets):
@@ -61,7 +61,7 @@ class Exported(nn.Module):
 
 
 class ExportedGrowing(nn.Module):
-    """A generator that has grown, with the noise amplitudes of its stages: what ``GrownPyramid.generate`` computes."""
+    """A growing generator with its noise amplitudes; ``forward`` computes the same as ``GrownPyramid.generate``."""
 
     def __init__(self, pyramid: Pyramid[TrainedScale], generator: GrowingGenerator) -> None:
         super().__init__()
@@ -74,8 +74,8 @@ class ExportedGrowing(nn.Module):
     def forward(self, noise: list[Tensor]) -> Tensor:
         """The image (B, C, H, W) in [-1, 1] from ``noise``: one map for each stage, coarse to fine.
 
-        The coarsest map has the image's channels and size, the others have as many as there are features, and, in a
-        model of the recipe generation, a margin on each side.
+        The coarsest map has the channels and size of the image, the others those of the features, plus, in models of
+        the recipe generation, a margin on each side.
         """
         features = noise[0]
         for index, block in enumerate(self.blocks):
@@ -100,8 +100,8 @@ class ExportedGrowing(nn.Module):
         return image
 
 
-def exported(pyramid: Pyramid[TrainedScale]) -> nn.Module:
-    """``pyramid`` as one net, ready to be written."""
+def to_module(pyramid: Pyramid[TrainedScale]) -> nn.Module:
+    """Return ``pyramid`` as one net."""
     finest = pyramid.scales[-1].folded
     if isinstance(finest, GrowingGenerator):
         return ExportedGrowing(pyramid, finest).eval()
@@ -109,22 +109,23 @@ def exported(pyramid: Pyramid[TrainedScale]) -> nn.Module:
 
 
 def plain_layers(generator: nn.Module) -> list[nn.Module]:
-    """The layers of a folded ``generator``, or of a part, in the order of the computation, as PyTorch's own modules."""
+    """The layers of a folded ``generator``, or of a part, in order of computation, as PyTorch modules."""
     layers = [layer for layer in generator.modules() if isinstance(layer, nn.Conv2d | nn.LeakyReLU | nn.Tanh)]
-    return [without_backend(layer) if isinstance(layer, Conv2d) else layer for layer in layers]
+    return [to_plain_convolution(layer) if isinstance(layer, Conv2d) else layer for layer in layers]
 
 
-def without_backend(layer: Conv2d) -> nn.Conv2d:
-    """A convolution of PyTorch's own class with the weights of ``layer``: it needs none of this project's code."""
+def to_plain_convolution(layer: Conv2d) -> nn.Conv2d:
+    """A plain PyTorch convolution with the weights of ``layer``, which needs none of this project's code."""
     plain = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size[0], device=layer.weight.device)
     plain.load_state_dict(layer.state_dict())
     return plain.requires_grad_(False)
 
 
 def enlarge_and_fit(image: Tensor, z: Tensor, factor: float, margin: int) -> Tensor:
-    """``image`` (B, C, h, w) enlarged by 1 / ``factor``, cropped, padded, and stretched where it is smaller than ``z``.
+    """Enlarge ``image`` (B, C, h, w) by 1 / ``factor``, crop and pad it, and stretch it if it is smaller than ``z``.
 
-    The same as ``Pyramid.enlarge`` and ``Pyramid.fit``, but without a branch on sizes: the file has to serve all.
+    The same as ``Pyramid.enlarge`` and ``Pyramid.fit``, but without a branch on sizes, because the file must support
+    all.
     """
     height, width = z.shape[2] - 2 * margin, z.shape[3] - 2 * margin
     levels = to_levels(image).double()
@@ -138,7 +139,7 @@ def enlarge_and_fit(image: Tensor, z: Tensor, factor: float, margin: int) -> Ten
 
 
 def enlarging_matrix(length: int, out_length: int, factor: float, like: Tensor) -> tuple[Tensor, Tensor]:
-    """The matrix (out_length, length) that enlarges one axis, and 1 for each row that ``imresize`` has, else 0."""
+    """The matrix (out_length, length) that enlarges one axis, and 1 for each row that ``imresize`` computes, else 0."""
     centres = (torch.arange(out_length, dtype=torch.float64, device=like.device) + 0.5) * factor - 0.5
     pixels = torch.arange(length, dtype=torch.float64, device=like.device)
     weights = cubic(centres[:, None] - pixels) + cubic(centres[:, None] - (2 * length - 1 - pixels))
@@ -148,7 +149,7 @@ def enlarging_matrix(length: int, out_length: int, factor: float, like: Tensor) 
 
 
 def stretching_matrix(row_exists: Tensor, margin: int) -> Tensor:
-    """The matrix that stretches the rows that exist (1, not 0), with their margins, bilinearly over all rows."""
+    """The matrix that stretches the existing rows (1, not 0), with their margins, over all rows, bilinearly."""
     rows = torch.arange(row_exists.shape[0] + 2 * margin, dtype=torch.float64, device=row_exists.device)
     positions = rows * ((row_exists.sum() + 2 * margin - 1) / rows[-1])
     return (1 - (positions[:, None] - rows).abs()).clamp(min=0).float()
@@ -167,10 +168,10 @@ def shapes(pyramid: Pyramid[TrainedScale], count: int = 1) -> list[list[int]]:
 
 def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     """Write ``pyramid`` as TorchScript, to be called as ``torch.jit.load(file)(noise)``."""
-    content = io.BytesIO()  # in memory first: where the disk is full, torch ends the process
+    content = io.BytesIO()  # in memory first: torch aborts the process if the disk is full
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", Warning)  # deprecated; it is what was asked for
-        script = torch.jit.script(exported(pyramid))
+        warnings.filterwarnings("ignore", "`torch.jit", Warning)  # deprecated, but requested
+        script = torch.jit.script(to_module(pyramid))
         torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
     with whole_file(file) as draft:
         draft.write_bytes(content.getvalue())
@@ -180,14 +181,14 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     """Write ``pyramid`` as an ONNX model with inputs ``noise_0``, ``noise_1``, .. and the output ``image``.
 
     Raises:
-        ValueError: the package onnxscript is lacking.
+        ValueError: the package onnxscript is missing.
     """
     if importlib.util.find_spec("onnxscript") is None:
         raise ValueError("`to` onnx needs the package onnxscript: pip install onnxscript")
     dynamic = torch.export.Dim.DYNAMIC
     noise = [torch.randn(shape) for shape in shapes(pyramid, count=2)]
     program = torch.onnx.export(
-        exported(pyramid),
+        to_module(pyramid),
         (noise,),
         input_names=[f"noise_{index}" for index in range(len(noise))],
         output_names=["image"],
@@ -203,7 +204,7 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
 
 
 def check(pyramid: Pyramid[TrainedScale]) -> None:
-    """Raise a ValueError where ``pyramid`` is a model that can't be exported."""
+    """Raise a ValueError if ``pyramid`` is a model that can't be exported."""
     config = pyramid.scales[0].generator.config
     if not config.adds_noise:
         kind = "dropout" if config.dropout else "weights"

@@ -1,4 +1,4 @@
-"""Pure tensor helpers: margins, cropping, fitting, distances and the gradient penalty."""
+"""Pure tensor helpers: margins, cropping, fitting, distances and the slope of a critic."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -16,7 +16,7 @@ def pad(image: Tensor, margin: int) -> Tensor:
 
 
 def crop(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The top left part of ``image`` (B, C, H, W), of ``size`` (height, width) or less where it is smaller."""
+    """The top left part of ``image`` (B, C, H, W): at most ``size`` (height, width)."""
     return image[..., : size[0], : size[1]]
 
 
@@ -35,7 +35,7 @@ def stretch(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
-    """The noise map ``z`` (1, C, h, w) at another ``size``, margins included: what the margins enclose, tiled."""
+    """The noise map ``z`` (1, C, h, w), tiled to ``size``; both include a margin, which becomes zeros."""
     if z.shape[-2:] == size:
         return z
     inside = z[..., margin : z.shape[-2] - margin, margin : z.shape[-1] - margin]
@@ -45,14 +45,14 @@ def repeated(z: Tensor, size: tuple[int, int], margin: int) -> Tensor:
 
 
 def rmse(image: Tensor, other: Tensor) -> Tensor:
-    """Root of the mean squared difference of two images of one shape: a scalar."""
+    """The root mean squared difference of two images of the same shape, a scalar."""
     return F.mse_loss(image, other).sqrt()
 
 
 def leaky_relu_(x: Tensor, slope: float) -> Tensor:
-    """LeakyReLU in place, with no second derivative: PyTorch's sends zeros through all that came before.
+    """LeakyReLU in place, without a second derivative: PyTorch's propagates zeros through all earlier layers.
 
-    This makes the gradient penalty's derivative cheaper, in nets without BatchNorm.
+    It makes the gradient of a gradient penalty cheaper in networks without BatchNorm.
     """
     output: Tensor = _LeakyReLU.apply(x, slope)
     return output
@@ -92,7 +92,7 @@ class _LeakyReLUGradient(torch.autograd.Function):
 
 
 BY_WEIGHTS: ContextVar[bool] = ContextVar("BY_WEIGHTS", default=True)
-"""Whether the derivatives by weights are wanted, too: PyTorch does not tell functions that are written in Python."""
+"""Whether gradients with respect to weights are wanted, too: PyTorch does not tell functions written in Python."""
 
 
 def quantise(image: Tensor, palette: Tensor) -> Tensor:
@@ -103,8 +103,8 @@ def quantise(image: Tensor, palette: Tensor) -> Tensor:
 
 
 def palette_of(image: Tensor, colours: int = 5) -> Tensor:
-    """The ``colours`` (K, C) that k-means finds in ``image`` (1, C, H, W); fewer where the image has fewer."""
-    from scipy.cluster.vq import kmeans2  # half a second that only quantized painting needs
+    """The colours (K, C) of ``image`` (1, C, H, W) by k-means: K is ``colours``, or fewer if the image has fewer."""
+    from scipy.cluster.vq import kmeans2  # the import takes half a second
 
     pixels = image[0].flatten(1).T.double().cpu().numpy()
     distinct = len(np.unique(pixels, axis=0))
@@ -112,27 +112,11 @@ def palette_of(image: Tensor, colours: int = 5) -> Tensor:
     return torch.from_numpy(centres).to(image)
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-    """The gradient penalty of WGAN-GP, a scalar: the critic's slope should have the norm 1 (Gulrajani et al. 2017).
-
-    The slope is the critic's gradient at ``mix * real + (1 - mix) * fake`` ((1, C, H, W); ``mix`` a scalar in
-    [0, 1]), its norm is over the channels, the mean over all locations.
-    """
-    mixed = (mix * real + (1 - mix) * fake).requires_grad_()
-    return slope_penalty(slope_of(critic, mixed, create_graph=True))
-
-
 def slope_of(critic: Callable[[Tensor], Tensor], image: Tensor, create_graph: bool = False) -> Tensor:
-    """The gradient (B, C, H, W) of the sum of the critic's scores at ``image``, which requires one."""
+    """The gradient (B, C, H, W) of the sum of the critic's scores with respect to ``image``, which must require one."""
     scores, token = critic(image).sum(), BY_WEIGHTS.set(False)
     try:
         (slope,) = torch.autograd.grad(scores, image, create_graph=create_graph)
     finally:
         BY_WEIGHTS.reset(token)
     return slope
-
-
-def slope_penalty(slope: Tensor) -> Tensor:
-    """The mean squared distance from 1 of the norm of ``slope`` (B, C, H, W) over its channels: a scalar."""
-    excess: Tensor = slope.norm(2, dim=1) - 1
-    return excess.square().mean()

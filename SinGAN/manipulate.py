@@ -202,6 +202,45 @@ def quantised_paint(pyramid: Pyramid[Scale], paint: Tensor, start_scale: int, pa
     return crop(small, pyramid.scales[start_scale].size)
 
 
+def outpaint(
+    pyramid: Pyramid[Scale], margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1
+) -> Iterator[Tensor]:
+    """``count`` pictures (1, C, H, W) that extend the training picture by ``margins``, which the paper does not do.
+
+    At every scale the picture has the noise of its reconstruction, and its surroundings have fresh noise. The picture
+    is nearly itself, not to the bit.
+
+    Arguments:
+        pyramid: the trained model.
+        margins: pixels of the finest scale, at the top, bottom, left and right.
+        rng: the source of all randomness.
+        count: number of pictures.
+
+    Raises:
+        ValueError: the model can't extend its picture.
+    """
+    return (_outpainted(pyramid, margins, rng) for _ in range(count))
+
+
+def _outpainted(pyramid: Pyramid[Scale], margins: tuple[int, int, int, int], rng: torch.Generator) -> Tensor:
+    noise, corners, finest = [], [], pyramid.scales[-1].size
+    for index, scale in enumerate(pyramid.scales):
+        # 1. The canvas: the margins in proportion to the scale's size.
+        height, width = scale.size
+        top, bottom = (round(margin * height / finest[0]) for margin in margins[:2])
+        left, right = (round(margin * width / finest[1]) for margin in margins[2:])
+        canvas = top + height + bottom, left + width + right
+        # 2. Fresh noise, and in the middle that of the reconstruction, each without its own border.
+        z = pyramid.draw_map(rng, scale.real, canvas, coarsest=index == 0)
+        rows, columns = (z.shape[-2] - canvas[0]) // 2, (z.shape[-1] - canvas[1]) // 2
+        z[..., rows + top : rows + top + height, columns + left : columns + left + width] = scale.z_rec[
+            ..., rows : rows + height, columns : columns + width
+        ]
+        noise.append(z)
+        corners.append((top, left))
+    return pyramid.generate_around(noise, corners)
+
+
 def enlargement_steps(factor: float) -> tuple[int, float]:
     """The number of steps, and the factor of each, that enlarge by ``factor``: near the cube root of 2."""
     count = max(1, round(math.log(factor) / math.log(2 ** (1 / 3))))

@@ -221,10 +221,18 @@ class Discriminator(Backbone):
         super().__init__(config)
         self.tail = Conv2d(config.block_filters()[-1], 1, config.ker_size)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """The scores (B, 1, H - 2 m, W - 2 m) of ``image`` (B, C, H, W), in its precision."""
-        scores: Tensor = self.tail(self.features(image))
-        return scores.to(image)
+    def forward(self, critic_input: Tensor) -> Tensor:
+        """The scores (B, 1, H - 2 m, W - 2 m) of ``critic_input`` (B, C or 2 C, H, W), in its precision."""
+        return self.scores_and_features(critic_input)[0]
+
+    def scores_and_features(self, critic_input: Tensor) -> tuple[Tensor, Tensor]:
+        """The scores, and the features (B, F, h, w) from which the tail computes them."""
+        features = self.scored_features(critic_input)
+        return self.tail(features).to(critic_input), features
+
+    def scored_features(self, critic_input: Tensor) -> Tensor:
+        """The features (B, F, h, w) that the tail scores: those of the last block."""
+        return self.features(critic_input)
 
     def critic_input(self, image: Tensor, previous: Tensor) -> Tensor:
         """The input of ``forward`` for ``image`` (B, C, H, W), made from ``previous`` (B, C, H + 2 m, W + 2 m)."""

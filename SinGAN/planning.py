@@ -20,8 +20,6 @@ class PyramidConfig:
     max_size: int = 250  # longer side of the finest scale, in pixels
     scale_factor: float = 0.75  # ratio of neighbouring scales, which the plan adjusts
     sketch_scales: int = 0  # scales below the finest that learn a sketch of the picture
-    stages: int = 0  # of concurrent training, in place of scales that ``scale_factor`` decides; 0: sequential
-    geometric: bool = False  # whether their ratio is constant; else more of them are small
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,6 @@ def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
     Raises:
         ValueError: the picture, reduced to ``max_size``, allows no two scales.
     """
-    if config.stages:
-        return plan_stages(height, width, config)
     return _plan(height, width, config, math.ceil, max(height, width))
 
 
@@ -63,7 +59,7 @@ def _plan(height: int, width: int, config: PyramidConfig, rounding: Callable[[fl
     reduced = min(config.max_size, max(height, width))
     scale1 = min(config.max_size / max(height, width), 1.0)
     size = math.ceil(scale1 * height), math.ceil(scale1 * width)
-    _check_size((height, width), size, config)
+    check_size((height, width), size, config)
     num_scales = rounding(math.log(config.min_size / min(height, width), config.scale_factor)) + 1
     stop_scale = num_scales - rounding(math.log(reduced / longer, config.scale_factor))
     if stop_scale < 1:
@@ -82,36 +78,8 @@ def _plan(height: int, width: int, config: PyramidConfig, rounding: Callable[[fl
     return Plan(num_scales, stop_scale, scale1, factor, sizes, config.sketch_scales)
 
 
-def plan_stages(height: int, width: int, config: PyramidConfig) -> Plan:
-    """The stages of a picture of ``height`` x ``width`` pixels for concurrent training (Hinz et al. 2021, Sect. 3).
-
-    Raises:
-        ValueError: the picture, reduced to ``max_size``, is no larger than the coarsest stage.
-    """
-    scale1 = min(config.max_size / max(height, width), 1.0)
-    size = math.ceil(scale1 * height), math.ceil(scale1 * width)
-    _check_size((height, width), size, config)
-    last = config.stages - 1
-    factor = math.pow(config.min_size / min(size), 1 / last)
-    if factor == 1:
-        raise ValueError(
-            f"a picture of {height} x {width} (height x width) is as small as the coarsest stage: "
-            f"lower `min_size` {config.min_size}"
-        )
-    exponents = (*(_exponent(last, index, config.geometric) for index in range(last)), 0.0)
-    ratios = [math.pow(factor, exponent) for exponent in exponents]
-    sizes = tuple((math.ceil(ratio * size[0]), math.ceil(ratio * size[1])) for ratio in ratios)
-    return Plan(config.stages, last, scale1, factor, sizes, exponents=exponents)
-
-
-def _exponent(last: int, index: int, geometric: bool) -> float:
-    """The power of the factor that reduces the picture to stage ``index`` of ``last``, which is not the finest."""
-    if geometric or last == 1:
-        return float(last - index)
-    return (last - 1) / math.log(last) * math.log(last - index) + 1
-
-
-def _check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
+def check_size(picture: Size, reduced: Size, config: PyramidConfig) -> None:
+    """Raise a ValueError where a ``picture``, ``reduced`` to ``config.max_size``, is below ``config.min_size``."""
     if min(reduced) >= config.min_size:
         return
     height, width = picture

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from SinGAN.functions import crop, pad, stretch
-from SinGAN.imresize import imresize
+from SinGAN.imresize import imresize, imresize_to
 from SinGAN.models import Conv2d, ConvBlock, Convolve, Discriminator, Generator
 from SinGAN.planning import Size, enlarged
 from SinGAN.variants.build import build_generator
@@ -220,6 +220,22 @@ class Pyramid(Generic[ScaleT]):
         """``reference`` (1, C, H, W) as the input of scale ``start``: shrunk to the scale below, and enlarged again."""
         small = imresize(reference, math.pow(self.factor, len(self) - start))
         return crop(self.enlarge(crop(small, self.scales[start - 1].size)), self.scales[start].size)
+
+    @torch.no_grad()
+    def generate_around(self, noise: Sequence[Tensor], corners: Sequence[tuple[int, int]]) -> Tensor:
+        """The finest image (1, C, H, W) that ``noise``, one map for each scale, makes around the training picture.
+
+        At each scale the picture begins at its corner (top, left), in pixels, and ``noise`` is ``z_rec`` there. The
+        next scale is given the picture's own reconstruction there: it stays, and its surroundings come to fit it.
+        """
+        image, rebuilt = (self.scales[0](z, torch.zeros_like(z)) for z in (noise[0], self.scales[0].z_rec))
+        for scale, z, (top, left) in zip(self.scales[1:], noise[1:], corners[1:], strict=True):
+            (height, width), border = scale.size, 2 * self.margin
+            before = crop(self.enlarge(rebuilt), scale.size)
+            wide = imresize_to(image, (z.shape[-2] - border, z.shape[-1] - border))
+            wide[..., top : top + height, left : left + width] = before
+            image, rebuilt = scale(z, pad(wide, self.margin)), scale(scale.z_rec, self.fit(before, scale.z_rec))
+        return image
 
     def enlarge(self, image: Tensor) -> Tensor:
         """``image`` (B, C, H, W) resized by 1 / factor, not yet cropped."""

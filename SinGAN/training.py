@@ -1,4 +1,4 @@
-"""Training: what each iteration draws, one scale, the whole pyramid (paper, Sect. 2.2)."""
+"""Training of the whole pyramid, of one scale, and the random draws of an iteration (paper, Sect. 2.2)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,35 +19,35 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.build import build_critic, build_generator
 
-LR_DROP = 0.8  # of the iterations; then the learning rates are multiplied by gamma
+LR_DROP = 0.8  # share of the iterations after which the learning rates are multiplied by gamma
 
-Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], ScaleState]], None]
-"""Called after each iteration with the scale, the iteration in it, the losses by name, and a way to get the state."""
+Watch = Callable[[int, int, Mapping[str, Tensor], Callable[[], TrainingState]], None]
+"""A callback after each iteration: (scale, iteration, losses by name, function that returns the state)."""
 Edit = Callable[[Tensor], Tensor]
-"""A change of the enlarged images (B, C, H, W) of the coarser scales, before a scale sees them."""
+"""A function applied to the enlarged images (B, C, H, W) of the coarser scales before a scale refines them."""
 
 Weights = Mapping[str, Tensor]
 
 
 def unchanged(image: Tensor) -> Tensor:
-    """The edit that does nothing."""
+    """Return ``image``: the edit that changes nothing."""
     return image
 
 
 @dataclass(frozen=True)
 class StartWeights:
-    """State dicts from elsewhere: of nets to start from in place of fresh weights, where they fit; of a VGG."""
+    """State dicts: of networks to start from where they fit, instead of random weights, and of a VGG."""
 
     generator: Weights | None = None
     critic: Weights | None = None
-    vgg: Weights | None = None  # needed where ``TrainConfig.uses_vgg``
+    vgg: Weights | None = None  # required if ``TrainConfig.uses_vgg``
 
 
-def unwatched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
-    """The watch that does nothing."""
+def unwatched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]) -> None:
+    """The callback that does nothing."""
 
 
 def train(
@@ -60,23 +60,22 @@ def train(
     watch: Watch = unwatched,
     weights: StartWeights = StartWeights(),
     finished: tuple[TrainedScale, ...] = (),
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> Iterator[Pyramid[TrainedScale]]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
 
     Arguments:
-        net: the nets of the coarsest scale; ``NetConfig.at`` gives those of the others.
-        rng: the source of all randomness, on the device of ``image``; seeded anew for each scale.
+        net: the networks of the coarsest scale; ``NetConfig.at`` returns those of the others.
+        rng: the source of all randomness, on the device of ``image``; it is seeded for each scale.
         watch: called after each iteration.
-        weights: of nets that have no coarser ones to begin from, and of a VGG.
-        finished: the coarsest scales, where they are trained already.
-        resume: a state of the first scale that is not finished, from which it goes on.
+        weights: of networks that can't start from those of a coarser scale, and of a VGG.
+        finished: the coarsest scales, if they are already trained.
+        resume: a state of the first unfinished scale, from which its training resumes.
         engine: how iterations are run.
 
     Raises:
-        ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` or
-            ``resume`` don't fit.
+        ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` or ``resume`` don't fit.
     """
     if min(plan.sizes[0]) < net.receptive_field:
         raise ValueError(
@@ -94,7 +93,7 @@ def train(
 
 
 def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device) -> VGG | None:
-    """The VGG whose activations a loss compares, if one does; a ValueError where its weights are lacking."""
+    """The VGG whose activations a loss compares, if one does; raises a ValueError if its weights are missing."""
     if config.uses_vgg and weights.vgg is None:
         raise ValueError("texture and perceptual loss need the weights of a VGG16")
     return VGG.of(weights.vgg).to(device) if config.uses_vgg and weights.vgg is not None else None
@@ -103,9 +102,9 @@ def trained_vgg(config: TrainConfig, weights: StartWeights, device: torch.device
 def start_nets(
     pyramid: Pyramid[TrainedScale], config: NetConfig, rng: torch.Generator, weights: StartWeights = StartWeights()
 ) -> tuple[Generator, Discriminator]:
-    """The nets of the next scale: the last scale's weights where the shape is the same, else fresh.
+    """The networks of the next scale, with the weights of the last scale if the shape is the same, else random ones.
 
-    A conditional critic's second stream, which the coarsest scale lacks, begins fresh at the next one.
+    The second stream of a conditional critic, which the coarsest scale lacks, starts from random weights at the next.
     """
     generator, critic = build_generator(config).to(rng.device), build_critic(config).to(rng.device)
     for net in (generator, critic):
@@ -133,17 +132,18 @@ def train_scale(
     watch: Watch = unwatched,
     edit: Edit = unchanged,
     vgg: VGG | None = None,
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> TrainedScale:
-    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser ones; its nets are then frozen.
-
-    ``rng`` is the source of all randomness, on the device of ``real``; ``watch`` is called after each iteration.
+    """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser scales; its networks are then frozen.
 
     Arguments:
+        rng: the source of all randomness, on the device of ``real``.
+        watch: called after each iteration.
         edit: applied to the enlarged images of the coarser scales.
         vgg: for the losses that compare its activations.
-        resume: a state that ``watch`` was given in an earlier training; from it this one goes on to the same bits.
+        resume: a state that ``watch`` received in an earlier training; the results have the same bits as without the
+            interruption.
         engine: how iterations are run.
     """
     nets = Adversaries.of(generator, critic, config)
@@ -185,10 +185,11 @@ def iterate(
     watch: Watch,
     engine: Engine,
 ) -> None:
-    """Repeat ``step`` until ``scale`` has its ``config.niter`` iterations, of which some are ``done``.
+    """Repeat ``step`` until ``scale`` has ``config.niter`` iterations, the first ``done`` of which are already run.
 
-    ``step`` works on ``nets`` and other things that stay in their memory, and looks through all nets ``in_use``.
-    ``renew`` is called with the index of each iteration before it, for what can't be a part of a CUDA graph.
+    Arguments:
+        step: one iteration; it changes ``nets`` and other tensors in place, and uses the networks ``in_use``.
+        renew: called with the index of each iteration before it, for work that can't be captured by a CUDA graph.
     """
     run = engine.run(step, in_use, rng, scale + 1)
     for index in range(done, config.niter):
@@ -201,7 +202,7 @@ def iterate(
 
 
 def first_z_rec(pyramid: Pyramid[TrainedScale], real: Tensor, rng: torch.Generator) -> Tensor:
-    """The noise that is to give ``real`` back: z* at the coarsest scale, zero at the others (Sect. 2.2)."""
+    """The noise from which ``real`` is reconstructed: z* at the coarsest scale, zero at the others (Sect. 2.2)."""
     height, width = real.shape[-2:]
     if not pyramid.scales:
         return pyramid.draw_map(rng, real, (height, width), coarsest=True)
@@ -216,7 +217,7 @@ def make_target(
     edit: Edit = unchanged,
     vgg: VGG | None = None,
 ) -> Target:
-    """The target of the next scale; its noise amplitude follows the coarser scales' unedited error."""
+    """The target of the next scale; its noise amplitude is proportional to the error of the unedited reconstruction."""
     vgg_target = None if vgg is None else VGGTarget.of(vgg, real)
     if not pyramid.scales:
         return Target(real, torch.zeros_like(z_rec), 1.0, vgg_target)
@@ -234,7 +235,7 @@ def draw(
     rng: torch.Generator,
     edit: Edit = unchanged,
 ) -> Draw:
-    """One iteration's randomness: the scale's noise, then ``Dsteps`` samples of the coarser scales."""
+    """The random values of one iteration: the noise of the scale, then ``Dsteps`` samples of the coarser scales."""
     height, width = real.shape[-2:]
     noise = pyramid.draw_map(rng, real, (height, width), coarsest=not pyramid.scales)
     if pyramid.scales:

@@ -3,8 +3,8 @@
     python benchmarks/memory.py --sizes 250 512 1024
     python benchmarks/memory.py --sizes 250 512 --train_mode concurrent
 
-On the CPU it is that of the process, PyTorch's own 0.4 GB included; on CUDA that of the tensors.
-"estimated" is what the engine takes an iteration for, by which it decides whether to compute activations again.
+On the CPU it is the memory of the process, with PyTorch's own 0.4 GB; on CUDA that of the tensors. "estimated" is the
+engine's estimate, by which it decides whether to recompute activations.
 """
 
 import multiprocessing

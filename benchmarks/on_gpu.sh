@@ -5,7 +5,7 @@
 # A part that is done is left out: call it again after an interruption, or where FOLDER.tar.gz was copied to. Environment:
 #   PARTS="tests speed"     only these             LIMIT=540    begin no part after so many seconds, and cut off the last
 #   PYTHON=.venv/bin/python                        WEIGHTS=FILE Inception's for SIFID of the whole trainings' samples
-#   DEVICE=cpu ENGINES=eager SIZE=72 SMALL=48 LARGE=80 LAST=1 NITER=4 WHOLE=4 NETS=unet_64:4:64 NET="--nfc 8"   to try the script
+#   DEVICE=cpu ENGINES=eager SIZE=72 SMALL=48 LARGE=80 LAST=1 NITER=4 WHOLE=4 NET="--nfc 8"   to try the script
 set -uo pipefail
 cd "$(dirname "$0")/.."
 OUT=${1:-gpu_results}
@@ -20,11 +20,9 @@ WHOLE=${WHOLE:-2000} # and in whole trainings
 LIMIT=${LIMIT:-1000000}
 WEIGHTS=${WEIGHTS:-}
 NET=${NET:-}
-read -ra nets <<< "${NETS:-unet_64:16:64 unet_256:64:256}" # of translation
 read -ra engines <<< "${ENGINES:-eager cudagraph}"
-ALL="machine convolutions tests speed sequential concurrent resume bits bf16 clipping border quantized fine_tuning patches \
-compiled memory large whole_run whole_concurrent candidates sampling instant start translation threads golden \
-golden_compiled scripts"
+ALL="machine tests speed sequential concurrent resume bits bf16 clipping border quantized fine_tuning patches compiled memory \
+large whole_run whole_concurrent instant golden golden_compiled scripts"
 PARTS=${PARTS:-$ALL}
 for name in $PARTS; do
     case " $ALL " in *" $name "*) ;; *)
@@ -85,17 +83,6 @@ train() { # folder, size, iterations, then more flags: a training of the mountai
     "$PYTHON" main_train.py mountains.png --max_size "$size" --niter "$niter" --manualSeed 1 --device "$DEVICE" \
         --out "$OUT/Output/$place" $NET "$@"
 }
-convolutions() { # each shape and way under a time limit of its own: some may take minutes
-    local shape way
-    for shape in "32 44 60" "32 188 250" "64 100 133" "128 188 250"; do
-        # shellcheck disable=SC2086 # three numbers
-        set -- $shape
-        for way in ours pytorch; do
-            timeout 15 "$PYTHON" benchmarks/convolutions.py --device "$DEVICE" --filters "$1" --size "$2" "$3" --way "$way" \
-                | tail -n 1 || echo "$shape: $way was cut off after 15 s"
-        done
-    done
-}
 whole() { # mode: a whole training, its time, and the measures of its samples
     local start=$SECONDS
     train "$1" "$SIZE" "$WHOLE" --train_mode "$1" --num_samples 50 && echo "$1: $((SECONDS - start)) s in all" || return 1
@@ -140,7 +127,7 @@ patches() { # the published methods
         done
     done
 }
-export -f train convolutions whole resume bits border quantized fine_tuning patches
+export -f train whole resume bits border quantized fine_tuning patches
 own() { # name of the part, then one of these functions with its arguments
     local name=$1
     shift
@@ -150,7 +137,6 @@ own() { # name of the part, then one of these functions with its arguments
 tests=(-m pytest -q -p no:cacheprovider -W default -m "slow or not slow")
 part machine "$PYTHON" -c "import sys, torch; d = torch.device('$DEVICE'); print(torch.__version__, sys.version, d)
 if d.type == 'cuda': print(torch.cuda.get_device_name(), torch.cuda.mem_get_info(), torch.version.cuda)"
-own convolutions convolutions
 part tests "$PYTHON" "${tests[@]}" tests/engines/test_cuda.py tests/translation/test_cuda.py
 benchmark speed speed --size "$SIZE" --scales 0 "$LAST" --engines "${engines[@]}" --profile 15
 own sequential whole sequential
@@ -168,14 +154,7 @@ benchmark memory memory --sizes "$SIZE" $((2 * SIZE)) --baseline
 benchmark large memory --sizes "$LARGE"
 benchmark whole_run whole_run --sizes "$SIZE" --baseline
 benchmark whole_concurrent whole_run --sizes "$SIZE" --train_mode concurrent
-benchmark candidates candidates --size "$SIZE" --scales 0 "$LAST"
-benchmark sampling sampling --sizes $((SIZE / 2)) "$SIZE"
 part instant "$PYTHON" benchmarks/instant.py Input/Images/mountains.png --device "$DEVICE" --megapixels 0.05 1 --tasks sample
-benchmark start start --times 1
-benchmark translation translation --engines "${engines[@]}" --nets "${nets[@]}"
-counts=(1)
-while [ $((2 * counts[-1])) -le "$(nproc)" ]; do counts+=($((2 * counts[-1]))); done
-part threads "$PYTHON" benchmarks/threads.py --alone --size "$SIZE" --scales 0 "$LAST" --threads "${counts[@]}" # of the CPU
 part golden "$PYTHON" "${tests[@]}" tests/test_golden.py tests/test_translation_golden.py -k "not compiled"
 part golden_compiled "$PYTHON" "${tests[@]}" tests/test_golden.py -k "on_a_gpu and compiled" # a minute or two each
 part scripts "$PYTHON" "${tests[@]}" tests/test_readme.py tests/test_demo.py

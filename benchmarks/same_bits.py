@@ -1,11 +1,11 @@
-"""A check that this checkout makes the files that another one makes, bit for bit, as a refactoring has to.
+"""A check that this checkout writes the same files as another one, bit for bit, as a refactoring must.
 
     git clone . ../before && git -C ../before checkout REVISION
     python benchmarks/same_bits.py ../before
 
 Every case is a few commands with fixed seeds, run in both checkouts by one Python on one thread. All files below the
-output folder are compared but manifest.json, which names versions. Cases called ``takes over`` begin in the other
-checkout and end in this one: what it trained is used here, what it left unfinished goes on here.
+output folder are compared, except manifest.json, which contains versions. Cases called ``takes over`` begin in the
+other checkout and end in this one, which uses its models and resumes its trainings.
 """
 
 import argparse
@@ -52,6 +52,8 @@ OPTIONS = {
     "recomputed sesame": "--recompute always --netD sesame",
     "recomputed looks": "--recompute always --texture_weight 2 --perceptual_weight 1 --vgg_weights VGG",
     "bf16": "--precision bf16",
+    "concurrent": "--train_mode concurrent --train_stages 3",
+    "concurrent editing": "--train_mode concurrent --train_stages 3 --recipe editing",
     "filters": "--nfc 32 --min_nfc 32 --max_size 64",
 }
 APPLICATIONS = {
@@ -108,6 +110,12 @@ def cases() -> list[Case]:
     taken_over = [
         Case("takes over: applications", (trained, *APPLICATIONS.values()), first_elsewhere=True),
         Case("takes over: unfinished", (f"{trained} --checkpoint_every 0 --niter 60",), True, cut=True),
+        Case(
+            "takes over: unfinished concurrent",
+            (f"{trained} {OPTIONS['concurrent']} --checkpoint_every 0 --niter 60",),
+            True,
+            cut=True,
+        ),
     ]
     return [*compiled, used, *variants, *alone, *taken_over, *others]
 
@@ -190,7 +198,7 @@ def run_case(case: Case, this: Checkout, other: Checkout, out: Path) -> list[str
 
 
 def helpers_in(folder: Path) -> Path:
-    """Fill ``folder`` with untrained weights of VGG16 and Inception, and a reference with its mask; returns it."""
+    """Fill ``folder`` with untrained weights of VGG16 and Inception, and a reference with its mask, and return it."""
     import torch
     import torchvision
     from PIL import Image, ImageDraw
@@ -214,9 +222,9 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("other", type=Path, help="the other checkout")
     flags.add_argument("--folder", type=Path, default=Path("Output/same_bits"), help="of all results [%(default)s]")
-    flags.add_argument("--only", nargs="+", default=[""], help="cases whose name holds one of these")
-    flags.add_argument("--without", nargs="+", default=[], help="leave out cases whose name holds one of these")
-    flags.add_argument("--jobs", type=int, default=2, help="cases at once [%(default)s]")
+    flags.add_argument("--only", nargs="+", default=[""], help="cases whose name contains one of these")
+    flags.add_argument("--without", nargs="+", default=[], help="leave out cases whose name contains one of these")
+    flags.add_argument("--jobs", type=int, default=2, help="number of parallel cases [%(default)s]")
     args = flags.parse_args()
     folder = args.folder.resolve()
     helpers = folder / "helpers"

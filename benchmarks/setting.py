@@ -1,4 +1,4 @@
-"""Parts that the benchmarks share: scales ready to be trained, the machine in words, and clocks."""
+"""Shared parts of the benchmarks: scales to train, a description of the machine, and clocks."""
 
 import argparse
 import platform
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.baseline import Baseline
-from SinGAN.concurrent.stage import Stage, prepared
-from SinGAN.concurrent.training import begun, grown
+from SinGAN.concurrent.stage import Stage, prepare_iteration
+from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import Engine, EngineSettings, Step, choose_device
 from SinGAN.engines.estimates import ScaleSetting
+from SinGAN.kinds import KINDS
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import iteration
 from SinGAN.losses.terms import Target
@@ -23,6 +24,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import PyramidConfig, build_reals, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
@@ -30,7 +32,7 @@ from SinGAN.training import draw, first_z_rec, make_target, start_nets
 
 @dataclass(eq=False)
 class Setting:
-    """A scale of a picture of noise above untrained coarser ones, which will do: weights don't change the time."""
+    """A scale of a picture of noise above untrained coarser ones; the weights have no influence on the time."""
 
     pyramid: Pyramid[TrainedScale]
     net: NetConfig
@@ -41,17 +43,17 @@ class Setting:
 
     @property
     def size(self) -> str:
-        """Height and width of the scale, in words."""
+        """Height and width of the scale as a text."""
         return f"{self.target.real.shape[-2]} x {self.target.real.shape[-1]}"
 
     @property
     def scale_setting(self) -> ScaleSetting:
-        """What an engine has to know of it."""
+        """The properties that an engine needs."""
         size = (self.target.real.shape[-2], self.target.real.shape[-1])
         return ScaleSetting(self.net, size, self.rng.device, self.config)
 
     def step(self, engine: Engine) -> Step:
-        """A function that runs an iteration by ``engine``, on fresh nets, and returns the losses by name."""
+        """A function that runs an iteration by ``engine``, on new nets, and returns the losses by name."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
         differentiate = engine.differentiating(self.scale_setting)
         coarser = convolving_by(self.pyramid, engine.convolve)
@@ -63,7 +65,7 @@ class Setting:
         return engine.run(once, (nets.generator, nets.critic), self.rng, len(self.pyramid) + 1)
 
     def baseline(self) -> Baseline:
-        """The plain iteration with fresh nets."""
+        """The plain iteration with new nets."""
         nets = start_nets(self.pyramid, self.net, self.rng)
         return Baseline(self.pyramid, self.target, self.z_rec, *nets, self.config, self.rng)
 
@@ -74,12 +76,11 @@ def settings(
     config: TrainConfig = TrainConfig(),
     shape: float = 0.75,
     nets: NetConfig = NetConfig(),
-    min_size: int = PyramidConfig.min_size,
 ) -> Iterator[Setting]:
-    """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine; ``nets`` are the coarsest."""
+    """The scales of a picture of ``size``, and ``shape`` times as high, coarse to fine, with nets of ``nets``."""
     rng = torch.Generator(device).manual_seed(1)
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
-    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size, min_size=min_size))
+    plan = plan_scales(image.shape[2], image.shape[3], PyramidConfig(max_size=size))
     pyramid = Pyramid[TrainedScale]((), plan.factor, nets.margin)
     for index, real in enumerate(build_reals(image, plan)):
         net, z_rec = nets.at(index), first_z_rec(pyramid, real, rng)
@@ -103,12 +104,12 @@ class StageSetting:
 
     @property
     def scale_setting(self) -> ScaleSetting:
-        """What an engine has to know of it."""
+        """The properties that an engine needs."""
         return self.stage.setting
 
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, and returns the losses by name."""
-        step, _ = prepared(self.stage, self.rng, engine)
+        step, _ = prepare_iteration(self.stage, self.rng, engine)
         nets = self.stage.nets
         return engine.run(step, (nets.generator, nets.critic), self.rng, len(self.stage.reals))
 
@@ -123,24 +124,16 @@ def stages(
     """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
     rng, options = torch.Generator(device).manual_seed(1), replace(asked, max_size=size).completed()
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
-    plan, net = plan_scales(image.shape[2], image.shape[3], options.pyramid), options.net
+    plan, net = KINDS[CONCURRENT].plan(image.shape[2], image.shape[3], options, TRAIN), options.net
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
-        yield StageSetting(begun(pyramid, real, net.at(index), config, rng), rng)
-        scale = begun(pyramid, real, net.at(index), config, rng).trained()
+        yield StageSetting(start_stage(pyramid, real, net.at(index), config, rng), rng)
+        scale = start_stage(pyramid, real, net.at(index), config, rng).trained()
         pyramid = grown((*pyramid.scales, scale), plan, net, config)
 
 
-def untrained(size: int, device: torch.device) -> Pyramid[TrainedScale]:
-    """All scales of a 3/4 ``size`` x ``size`` picture, with fresh weights."""
-    *_, finest = settings(size, device)
-    generator, critic = start_nets(finest.pyramid, finest.net, finest.rng)
-    scale = TrainedScale.of(generator, critic, finest.target.real, finest.z_rec, finest.target.noise_amp)
-    return finest.pyramid.with_scale(len(finest.pyramid), scale)
-
-
 def of_scales(made: Iterable[Setting], asked: list[int] | None) -> Iterator[tuple[int, Setting]]:
-    """The scales that are ``asked`` for (None: all), each with its index; leaves with a line where there is none."""
+    """The scales that are ``asked`` for (None: all), each with its index; exit with one line if there is none."""
     indices: list[int] = []
     for index, setting in enumerate(made):
         indices.append(index)
@@ -163,13 +156,13 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 def medians(works: list[Callable[[], object]], device: torch.device, times: int, settled: bool = False) -> list[float]:
     """The median seconds of each of ``works``, run ``times`` times in turn, so that all see the same machine.
 
-    Where they are iterations of different scales, let each timed one follow an untimed one of its scale (``settled``),
-    as in a training: after the larger images of another scale, memory must be had anew, which takes up to 40 % longer.
+    If they are iterations of different scales, let each timed one follow an untimed one of its scale (``settled``), as
+    in a training: after the larger images of another scale, memory is allocated again, which takes up to 40 % longer.
     """
 
     def once(work: Callable[[], object]) -> float:
         if settled:
-            seconds(work, device)  # a device must have ended it before the clock starts
+            seconds(work, device)  # the device must finish it before the clock starts
         return seconds(work, device)
 
     rows = [[once(work) for work in works] for _ in range(times)]
@@ -177,7 +170,7 @@ def medians(works: list[Callable[[], object]], device: torch.device, times: int,
 
 
 def machine(device: torch.device) -> str:
-    """The device and the versions, in words."""
+    """A description of the device and the versions."""
     name = f"{torch.get_num_threads()} CPU threads ({platform.processor() or platform.machine()})"
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -185,7 +178,7 @@ def machine(device: torch.device) -> str:
 
 
 def present(text: str) -> torch.device:
-    """The device that ``text`` names; an error of the command line where this machine lacks it."""
+    """The device that ``text`` names; an error of argparse if this machine lacks it."""
     try:
         return choose_device(text)
     except (ValueError, RuntimeError) as error:
@@ -202,7 +195,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def choose_engine(
     name: str, precision: str, device: torch.device, recompute: str = "auto", winograd: str = "auto"
 ) -> Engine:
-    """The engine called ``name``; leaves with a line where the device can't serve it."""
+    """The engine called ``name``; exit with one line if the device does not support it."""
     try:
         return EngineSettings(name, precision, recompute, winograd).choose(device)
     except ValueError as error:

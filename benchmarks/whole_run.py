@@ -4,12 +4,12 @@
     python benchmarks/whole_run.py --sizes 128 250 --train_mode concurrent
     python benchmarks/whole_run.py --device cuda --sizes 250 --baseline
 
---train_mode concurrent and --baseline add those of concurrent training and of the plain iteration, all timed in turn,
-and how many times as long as each the run of sequential training takes. Each timed iteration follows another of its
-scale, as in a run. The first one of all includes compiling, where that pays: PyTorch keeps the programs, so set
-TORCHINDUCTOR_CACHE_DIR to an empty folder to see the time of a first run.
-"estimated" is the time left that a run shows when a scale begins, in what it then takes: the least and the most of all
-scales. It judges `Estimate`.
+--train_mode concurrent and --baseline add concurrent training and the plain iteration, timed in turn, and the ratio of
+sequential training to each of them. Each timed iteration follows another of its scale, as in a training. The first one
+includes compilation, if that pays off; PyTorch caches programs, so set TORCHINDUCTOR_CACHE_DIR to an empty folder to
+see the time of a first run.
+"estimated" is the time left that a run shows at the beginning of a scale, relative to the time that it then takes: the
+minimum and maximum over all scales.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from SinGAN.engines import ENGINES, PRECISIONS
 from SinGAN.engines.cuda_graph import WARM_UP
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
+from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL, TRAIN_MODES
 from SinGAN.options.model import ModelOptions
-from SinGAN.planning import plan_scales
+from SinGAN.options.tasks import TRAIN
 from SinGAN.runs.progress import duration
 
 BASELINE = "baseline"
@@ -52,7 +53,7 @@ def arguments() -> argparse.Namespace:
 def estimated(row: list[float], parts: Parts, mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
     """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
     options = ModelOptions(train_mode=mode, max_size=size).completed()
-    plan = plan_scales(int(args.shape * size), size, options.pyramid)
+    plan = KINDS[options.kind].plan(int(args.shape * size), size, options, TRAIN)
     programmed = [k for k, part in enumerate(parts) if engine.wants_programs(part.scale_setting)]
     costs = scale_costs(plan, options.net, args.device, engine.winograd, programmed)
     shown = [row[k] / costs[k] * sum(costs[k:]) / sum(row[k:]) for k in range(len(row))]

@@ -37,7 +37,8 @@ CHOOSERS = (
     "SinGAN.library.train",
     "SinGAN.library.instant",
     "SIFID.sifid_score",
-    "Pix2Pix.request",
+    "Pix2Pix.commands",
+    "Pix2Pix.study",
 )
 COPIES = ("_to_copy", "copy_")  # operations that take tensors from one device to another
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from SinGAN import export
-from SinGAN.commands.export import main
+from SinGAN.concurrent.planning import plan_stages
 from SinGAN.concurrent.training import train_stages
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.terminal.export import main
 from SinGAN.training import train
 from tests.conftest import TINY
 from tests.workspace import Capture, Workspace, refusal, stripes
@@ -158,7 +159,7 @@ def test_a_generator_that_has_grown_as_a_file(
     written: Callable[[Trained, Path], Generate],
 ) -> None:
     net = NetConfig(3, 4, 4, stages=1, noisy_margins=noisy_margins, batch_norm=batch_norm)
-    plan = plan_scales(24, 32, PyramidConfig(min_size=12, stages=3))
+    plan = plan_stages(24, 32, PyramidConfig(min_size=12), 3)
     *_, pyramid = train_stages(stripes(), plan, net, TrainConfig(niter=3), rng)
     generate = written(pyramid, tmp_path)
     for size in SIZES:

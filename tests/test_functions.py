@@ -1,6 +1,5 @@
 """The tensor helpers, on values known beforehand."""
 
-import pytest
 import torch
 
 from SinGAN import functions
@@ -35,26 +34,3 @@ def test_quantise_snaps_to_the_nearest_colour() -> None:
     palette = torch.tensor([[0.0, 0, 0], [1, 1, 1]])
     image = torch.tensor([0.2, 0.9, 0.6, -3.0]).reshape(1, 1, 2, 2).expand(2, 3, -1, -1)
     assert functions.quantise(image, palette)[1, 2].tolist() == [[0, 1], [1, 0]]
-
-
-@pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
-def test_gradient_penalty_of_a_linear_critic(slope: float) -> None:
-    weights = torch.tensor([1.0, 2.0, 2.0]).reshape(1, 3, 1, 1) * slope / 3  # of norm ``slope``
-
-    def critic(image: torch.Tensor) -> torch.Tensor:
-        return (weights * image).sum(dim=1)
-
-    real, fake = torch.rand(1, 3, 5, 6), torch.rand(1, 3, 5, 6)
-    penalty = functions.gradient_penalty(critic, real, fake, torch.tensor(0.3))
-    assert float(penalty) == pytest.approx((slope - 1) ** 2, abs=1e-5)
-
-
-def test_gradient_penalty_is_taken_between_fake_and_real() -> None:
-    seen = []
-
-    def critic(image: torch.Tensor) -> torch.Tensor:
-        seen.append(image.detach())
-        return image.square()
-
-    functions.gradient_penalty(critic, torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.tensor(0.25))
-    assert torch.equal(seen[0], torch.full((1, 3, 2, 2), 0.25))

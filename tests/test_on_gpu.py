@@ -11,7 +11,7 @@ import torch
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "on_gpu.sh"
 TINY = {
     "DEVICE": "cpu", "ENGINES": "eager", "SIZE": "72", "SMALL": "48", "LARGE": "80", "LAST": "1", "NITER": "4",
-    "WHOLE": "4", "NETS": "unet_64:4:64", "NET": "--nfc 8 --min_nfc 8", "PYTHON": sys.executable,
+    "WHOLE": "4", "NET": "--nfc 8 --min_nfc 8", "PYTHON": sys.executable,
 }  # fmt: skip
 OWN_TESTS = {"golden", "golden_compiled", "scripts"}  # parts that only run tests of this suite
 
@@ -45,7 +45,7 @@ def test_every_part_runs_and_the_archive_tells_which_are_done(tmp_path: Path, st
 def test_wrong_parts_and_a_missing_device_are_one_line(tmp_path: Path) -> None:
     wrong = run(tmp_path / "results", PARTS="speeed")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("on_gpu.sh: PARTS has no part speeed: take of machine convolutions tests")
+    assert wrong.stderr.startswith("on_gpu.sh: PARTS has no part speeed: take of machine tests speed")
     if not torch.cuda.is_available():
         missing = run(tmp_path / "results", DEVICE="cuda")
         assert (missing.returncode, len(missing.stderr.splitlines())) == (2, 1)

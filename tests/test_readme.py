@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from SinGAN.commands.export import main as export
+from SinGAN.terminal.export import main as export
 from tests.workspace import Capture
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,11 @@ from PIL import Image
 import main_train
 import random_samples
 from SinGAN.imresize import imresize
+from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures import images
+from SinGAN.pyramid import Pyramid, TrainedScale
+from SinGAN.saved_models.manifest import Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 
 SIZES = ["--nfc", "4", "--min_nfc", "4", "--min_size", "12", "--max_size", "24"]
 SMALL = ["--not_cuda", *SIZES, "--niter", "2", "--manualSeed", "1"]
@@ -22,6 +26,9 @@ KNOBS = {
     "gan_mode": ["--gan_mode", "hinge"],
     "no_residual": ["--no_residual"],
     "looks": ["--texture_weight", "1", "--perceptual_weight", "2", "--vgg_weights", "VGG"],
+    "features": ["--feature_weight", "2"],
+    "one_sided": ["--penalty", "one_sided"],
+    "r1": ["--penalty", "r1", "--gan_mode", "hinge", "--lambda_grad", "0.5"],
     "multiscale": ["--netD", "multiscale", "--num_layer", "2", "--max_size", "28"],  # the finest has two critics
     "sesame": ["--netD", "sesame"],
     "dropout": ["--stochastic", "dropout", "--dropout", "0.3"],
@@ -36,6 +43,20 @@ def stripes(height: int = 24, width: int = 32) -> torch.Tensor:
     """A small image (1, 3, height, width) in [-1, 1]: soft coloured stripes."""
     y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
     return torch.stack([torch.sin(9 * x), torch.cos(7 * y), torch.sin(5 * (x + y))])[None] * 0.8
+
+
+def load_model(
+    folder: Path, device: torch.device = torch.device("cpu"), task: Task | None = TRAIN
+) -> tuple[Manifest, Pyramid[TrainedScale]]:
+    """The whole model in ``folder``, and its manifest."""
+    model = ModelFolder.open(folder)
+    return model.manifest, model.load(device, task)
+
+
+def whole_scales(folder: Path) -> int:
+    """The number of whole scales in ``folder``."""
+    model = ModelFolder.find(folder)
+    return 0 if model is None else model.scales
 
 
 class Workspace:

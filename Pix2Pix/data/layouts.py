@@ -1,4 +1,4 @@
-"""Where the pairs of a data set lie: one of three layouts, told apart by what is there."""
+"""The files of a data set's pairs, in one of three layouts."""
 
 import re
 from dataclasses import dataclass
@@ -27,25 +27,36 @@ class PairFiles:
     a: Path
     b: Path | None  # None: A and B lie side by side in ``a``
 
+    @property
+    def paths(self) -> list[Path]:
+        """Its one file, or two."""
+        return [self.a] if self.b is None else [self.a, self.b]
+
 
 def natural(path: Path) -> list[tuple[bool, int, str]]:
-    """A key that puts 2 before 10."""
+    """A sort key that puts 2 before 10."""
     parts = re.split(r"([0-9]+)", path.as_posix())
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """All picture files below ``folder``, in order."""
+    """The picture files below ``folder``, in order; hidden files and folders, as macOS leaves them, are skipped."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(found, key=lambda path: natural(path.relative_to(folder)))
+    shown = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    return sorted(shown, key=lambda path: natural(path.relative_to(folder)))
 
 
 def find_pairs(root: Path, phase: str) -> list[PairFiles]:
-    """The pairs of a data set's ``phase``, in order.
+    """The pairs of the ``phase`` of a data set, in order; ``root`` is its folder, or one side-by-side picture.
 
     Raises:
+        FileNotFoundError: there is no ``root``.
         ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have one name.
     """
+    if root.is_file():
+        return [PairFiles(root.stem, root, None)]
+    if not root.is_dir():
+        raise FileNotFoundError(f"no data set {root} (`dataroot`)")
     if (root / phase).is_dir():
         folder = root / phase
         found = named(folder, ending="")
@@ -64,10 +75,10 @@ def find_pairs(root: Path, phase: str) -> list[PairFiles]:
 
 
 def phases(root: Path) -> list[str]:
-    """The phases that ``root`` seems to have."""
+    """The phases that the folders in ``root`` suggest."""
     found = {path.name for path in (root / "A").glob("*") if path.is_dir()} if (root / "A").is_dir() else set()
     for path in root.glob("*"):
-        if path.is_dir() and path.name not in ("A", "B"):
+        if path.is_dir() and path.name not in ("A", "B") and not path.name.startswith("."):
             found.add(re.sub(r"(_?[AB]|_label|_img)$", "", path.name))
     return sorted(found)
 
@@ -114,3 +125,19 @@ def sides(pair: PairFiles) -> tuple[Levels, Levels]:
             "both sides must have one size"
         )
     return first, second
+
+
+def size_of(pair: PairFiles) -> tuple[int, int]:
+    """Height and width of each side of ``pair``, from the headers of its files.
+
+    Raises:
+        ValueError: a file is no picture, has no two sides, or the sides have two sizes.
+    """
+    height, width = images.size(pair.a)
+    if pair.b is None:
+        if width < 2:
+            raise ValueError(f"{pair.a} is one pixel wide: it holds no two sides")
+        return height, width // 2
+    if images.size(pair.b) != (height, width):
+        sides(pair)  # says so
+    return height, width

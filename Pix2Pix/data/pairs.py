@@ -1,4 +1,4 @@
-"""Pairs of pictures: in which order they are drawn, and how one is prepared."""
+"""The order in which pairs are drawn, and their preparation for the nets."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +16,18 @@ from Pix2Pix.data.layouts import Levels, PairFiles, sides
 
 Values = npt.NDArray[np.float32]
 Batches = Iterator[tuple[Tensor, Tensor]]
+Draw = tuple[int, int, int]  # the epoch, the place in it, and the index of the pair
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a pair becomes what the nets see."""
+    """How a pair is prepared for the nets."""
 
     preprocess: str = "resize_and_crop"
     load_size: int = 286
     crop_size: int = 256
     mirror: bool = True
-    label_maps: bool = False  # a holds labels: no colours between two of them
+    label_maps: bool = False  # a holds labels: resizing adds no colours between two of them
     augment: str = "none"
     inputs: int = 3  # channels of a, and of b
     outputs: int = 3
@@ -65,7 +66,7 @@ class Preparation:
     def __call__(self, a: Levels, b: Levels, rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The input (C, H, W) and the wanted output (C', H, W), in [-1, 1], of the sides A and B of a pair.
 
-        Without ``rng`` nothing is left to chance.
+        Without ``rng`` nothing is random.
 
         Raises:
             ValueError: the picture is smaller than the crop.
@@ -117,8 +118,8 @@ def with_channels(levels: Levels, channels: int) -> Levels:
 
 
 @dataclass(frozen=True)
-class PairSet:
-    """Pairs that are drawn in epochs; what is drawn depends on the seed, the epoch and the place in it alone."""
+class PairSet(Dataset[Any]):
+    """Pairs that are drawn in epochs; a draw depends on the seed, the epoch and the place in it alone."""
 
     files: Sequence[PairFiles]
     preparation: Preparation
@@ -133,9 +134,20 @@ class PairSet:
         places = [list(range(count)) if self.in_order else rng.permutation(count).tolist() for _ in rounds]
         return [place for one in places for place in one][: self.epoch_size]
 
-    def draw(self, epoch: int, place: int, index: int) -> tuple[Tensor, Tensor]:
-        """The pair ``index``, prepared as it is at the ``place`` of ``epoch``."""
-        return self.preparation(*sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
+    def draws(self, epochs: range, size: int, done: int) -> Iterator[list[Draw]]:
+        """The draws of each batch of ``size`` in ``epochs``, without the first ``done`` ones of the first epoch."""
+        for epoch in epochs:
+            drawn = [(epoch, place, index) for place, index in enumerate(self.order(epoch))]
+            for start in range(done * size if epoch == epochs[0] else 0, len(drawn), size):
+                yield drawn[start : start + size]
+
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor] | Exception:
+        """The prepared pair of a ``draw``; an error is returned: raised in another process it would lose its words."""
+        epoch, place, index = draw
+        try:
+            return self.preparation(*sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
+        except (ValueError, OSError) as error:
+            return error
 
     def batches(self, epoch: int, size: int, done: int = 0, last: int | None = None, workers: int = 0) -> Batches:
         """The batches (B, C, H, W) of the epochs from ``epoch`` to ``last``; the last one of each may be smaller.
@@ -150,9 +162,9 @@ class PairSet:
         Raises:
             ValueError: a picture can't be used.
         """
-        order = _Order(self, range(epoch, (epoch if last is None else last) + 1), size, done)
+        draws: Any = self.draws(range(epoch, (epoch if last is None else last) + 1), size, done)
         loader = DataLoader(
-            _Draws(self), batch_sampler=order, num_workers=workers, collate_fn=stacked,
+            self, batch_sampler=draws, num_workers=workers, collate_fn=stacked,
             pin_memory=workers > 0 and torch.cuda.is_available(), generator=torch.Generator(),
         )  # fmt: skip
         for drawn in loader:
@@ -161,40 +173,9 @@ class PairSet:
             yield drawn
 
 
-@dataclass(frozen=True)
-class _Order:
-    """The epoch, place and index of each pair of each batch."""
-
-    pairs: PairSet
-    epochs: range
-    size: int
-    done: int
-
-    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
-        for epoch in self.epochs:
-            drawn = [(epoch, place, index) for place, index in enumerate(self.pairs.order(epoch))]
-            for start in range(self.done * self.size if epoch == self.epochs[0] else 0, len(drawn), self.size):
-                yield drawn[start : start + self.size]
-
-
-class _Draws(Dataset[Any]):
-    """The draws of a set of pairs, by epoch, place and index; a failure is a value, so that it keeps its words."""
-
-    def __init__(self, pairs: PairSet) -> None:
-        self.pairs = pairs
-
-    def __getitem__(self, which: tuple[int, int, int]) -> tuple[Tensor, Tensor] | Exception:
-        try:
-            return self.pairs.draw(*which)
-        except (ValueError, OSError) as error:
-            return error
-
-
-def stacked(drawn: Sequence[tuple[Tensor, Tensor] | Exception]) -> tuple[Tensor, Tensor] | Exception:
+def stacked(drawn: Sequence[Any]) -> tuple[Tensor, Tensor] | Exception:
     """Pairs as a batch; or the first failure among them."""
-    pairs = []
-    for each in drawn:
-        if isinstance(each, Exception):
-            return each
-        pairs.append(each)
-    return torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs])
+    failures = [each for each in drawn if isinstance(each, Exception)]
+    if failures:
+        return failures[0]
+    return torch.stack([a for a, _ in drawn]), torch.stack([b for _, b in drawn])

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
 Points = npt.NDArray[np.float64]
-SHARE, MOST = 0.99, 0.1  # of the draws that are warped; how far a point moves, in parts of width and height
+SHARE, MOST = 0.99, 0.1  # share of draws that are warped; largest shift of a point, relative to width and height
 
 
 def grid_of(height: int, width: int) -> Points:

@@ -1,1 +1,1 @@
-"""What is minimised, and one step of it."""
+"""The losses, and one training step."""

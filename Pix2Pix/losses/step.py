@@ -97,7 +97,7 @@ def train_step(nets: Nets, a: Tensor, b: Tensor, config: LossConfig, rng: torch.
 def critic_step(
     nets: Nets, a: Tensor, b: Tensor, fake: Tensor, config: LossConfig, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    """Train the critic to tell ``b`` from ``fake``; nothing where there is none."""
+    """Train the critic to distinguish ``b`` from ``fake``; does nothing if there is no critic."""
     critic, optimizer, game = nets.critic, nets.critic_optimizer, GAMES[config.gan_mode]
     if critic is None or optimizer is None:
         return {}
@@ -122,7 +122,7 @@ def critic_step(
 
 
 def generator_step(nets: Nets, a: Tensor, b: Tensor, fake: Tensor, config: LossConfig) -> dict[str, Tensor]:
-    """Train the generator, which made ``fake`` of ``a``, to deceive the critic and to come near to ``b``."""
+    """Train the generator, which translated ``a`` to ``fake``, to fool the critic and to approach ``b``."""
     losses: dict[str, Tensor] = {}
     if nets.critic is not None:
         nets.critic.requires_grad_(False)

@@ -1,5 +1,6 @@
 """The critics of pairs: of patches, of pixels, several at halved sizes, SESAME's; with the originals' names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,10 +34,16 @@ class CriticConfig:
         several = self.count if self.kind in ("multiscale", "sesame") else 1
         return int(3 * 2 ** (strides + several - 1))
 
-    def build(self) -> nn.Module:
-        """The critic, with weights as PyTorch makes them: ``forward(a, b)`` gives a list of maps of scores."""
-        kinds = {"patch": Patch, "pixel": Pixel, "multiscale": Multiscale, "sesame": Sesame}
-        return kinds[self.kind](self)
+    def build(self) -> "Critic":
+        """The critic, with PyTorch's first weights."""
+        if self.kind == "sesame":
+            return Critic({f"discriminator_{index}": SesameCritic(self) for index in range(self.count)})
+        if self.kind == "multiscale":  # the last one sees the full size
+            parts = {f"layer{index}": Joined(*patch_layers(self)) for index in range(self.count)}
+            return Critic(parts, reverse=True)
+        return Critic(
+            {"net": Joined(*pixel_layers(self))} if self.kind == "pixel" else {"model": Joined(*patch_layers(self))}
+        )
 
 
 def patch_layers(config: CriticConfig) -> list[nn.Module]:
@@ -52,36 +59,17 @@ def patch_layers(config: CriticConfig) -> list[nn.Module]:
     return [*parts, layers.conv(width, 1, 4, 1, 1)]
 
 
-class Patch(nn.Module):
-    """A critic that scores overlapping patches of a pair."""
-
-    def __init__(self, config: CriticConfig) -> None:
-        super().__init__()
-        self.model = nn.Sequential(*patch_layers(config))
-
-    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
-        return [self.model(torch.cat([a, b], dim=1))]
-
-
-class Pixel(nn.Module):
-    """A critic that scores each pixel of a pair by itself."""
-
-    def __init__(self, config: CriticConfig) -> None:
-        super().__init__()
-        layers, width = Layers(config.norm), config.filters
-        self.net = nn.Sequential(
-            layers.conv(sum(config.inputs), width, 1),
-            nn.LeakyReLU(0.2),
-            layers.conv(width, 2 * width, 1, bias=layers.inner_bias),
-            layers.normalise(2 * width),
-            nn.LeakyReLU(0.2),
-            layers.conv(2 * width, 1, 1, bias=layers.inner_bias),
-        )
-
-    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        """The scores (B, 1, H, W) of the pairs ``a``, ``b`` (B, C, H, W)."""
-        return [self.net(torch.cat([a, b], dim=1))]
+def pixel_layers(config: CriticConfig) -> list[nn.Module]:
+    """The layers of a critic that scores each pixel of a and b joined by itself."""
+    layers, width = Layers(config.norm), config.filters
+    return [
+        layers.conv(sum(config.inputs), width, 1),
+        nn.LeakyReLU(0.2),
+        layers.conv(width, 2 * width, 1, bias=layers.inner_bias),
+        layers.normalise(2 * width),
+        nn.LeakyReLU(0.2),
+        layers.conv(2 * width, 1, 1, bias=layers.inner_bias),
+    ]
 
 
 def halved(image: Tensor) -> Tensor:
@@ -89,21 +77,34 @@ def halved(image: Tensor) -> Tensor:
     return F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
 
 
-class Multiscale(nn.Module):
-    """Patch critics with weights of their own, each on half the size of the one before (Wang et al. 2018)."""
+class Critic(nn.Module):
+    """One or several critics with weights of their own, each on half the size of the one before (Wang et al. 2018)."""
 
-    def __init__(self, config: CriticConfig) -> None:
+    def __init__(self, parts: Mapping[str, nn.Module], reverse: bool = False) -> None:
+        """``parts``: the critics by their names in state dicts; ``reverse``: the last one sees the full size."""
         super().__init__()
-        self.count = config.count
-        for index in range(config.count):
-            self.add_module(f"layer{index}", nn.Sequential(*patch_layers(config)))
+        self.order = list(parts)[:: -1 if reverse else 1]
+        for name, part in parts.items():
+            self.add_module(name, part)
 
     def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        """The scores (B, 1, h, w) of the pairs at each size, the full one first."""
-        joined, scores = torch.cat([a, b], dim=1), []
-        for index in reversed(range(self.count)):  # the last one sees the full size
-            scores.append(self.get_submodule(f"layer{index}")(joined))
-            joined = halved(joined)
+        """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W) at each size, the full one first."""
+        scores = []
+        for index, name in enumerate(self.order):
+            if index:
+                a, b = halved(a), halved(b)
+            scores.append(self.get_submodule(name)(a, b))
+        return scores
+
+
+class Joined(nn.Sequential):
+    """Layers that score a and b joined."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+        """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
+        scores = torch.cat([a, b], dim=1)
+        for layer in self:
+            scores = layer(scores)
         return scores
 
 
@@ -137,22 +138,4 @@ class SesameCritic(nn.Module):
         for layer in streams:
             image = layer(image)
         scores: Tensor = last(image * (1 + seen.sum(dim=1, keepdim=True)))
-        return scores
-
-
-class Sesame(nn.Module):
-    """SESAME critics, each on half the size of the one before."""
-
-    def __init__(self, config: CriticConfig) -> None:
-        super().__init__()
-        self.count = config.count
-        for index in range(config.count):
-            self.add_module(f"discriminator_{index}", SesameCritic(config))
-
-    def forward(self, a: Tensor, b: Tensor) -> list[Tensor]:
-        """The scores (B, 1, h, w) of the pairs at each size, the full one first."""
-        scores = []
-        for index in range(self.count):
-            scores.append(self.get_submodule(f"discriminator_{index}")(a, b))
-            a, b = halved(a), halved(b)
         return scores

@@ -8,8 +8,8 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix.names import NETS
 from Pix2Pix.nets.layers import Layers
+from Pix2Pix.options import NETS
 
 DROPPED_FROM = 4  # the first level of a U-Net that drops
 WIDEST = 8  # times the filters of the first layer
@@ -46,7 +46,20 @@ class GeneratorConfig:
         """The net, with weights as PyTorch makes them."""
         if self.halvings < 2 and not self.blocks:
             raise ValueError(f"`netG` must be one of {', '.join(NETS)}, not {self.kind}")
-        return UNet(self) if self.halvings else ResNet(self)
+        return Generator(Level(self, 0) if self.halvings else nn.Sequential(*resnet_layers(self)))
+
+
+class Generator(nn.Module):
+    """A U-Net, or a ResNet; ``model`` is the first part of the originals' names of weights."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] to (B, C', H, W)."""
+        result: Tensor = self.model(x)
+        return result
 
 
 class Level(nn.Module):
@@ -72,22 +85,9 @@ class Level(nn.Module):
         self.model = nn.Sequential(nn.LeakyReLU(0.2), down, *norms, *below, *up, *drops)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the picture, or to ``x`` joined with what this level makes of it."""
-        made: Tensor = self.model(x)
-        return made if self.outermost else torch.cat([x, made], dim=1)
-
-
-class UNet(nn.Module):
-    """A U-Net."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.model = Level(config, 0)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] to (B, C', H, W)."""
-        made: Tensor = self.model(x)
-        return made
+        """(B, C, H, W) to the picture, or, below the outermost level, to ``x`` joined with the result of this level."""
+        result: Tensor = self.model(x)
+        return result if self.outermost else torch.cat([x, result], dim=1)
 
 
 class Block(nn.Module):
@@ -112,35 +112,21 @@ class Block(nn.Module):
         return x + added
 
 
-class ResNet(nn.Module):
-    """Two halvings, residual blocks, two doublings."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        layers, width, bias = config.layers, config.filters, config.layers.inner_bias
-        parts: list[nn.Module] = [
-            nn.ReflectionPad2d(3),
-            layers.conv(config.inputs, width, 7, bias=bias),
-            layers.normalise(width),
-            nn.ReLU(),
-        ]
-        for wide in (width, 2 * width):
-            parts += [layers.conv(wide, 2 * wide, 3, 2, 1, bias=bias), layers.normalise(2 * wide), nn.ReLU()]
-        parts += [Block(4 * width, layers) for _ in range(config.blocks)]
-        for wide in (4 * width, 2 * width):
-            parts += [layers.up(wide, wide // 2, 3, bias=bias, output_padding=1)]
-            parts += [layers.normalise(wide // 2), nn.ReLU()]
-        parts += [nn.ReflectionPad2d(3), layers.conv(width, config.outputs, 7), nn.Tanh()]
-        self.model = nn.Sequential(*parts)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] to (B, C', H, W)."""
-        made: Tensor = self.model(x)
-        return made
+def resnet_layers(config: GeneratorConfig) -> list[nn.Module]:
+    """The layers of a ResNet: two halvings, residual blocks, two doublings."""
+    layers, width, bias = config.layers, config.filters, config.layers.inner_bias
+    parts = [nn.ReflectionPad2d(3), layers.conv(config.inputs, width, 7, bias=bias), layers.normalise(width), nn.ReLU()]
+    for wide in (width, 2 * width):
+        parts += [layers.conv(wide, 2 * wide, 3, 2, 1, bias=bias), layers.normalise(2 * wide), nn.ReLU()]
+    parts += [Block(4 * width, layers) for _ in range(config.blocks)]
+    for wide in (4 * width, 2 * width):
+        parts += [layers.up(wide, wide // 2, 3, bias=bias, output_padding=1)]
+        parts += [layers.normalise(wide // 2), nn.ReLU()]
+    return [*parts, nn.ReflectionPad2d(3), layers.conv(width, config.outputs, 7), nn.Tanh()]
 
 
 def config_of(state: Mapping[str, Tensor], layers: Layers) -> GeneratorConfig:
-    """The config of the generator whose weights are ``state``; what they don't tell is as in ``layers``.
+    """The config of the generator with the weights ``state``; ``layers`` has the randomness that they don't show.
 
     Raises:
         ValueError: they are of no such net.

@@ -1,4 +1,4 @@
-"""The layers that all nets are made of, and their randomness: dropout, or noise on weights, from one generator."""
+"""The layers of all nets, and their randomness: dropout, or noise on weights, from one random generator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Dropout(Random):
         return torch.empty_like(x).bernoulli_(1 - self.share, generator=self.rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` of any shape, what is kept divided by its share."""
+        """``x`` of any shape; values that are kept are divided by the share of those kept."""
         return x * self.mask(x) / (1 - self.share) if self.active and self.share else x
 
 
@@ -40,8 +40,8 @@ class NoisyConv2d(Conv2d, Random):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
-        made: Tensor = self._conv_forward(x, perturbed(self, 0), self.bias)
-        return made
+        result: Tensor = self._conv_forward(x, perturbed(self, 0), self.bias)
+        return result
 
 
 class NoisyConvTranspose2d(nn.ConvTranspose2d, Random):

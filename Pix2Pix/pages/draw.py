@@ -1,4 +1,4 @@
-"""A page on this machine: draw labels, and see what a model makes of them."""
+"""A page on this machine: draw labels, and see their translation."""
 
 import io
 import json
@@ -14,26 +14,23 @@ import numpy as np
 from PIL import Image
 
 from Pix2Pix.runs.testing import Translator
-from SinGAN.pictures import decoding, images
+from SinGAN.pictures import decoding
 from SinGAN.studio import canvas
 
 BYTES, PIXELS = 20 * 2**20, 16_000_000  # of a drawing, at most
 FILES = {"/": (Path(__file__).with_name("draw.html"), "text/html"), "/canvas.js": (canvas.SCRIPT, "text/javascript")}
-PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the page of ``translator``, and translates what is drawn there."""
+    """Serves the page of ``translator``, and translates the drawings."""
 
     daemon_threads = True
 
-    def __init__(self, port: int, translator: Translator, name: str, palette: list[str]) -> None:
+    def __init__(self, port: int, translator: Translator, name: str) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.translator, self.lock = translator.for_drawings(), Lock()
-        size = translator.preparation.crop_size
-        blank = np.full((size, size, 3), tuple(bytes.fromhex((palette or PLAIN)[0][1:])), np.uint8)
-        given = {"name": name, "palette": palette or PLAIN, "ground": (palette or PLAIN)[0]}
-        self.model = json.dumps({**given, "picture": canvas.as_url(blank)}).encode()
+        self.translator, self.lock = translator, Lock()
+        palette, picture = translator.palette, canvas.as_url(translator.blank())
+        self.model = json.dumps({"name": name, "palette": palette, "ground": palette[0], "picture": picture}).encode()
 
     @property
     def hosts(self) -> set[str]:
@@ -41,7 +38,7 @@ class Server(ThreadingHTTPServer):
         return {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
 
     def translate(self, content: bytes, seed: int) -> bytes:
-        """The PNG that the model makes of the drawing in ``content``.
+        """The translation, as a PNG, of the drawing in ``content``, a PNG.
 
         Raises:
             ValueError: it is no PNG, or too large.
@@ -54,11 +51,9 @@ class Server(ThreadingHTTPServer):
         except (OSError, SyntaxError, IndexError) as error:
             raise ValueError("the drawing is no PNG that can be read") from error
         with self.lock:
-            a, _ = self.translator.preparation(levels, levels)
-            made = self.translator.seeded(seed)(a, "drawing")
+            drawn = self.translator.draw(levels, seed)
         result = io.BytesIO()
-        shown = images.to_levels(made[None].clamp(-1, 1))
-        Image.fromarray(shown[:, :, 0] if shown.shape[2] == 1 else shown).save(result, "PNG")
+        Image.fromarray(drawn[:, :, 0] if drawn.shape[2] == 1 else drawn).save(result, "PNG")
         return result.getvalue()
 
 
@@ -82,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
 
     def do_POST(self) -> None:
-        """What the model makes of a drawing."""
+        """The translation of a drawing."""
         address = urlsplit(self.path)
         if not self._is_known():
             return
@@ -96,11 +91,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             start, content = time.monotonic(), self.rfile.read(int(length))
             try:
-                made = self.server.translate(content, int(seed))
+                picture = self.server.translate(content, int(seed))
             except ValueError as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             else:
-                self._answer(made, "image/png", {"X-Seconds": f"{time.monotonic() - start:.2f}"})
+                self._answer(picture, "image/png", {"X-Seconds": f"{time.monotonic() - start:.2f}"})
 
     def _is_known(self) -> bool:
         """Whether the browser means this server: other pages that lead here by a name of theirs are refused."""

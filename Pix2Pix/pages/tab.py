@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 
-from Pix2Pix.pages.draw import PLAIN
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
-from SinGAN.pictures import images
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, seed_field, seed_of, told
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
@@ -34,17 +31,14 @@ def build(shared: Shared) -> None:
 
     def begin(name: str | None) -> str:
         place = place_of(name)
-        size = loaded(place, stamp(place)).preparation.crop_size
-        palette = (folders.Manifest.read(place).palette if (place / folders.FILE).exists() else []) or PLAIN
-        blank = np.full((size, size, 3), tuple(bytes.fromhex(palette[0][1:])), np.uint8)
-        return canvas.given(blank, colours=palette)
+        translator = loaded(place, stamp(place))
+        return canvas.given(translator.blank(), colours=translator.palette)
 
     def translate(name: str | None, drawing: str, count: float, seed: str) -> tuple[Any, str]:
         place, levels, clock = place_of(name), canvas.taken(drawing).picture, Clock()
         translator = loaded(place, stamp(place))
-        a, _ = translator.preparation(levels, levels)
-        made = [translator.seeded(seed_of(seed) or 0)(a, "drawing", sample) for sample in range(int(count))]
-        return [images.to_levels(one[None].clamp(-1, 1)) for one in made], f"{clock}"
+        drawn = [translator.draw(levels, seed_of(seed) or 0, sample) for sample in range(int(count))]
+        return drawn, f"{clock}"
 
     gr.Markdown(
         "Nets that have learned from pairs, as labels and photos: paint labels, and the photo follows each stroke. "
@@ -76,5 +70,5 @@ def stamp(place: Path) -> int:
 
 @lru_cache(maxsize=2)
 def loaded(place: Path, changed: int) -> Translator:
-    """The model in ``place``, as it was when ``changed``; a drawing is always what it sees, not what it makes."""
-    return Translator.load(place, folders.LATEST, torch.device("cpu"), seed=0).set_up().for_drawings()
+    """The model in ``place``, as it was when ``changed``."""
+    return Translator.load(place, folders.LATEST, torch.device("cpu"), seed=0).set_up()

@@ -1,1 +1,1 @@
-"""A model: its training, its folder, its test."""
+"""The training of a model, its folder, and its test."""

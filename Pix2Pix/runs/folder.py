@@ -1,11 +1,13 @@
 """A translation model as a folder, named as pix2pix does: manifest, nets of kept epochs, losses, pictures."""
 
+import html
 import json
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +16,19 @@ import SinGAN
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import ModelOptions
-from Pix2Pix.request import Request, generator_of
-from SinGAN.storage.files import regular, whole_file
+from Pix2Pix.request import Request, generator_of, preparation_of
+from SinGAN.options.option import checked
+from SinGAN.saved_models.validation import check_types
+from SinGAN.storage.files import keep_inside, links_in, regular, whole_file
 from SinGAN.storage.hashes import digest
+from SinGAN.storage.layout import work_folder
 from SinGAN.storage.tensors import load_weights, reading, save
 
 FILE = "manifest.json"
 LATEST = "latest"
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+COLOURS = 256  # more than any palette has
+STYLE = "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,19 @@ class Manifest:
 
     @property
     def model_options(self) -> ModelOptions:
-        """The options of the model."""
-        return ModelOptions(**self.options)
+        """The options of the model.
+
+        Raises:
+            ValueError: one is unknown, has another type, or is out of range.
+        """
+        return ModelOptions(**checked(ModelOptions, self.options))
 
     def digest(self) -> str:
         """The SHA-256 of the content."""
         return digest({name: value for name, value in asdict(self).items() if name != "checksum"})
 
     def differences(self, asked: "Manifest", seed_matters: bool) -> list[str]:
-        """A phrase for each thing in which this model is not as ``asked``."""
+        """A phrase for each difference between this model and the one that is ``asked`` for."""
         found = [
             f"`{name}` {self.options.get(name)} there, {value} asked"
             for name, value in asked.options.items()
@@ -84,16 +95,40 @@ class Manifest:
         """The manifest in ``folder``.
 
         Raises:
-            ValueError: there is none, or it is damaged.
+            ValueError: there is none, it is damaged, or a value has another type or is out of range.
         """
         path = folder / FILE
         with reading(path):
-            found = cls(**json.loads(regular(path).read_text(encoding="utf-8")))
-            known = {entry: found.options[entry] for entry in ModelOptions.__dataclass_fields__}
-            ModelOptions(**known)
-            if found.digest() != found.checksum:
-                raise ValueError("its content is not what was written")
+            values = json.loads(regular(path).read_text(encoding="utf-8"))
+            found = cls(**values)
+            check_types(vars(found), get_type_hints(cls))
+            found.check()
         return found
+
+    @classmethod
+    def find(cls, folder: Path) -> "Manifest | None":
+        """The manifest in ``folder``; None where there is none. Raises as ``read``."""
+        return cls.read(folder) if (folder / FILE).exists() else None
+
+    def check(self) -> None:
+        """Raise a ValueError if a value is out of range, or the content is not what was written."""
+        if self.kind != "pix2pix":
+            raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
+        if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
+            raise ValueError(f"it lacks the option `{min(lacking)}`")
+        preparation_of(self.model_options).check()
+        colours = all(isinstance(colour, str) and re.fullmatch("#[0-9a-f]{6}", colour) for colour in self.palette)
+        if not colours or len(self.palette) > COLOURS:
+            raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
+        if self.digest() != self.checksum:
+            raise ValueError("its content is not what was written")
+
+
+def check_links(root: Path, folder: Path) -> None:
+    """Raise a ValueError if a link leads ``folder``, or what it holds, out of ``root``, which may be a link itself."""
+    for place in (folder, work_folder(folder)):
+        keep_inside(root, [place])
+        keep_inside(root, links_in(place))
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:
@@ -107,7 +142,7 @@ def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
 
 
 def load_generator(
-    folder: Path, epoch: str, like: Layers, kind: str | None = None
+    folder: Path, epoch: str, like: Layers, kind: str | None = None, options: ModelOptions | None = None
 ) -> tuple[GeneratorConfig, nn.Module]:
     """The generator in ``folder`` as it was kept after ``epoch``, ours or pix2pix's own.
 
@@ -115,7 +150,8 @@ def load_generator(
         folder: of the model.
         epoch: "latest" or a number.
         like: the randomness of a model without manifest, where its weights don't tell.
-        kind: of net, where it is to be another than the weights tell.
+        kind: of net that the weights must have; None: any.
+        options: of the model; None: they are derived from the weights.
 
     Raises:
         FileNotFoundError: there is none.
@@ -128,9 +164,7 @@ def load_generator(
         raise FileNotFoundError(f"no model of epoch {epoch} in {folder}{hint}")
     state = cleaned(load_weights(path))
     with reading(path):
-        config = (
-            generator_of(Manifest.read(folder).model_options) if (folder / FILE).exists() else config_of(state, like)
-        )
+        config = config_of(state, like) if options is None else generator_of(options)
         if kind is not None and kind != config.kind:
             raise ValueError(f"it is {config.kind}, not {kind}")
         with torch.device("meta"):
@@ -142,7 +176,7 @@ def load_generator(
 
 
 def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``state`` without what old versions of PyTorch and pix2pix put in."""
+    """``state`` without the additions of old versions of PyTorch and pix2pix."""
     result = {name.removeprefix("module."): value for name, value in state.items()}
     normed = {name.rpartition(".")[0] for name in result if name.endswith("running_mean")}
     for name in normed:
@@ -155,9 +189,22 @@ def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError unless ``state`` has the names and shapes that are ``wanted``."""
+    """Raise a ValueError unless ``state`` has the names and shapes of ``wanted``."""
     if differing := sorted(wanted.keys() ^ state.keys()):
         raise ValueError(f"{differing[0]} is in one of the weights and the net only")
     for name, value in wanted.items():
         if value.shape != state[name].shape:
             raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
+
+
+def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
+    lines = [f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{STYLE}</style></head>']
+    lines.append(f"<body><h1>{html.escape(name)}</h1>")
+    for stem, kinds in rows:
+        lines.append(f"<h2>{html.escape(stem)}</h2>")
+        for kind in kinds:
+            picture = f'<img src="images/{html.escape(stem)}_{kind}.png" alt="">'
+            lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
+    with whole_file(folder / "index.html") as draft:
+        draft.write_text(f"<!doctype html><html><head>{''.join(lines)}</body></html>\n", encoding="utf-8")

@@ -1,21 +1,23 @@
-"""Keeps a training as files while it runs: checkpoints, nets of some epochs, losses, and a page of pictures."""
+"""Recording a training as files while it runs: checkpoints, nets of some epochs, losses, and a page of pictures."""
 
 import csv
-import html
 import io
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from Pix2Pix.data.layouts import sides
-from Pix2Pix.request import Request
+from Pix2Pix.options import TrainOptions
+from Pix2Pix.request import Request, preparation_of
 from Pix2Pix.runs import folder as folders
-from Pix2Pix.runs.training import TIMES, Progress, Trainer
+from Pix2Pix.runs.training import Trainer
 from SinGAN.engines.engine import Engine
 from SinGAN.pictures import images
+from SinGAN.runs.events import NOBODY, Watcher
+from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
 from SinGAN.storage.files import discard, entries, remove_if_empty, replace_folder, whole_file
 from SinGAN.storage.layout import work_folder
@@ -23,47 +25,38 @@ from SinGAN.storage.recovery import locked
 
 PRINT_EVERY = 100  # steps from one line of loss_log.txt to the next
 SHOWN = ("real_A", "fake_B", "real_B")
-Note = Callable[[str], object]
 
 
-def obtain(
+def load_or_train(
     place: Path,
     name: str,
     asked: Request,
     engine: Engine,
     device: torch.device,
-    *,
-    overwrite: bool = False,
+    options: TrainOptions,
     seed_matters: bool = False,
-    every: float = 300.0,
-    save_freq: int = 5,
-    vgg_weights: Path | None = None,
-    note: Note = lambda text: None,
-    stepped: Callable[[Trainer], object] = lambda trainer: None,
+    watcher: Watcher = NOBODY,
 ) -> bool:
-    """Train the model in the folder ``place``, or go on with it; returns whether there was anything to do.
+    """Train the model in the folder ``place``, or resume its training; returns whether there was anything to do.
 
     Arguments:
         place: of the model.
         name: of it.
         asked: the training.
-        engine: what runs the steps.
-        device: where.
-        overwrite: train anew.
+        engine: runs the steps.
+        device: of the nets.
+        options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq` and `vgg_weights`.
         seed_matters: whether a model with another seed is another model.
-        every: seconds between two checkpoints.
-        save_freq: epochs between two kept models.
-        vgg_weights: a file of VGG19's weights.
-        note: is told what a person should know.
-        stepped: is called after each step.
+        watcher: is told how far the training is.
 
     Raises:
-        ValueError: the folder holds another model, or the training diverged.
+        ValueError: the folder holds another model, a link leads out of it, or the training diverged.
     """
+    folders.check_links(options.out, place)
     wanted = folders.Manifest.of(name, asked, device, engine.described())
     with locked(place):
-        work = work_folder(place) if overwrite and entries(place) else place
-        manifest = folders.Manifest.read(work) if (work / folders.FILE).exists() else wanted
+        work = work_folder(place) if options.overwrite and entries(place) else place
+        manifest = folders.Manifest.find(work) or wanted
         if differences := manifest.differences(wanted, seed_matters):
             if work == place:
                 raise ValueError(
@@ -72,24 +65,19 @@ def obtain(
                 )
             discard(work)
             manifest = wanted
-        if is_done(work):
-            if work != place:  # cut off when all but this was done
-                replace_folder(work, place)
-            return work != place
-        recorder = Recorder(
-            work, manifest, Request(asked.options, asked.files, asked.one_pair, manifest.seed), save_freq
-        )
-        fresh = [path for path in (work, *work.parents) if not path.exists()]
-        try:
-            recorder.train(engine, device, every, vgg_weights, note, stepped)
-        except BaseException:
-            if not any(checkpoints.existing(work)):
-                discard(work)
-                remove_if_empty(fresh[1:])
-            raise
-        if work != place:
+        is_new = not is_done(work)
+        if is_new:
+            fresh = [path for path in (work, *work.parents) if not path.exists()]
+            try:
+                Recorder(work, manifest, asked, options).train(engine, device, watcher)
+            except BaseException:
+                if not any(checkpoints.existing(work)):
+                    discard(work)
+                    remove_if_empty(fresh[1:])
+                raise
+        if work != place:  # also where a process was killed when all but this was done
             replace_folder(work, place)
-    return True
+    return is_new or work != place
 
 
 def is_done(place: Path) -> bool:
@@ -98,53 +86,53 @@ def is_done(place: Path) -> bool:
 
 
 class Recorder:
-    """Keeps one training in the folder ``work``."""
+    """Records one training in the folder ``work``."""
 
-    def __init__(self, work: Path, manifest: folders.Manifest, asked: Request, save_freq: int) -> None:
-        self.work, self.manifest, self.asked, self.save_freq = work, manifest, asked, save_freq
+    def __init__(self, work: Path, manifest: folders.Manifest, asked: Request, options: TrainOptions) -> None:
+        """``manifest``: of the training in ``work``, whose seed counts; ``options``: as of ``load_or_train``."""
+        self.work, self.manifest, self.options = work, manifest, options
+        self.asked = replace(asked, seed=manifest.seed)
         self.last = time.monotonic()
 
-    def train(
-        self, engine: Engine, device: torch.device, every: float, vgg_weights: Path | None, note: Note,
-        stepped: Callable[[Trainer], object],
-    ) -> None:  # fmt: skip
+    def train(self, engine: Engine, device: torch.device, watcher: Watcher) -> None:
         """Train from the last checkpoint, or the beginning, to the end."""
         rng = torch.Generator(device).manual_seed(self.asked.seed)
-        nets = self.asked.nets(device, rng, vgg_weights)
-        trainer = Trainer(self.asked, nets, rng, engine, Progress())
-        found = checkpoints.undamaged(self.work, device, self.manifest.digest(), lambda content, path: content, note)
+        nets = self.asked.nets(device, rng, self.options.vgg_weights)
+        trainer = Trainer(self.asked, nets, rng, engine, watcher)
+        digest = self.manifest.digest()
+        found = checkpoints.undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
         state = next(found, None)
         if state is not None:
             trainer.restore(state)
-            note(f"{self.work}: going on in epoch {trainer.progress.epoch}, after step {trainer.progress.step}")
+            watcher.note(f"{self.work}: resuming in epoch {trainer.epoch}, after step {trainer.step}")
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / folders.FILE).exists():
             self.manifest.write(self.work)
 
         def after_step() -> None:
-            if time.monotonic() - self.last > every:
+            if time.monotonic() - self.last > self.options.checkpoint_every:
                 self.checkpoint(trainer)
-            stepped(trainer)
 
         trainer.run(after_step, lambda epoch: self.after_epoch(trainer, epoch))
         self.keep(trainer, folders.LATEST)
         checkpoints.remove(self.work)
+        trainer.log.end_unit(0, {})
 
     def checkpoint(self, trainer: Trainer) -> None:
-        """Keep all that the next step depends on."""
+        """Write all that the next step depends on."""
         checkpoints.write(self.work, {**trainer.state(), "training": self.manifest.digest()})
         self.last = time.monotonic()
 
     def after_epoch(self, trainer: Trainer, epoch: int) -> None:
-        """Now and then keep the nets, and pictures to look at."""
-        if epoch % self.save_freq == 0 or epoch == self.asked.epochs:
-            self.checkpoint(trainer)  # first: a net without one is a finished training's
+        """Keep the nets and some pictures, every few epochs."""
+        if epoch % self.options.save_epoch_freq == 0 or epoch == self.asked.epochs:
+            self.checkpoint(trainer)  # first: a net without a checkpoint is that of a finished training
             self.keep(trainer, str(epoch))
             self.keep(trainer, folders.LATEST)
             self.show(trainer, epoch)
 
     def keep(self, trainer: Trainer, epoch: str) -> None:
-        """Keep the nets as those of ``epoch``, and the losses so far."""
+        """Keep the nets as those of ``epoch``; with the latest ones, the losses so far."""
         if trainer.nets.critic is not None:
             folders.save_net(self.work, epoch, "D", trainer.nets.critic)
         folders.save_net(self.work, epoch, "G", trainer.nets.generator)
@@ -153,61 +141,34 @@ class Recorder:
 
     @torch.no_grad()
     def show(self, trainer: Trainer, epoch: int) -> None:
-        """Write the first pair, and what the generator makes of it, and list all such pictures on a page."""
-        device, nets = trainer.rng.device, trainer.nets
-        a, b = self.asked.preparation.for_test()(*sides(self.asked.files[0]))
-        before = trainer.rng.get_state(), {key: value.clone() for key, value in nets.generator.state_dict().items()}
-        fake: Tensor = nets.generator(a[None].to(device))
+        """Write the first pair and its translation, and a page of all such pictures, the latest epoch first."""
+        device, generator, place = trainer.rng.device, trainer.nets.generator, self.work / "web"
+        a, b = preparation_of(self.asked.options).for_test()(*sides(self.asked.files[0]))
+        before = trainer.rng.get_state(), {key: value.clone() for key, value in generator.state_dict().items()}
+        fake: Tensor = generator(a[None].to(device))
         trainer.rng.set_state(before[0])  # looking changes nothing
-        nets.generator.load_state_dict(before[1])
+        generator.load_state_dict(before[1])
         for name, image in zip(SHOWN, (a[None], fake.cpu(), b[None]), strict=True):
-            images.write(self.work / "web" / "images" / f"epoch{epoch:03d}_{name}.png", image.clamp(-1, 1))
-        with whole_file(self.work / "web" / "index.html") as draft:
-            draft.write_text(page(self.manifest.name, self.work / "web" / "images"), encoding="utf-8")
+            images.write(place / "images" / f"epoch{epoch:03d}_{name}.png", image.clamp(-1, 1))
+        epochs = {path.name.partition("_")[0] for path in (place / "images").glob("epoch*_fake_B.png")}
+        folders.write_page(place, self.manifest.name, [(stem, SHOWN) for stem in sorted(epochs, reverse=True)])
 
 
 def write_losses(place: Path, trainer: Trainer) -> None:
     """Write ``losses.csv``, its plot, and ``loss_log.txt`` in pix2pix's form."""
-    from SinGAN.pictures import plots  # half a second that only trainings need
-
-    names, rows = trainer.names, [row.tolist() for row in trainer.progress.rows]
+    names, rows = trainer.log.columns.names, trainer.rows().tolist()
     steps, size = trainer.asked.steps, trainer.asked.options.batch_size
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["epoch", "step", *names])
-    log = []
+    table, log = [["epoch", "step", *names]], []
     for index, row in enumerate(rows):
         epoch, step = index // steps + 1, index % steps + 1
-        writer.writerow([epoch, step, *(f"{value:.6g}" for value in row[: -len(TIMES)])])
+        table.append([str(epoch), str(step), *(f"{value:.6g}" for value in row[: len(names)])])
         if (index + 1) % PRINT_EVERY == 0:
             values = " ".join(f"{name}: {value:.3f}" for name, value in zip(names, row, strict=False))
             log.append(f"(epoch: {epoch}, iters: {step * size}, time: {row[-2]:.3f}, data: {row[-1]:.3f}) {values}\n")
-    for name, text in (("losses.csv", table.getvalue()), ("loss_log.txt", "".join(log))):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    for name, content in (("losses.csv", text.getvalue()), ("loss_log.txt", "".join(log))):
         with whole_file(place / name) as draft:
-            draft.write_text(text)
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
-    panels = [
-        plots.Panel(title, {name: columns[name] for name in names if name.startswith(letter)})
-        for title, letter in (("generator", "G_"), ("critic", "D_"))
-        if any(name.startswith(letter) for name in names)
-    ]
-    with whole_file(place / "losses.png") as draft:
-        plots.curves(panels, "step", smooth=True).savefig(draft, format="png", dpi=100)
-
-
-def page(name: str, folder: Path) -> str:
-    """A page of the pictures in ``folder``, the latest epoch first."""
-    epochs = sorted({path.name.partition("_")[0] for path in folder.glob("epoch*_fake_B.png")}, reverse=True)
-    rows = "".join(
-        f"<h2>{epoch}</h2>"
-        + "".join(
-            f'<figure><img src="images/{epoch}_{one}.png" alt=""><figcaption>{one}</figcaption></figure>'
-            for one in SHOWN
-        )
-        for epoch in epochs
-    )
-    style = (
-        "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
-    )
-    head = f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{style}</style>'
-    return f"<!doctype html><html><head>{head}</head><body><h1>{html.escape(name)}</h1>{rows}</body></html>\n"
+            draft.write_text(content)
+    columns = {name: [row[column] for row in rows] for column, name in enumerate(names)}
+    plot_losses(place, columns, trainer.log.columns, "step", smooth=True)

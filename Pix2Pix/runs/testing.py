@@ -1,7 +1,6 @@
-"""Pictures that a trained model makes, and how near they are to the true ones."""
+"""Translations by a trained model, and their distance to the true pictures."""
 
 import hashlib
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,9 @@ from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
 from SinGAN.pictures.similarity import compare
-from SinGAN.storage.files import whole_file
 from SinGAN.storage.recovery import whole_folder
+
+PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,63 +32,65 @@ class Translator:
     preparation: Preparation
     seed: int
     batch_size: int  # of its training; 0: unknown
+    palette: list[str]  # colours to draw with, as #rrggbb: the most frequent ones of its inputs, where they are known
 
     @classmethod
     def load(
         cls, place: Path, epoch: str, device: torch.device, *, seed: int,
         like: Layers = Layers("batch", "dropout", 0.5), kind: str | None = None, swapped: bool = False,
     ) -> "Translator":  # fmt: skip
-        """The model in ``place`` as it was kept after ``epoch``; what it lacks of a manifest is told by the others."""
-        config, net = folders.load_generator(place, epoch, like, kind)
-        if (place / folders.FILE).exists():
-            options = folders.Manifest.read(place).model_options
-            return cls(net.to(device), config, preparation_of(options).for_test(), seed, options.batch_size)
-        size = max(256, config.multiple)
+        """The model in ``place`` as it was kept after ``epoch``; the other arguments replace a missing manifest."""
+        manifest = folders.Manifest.find(place)
+        options = None if manifest is None else manifest.model_options
+        config, net = folders.load_generator(place, epoch, like, kind, options)
         preparation = Preparation(
-            crop_size=size, inputs=config.inputs, outputs=config.outputs, multiple=config.multiple, swapped=swapped
-        )
-        return cls(net.to(device), config, preparation.for_test(), seed, 0)
+            crop_size=max(256, config.multiple), inputs=config.inputs, outputs=config.outputs, multiple=config.multiple,
+            swapped=swapped,
+        )  # fmt: skip
+        batch_size = 0
+        if options is not None:
+            preparation, batch_size = preparation_of(options), options.batch_size
+        palette = [] if manifest is None else manifest.palette
+        return cls(net.to(device), config, preparation.for_test(), seed, batch_size, palette or PLAIN)
 
     def set_up(self, statistics: str = "batch", chance: bool = True) -> "Translator":
         """The same, set up for a test.
 
         Arguments:
             statistics: of batch norms: each "batch"'s own, or the "running" ones of training.
-            chance: whether dropout, or noise on weights, is at work (Isola et al. 2017, Sect. 3.3).
+            chance: whether dropout, or noise on weights, is active (Isola et al. 2017, Sect. 3.3).
         """
         self.net.train(statistics == "batch")
         for module in self.net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.0  # looking changes no running value
-        rng = torch.Generator(next(self.net.parameters()).device)
-        draw_from(self.net, rng, active=chance)
-        return replace(self)
+        draw_from(self.net, torch.Generator(next(self.net.parameters()).device), active=chance)
+        return self
 
-    def seeded(self, seed: int) -> "Translator":
-        """The same with another seed."""
-        return replace(self, seed=seed)
-
-    def for_drawings(self) -> "Translator":
-        """The same for inputs alone, whatever side they were on in training."""
-        return replace(self, preparation=replace(self.preparation, swapped=False))
+    def blank(self) -> images.Levels:
+        """A drawing (H, W, 3) of one colour, the palette's first."""
+        size = self.preparation.crop_size
+        return np.full((size, size, 3), tuple(bytes.fromhex(self.palette[0][1:])), np.uint8)
 
     @torch.no_grad()
     def __call__(self, a: Tensor, stem: str, sample: int = 0) -> Tensor:
-        """What is made of ``a`` (C, H, W): (C', H, W) in [-1, 1].
+        """The translation (C', H, W) of ``a`` (C, H, W), both in [-1, 1].
 
-        It depends on the seed, ``stem`` and ``sample`` alone, whatever was made before.
+        It depends on the seed, ``stem`` and ``sample`` alone, not on earlier calls.
         """
         device = next(self.net.parameters()).device
-        rng = torch.Generator(device).manual_seed(seed_of(self.seed, stem, sample))
+        number = int(hashlib.sha256(f"{self.seed}/{sample}/{stem}".encode()).hexdigest()[:15], 16)
+        rng = torch.Generator(device).manual_seed(number)
         for layer in random_layers(self.net):
             layer.rng = rng
-        made: Tensor = self.net(a[None].to(device))[0].cpu()
-        return made
+        result: Tensor = self.net(a[None].to(device))[0].cpu()
+        return result
 
-
-def seed_of(seed: int, stem: str, sample: int) -> int:
-    """The seed of a picture's sample."""
-    return int(hashlib.sha256(f"{seed}/{sample}/{stem}".encode()).hexdigest()[:15], 16)
+    def draw(self, levels: images.Levels, seed: int, sample: int = 0) -> images.Levels:
+        """The translation of a drawing, both levels (H, W, 3) of 0 to 255."""
+        alone = replace(self, seed=seed, preparation=replace(self.preparation, swapped=False))
+        a, _ = alone.preparation(levels, levels)
+        return images.to_levels(alone(a, "drawing", sample)[None].clamp(-1, 1))
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Tested:
 
 
 def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> Iterator[Tested]:
-    """What is made of the inputs of ``files``, in order."""
+    """The inputs of ``files`` and their translations, in order."""
     for file in files:
         a, b = translator.preparation(*sides(file))
         stem = file.name.replace("/", "_")
@@ -110,20 +112,22 @@ def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> 
 
 
 def alone(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Tested]:
-    """What is made of the pictures in ``folder``, which have no partners."""
-    found = pictures_in(folder)
+    """The pictures in ``folder``, which have no partners, and their translations."""
+    found = pictures_in(folder)[:count]
     if not found:
         raise ValueError(f"no pictures in {folder} (`single`)")
-    translator = translator.for_drawings()
-    for path in found[:count]:
-        levels = images.to_levels(images.read(path, 3))
-        a, _ = translator.preparation(levels, levels)
-        stem = path.relative_to(folder).with_suffix("").as_posix().replace("/", "_")
-        yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], None)
+    files = [PairFiles(path.relative_to(folder).with_suffix("").as_posix(), path, path) for path in found]
+    translator = replace(translator, preparation=replace(translator.preparation, swapped=False))
+    return (replace(one, real_B=None) for one in tested(translator, files, samples))
 
 
-def write(place: Path, name: str, results: Iterator[Tested]) -> list[list[float]]:
-    """Write ``results`` as pictures and a page into the folder ``place``; returns L1, PSNR, SSIM, diversity of each."""
+def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list[list[float]]:
+    """Write ``results`` as pictures and a page into the folder ``place``; returns L1, PSNR, SSIM, diversity of each.
+
+    Raises:
+        ValueError: a link leads ``place`` out of ``root``.
+    """
+    folders.check_links(root, place)
     rows, shown = [], []
     with whole_folder(place) as draft:
         for one in results:
@@ -135,8 +139,7 @@ def write(place: Path, name: str, results: Iterator[Tested]) -> list[list[float]
             shown.append((one.stem, list(files)))
             if one.real_B is not None:
                 rows.append(measures(one.fakes, one.real_B))
-        with whole_file(draft / "index.html") as page:
-            page.write_text(as_page(name, shown), encoding="utf-8")
+        folders.write_page(draft, name, shown)
     return rows
 
 
@@ -150,20 +153,3 @@ def measures(fakes: Sequence[Tensor], real: Tensor) -> list[float]:
 def averages(rows: Sequence[Sequence[float]]) -> list[float]:
     """The mean of each column of ``rows``."""
     return [float(value) for value in np.mean(np.array(rows, dtype=float), axis=0)]
-
-
-def as_page(name: str, shown: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """A page of all pictures, a row each."""
-    rows = "".join(
-        f"<h3>{html.escape(stem)}</h3>"
-        + "".join(
-            f'<figure><img src="images/{html.escape(stem)}_{kind}.png" alt=""><figcaption>{kind}</figcaption></figure>'
-            for kind in kinds
-        )
-        for stem, kinds in shown
-    )
-    style = (
-        "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
-    )
-    head = f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{style}</style>'
-    return f"<!doctype html><html><head>{head}</head><body><h1>{html.escape(name)}</h1>{rows}</body></html>\n"

@@ -1,11 +1,10 @@
-"""The training of a translation model: epochs of steps, from wherever they stopped."""
+"""The training of a translation model: epochs of steps, which resume at any step."""
 
 import itertools
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,111 +12,126 @@ import torch
 from torch import Tensor, nn
 
 from Pix2Pix.losses.games import rate
-from Pix2Pix.losses.step import Nets, train_step
+from Pix2Pix.losses.step import D_TOTAL, G_GAN, G_L1, Nets, train_step
 from Pix2Pix.request import Request
 from SinGAN.engines.engine import Engine, no_capture
+from SinGAN.kinds.kind import Headline, LossColumns, LossPanel, Unit
+from SinGAN.runs.events import NOBODY, Watcher
+from SinGAN.runs.loss_log import LossLog
+from SinGAN.runs.progress import Estimate
 
 MOST_WORKERS = 4  # processes that prepare batches for a GPU
-MOST_SHAPES = 8  # of batches that a step is made ready for: each has a CUDA graph with memory of its own
-READ_EVERY = 0.5  # seconds from one reading of the losses to the next
+MOST_SHAPES = 8  # of batches with a prepared step: each has a CUDA graph with memory of its own
 TIMES = ("time", "data")  # seconds of a step for each pair, and of drawing it: columns beside the losses
+HEADLINES = (Headline(D_TOTAL, "D", "critic"), Headline(G_GAN, "G", "generator"), Headline(G_L1, "L1", "difference"))
 
 
-@dataclass
-class Progress:
-    """How far a training is: the epoch that is being trained, the steps of it that are done, and all losses so far."""
+class EpochLog(LossLog):
+    """The losses of a training of epochs, which is one unit."""
 
-    epoch: int = 1
-    step: int = 0
-    rows: list[Tensor] = field(default_factory=list)  # of each step: its losses, then ``TIMES``, on the CPU
+    def __init__(self, asked: Request, watcher: Watcher, rows: Sequence[Tensor] = ()) -> None:
+        """``rows``: losses (n,) of the steps that were done in earlier runs."""
+        names = asked.losses.names(asked.critic is not None)
+        by_net = {"generator": [name for name in names if name[0] == "G"], "critic": [n for n in names if n[0] == "D"]}
+        columns = LossColumns(
+            names=names,
+            unweighted=dict,  # translation shows losses with their weights, as pix2pix does
+            weights={},
+            panels=tuple(LossPanel(title, tuple(losses)) for title, losses in by_net.items() if losses),
+            overview=(),
+            headlines=tuple(one for one in HEADLINES if one.name in names),
+            remedy="a smaller `lr`",
+        )
+        title = f"{asked.epochs} epochs of {asked.steps} steps"
+        unit = Unit("training", title, asked.epochs * asked.steps, "")
+        estimate = Estimate([unit], [1.0], [0], skipped=len(rows), headlines=columns.headlines)
+        super().__init__(columns, estimate, watcher, rows)
+        self.steps = asked.steps
+
+    def diverged(self, unit: int, finding: str) -> ValueError:
+        """The error of a training that diverged, as the ``finding`` shows; it names the epoch."""
+        return ValueError(
+            f"epoch {len(self.rows) // self.steps + 1}: {finding}, the training diverged; the last checkpoint is kept: "
+            f"train again with `overwrite` and {self.columns.remedy}"
+        )
 
 
 class Trainer:
-    """Trains the nets of a request."""
+    """Trains the nets of a request.
 
-    def __init__(self, asked: Request, nets: Nets, rng: torch.Generator, engine: Engine, progress: Progress) -> None:
-        self.asked, self.nets, self.rng, self.engine, self.progress = asked, nets, rng, engine, progress
-        self.names = asked.losses.names(nets.critic is not None)
-        self.pending: list[tuple[Mapping[str, Tensor], float, float]] = []
-        self.last_read = time.monotonic()
+    Attributes:
+        epoch: the epoch that is being trained, counted from 1.
+        step: the steps of it that are done.
+        log: the losses so far.
+        times: the values of ``TIMES`` of each step.
+    """
+
+    def __init__(
+        self, asked: Request, nets: Nets, rng: torch.Generator, engine: Engine, watcher: Watcher = NOBODY
+    ) -> None:
+        self.asked, self.nets, self.rng, self.engine, self.watcher = asked, nets, rng, engine, watcher
+        self.epoch, self.step, self.times = 1, 0, list[tuple[float, float]]()
+        self.log = EpochLog(asked, watcher)
         self.repeat = Repeated(self)
 
     def run(self, stepped: Callable[[], object], epoch_done: Callable[[int], object]) -> None:
         """Train to the end; ``stepped`` is called after each step, ``epoch_done`` after each epoch.
 
         Raises:
-            ValueError: a loss is no number any more.
+            ValueError: a loss is NaN or infinite.
         """
-        progress, start, device = self.progress, self.asked.options, self.rng.device
+        options, device = self.asked.options, self.rng.device
         workers = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1)) if device.type == "cuda" else 0
         batches = self.asked.pairs.batches(
-            progress.epoch, start.batch_size, progress.step, last=self.asked.epochs, workers=workers
+            self.epoch, options.batch_size, self.step, last=self.asked.epochs, workers=workers
         )
-        while progress.epoch <= self.asked.epochs:
-            self.nets.set_rate(rate(progress.epoch, start.lr, start.n_epochs, start.n_epochs_decay))
+        while self.epoch <= self.asked.epochs:
+            self.nets.set_rate(rate(self.epoch, options.lr, options.n_epochs, options.n_epochs_decay))
             began = time.monotonic()
-            for a, b in itertools.islice(batches, self.asked.steps - progress.step):
+            for a, b in itertools.islice(batches, self.asked.steps - self.step):
                 drawn = time.monotonic()
                 losses = self.repeat(a.to(device, non_blocking=True), b.to(device, non_blocking=True))
                 now = time.monotonic()
-                self.pending.append((losses, (now - drawn) / len(a), (drawn - began) / len(a)))
-                progress.step, began = progress.step + 1, now
-                if now - self.last_read > READ_EVERY:
-                    self.read()
+                self.times.append(((now - drawn) / len(a), (drawn - began) / len(a)))
+                self.step, began = self.step + 1, now
+                self.log.add(0, losses)
                 stepped()
-            self.read()
-            done, progress.epoch, progress.step = progress.epoch, progress.epoch + 1, 0
+            self.log.read(0)
+            done, self.epoch, self.step = self.epoch, self.epoch + 1, 0
             epoch_done(done)
 
-    def read(self) -> None:
-        """Bring the losses of the last steps to the CPU.
-
-        Raises:
-            ValueError: one is no number any more.
-        """
-        self.last_read = time.monotonic()
-        for losses, seconds, waiting in self.pending:
-            row = [float(losses[name]) for name in self.names]
-            for name, value in zip(self.names, row, strict=True):
-                if not math.isfinite(value):
-                    raise ValueError(
-                        f"epoch {self.progress.epoch}: the loss {name} is no number, the training diverged; the last "
-                        "checkpoint is kept: train anew with `overwrite` and a smaller `lr`"
-                    )
-            self.progress.rows.append(torch.tensor([*row, seconds, waiting], dtype=torch.float64))
-        self.pending = []
+    def rows(self) -> Tensor:
+        """The losses and ``TIMES`` of all steps so far, (steps, columns) on the CPU."""
+        self.log.read(0)
+        times = torch.tensor(self.times, dtype=torch.float64).reshape(-1, len(TIMES))
+        return torch.cat([self.log.curves().double(), times], dim=1)
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, and the losses so far."""
-        self.read()
-        rows = self.progress.rows
-        columns = len(self.names) + len(TIMES)
-        return {
-            **{name: part.state_dict() for name, part in self._parts().items()},
-            "rng": self.rng.get_state(),
-            "epoch": self.progress.epoch,
-            "step": self.progress.step,
-            "names": list(self.names),
-            "rows": torch.stack(rows) if rows else torch.zeros(0, columns, dtype=torch.float64),
-        }
+        rows = self.rows()
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        others = {"epoch": self.epoch, "step": self.step, "names": list(self.log.columns.names), "rows": rows}
+        return {**parts, "rng": self.rng.get_state(), **others}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state``.
+        """Resume from ``state``.
 
         Raises:
             ValueError: it does not fit.
         """
+        names = list(self.log.columns.names)
         try:
-            if list(state["names"]) != list(self.names):
+            if list(state["names"]) != names:
                 raise ValueError(f"it has the losses {state['names']}")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
             self.nets.allow_capture()
             self.rng.set_state(state["rng"].cpu())
-            rows = list(state["rows"].cpu())
-            self.progress.epoch, self.progress.step, self.progress.rows = int(state["epoch"]), int(state["step"]), rows
+            losses, times = state["rows"].cpu().split([len(names), len(TIMES)], dim=1)
+            self.epoch, self.step, self.times = int(state["epoch"]), int(state["step"]), times.tolist()
+            self.log = EpochLog(self.asked, self.watcher, list(losses.float()))
         except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error
+            raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains again") from error
 
     def _parts(self) -> dict[str, Any]:
         nets = self.nets
@@ -128,7 +142,7 @@ class Trainer:
 
 
 class Repeated:
-    """The step, made ready by the engine for each shape of whole batches; a smaller batch is run as it is."""
+    """The step, prepared by the engine for each shape of whole batches; smaller batches are run unprepared."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -156,5 +170,5 @@ class Repeated:
 
 
 def in_use(nets: Nets) -> Sequence[nn.Module]:
-    """All nets that a step looks through."""
+    """All nets that a step runs."""
     return [net for net in (nets.generator, nets.critic, nets.perceptual) if net is not None]

@@ -1,6 +1,7 @@
-"""What goes into the first stage of a growing generator: noise, or the picture, changed at random.
+"""The input of the first stage of a growing generator: noise, or the picture with random changes.
 
-A net for harmonization or editing learns to make the picture of a changed one (Hinz et al. 2021, Sect. 4; their code).
+A net for harmonization or editing learns to restore the picture from a changed one (Hinz et al. 2021, Sect. 4; their
+code).
 """
 
 import hashlib
@@ -21,7 +22,7 @@ SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 
 class Dice:
-    """Random decisions, made on the CPU, from a generator of tensors."""
+    """Random decisions, taken on the CPU, from a generator of tensors."""
 
     def __init__(self, rng: torch.Generator) -> None:
         self.rng, self.host = rng, host_generator(rng)
@@ -35,7 +36,7 @@ class Dice:
         return int(torch.randint(count, (), generator=self.host))
 
     def happens(self, share: float) -> bool:
-        """True in so many cases."""
+        """True with the probability ``share``."""
         return self.between(0, 1) < share
 
     def normal(self, like: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def host_generator(rng: torch.Generator) -> torch.Generator:
 
 
 def first_z_rec(real: Tensor, recipe: str, rng: torch.Generator, animated: bool) -> Tensor:
-    """The input (1, C, H, W) of the first stage that is to give ``real`` back: itself, but for what the recipe adds."""
+    """The input (1, C, H, W) of the first stage that gives ``real`` back: itself, with noise for editing, or noise."""
     if animated:
         return torch.randn(real.shape, generator=rng, device=real.device)
     return real + JITTER * Dice(rng).normal(real) if recipe == EDITING else real.clone()
@@ -66,12 +67,12 @@ def coarsest_input(real: Tensor, recipe: str, rng: torch.Generator) -> Tensor:
     """An input (1, C, H, W) of the first stage in training, of the picture ``real`` (1, C, H, W), in [-1, 1]."""
     dice = Dice(rng)
     if recipe == EDITING:
-        return moved(real, dice) + JITTER * dice.normal(real)
-    return foreign(real, dice) if recipe == HARMONIZATION else dice.normal(real)
+        return move_rectangles(real, dice) + JITTER * dice.normal(real)
+    return disguise(real, dice) if recipe == HARMONIZATION else dice.normal(real)
 
 
-def moved(real: Tensor, dice: Dice) -> Tensor:
-    """``real`` (1, C, H, W) with one to five rectangles put elsewhere."""
+def move_rectangles(real: Tensor, dice: Dice) -> Tensor:
+    """``real`` (1, C, H, W) with one to five rectangles moved."""
     result, size = real.clone(), real.shape[-2:]
     count = 1 + dice.below(len(MOVES))
     sides, ways = MOVES[count]
@@ -88,11 +89,11 @@ def moved(real: Tensor, dice: Dice) -> Tensor:
     return result
 
 
-def foreign(real: Tensor, dice: Dice) -> Tensor:
-    """``real`` (1, C, H, W) in other colours in a quarter of the cases, nearly always with holes of one colour."""
+def disguise(real: Tensor, dice: Dice) -> Tensor:
+    """``real`` (1, C, H, W) with other colours (probability 0.25), then with holes of one colour (probability 0.9)."""
     image = (real + 1) / 2
     if dice.happens(0.25):
-        kinds: tuple[Callable[[Tensor, Dice], Tensor], ...] = (noisy, inverted_or_sepia, other_channels, other_hue)
+        kinds: tuple[Callable[[Tensor, Dice], Tensor], ...] = (add_noise, invert_or_tint, change_channels, shift_hue)
         image = kinds[dice.below(len(kinds))](image, dice)
     if dice.happens(0.9):
         count, least, most = ((1, 30, 60), (2, 15, 30))[dice.below(2)]
@@ -105,8 +106,8 @@ def foreign(real: Tensor, dice: Dice) -> Tensor:
     return image.clamp(0, 1) * 2 - 1
 
 
-def noisy(image: Tensor, dice: Dice) -> Tensor:
-    """``image`` in [0, 1] with multiplicative noise, which seldom happens, or with Gaussian noise of two kinds."""
+def add_noise(image: Tensor, dice: Dice) -> Tensor:
+    """``image`` in [0, 1] with multiplicative noise (seldom) or Gaussian noise of two kinds."""
     kind = dice.below(3)
     if kind == 0:
         factors = torch.rand(image.shape, generator=dice.rng, device=image.device) + 0.5
@@ -115,16 +116,16 @@ def noisy(image: Tensor, dice: Dice) -> Tensor:
     return image + deviation * dice.normal(image)
 
 
-def inverted_or_sepia(image: Tensor, dice: Dice) -> Tensor:
-    """``image`` in [0, 1] as a negative, or in brown; a grey one always as a negative."""
+def invert_or_tint(image: Tensor, dice: Dice) -> Tensor:
+    """``image`` in [0, 1] as a negative or in sepia; a grey one always as a negative."""
     if dice.happens(0.5) or image.shape[1] < 3:
         return 1 - image
     brown = torch.einsum("ij,bjhw->bihw", torch.tensor(SEPIA).to(image), image[:, :3])
     return torch.cat([brown, image[:, 3:]], dim=1)
 
 
-def other_channels(image: Tensor, dice: Dice) -> Tensor:
-    """``image`` in [0, 1] with a channel of its colours lacking, or in another order."""
+def change_channels(image: Tensor, dice: Dice) -> Tensor:
+    """``image`` in [0, 1] with one colour channel removed, or the channels in another order."""
     colours = min(3, image.shape[1])
     if dice.happens(0.5):
         kept = torch.ones(image.shape[1], 1, 1, device=image.device)
@@ -134,8 +135,8 @@ def other_channels(image: Tensor, dice: Dice) -> Tensor:
     return torch.cat([image[:, order], image[:, colours:]], dim=1)
 
 
-def other_hue(image: Tensor, dice: Dice) -> Tensor:
-    """``image`` in [0, 1] with hue, saturation and value shifted, which seldom happens; not a grey one."""
+def shift_hue(image: Tensor, dice: Dice) -> Tensor:
+    """``image`` in [0, 1] with hue, saturation and value shifted (seldom); a grey one stays."""
     if image.shape[1] < 3 or not dice.happens(0.1):
         return image
     shifts = [dice.between(-20, 20) / 180, dice.between(-30, 30) / 255, dice.between(-20, 20) / 255]

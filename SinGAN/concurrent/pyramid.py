@@ -13,7 +13,9 @@ from SinGAN.imresize import imresize_to
 from SinGAN.models import NetConfig
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.variants.growing import block_margin
+from SinGAN.variants.growing import GrowingGenerator, block_margin
+
+RIM = 1  # features at the border of the picture that are computed again where it is extended
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +27,19 @@ class GrownPyramid(Pyramid[TrainedScale]):
     """
 
     filters: int = 64
-    recipe: str = (
-        "generation"  # what the first stage's noise is in training, a recipe's name: see ``concurrent.inputs``
-    )
+    recipe: str = "generation"  # the input of the first stage in training: see ``concurrent.inputs``
     first_step: ClassVar[float] = 0.01
+
+    @classmethod
+    def of(
+        cls, scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
+    ) -> "GrownPyramid":
+        """The pyramid of trained stages ``scales`` with nets like ``net``."""
+        return cls(scales, factor, block_margin(net) * net.noisy_margins, noise_border, net.filters, recipe)
 
     @property
     def injection_scales(self) -> range:
-        """The first stage alone: what comes after it are features."""
+        """The first stage alone: after it come features."""
         return range(1)
 
     def check_passes_images(self, purpose: str) -> None:
@@ -59,10 +66,36 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """
         if previous is not None or len(noise) != len(self):
             raise ValueError("a generator that grows makes images of the noise of all its stages alone")
-        image: Tensor = self.scales[-1].folded(*self.amplified(noise))
+        image: Tensor = self.scales[-1].folded(*self.amplify(noise))
         return image
 
-    def amplified(self, noise: Sequence[Tensor]) -> list[Tensor]:
+    @torch.no_grad()
+    def generate_around(self, noise: Sequence[Tensor], corners: Sequence[tuple[int, int]]) -> Tensor:
+        """The finest image (1, C, H, W) that ``noise`` makes around the training picture; see ``Pyramid``.
+
+        The features of the picture's own reconstruction stay, as images do there.
+
+        Raises:
+            ValueError: the first stage's noise is a picture.
+        """
+        if self.recipe not in RANDOM:
+            raise ValueError(
+                f"a model of `recipe` {self.recipe} can't extend its picture, with which it begins, not with noise: "
+                f"use one of `recipe` {RANDOM[0]}"
+            )
+        net = self.scales[-1].folded
+        assert isinstance(net, GrowingGenerator)
+        wide, rebuilt = noise[0], self.scales[0].z_rec
+        maps = zip(self.amplify(noise), self.amplify(self.z_rec()), corners, strict=True)
+        for index, (z, own, (top, left)) in enumerate(maps):
+            wide, rebuilt = net.stage(index, z, wide), net.stage(index, own, rebuilt)
+            # All but the outermost features, which have seen the padding: artefacts would grow from them.
+            inside = rebuilt[..., RIM:-RIM, RIM:-RIM]
+            height, width = inside.shape[-2:]
+            wide[..., top + RIM : top + RIM + height, left + RIM : left + RIM + width] = inside
+        return net.image(wide)
+
+    def amplify(self, noise: Sequence[Tensor]) -> list[Tensor]:
         """The maps ``noise``, each times its stage's amplitude."""
         return [scale.noise_amp * z for scale, z in zip(self.scales, noise, strict=True)]
 
@@ -88,13 +121,3 @@ class GrownPyramid(Pyramid[TrainedScale]):
             if first == 0:
                 z[:1] = scale.z_rec
         return [changed, *fresh], None
-
-
-def pyramid_of(
-    scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
-) -> Pyramid[TrainedScale]:
-    """The pyramid of ``scales`` with nets like ``net``: of the paper's, or of a generator that grows."""
-    if not net.stages:
-        return Pyramid(scales, factor, net.margin, noise_border)
-    margin = block_margin(net) if net.noisy_margins else 0
-    return GrownPyramid(scales, factor, margin, noise_border, net.filters, recipe)

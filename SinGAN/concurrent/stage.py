@@ -1,4 +1,4 @@
-"""A stage of concurrent training: which parts of the generator learn, and what an iteration is."""
+"""A stage of concurrent training: the parts of the generator that learn, and an iteration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.training import Watch, iterate, unwatched
 from SinGAN.variants.growing import GrowingGenerator
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A stage that is to learn, on top of the coarser ones."""
+    """A stage to be trained, on top of the coarser ones."""
 
-    pyramid: GrownPyramid  # tells how noise is drawn
+    pyramid: GrownPyramid  # draws the noise
     nets: Adversaries
     generator: GrowingGenerator  # that of ``nets``
     target: Target
@@ -39,7 +39,7 @@ class Stage:
 
     @property
     def setting(self) -> ScaleSetting:
-        """What is to be trained, in short."""
+        """The stage, as an engine has to know it."""
         real = self.target.real
         return ScaleSetting(self.generator.config, (real.shape[-2], real.shape[-1]), real.device, self.config)
 
@@ -49,17 +49,17 @@ class Stage:
         return TrainedScale.of(self.generator, self.nets.critic, self.target.real, self.z_rec[-1], self.amps[-1])
 
 
-def learn(
+def train_stage(
     stage: Stage,
     rng: torch.Generator,
     *,
     watch: Watch = unwatched,
     vgg: VGG | None = None,
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> None:
     """Train the nets of ``stage``; the arguments are those of ``training.train_scale``."""
-    step, renew = prepared(stage, rng, engine)
+    step, renew = prepare_iteration(stage, rng, engine)
     nets, z_rec, config = stage.nets, stage.z_rec[-1], stage.config
     done = restore(resume, nets, rng, z_rec) if resume is not None else 0
     in_use: list[nn.Module] = [nets.generator, nets.critic, *([] if vgg is None else [vgg])]
@@ -68,15 +68,15 @@ def learn(
         iterate(last, step, renew, nets, in_use, z_rec, config, rng, done=done, watch=watch, engine=engine)
 
 
-def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, Callable[[int], None]]:
-    """An iteration of ``stage``, and what is to be called before it.
+def prepare_iteration(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, Callable[[int], None]]:
+    """An iteration of ``stage``, and a function to be called before it with its index.
 
     The critic makes its steps on one sample, and the generator as many of its own by one gradient.
     """
     nets, generator, target, config, first = stage.nets, stage.generator, stage.target, stage.config, stage.first
     with precision_of(engine, rng.device):
-        rebuilt = tuple(z.clone() for z in generator.window(amplified(stage.z_rec, stage.amps)))
-    given = torch.zeros_like(stage.reals[0])  # what ``first`` made, in one place for CUDA graphs
+        rebuilt = tuple(z.clone() for z in generator.window(amplify(stage.z_rec, stage.amps)))
+    given = torch.zeros_like(stage.reals[0])  # the output of ``first``, in one place for CUDA graphs
     differentiate = engine.differentiating(stage.setting)
 
     def renew(index: int) -> None:
@@ -85,11 +85,11 @@ def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, 
 
     def step() -> dict[str, Tensor]:
         maps = [
-            given if not place and first is not None else drawn(stage.pyramid, image, rng, place)
+            given if not place and first is not None else draw_noise(stage.pyramid, image, rng, place)
             for place, image in enumerate(stage.reals)
         ]
         mix = torch.rand(config.Dsteps, generator=rng, device=target.real.device)
-        sampled, losses = generator.window(amplified(maps, stage.amps)), dict[str, Tensor]()
+        sampled, losses = generator.window(amplify(maps, stage.amps)), dict[str, Tensor]()
         with torch.no_grad():
             fake = generator(*sampled)
         for share in mix:
@@ -97,23 +97,23 @@ def prepared(stage: Stage, rng: torch.Generator, engine: Engine) -> tuple[Step, 
         with frozen(nets.critic):
             losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
         if not config.alpha:
-            losses[terms.MEASURED] = terms.measured_error(generator, rebuilt, target)
+            losses[terms.MEASURED] = terms.reconstruction_mse(generator, rebuilt, target)
         return {name: losses[name] for name in terms.loss_names(config)}
 
     return step, renew
 
 
-def drawn(pyramid: GrownPyramid, real: Tensor, rng: torch.Generator, index: int) -> Tensor:
+def draw_noise(pyramid: GrownPyramid, real: Tensor, rng: torch.Generator, index: int) -> Tensor:
     """Noise for the stage ``index`` of ``real`` (1, C, H, W)."""
     return pyramid.draw_map(rng, real, (real.shape[-2], real.shape[-1]), coarsest=index == 0)
 
 
-def amplified(maps: list[Tensor], amps: list[float]) -> list[Tensor]:
+def amplify(maps: list[Tensor], amps: list[float]) -> list[Tensor]:
     """The noise ``maps`` of the stages, each times its amplitude."""
     return [amp * z for amp, z in zip(amps, maps, strict=True)]
 
 
-def groups(generator: GrowingGenerator, config: TrainConfig) -> list[dict[str, Any]]:
+def parameter_groups(generator: GrowingGenerator, config: TrainConfig) -> list[dict[str, Any]]:
     """The parts of ``generator`` that learn, with their learning rates; all others are frozen.
 
     These are the tail, the newest ``config.train_depth`` blocks, each with the share ``config.lr_scale`` of the next

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from SinGAN.concurrent.inputs import RANDOM, coarsest_input, first_z_rec
-from SinGAN.concurrent.pyramid import GrownPyramid, pyramid_of
-from SinGAN.concurrent.stage import Stage, drawn, groups, learn
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.concurrent.stage import Stage, draw_noise, parameter_groups, train_stage
 from SinGAN.engines.engine import EAGER, Engine, precision_of
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
@@ -20,7 +20,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, NetConfig, initialise
 from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.training import StartWeights, Watch, trained_vgg, unwatched
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.growing import GrowingGenerator
@@ -36,7 +36,7 @@ def train_stages(
     watch: Watch = unwatched,
     weights: StartWeights = StartWeights(),
     finished: tuple[TrainedScale, ...] = (),
-    resume: ScaleState | None = None,
+    resume: TrainingState | None = None,
     engine: Engine = EAGER,
 ) -> Iterator[GrownPyramid]:
     """Train the stages of ``image`` (1, C, H, W), coarse to fine; yields the pyramid after each.
@@ -54,20 +54,18 @@ def train_stages(
     scales, seed, vgg = finished, rng.initial_seed(), trained_vgg(config, weights, rng.device)
     for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
-        stage = begun(grown(scales, plan, net, config), real, net.at(index), config, rng, vgg, engine)
-        learn(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
+        stage = start_stage(grown(scales, plan, net, config), real, net.at(index), config, rng, vgg, engine)
+        train_stage(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
         scales, resume = (*scales, stage.trained()), None
         yield grown(scales, plan, net, config)
 
 
 def grown(scales: tuple[TrainedScale, ...], plan: Plan, net: NetConfig, config: TrainConfig) -> GrownPyramid:
     """The pyramid of ``scales``."""
-    pyramid = pyramid_of(scales, plan.factor, net, config.noise_border, config.recipe)
-    assert isinstance(pyramid, GrownPyramid)
-    return pyramid
+    return GrownPyramid.of(scales, plan.factor, net, config.noise_border, config.recipe)
 
 
-def begun(
+def start_stage(
     pyramid: GrownPyramid,
     real: Tensor,
     net: NetConfig,
@@ -78,12 +76,12 @@ def begun(
 ) -> Stage:
     """The stage of ``real`` (1, C, H, W), on top of ``pyramid``, the coarser ones, before its first iteration."""
     generator, critic = start_nets(pyramid, net, rng)
-    nets = Adversaries.of(generator, critic, config, groups(generator, config))
+    nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     z_rec = first_map(pyramid, real, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
     with precision_of(engine, rng.device):
         target = Target(real, torch.zeros_like(real), 1.0, None if vgg is None else VGGTarget.of(vgg, real))
-        amps.append(config.noise_amp * missing(pyramid, generator, target) if pyramid.scales else 1.0)
+        amps.append(config.noise_amp * reconstruction_rmse(pyramid, generator, target) if pyramid.scales else 1.0)
     reals = [*(scale.real for scale in pyramid.scales), real]
     first = None if config.recipe in RANDOM else lambda: coarsest_input(reals[0], config.recipe, rng)
     return Stage(pyramid, nets, generator, target, reals, [*pyramid.z_rec(), z_rec], amps, config, first)
@@ -108,14 +106,14 @@ def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> t
 def first_map(pyramid: GrownPyramid, real: Tensor, config: TrainConfig, rng: torch.Generator) -> Tensor:
     """The noise of the next stage that is to give ``real`` back."""
     if pyramid.scales:
-        return drawn(pyramid, real, rng, len(pyramid))
+        return draw_noise(pyramid, real, rng, len(pyramid))
     return first_z_rec(real, config.recipe, rng, animated=config.noise_border)
 
 
-def missing(pyramid: GrownPyramid, generator: GrowingGenerator, target: Target) -> float:
+def reconstruction_rmse(pyramid: GrownPyramid, generator: GrowingGenerator, target: Target) -> float:
     """The root mean squared error of the picture given back, before the newest block has noise of its own."""
     height, width = target.real.shape[-2:]
     border = 2 * pyramid.margin
     silent = target.real.new_zeros(1, pyramid.filters, height + border, width + border)
-    maps = [*pyramid.amplified(pyramid.z_rec()), silent]
-    return float(terms.measured_error(generator, generator.window(maps), target).sqrt())
+    maps = [*pyramid.amplify(pyramid.z_rec()), silent]
+    return float(terms.reconstruction_mse(generator, generator.window(maps), target).sqrt())

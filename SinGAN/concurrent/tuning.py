@@ -9,14 +9,14 @@ from torch import Tensor
 
 from SinGAN.concurrent.inputs import EDITING, JITTER
 from SinGAN.concurrent.pyramid import GrownPyramid
-from SinGAN.concurrent.stage import Stage, groups, learn
+from SinGAN.concurrent.stage import Stage, parameter_groups, train_stage
 from SinGAN.engines.engine import EAGER, Engine
 from SinGAN.imresize import imresize_to
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.growing import GrowingGenerator
 
 Tuned = Callable[[int, GrownPyramid], None]
@@ -34,22 +34,22 @@ def fine_tune(
     tick: Callable[[], object],
     engine: Engine = EAGER,
 ) -> None:
-    """Train the newest blocks of ``pyramid`` anew for ``config.niter`` iterations, with one picture as the input.
+    """Fine-tune the newest blocks of ``pyramid`` for ``config.niter`` iterations, with one picture as the input.
 
     The pyramids that ``tuned`` takes have the finest scale alone changed.
 
     Arguments:
         pyramid: the finished model, which does not change.
-        naive: the picture (1, C, H, W), in [-1, 1], that is to be harmonized.
+        naive: the picture (1, C, H, W), in [-1, 1], to be harmonized.
         config: of the training; its losses want VGG's activations in no case.
         rng: the source of all randomness.
         every: iterations between two calls of ``tuned``.
-        tuned: takes what there is.
+        tuned: called with the iterations and the pyramid so far.
         tick: called after each iteration.
         engine: how iterations are run.
 
     Raises:
-        ValueError: the model is none of concurrent training, or the nets hold no numbers any more.
+        ValueError: the model is not one of concurrent training, or a weight is NaN or infinite.
     """
     if not isinstance(pyramid, GrownPyramid):
         raise ValueError("`fine_tune` is for models of `train_mode` concurrent: leave it out, or name such a model")
@@ -58,7 +58,7 @@ def fine_tune(
     assert isinstance(generator, GrowingGenerator)
     critic.requires_grad_(True)
     config = replace(config, texture_weight=0.0, perceptual_weight=0.0)
-    nets = Adversaries.of(generator, critic, config, groups(generator, config))
+    nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     small = imresize_to(naive, coarsest.size)
 
     def first() -> Tensor:
@@ -66,7 +66,7 @@ def fine_tune(
             return small
         return small + JITTER * torch.randn(small.shape, generator=rng, device=small.device)
 
-    def watched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
+    def watched(scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]) -> None:
         tick()
         if (iteration + 1) % every == 0 or iteration + 1 == config.niter:
             if not all(weight.isfinite().all() for weight in generator.parameters()):
@@ -79,4 +79,4 @@ def fine_tune(
     target = Target(finest.real, torch.zeros_like(finest.real), 1.0, None)
     reals, amps = [scale.real for scale in pyramid.scales], [scale.noise_amp for scale in pyramid.scales]
     stage = Stage(pyramid, nets, generator, target, reals, pyramid.z_rec(), amps, config, first)
-    learn(stage, rng, watch=watched, engine=engine)
+    train_stage(stage, rng, watch=watched, engine=engine)

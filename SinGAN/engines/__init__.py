@@ -1,4 +1,4 @@
-"""How an iteration is run, never what it computes: eager, compiled, as a CUDA graph, with less memory."""
+"""Engines run an iteration: eager, compiled, as a CUDA graph, or with less memory. The mathematics is in ``losses``."""
 
 ENGINES = ("auto", "eager", "compiled", "cudagraph")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")

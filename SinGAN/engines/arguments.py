@@ -1,4 +1,4 @@
-"""The arguments of a loss as a flat sequence: dictionaries, dataclasses and tuples taken apart, and put together."""
+"""Flattening of the arguments of a loss: dictionaries, dataclasses and tuples."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def parts(value: object) -> Iterator[object]:
-    """The nets, tensors and plain values in ``value``, in order; before those of a container, its kind and size."""
+    """Yield the nets, tensors and plain values in ``value`` in order, after the type and size of a container."""
     children = _children(value)
     if children is None:
         yield value
@@ -17,12 +17,12 @@ def parts(value: object) -> Iterator[object]:
         yield from parts(child)
 
 
-def with_parts(value: Any, replaced: Callable[[Any], Any]) -> Any:
-    """``value`` with ``replaced(part)`` in the place of each net, tensor and plain value, in the order of ``parts``."""
+def with_parts(value: Any, replace: Callable[[Any], Any]) -> Any:
+    """Replace each ``part`` of ``value`` by ``replace(part)``, in the order of ``parts``."""
     children = _children(value)
     if children is None:
-        return replaced(value)
-    rebuilt = {name: with_parts(child, replaced) for name, child in children.items()}
+        return replace(value)
+    rebuilt = {name: with_parts(child, replace) for name, child in children.items()}
     if isinstance(value, tuple):
         return tuple(rebuilt.values())
     return rebuilt if isinstance(value, dict) else type(value)(**rebuilt)

@@ -1,4 +1,4 @@
-"""A CUDA graph of one iteration: its work for the GPU, recorded once and repeated without Python."""
+"""A CUDA graph of one iteration: its GPU work is recorded once and replayed without Python."""
 
 import functools
 import logging
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 LOG = logging.getLogger(__name__)
-WARM_UP = 3  # iterations before a CUDA graph is captured: lazy initialisation must lie behind
+WARM_UP = 3  # iterations before a CUDA graph is captured, for lazy initialisation
 
 Work = Callable[[], Tensor]
-"""One iteration on the nets that it is bound to; returns its losses (n,)."""
+"""One iteration on the nets that it is bound to; it returns its losses (n,)."""
 
 
 class Captured:
-    """Runs ``work`` a few times, records the next run's work for the GPU as a graph, then repeats that.
+    """Runs ``work`` a few times, captures the next run as a graph, and then replays the graph.
 
-    The graph works on the same memory again and again: all that ``work`` is bound to must stay in place, and what it
-    computes from host values, such as learning rates, is fixed until it is captured again. Where capturing fails,
-    ``work`` is run eagerly from then on, and a line tells why.
+    The graph always uses the same memory: tensors that ``work`` is bound to must stay in place, and host values, such
+    as learning rates, stay as they were at the capture. If capturing fails, ``work`` runs eagerly from then on, and a
+    warning gives the reason.
     """
 
     def __init__(self, work: Work, rng: torch.Generator) -> None:
@@ -32,7 +32,7 @@ class Captured:
     def __call__(self) -> Tensor:
         if self.repeat is None and self.runs < WARM_UP:
             self.runs += 1
-            return aside(self.work, self.stream, self.rng.device)
+            return run_on_stream(self.work, self.stream, self.rng.device)
         if self.repeat is None:
             try:
                 self.repeat = capture(self.work, self.rng, self.stream)
@@ -40,20 +40,17 @@ class Captured:
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 LOG.warning(f"an iteration can't be captured as a CUDA graph ({why}): it runs eagerly, more slowly")
                 self.repeat = self.work
-        return self.repeat().clone()  # the next run writes into the same memory
+        return self.repeat().clone()  # the next replay overwrites it
 
 
 @functools.cache
 def side_stream(device: torch.device) -> Any:
-    """The stream of ``device`` on which iterations run before they are captured, and on which they are captured.
-
-    There is one for each device: each has a workspace of cuBLAS of its own.
-    """
+    """The stream of ``device`` for warm-up and capture. There is one, because each stream has a cuBLAS workspace."""
     return torch.cuda.Stream(device)
 
 
-def aside(work: Work, stream: Any, device: torch.device) -> Tensor:
-    """The losses of ``work``, run on ``stream``, as capturing wants it of the runs before."""
+def run_on_stream(work: Work, stream: Any, device: torch.device) -> Tensor:
+    """Run ``work`` on ``stream``, as warm-up before a capture requires, and return its losses."""
     current = torch.cuda.current_stream(device)
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
@@ -64,20 +61,20 @@ def aside(work: Work, stream: Any, device: torch.device) -> Tensor:
 
 
 def capture(work: Work, rng: torch.Generator, stream: Any) -> Work:
-    """A function that repeats ``work``, which is recorded on ``stream`` and not done here; random numbers go on.
+    """Capture ``work`` on ``stream`` without running it; return a function that replays it with new random numbers.
 
     Raises:
-        RuntimeError: it can't be recorded; ``rng`` is then as it was.
+        RuntimeError: it can't be captured; ``rng`` is unchanged.
     """
     with torch.cuda.device(rng.device):
         graph, before = torch.cuda.CUDAGraph(), rng.clone_state()
         graph.register_generator_state(rng)
         try:
-            # errors of other threads, which may well allocate memory, don't count
+            # thread_local: other threads may allocate memory during the capture
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 losses = work()
         except BaseException:
-            rng.graphsafe_set_state(before)  # its own state still waits for the end of the capture
+            rng.graphsafe_set_state(before)  # the state of rng itself belongs to the failed capture
             raise
 
     def repeat() -> Tensor:

@@ -1,9 +1,8 @@
-"""The engines, which run the iterations of a training: PyTorch as it is, compiled programs, or a CUDA graph.
+"""Engines, which run the iterations of a training: eager PyTorch, compiled programs, or a CUDA graph.
 
-All three run the code of ``SinGAN.losses.iteration``. Eager execution differentiates a loss as it stands;
-compiled execution traces the same loss, its derivatives included, into one program (``SinGAN.engines.compiled``);
-a CUDA graph records a whole eager iteration and repeats it (``SinGAN.engines.cuda_graph``). On the CPU, Winograd's
-convolutions serve the first two.
+All three run the code of ``SinGAN.losses.iteration``. The eager engine differentiates a loss as it is; the compiled one
+traces the loss with its derivatives into one program (``SinGAN.engines.compiled``); a CUDA graph captures a whole eager
+iteration and replays it (``SinGAN.engines.cuda_graph``). On the CPU, the first two use Winograd's convolutions.
 """
 
 import logging
@@ -36,14 +35,14 @@ from SinGAN.losses.iteration import BoundLoss, Differentiate, eagerly
 from SinGAN.models import Convolve
 
 BF16_FROM = 8  # compute capability, major
-MOST_SCALES = 100  # of a model whose training is captured: a graph needs all matrices of the resize in its cache
+MOST_SCALES = 100  # of a captured training: a graph needs all matrices of the resize in their cache
 
 Step = Callable[[], dict[str, Tensor]]
-"""One iteration on the nets that it is bound to; returns its losses, scalars by name."""
+"""One iteration on the nets that it is bound to; it returns its losses, scalars by name."""
 
 
 def no_capture(work: Work, rng: torch.Generator) -> Work:
-    """``work`` itself, to be run anew each time."""
+    """Return ``work`` itself, to run it eagerly each time."""
     return work
 
 
@@ -54,33 +53,33 @@ class Engine:
     name: str = "eager"
     precision: str = "fp32"
     prepare: Callable[[Work, torch.Generator], Work] = no_capture
-    recompute: str = "auto"  # of RECOMPUTE: whether activations are computed again, not kept
-    convolve: Convolve = F.conv2d  # of the nets in training, and of the coarser scales that are drawn for it
-    programs: Compiled | None = None  # differentiate at each scale; of the eager engine, where compiling them pays
+    recompute: str = "auto"  # of RECOMPUTE: whether to recompute activations in the backward pass
+    convolve: Convolve = F.conv2d  # for the nets in training and for samples of the coarser scales
+    programs: Compiled | None = None  # compiled programs; the eager engine uses them at scales where they save time
 
     def described(self) -> str:
-        """The engine in words."""
+        """A description of the engine."""
         name = "eager, compiled where that pays" if self.name == "eager" and self.programs else self.name
         recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
         return f"{name}, {self.precision}{', winograd' if self.winograd else ''}{recomputing}"
 
     @property
     def winograd(self) -> bool:
-        """Whether convolutions are Winograd's."""
+        """Whether it uses Winograd's convolutions."""
         return self.convolve is winograd.conv2d
 
     def bytes_needed(self, setting: ScaleSetting) -> int:
-        """About how many bytes of activations an iteration of a scale keeps."""
+        """An estimate of the bytes of activations that an iteration of a scale keeps."""
         full = bytes_needed(setting.net, setting.size, setting.training.uses_vgg)
         return full // (2 if self.precision == "bf16" else 1)
 
     def recomputes(self, setting: ScaleSetting) -> bool:
-        """Whether activations are computed again: where the device has no room for them, or as asked."""
+        """Whether to recompute activations: if the device has too little memory for them, or as requested."""
         room = SHARE * memory_of(setting.device)
         return self.recompute == "always" or (self.recompute == "auto" and 0 < room < self.bytes_needed(setting))
 
     def wants_programs(self, setting: ScaleSetting) -> bool:
-        """Whether programs shall differentiate the losses of a scale, where they can be compiled."""
+        """Whether to differentiate the losses of a scale by programs, if they can be compiled."""
         if self.programs is None or self.recomputes(setting):
             return False
         return self.name == "compiled" or worth_compiling(setting)
@@ -91,18 +90,18 @@ class Engine:
             return with_recomputation
         if self.programs is not None and self.wants_programs(setting) and compiles():
             return self.programs
-        return added_together if setting.device.type == "cuda" else eagerly
+        return accumulate_gradients if setting.device.type == "cuda" else eagerly
 
     @contextmanager
     def threads(self, setting: ScaleSetting) -> Iterator[None]:
-        """Let the iterations of a scale that run in the block have as many threads as they are worth, on a CPU.
+        """Set the number of CPU threads for the iterations of a scale during the block.
 
-        Small nets on small images are slower with many.
+        Small nets on small images are slower with many threads.
         """
         before = count = torch.get_num_threads()
-        if setting.device.type == "cpu" and not setting.training.uses_vgg:  # a VGG has work for all
+        if setting.device.type == "cpu" and not setting.training.uses_vgg:  # a VGG can use all threads
             count = threads_worth(scale_cost(setting.net, setting.size, self.winograd))
-        if count == before:  # to set it all the same would change how MKL shares its work
+        if count == before:  # setting the same number again would change how MKL distributes its work
             yield
             return
         torch.set_num_threads(count)
@@ -112,12 +111,13 @@ class Engine:
             torch.set_num_threads(before)
 
     def run(self, step: Step, nets: Sequence[nn.Module], rng: torch.Generator, scales: int) -> Step:
-        """``step`` made ready to repeat.
+        """Prepare ``step`` for repetition.
 
         Arguments:
             step: an iteration of the last of ``scales`` scales.
-            nets: those that it trains or looks through; while it runs they use the engine's convolution.
-            rng: where its random numbers come from.
+            nets: the nets that it trains or differentiates; they use the engine's convolution while it runs.
+            rng: the source of its random numbers.
+            scales: number of scales so far.
         """
         prepare, names = self.prepare if scales <= MOST_SCALES else no_capture, list[str]()
 
@@ -137,8 +137,8 @@ class Engine:
 
     @contextmanager
     def _running(self, nets: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
-        """Let the block use the engine's precision, and ``nets`` its convolution and, on a GPU, its BatchNorm."""
-        # no cache of casts: it would outlive the steps of the optimizers
+        """Use the engine's precision, convolution and, on a GPU, BatchNorm for ``nets`` during the block."""
+        # without a cache of casts, which would outlive the steps of the optimizers
         cast = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
         own = nullcontext() if self.convolve is F.conv2d else convolving(nets, self.convolve)
         norms = normalising(nets) if self.convolve is convolution.conv2d else nullcontext()
@@ -149,8 +149,8 @@ class Engine:
 EAGER = Engine()
 
 
-def added_together(bound: BoundLoss) -> Tensor:
-    """Differentiate a loss as ``eagerly`` does, to the same bits; gradients are added up in few kernels."""
+def accumulate_gradients(bound: BoundLoss) -> Tensor:
+    """Differentiate a loss as ``eagerly`` does, with the same bits; gradients are accumulated by few kernels."""
     nets = (part for part in parts(bound.keywords) if isinstance(part, nn.Module))
     parameters = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
     value = bound()
@@ -168,9 +168,9 @@ def added_together(bound: BoundLoss) -> Tensor:
 
 @contextmanager
 def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
-    """Let CUDA compute in the precision of ``engine``, or in that named, and by deterministic kernels of cuDNN.
+    """Use the precision of ``engine``, or that name of a precision, and deterministic cuDNN kernels during the block.
 
-    Samples, too, can be drawn in it. On other devices it does nothing.
+    It has no effect on other devices than CUDA.
     """
     if device.type != "cuda":
         yield
@@ -191,9 +191,9 @@ def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
 
 
 def tf32(backend: Any, operation: str, allowed: bool) -> tuple[Any, str, Any]:
-    """The attribute that allows TF32 for an ``operation`` of ``backend``, and its value: an object, a name, a value.
+    """The object, name and value of the attribute that allows TF32 for an ``operation`` of ``backend``.
 
-    To read the older attribute is an error once somebody has set the one of PyTorch 2.9 and newer.
+    PyTorch 2.9 and newer have a new attribute. Once it is set, reading the old one is an error.
     """
     place = getattr(backend, operation, backend)
     if hasattr(place, "fp32_precision"):
@@ -203,7 +203,7 @@ def tf32(backend: Any, operation: str, allowed: bool) -> tuple[Any, str, Any]:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """The choices of a training's engine; ``auto`` leaves one to the device."""
+    """The choice of an engine; ``auto`` depends on the device."""
 
     engine: str = "auto"  # of engines.ENGINES
     precision: str = "auto"  # of PRECISIONS
@@ -211,7 +211,7 @@ class EngineSettings:
     winograd: str = "auto"  # of WINOGRAD
 
     def check(self, device: torch.device) -> None:
-        """Raise a ValueError where the settings contradict each other or ``device``; nothing is compiled."""
+        """Raise a ValueError if the settings contradict each other or ``device``, without compiling anything."""
         on_gpu, precision = device.type == "cuda", self.precision_on(device)
         if not on_gpu and self.engine == "cudagraph":
             raise ValueError(f"`engine` cudagraph needs a CUDA device, not {device}: leave it out")
@@ -225,24 +225,24 @@ class EngineSettings:
         if self.engine == "compiled" and self.recompute == "always":
             raise ValueError("`engine` compiled and `recompute` always contradict each other: leave one out")
         if self.engine == "compiled" and precision == "bf16":  # the code generated for the CPU does not compile
-            raise ValueError("`engine` compiled can't be had in bf16: leave one out")
+            raise ValueError("`engine` compiled does not support bf16: leave one out")
         if self.winograd == "always" and (on_gpu or precision != "fp32"):
             raise ValueError(f"`winograd` always is for fp32 on the CPU, not for {precision} on {device}: leave it out")
 
     def precision_on(self, device: torch.device) -> str:
-        """The precision on ``device``: the one asked for, or TF32 on a GPU, else fp32."""
+        """The precision on ``device``: as requested; by default TF32 on a GPU, else fp32."""
         if self.precision != "auto":
             return self.precision
         return "tf32" if device.type == "cuda" else "fp32"
 
     def choose(self, device: torch.device) -> Engine:
-        """The engine for ``device``; the first time on a machine this compiles Winograd's convolutions.
+        """Return the engine for ``device``. The first call on a machine compiles Winograd's convolutions.
 
-        ``auto`` on the CPU is eager, and compiled at the scales where programs save more time than their
-        compiler takes: large ones, in long runs.
+        On the CPU, ``auto`` is eager, and compiled at the scales where programs save more time than their compilation
+        takes: large ones, in long runs.
 
         Raises:
-            ValueError: the device can't serve it, or no compiler is there.
+            ValueError: the device does not support it, or a compiler is missing.
         """
         self.check(device)
         on_gpu, precision = device.type == "cuda", self.precision_on(device)
@@ -255,16 +255,16 @@ class EngineSettings:
         where_it_pays = self.engine == "auto" and on_cpu_in_fp32 and self.recompute != "always" and has_compiler()
         programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
         name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine
-        prepare = Captured if on_gpu and name != "eager" else no_capture  # programs, too, are launched by a graph
+        prepare = Captured if on_gpu and name != "eager" else no_capture  # also of compiled programs
         convolve = winograd.conv2d if fast else convolution.conv2d if on_gpu else F.conv2d
         return Engine(name, precision, prepare, self.recompute, convolve, programs)
 
 
 def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> torch.device:
-    """The device to run on: the one ``asked`` for, else a CUDA device that PyTorch serves, else the CPU.
+    """Return the device ``asked`` for; by default a CUDA device that PyTorch supports, else the CPU.
 
     Raises:
-        ValueError: what is ``asked`` for is no CPU or CUDA device, is not there, or PyTorch has no kernels for it.
+        ValueError: ``asked`` is no CPU or CUDA device, does not exist, or PyTorch has no kernels for it.
     """
     device = None if asked is None else device_of(asked)
     if device is not None and device.type == "cuda":
@@ -288,7 +288,7 @@ def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> t
 
 
 def device_of(name: torch.device | str) -> torch.device:
-    """The device ``name``; a ValueError where it is neither a CPU nor a CUDA device."""
+    """Return the device ``name``; raise a ValueError if it is neither a CPU nor a CUDA device."""
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):
@@ -299,13 +299,14 @@ def device_of(name: torch.device | str) -> torch.device:
 
 
 def unsupported(device: torch.device) -> str | None:
-    """What to tell of a CUDA ``device`` that the installed PyTorch has no kernels for; None where it has some.
+    """An error message if the installed PyTorch has no kernels for a CUDA ``device``, else None.
 
-    Binaries serve devices of their major compute capability from their minor one on; PTX serves all later ones.
+    Binary kernels run on devices with their major compute capability and at least their minor one, PTX on all later
+    ones.
     """
     major, minor = torch.cuda.get_device_capability(device)
     names = [name for name in torch.cuda.get_arch_list() if name.startswith(("sm_", "compute_"))]
-    if not names:  # of another maker's devices
+    if not names:  # a build for GPUs of another vendor
         return None
     for name in names:
         kind, _, number = name.partition("_")

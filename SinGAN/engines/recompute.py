@@ -1,8 +1,9 @@
-"""Differentiating with less memory: activations are not kept, but computed again in the backward pass.
+"""Differentiation with less memory: activations are not kept, but computed again in the backward pass.
 
-The gradient penalty's derivative by the weights, which else needs the most, is found without a
-second backward pass: that of <v, slope> is the derivative of how D changes along v, a Jacobian-vector
-product (JVP), which is one more forward pass (Pearlmutter 1994); v is the penalty's derivative by the slope.
+The gradient of a gradient penalty with respect to the weights, which otherwise needs the most memory, is computed
+without a second backward pass. With v, the derivative of the penalty with respect to the slope, it is the gradient of
+<v, slope>, and that scalar is the change of D along v: a Jacobian-vector product (JVP), which takes one more forward
+pass (Pearlmutter 1994). This serves every ``Penalty``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,22 +17,23 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from SinGAN.engines.arguments import parts
-from SinGAN.functions import slope_of, slope_penalty
+from SinGAN.functions import slope_of
+from SinGAN.losses.gan import AdversarialLoss
 from SinGAN.losses.iteration import BoundLoss, eagerly
 from SinGAN.losses.perceptual import VGG
-from SinGAN.losses.terms import mean, weighted_penalty
+from SinGAN.losses.terms import CriticContext, Penalty, Term, critic_contexts, critic_loss, mean
 from SinGAN.models import Backbone, ConvBlock, Discriminator, Generator, Recomputable
 from SinGAN.variants.critics import ConditionalCritic
 
-CHUNK = 8  # channels whose normalisation is differentiated at once
+CHUNK = 8  # channels whose normalisation is differentiated together
 
 
 def with_recomputation(bound: BoundLoss) -> Tensor:
     """Differentiate a loss as ``eagerly`` does, up to rounding, in less than half the memory."""
     nets = [part for part in parts(bound.keywords) if isinstance(part, nn.Module)]
-    by_hand = BY_HAND.get(bound.func)
+    has_slope = bound.func is critic_loss and isinstance(bound.keywords["term"].value, Penalty)
     with recomputing(nets):
-        return eagerly(bound) if by_hand is None else by_hand(**bound.keywords)
+        return penalty_by_jvp(**bound.keywords) if has_slope else eagerly(bound)
 
 
 @contextmanager
@@ -81,22 +83,26 @@ def uncounted(net: nn.Module) -> Iterator[None]:
             setattr(norm, name, value)
 
 
-def penalty_by_jvp(critic: Discriminator, real: Tensor, fake: Tensor, mix: Tensor, weight: float) -> Tensor:
-    """Differentiate ``weighted_penalty`` of the same arguments."""
-    values = []
-    pairs = list(zip(critic.critics_and_inputs(real), critic.critics_and_inputs(fake), strict=True))
-    for (each, seen_real), (_, seen_fake) in pairs:
-        mixed = (mix * seen_real + (1 - mix) * seen_fake).detach().requires_grad_()
-        slope = slope_of(each, mixed)
-        value = weight * slope_penalty(slope.requires_grad_())
-        (tangent,) = torch.autograd.grad(value / len(pairs), slope)
-        backward_of_jvp(each, mixed.detach(), tangent)
+def penalty_by_jvp(
+    critic: Discriminator,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    adversarial: AdversarialLoss,
+    term: Term[CriticContext],
+) -> Tensor:
+    """Differentiate ``critic_loss`` of the same arguments, whose ``term`` is a penalty on the slope."""
+    values, penalty = [], term.value
+    assert isinstance(penalty, Penalty)
+    contexts = critic_contexts(critic, real, fake, mix, adversarial)
+    for context in contexts:
+        image = penalty.leaf(context)
+        slope = slope_of(context.critic, image)
+        value = term.weighted([penalty.cost(slope.requires_grad_())])
+        (tangent,) = torch.autograd.grad(value / len(contexts), slope)
+        backward_of_jvp(context.critic, image.detach(), tangent)
         values.append(value.detach())
     return mean(values)
-
-
-BY_HAND: dict[Callable[..., Tensor], Callable[..., Tensor]] = {weighted_penalty: penalty_by_jvp}
-"""The losses that have a derivative written by hand; all others are differentiated as they stand."""
 
 
 def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
@@ -104,16 +110,19 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
 
     Both are a critic's inputs (1, C or 2 C, H, W).
     """
+    # 1. Forward: the features of each stream and their change along the tangent.
     streams: list[Backbone] = [critic, critic.stream] if isinstance(critic, ConditionalCritic) else [critic]
     blocks = [known_blocks(stream) for stream in streams]
     inputs = list(zip(blocks, x.chunk(len(streams), 1), tangent.chunk(len(streams), 1), strict=True))
     outputs = [[value.requires_grad_() for value in jvp_blocks(*each)] for each in inputs]
+    # 2. Merge the streams as the critic does: the change of a product; then apply the last convolution.
     merged = outputs[0][1]
     if len(streams) > 1:
         (features, change), others = outputs
         factor, factor_change = (value.sum(dim=1, keepdim=True) for value in others)
         merged = change * (1 + factor) + features * factor_change
     critic.tail.backend(merged, critic.tail.weight).sum().backward()
+    # 3. Backward through each stream, block by block.
     gradients = [[value.grad for value in pair] for pair in outputs]
     del outputs, merged
     for each, pair in zip(inputs, gradients, strict=True):
@@ -121,13 +130,13 @@ def backward_of_jvp(critic: Discriminator, x: Tensor, tangent: Tensor) -> None:
 
 
 def known_blocks(backbone: Backbone) -> list[ConvBlock]:
-    """All blocks but the last; a ValueError where one is not the convolution, norm and LeakyReLU known here."""
+    """All blocks but the last; a ValueError if one is not a convolution, norm and LeakyReLU in training."""
     for block in backbone.blocks():
         kinds = {name: type(module) for name, module in block.named_children()}
         if list(kinds) != ["conv", "norm", "LeakyRelu"] or kinds["norm"] not in (nn.BatchNorm2d, nn.Identity):
-            raise ValueError(f"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
+            raise ValueError(f"`recompute` supports blocks of convolution, BatchNorm and LeakyReLU, not {kinds}")
         if kinds["LeakyRelu"] is not nn.LeakyReLU or not block.training or set(block.conv.padding) != {0}:
-            raise ValueError(f"`recompute` knows blocks in training, without padding, with LeakyReLU, not {block}")
+            raise ValueError(f"`recompute` supports blocks in training, without padding, with LeakyReLU, not {block}")
     return backbone.blocks()
 
 
@@ -135,14 +144,14 @@ def known_blocks(backbone: Backbone) -> list[ConvBlock]:
 def jvp_blocks(blocks: Sequence[ConvBlock], x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
     """The output of ``blocks`` in train mode for ``x``, and its change along ``tangent``."""
     for block in blocks:
-        x, tangent = convolved(block, x, tangent)
+        x, tangent = convolve(block, x, tangent)
         for part in chunks(x):
             x[:, part], tangent[:, part] = norm_and_activation_jvp(block, part, x[:, part], tangent[:, part])
     return x, tangent
 
 
-def convolved(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """The block's convolution of ``x``, and its change along ``tangent``."""
+def convolve(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply the block's convolution to ``x``, and compute its change along ``tangent``."""
     conv = block.conv
     return conv.backend(x, conv.weight, conv.bias), conv.backend(tangent, conv.weight)
 
@@ -150,7 +159,7 @@ def convolved(block: ConvBlock, x: Tensor, tangent: Tensor) -> tuple[Tensor, Ten
 def back_through(blocks: list[ConvBlock], x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> None:
     """Add to the gradients of the weights, given the ``gradients`` by the two outputs of ``jvp_blocks``.
 
-    From the last block to the first, whose inputs are computed again. ``gradients`` is emptied.
+    It goes from the last block to the first, and recomputes the input of each. ``gradients`` is emptied.
     """
     for depth in reversed(range(len(blocks))):
         inputs = jvp_blocks(blocks[:depth], x, tangent)
@@ -158,10 +167,11 @@ def back_through(blocks: list[ConvBlock], x: Tensor, tangent: Tensor, gradients:
 
 
 def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: list[Tensor | None]) -> list[Tensor]:
-    """The gradients by ``x`` and ``tangent``, given those by the block's two outputs, which are taken out."""
+    """The gradients by ``x`` and ``tangent``, given those by the block's two outputs, which are then removed."""
     x, tangent = x.requires_grad_(), tangent.requires_grad_()
-    image, change = convolved(block, x, tangent)
-    by_image, by_change = image.detach(), change.detach()  # the same memory: read, then written
+    image, change = convolve(block, x, tangent)
+    # Norm and activation, some channels at a time; the gradients by their inputs overwrite these in place.
+    by_image, by_change = image.detach(), change.detach()
     for part in chunks(image):
         leaves = [value[:, part].clone().requires_grad_() for value in (by_image, by_change)]
         outputs = norm_and_activation_jvp(block, part, *leaves)
@@ -172,6 +182,7 @@ def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: 
         torch.autograd.backward(outputs, by_outputs)
         by_image[:, part], by_change[:, part] = map(gradient_of, leaves)
     gradients.clear()
+    # The convolution.
     change.backward(by_change)
     del change, by_change
     image.backward(by_image)
@@ -179,7 +190,7 @@ def back_through_block(block: ConvBlock, x: Tensor, tangent: Tensor, gradients: 
 
 
 def gradient_of(value: Tensor) -> Tensor:
-    """The gradient that has been added up for ``value``."""
+    """The accumulated gradient of ``value``."""
     assert value.grad is not None
     return value.grad
 
@@ -190,7 +201,7 @@ def chunks(image: Tensor) -> list[slice]:
 
 
 def norm_and_activation_jvp(block: ConvBlock, part: slice, image: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-    """The norm in train mode and LeakyReLU of ``image`` (B, F, H, W), and the change of that along ``tangent``.
+    """The norm in train mode and LeakyReLU of ``image`` (B, F, H, W), and their change along ``tangent``.
 
     ``image`` and ``tangent`` hold the channels ``part`` of the output of the block's convolution.
     """

@@ -1,56 +1,56 @@
-"""3 x 3 convolutions on the CPU by Winograd's method, in a quarter of the multiplications (Lavin and Gray 2016).
+"""3 x 3 convolutions on the CPU by Winograd's method, with a quarter of the multiplications (Lavin and Gray 2016).
 
-Those from or to a few channels (colours, scores) are products of matrices. Derivatives are such
-convolutions again, so that they can be taken of any order.
+The C++ code (``native/winograd.cpp``) cuts the output into tiles of 4 x 4 pixels. It transforms the 6 x 6 input pixels
+of each tile, and the weights, to values at 36 points, multiplies these and sums them over channels as a product of
+matrices for each point, and transforms the sums back. Convolutions from or to a few channels (colours, scores) are
+products of matrices without a transform.
+
+``convolve`` and ``weight_gradient`` call the C++ code. As a ``Kernel`` they are all that derivatives of any order need.
 """
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from SinGAN.functions import BY_WEIGHTS
+from SinGAN.engines.convolution import Convolution, Kernel
 from SinGAN.native.build import WINOGRAD
 
-MULTIPLE = 16  # of the channels that it works on; on one side it takes up to
-FEW = 4
+MULTIPLE = 16  # numbers of input and output channels must be multiples of it;
+FEW = 4  # one of them may instead be at most this
 LAST = torch.channels_last
 POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
 @functools.cache
-def loaded() -> ctypes.CDLL | str:
-    """The compiled code; or what it needs and is not there."""
+def library() -> ctypes.CDLL | None:
+    """The compiled code; None if it is not available, see ``lacking``."""
     code = WINOGRAD.load()
     if isinstance(code, str):
-        return code
+        return None
     code.convolve.argtypes = [*[POINTER] * 4, *[LONG] * 6, INT, INT, INT]
     code.weight_gradient.argtypes = [*[POINTER] * 3, *[LONG] * 6, INT, INT]
     return code
 
 
-def library() -> ctypes.CDLL | None:
-    """The compiled code; None where it can't be had, see ``lacking``."""
-    code = loaded()
-    return None if isinstance(code, str) else code
-
-
 def lacking() -> str:
-    """What is needed for the compiled code, and is not there."""
-    code = loaded()
+    """What the compiled code needs and this machine lacks; "" if it is available."""
+    code = WINOGRAD.load()
     return code if isinstance(code, str) else ""
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool) -> Tensor:
     """The convolution (B, O, H', W') of ``x`` (B, C, H, W) with ``weight`` (O, C, 3, 3).
 
-    With ``back`` the transposed one, of a gradient with ``weight`` (C, O, 3, 3) turned around. With
-    ``last`` the memory of input and output has the channels last.
+    With ``back``, the transposed convolution of a gradient, with ``weight`` (C, O, 3, 3) rotated by 180 degrees. With
+    ``last``, input and output are in channels-last memory.
     """
     code, output = library(), empty_output(x, weight, bias, padding, back, last)
     assert code is not None
+    # The C++ code gets addresses: the tensors must be contiguous, and alive until it returns.
     x, weight, offset = x.contiguous(memory_format=layout(last)), weight.contiguous(), None
     if bias is not None:
         bias = bias.contiguous()
@@ -75,7 +75,7 @@ def layout(last: bool) -> torch.memory_format:
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
-    """The gradient (O, C, 3, 3) of a loss by the weight, from its ``gradient`` (B, O, H, W) by the output for ``x``."""
+    """The gradient (O, C, 3, 3) by the weight, from the ``gradient`` (B, O, H, W) by the output for the input ``x``."""
     code, output = library(), empty_weight(x, gradient, padding, last)
     assert code is not None
     x, gradient = x.contiguous(memory_format=layout(last)), gradient.contiguous(memory_format=layout(last))
@@ -90,6 +90,7 @@ def empty_weight(x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tenso
     return x.new_empty(gradient.shape[1], x.shape[1], 3, 3)
 
 
+# Operators of PyTorch, so that compiled programs can call the C++ code; tracing uses the shapes of their outputs.
 OPERATORS = torch.library.Library("singan", "DEF")
 OPERATORS.define("convolve(Tensor x, Tensor weight, Tensor? bias, int padding, bool back, bool last) -> Tensor")
 OPERATORS.define("weight_gradient(Tensor x, Tensor gradient, int padding, bool last) -> Tensor")
@@ -99,59 +100,29 @@ torch.library.register_fake("singan::convolve", empty_output)
 torch.library.register_fake("singan::weight_gradient", empty_weight)
 
 
-class Convolution(torch.autograd.Function):
-    """``convolve`` with its derivatives."""
+class WinogradKernel(Kernel):
+    """Winograd's convolution. The gradient by the input is the transposed one, with the padding 2 - ``border``."""
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, back: bool, last: bool
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.set_materialize_grads(False)
-        ctx.padding, ctx.back, ctx.last = padding, back, last
-        output: Tensor = torch.ops.singan.convolve(x, weight, bias, padding, back, last)
+    def __init__(self, border: int, last: bool) -> None:
+        self.border, self.last = border, last
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        output: Tensor = torch.ops.singan.convolve(x, weight, bias, self.border, False, self.last)
         return output
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
-        if gradient is None:
-            return (None,) * 6
-        x, weight = ctx.saved_tensors
-        by_x, by_weight, by_bias, *_ = ctx.needs_input_grad
-        opposite = 2 - ctx.padding
-        pair = (gradient, x, opposite) if ctx.back else (x, gradient, ctx.padding)
-        return (
-            Convolution.apply(gradient, weight, None, opposite, not ctx.back, ctx.last) if by_x else None,
-            WeightGradient.apply(*pair, ctx.last) if by_weight and BY_WEIGHTS.get() else None,
-            gradient.sum((0, 2, 3)) if by_bias and BY_WEIGHTS.get() else None,
-            None,
-            None,
-            None,
-        )
-
-
-class WeightGradient(torch.autograd.Function):
-    """``weight_gradient`` with its derivatives."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, gradient: Tensor, padding: int, last: bool) -> Tensor:
-        ctx.save_for_backward(x, gradient)
-        ctx.set_materialize_grads(False)
-        ctx.padding, ctx.last = padding, last
-        output: Tensor = torch.ops.singan.weight_gradient(x, gradient, padding, last)
+    def by_input(self, gradient: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        output: Tensor = torch.ops.singan.convolve(gradient, weight, None, 2 - self.border, True, self.last)
         return output
 
-    @staticmethod
-    def backward(ctx: Any, weight: Tensor | None) -> tuple[Tensor | None, ...]:
-        if weight is None:
-            return (None,) * 4
-        x, gradient = ctx.saved_tensors
-        by_x, by_gradient, *_ = ctx.needs_input_grad
+    def by_weight(self, x: Tensor, gradient: Tensor, shape: torch.Size) -> Tensor:
+        output: Tensor = torch.ops.singan.weight_gradient(x, gradient, self.border, self.last)
+        return output
+
+    def gradients(self, gradient: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]) -> Sequence[Tensor | None]:
         return (
-            Convolution.apply(gradient, weight, None, 2 - ctx.padding, True, ctx.last) if by_x else None,
-            Convolution.apply(x, weight, None, ctx.padding, False, ctx.last) if by_gradient else None,
-            None,
-            None,
+            self.by_input(gradient, weight, x.shape) if wanted[0] else None,
+            self.by_weight(x, gradient, weight.shape) if wanted[1] else None,
+            gradient.sum((0, 2, 3)) if wanted[2] else None,
         )
 
 
@@ -166,26 +137,26 @@ def conv2d(
     *,
     last: bool = False,
 ) -> Tensor:
-    """``torch.nn.functional.conv2d``, by ``Convolution`` where that serves: a backend of ``Conv2d``.
+    """``torch.nn.functional.conv2d``, by ``Convolution`` if that supports the arguments: a backend of ``Conv2d``.
 
-    With ``last`` an image is first laid out with the channels last, which saves time where PyTorch's
-    BatchNorm, inaccurate in that layout, is compiled.
+    With ``last``, images are first converted to channels-last memory. That saves time in compiled programs; elsewhere
+    PyTorch's BatchNorm is inaccurate in that layout.
     """
-    border = fitting(weight.shape, stride, padding, dilation, groups)
+    border = supported_padding(weight.shape, stride, padding, dilation, groups)
     if last and input.dim() == 4:
         input = input.contiguous(memory_format=LAST)
     given = (input, weight) if bias is None else (input, weight, bias)
-    served = all(tensor.dtype is torch.float32 and tensor.device.type == "cpu" for tensor in given)
-    agreed = input.dim() == 4 and input.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight))
-    if border is not None and served and agreed and min(input.shape[2:]) + 2 * border > 2:
-        output: Tensor = Convolution.apply(input, weight, bias, border, False, last)
+    has_floats = all(tensor.dtype is torch.float32 and tensor.device.type == "cpu" for tensor in given)
+    has_channels = input.dim() == 4 and input.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight))
+    if border is not None and has_floats and has_channels and min(input.shape[2:]) + 2 * border > 2:
+        output: Tensor = Convolution.apply(input, weight, bias, WinogradKernel(border, last))
         return output
     return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
 @functools.cache
-def fitting(shape: torch.Size, stride: Any, padding: Any, dilation: Any, groups: int) -> int | None:
-    """The padding on each side, where ``winograd.cpp`` serves a convolution with a weight of ``shape``; else None."""
+def supported_padding(shape: torch.Size, stride: Any, padding: Any, dilation: Any, groups: int) -> int | None:
+    """The padding on each side if ``winograd.cpp`` supports a convolution with a weight of ``shape``, else None."""
     if len(shape) != 4 or shape[2:] != (3, 3):
         return None
     fewer, more = sorted(shape[:2])

@@ -27,7 +27,7 @@ class Bar:
         """Move the bar."""
         if self.bar is None:
             self.bar = tqdm(total=1.0, bar_format=FORMAT)
-        self.bar.set_description(f"scale {progress.scale} of {progress.last_scale}", refresh=False)
+        self.bar.set_description(progress.title(), refresh=False)
         if progress.seconds_left is not None:
             self.bar.set_postfix_str(f"{duration(progress.seconds_left)} left", refresh=False)
         self.bar.update(progress.share - self.bar.n)

@@ -1,30 +1,29 @@
-"""A trained model as an object: every application as a method, on arrays as well as files."""
+"""A trained model as an object: its tasks as methods, on arrays as well as files."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
+from torch import Tensor
 
-from SinGAN import manipulate
-from SinGAN.concurrent.tuning import fine_tune
-from SinGAN.engines.engine import EngineSettings
-from SinGAN.functions import palette_of
 from SinGAN.library.bar import Bar
-from SinGAN.library.pictures import FromPicture, Pictures
-from SinGAN.options.applications import BACK_PROJECTION
+from SinGAN.library.pictures import FromPicture, Pictures, add_methods, first, method
 from SinGAN.options.model import ModelOptions
-from SinGAN.patches.makers import Refiner, Trained
+from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY
-from SinGAN.runs.obtain import train_in_memory
-from SinGAN.runs.request import Retraining, Training
+from SinGAN.runs.pictures import PictureTraining, Retraining
+from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.folder import save_compact, save_pyramid
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage.recovery import whole_folder
+from SinGAN.tasks import references
+from SinGAN.tasks.animate import animate
+from SinGAN.tasks.super_resolve import super_resolve
+from SinGAN.tasks.task import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +39,9 @@ class Model(FromPicture):
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
 
+    super_resolve = first(method(super_resolve))
+    animate = method(animate)
+
     def __repr__(self) -> str:
         height, width = self.size
         return (
@@ -47,132 +49,42 @@ class Model(FromPicture):
         )
 
     @property
-    def _maker(self) -> Trained:
-        return Trained(self.pyramid)
+    def _maker(self) -> Maker:
+        maker = self.manifest.kind_of_model.maker(self.pyramid)
+        return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
 
-    def reconstruct(self) -> Levels:
-        """The training picture (H, W, C) as the model makes it from its own noise."""
-        return arrays.from_image(self.pyramid.generate(self.pyramid.z_rec()))
-
-    def paint(
-        self,
-        strokes: Picture,
-        *,
-        start_scale: int,
-        count: int = 1,
-        quantize: bool = False,
-        seed: int | None = None,
-        progress: bool = True,
-    ) -> Pictures:
-        """A paint, a few strokes of flat colour, turned into pictures like the training picture (paper, Sect. 4).
-
-        Arguments:
-            strokes: the paint.
-            start_scale: where it is put in, 1 to the finest.
-            count: how many.
-            quantize: reduce it to the picture's five main colours, and train that scale anew on such
-                images, which takes as long as that scale of the model took.
-            seed: of the random numbers, and of that training.
-            progress: show a bar for it.
-
-        Raises:
-            ValueError: the scale is out of range.
-        """
-        (scale,) = manipulate.injection_scales(self.pyramid, [start_scale])
-        image, rng = arrays.to_image_like(strokes, self._real, name="strokes"), self._rng(seed)
-        if not quantize:
-            return arrays.from_images(manipulate.inject(self.pyramid, image, scale, rng, count))
-        palette = palette_of(self.pyramid.scales[scale].real)
-        put_in = manipulate.quantised_paint(self.pyramid, image, scale, palette)
+    def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
+        """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""
         options = self.manifest.model_options(ModelOptions().completed())
         asked = Retraining(self.pyramid, scale, palette)
-        training = Training.of_one_scale(self.manifest, options, asked, seed=rng.initial_seed())
-        retrained, _ = train_in_memory(training, EngineSettings(), Bar() if progress else NOBODY)
-        return arrays.from_images(manipulate.run_from(retrained, put_in, scale, rng, count))
+        training = PictureTraining.of_one_scale(self.manifest, options, asked, seed=seed)
+        return train_in_memory(training, Bar() if progress else NOBODY)[0]
 
-    def super_resolve(
-        self,
-        picture: Picture | None = None,
-        *,
-        factor: float = 4.0,
-        count: int = 1,
-        back_projection: int = BACK_PROJECTION,
-        seed: int | None = None,
-    ) -> Levels:
-        """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
-
-        A model that was trained for it, ``SinGAN.train(picture, task="SR", sr_factor=factor)``, does it best.
-
-        Arguments:
-            picture: to be enlarged.
-            factor: by how much.
-            count: of results whose mean is taken.
-            back_projection: rounds that bring the result, reduced, near to the picture; 0: none, as the authors do.
-            seed: of the random numbers.
-
-        Raises:
-            ValueError: ``factor`` is not above 1, ``count`` is below 1, or ``back_projection`` below 0.
-        """
-        if not factor > 1:
-            raise ValueError(f"`factor` must be above 1, not {factor:g}")
-        if count < 1 or back_projection < 0:
-            raise ValueError(f"`count` {count} must be at least 1, `back_projection` {back_projection} at least 0")
-        channels = self._real.shape[1]
-        image = self._real if picture is None else arrays.to_image(picture, channels, opaque=True).to(self._real.device)
-        rng = self._rng(seed)
-        return arrays.from_image(manipulate.super_resolve(self.pyramid, image, factor, rng, count, back_projection))
-
-    def animate(
-        self,
-        frames: int = 100,
-        *,
-        start_scale: int = 0,
-        alpha: float = 0.1,
-        beta: float = 0.9,
-        seed: int | None = None,
-    ) -> Pictures:
-        """Frames of a random walk through the noise about the training picture (paper, supplementary).
-
-        A model that was trained for it, ``SinGAN.train(picture, task="animation")``, also moves at its borders.
-
-        Arguments:
-            frames: how many.
-            start_scale: the first scale that moves.
-            alpha: pull to the training picture, 0 to 1.
-            beta: smoothness, 0 to 1.
-            seed: of the random numbers.
-
-        Raises:
-            ValueError: the model lacks ``start_scale``, or its randomness is not noise.
-        """
-        manipulate.check_walk(self.pyramid.scales[0].generator.config)
-        walk = manipulate.animate(self.pyramid, self._rng(seed), frames, start_scale, alpha, beta)
-        return arrays.from_images(torch.cat(list(walk)))
+    def reconstruct(self) -> Levels:
+        """The training picture (H, W, C) as the model generates it from its reconstruction noise."""
+        return arrays.from_image(self.pyramid.generate(self.pyramid.z_rec()))
 
     def fine_tune(
         self, reference: Picture, iterations: int = 1000, *, seed: int | None = None, progress: bool = True
     ) -> "Model":
-        """A model whose newest blocks have learned this ``reference``, too: it harmonizes and edits it better.
+        """A model whose newest blocks have also learned this ``reference``: it harmonizes and edits it better.
 
         Only for models of ``train_mode`` concurrent (Hinz et al. 2021, Sect. 4).
 
         Arguments:
-            reference: the picture that is to be put in, whole.
-            iterations: of the training.
+            reference: the whole picture that is to be put in.
+            iterations: number of iterations of the training.
             seed: of the random numbers.
             progress: show a bar.
 
         Raises:
-            ValueError: the model is none of concurrent training.
+            ValueError: the model is not one of concurrent training.
         """
-        image, found = arrays.to_image_like(reference, self._real, name="reference"), list[Pyramid[TrainedScale]]()
-        config = replace(self.manifest.model_options(ModelOptions().completed()).training, niter=iterations)
-        with tqdm(total=iterations, unit="iteration", disable=not progress, leave=False) as bar:
-            fine_tune(
-                self.pyramid, image, config, self._rng(seed), every=iterations,
-                tuned=lambda _, pyramid: found.append(pyramid), tick=bar.update,
-            )  # fmt: skip
-        return replace(self, pyramid=found[-1])
+        image, options = arrays.to_image_like(reference, self._real, name="reference"), ModelOptions().completed()
+        config = replace(self.manifest.model_options(options).training, niter=iterations)
+        rng = generator(self._maker, seed)
+        ((_, pyramid),) = references.fine_tune(self.pyramid, image, config, rng, iterations, progress=progress)
+        return replace(self, pyramid=pyramid)
 
     def refine(self, pictures: Pictures, photo: Picture | None = None) -> Pictures:
         """``pictures`` (count, H, W, C) of the model's, with the training picture's own detail.
@@ -187,7 +99,7 @@ class Model(FromPicture):
         return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
 
     def save(self, folder: str | Path, *, overwrite: bool = False, compact: bool = False) -> None:
-        """Write the model as ``folder``, as ``main_train.py`` keeps models; ``SinGAN.load`` reads it.
+        """Write the model as ``folder``, in the layout of ``main_train.py``; ``SinGAN.load`` reads it.
 
         Arguments:
             folder: of the model.
@@ -204,6 +116,9 @@ class Model(FromPicture):
         with whole_folder(place) as draft:
             self.manifest.write(draft)
             if compact:
-                save_compact(self.pyramid, draft, self.manifest.seed)
+                save_compact(self.pyramid, draft, self.manifest.kind_of_model, self.manifest.seed)
             else:
-                save_pyramid(self.pyramid, draft)
+                save_pyramid(self.pyramid, draft, extras=self.manifest.kind_of_model.extras(self.pyramid))
+
+
+add_methods(Model, "trained")

@@ -1,12 +1,12 @@
 """Training and loading from Python."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from SinGAN import manipulate
 from SinGAN.engines.engine import EngineSettings, choose_device
 from SinGAN.library.bar import Bar
 from SinGAN.library.model import Model
@@ -16,10 +16,11 @@ from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TASKS, TRAIN
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.runs.events import Watcher
-from SinGAN.runs.obtain import train_in_memory
-from SinGAN.runs.request import Source, Training
-from SinGAN.saved_models.lookup import load as load_model
+from SinGAN.runs.pictures import PictureTraining, TrainingPicture
+from SinGAN.runs.training import train_in_memory
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
+from SinGAN.tasks.super_resolve import trained_factor
 
 
 def train(
@@ -56,19 +57,21 @@ def train(
     if task not in purposes:
         raise ValueError(f"`task` must be one of {', '.join(purposes)}, not {task}")
     if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
-        options["scale_factor"] = 1 / manipulate.enlargement_steps(_above_one(sr_factor))[1]
+        options["scale_factor"] = trained_factor(_above_one(sr_factor))
     asked = ModelOptions.for_task(TASKS[task], options)
     chosen = choose_device(device)
     engine.check(chosen)
     image = arrays.to_image(picture, asked.nc_im).to(chosen)
-    training = Training.of(
+    training = PictureTraining.of(
         _source(picture, image),
         asked,
         TASKS[task],
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
         vgg_weights=None if vgg_weights is None else Path(vgg_weights),
     )
-    return Model(*train_in_memory(training, engine, Bar() if watcher is None else watcher))
+    training = replace(training, engine=engine)
+    pyramid, described = train_in_memory(training, Bar() if watcher is None else watcher)
+    return Model(pyramid, training.manifest.with_engine(described))
 
 
 def _listed_options() -> str:
@@ -88,12 +91,12 @@ def _above_one(factor: float) -> float:
     return factor
 
 
-def _source(picture: Picture, image: torch.Tensor) -> Source:
+def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
     """The source for the manifest: ``picture``, whose tensor is ``image``."""
     if arrays.is_file(picture):
         path = Path(str(picture))
-        return Source(path.name, sha256(path.read_bytes()), image)
-    return Source("an array", sha256(arrays.from_images(image).tobytes()), image)
+        return TrainingPicture(path.name, sha256(path.read_bytes()), image)
+    return TrainingPicture("an array", sha256(arrays.from_images(image).tobytes()), image)
 
 
 def load(folder: str | Path, *, device: str | torch.device | None = None) -> Model:
@@ -108,5 +111,5 @@ def load(folder: str | Path, *, device: str | torch.device | None = None) -> Mod
         ValueError: it is incomplete or damaged.
     """
     chosen = choose_device(device)
-    manifest, pyramid = load_model(Path(folder), chosen, task=None)
-    return Model(pyramid, manifest)
+    model = ModelFolder.open(Path(folder))
+    return Model(model.load(chosen, task=None), model.manifest)

@@ -1,3 +1,4 @@
-"""The losses: each term once, under its name; the two nets with their optimizers; and one iteration of the game."""
+"""The losses: their terms by name, the two networks with their optimizers, and one iteration of training."""
 
-GAN_NAMES = ("wgan-gp", "wgan", "vanilla", "lsgan", "hinge")  # of gan.GAN_MODES
+GAN_NAMES = ("wgan-gp", "wgan", "vanilla", "lsgan", "hinge")  # keys of gan.GAN_MODES
+PENALTY_NAMES = ("gp", "one_sided", "r1")  # keys of terms.PENALTIES

@@ -1,6 +1,7 @@
-"""The activations of a trained VGG16 for an image, and two distances between activations.
+"""A trained VGG16, and two distances between its activations for two images.
 
-Texture: Gram matrices (Gatys et al. 2015). Perceptual: the features themselves (Johnson et al. 2016).
+The texture distance compares Gram matrices (Gatys et al. 2015), the perceptual distance the activations themselves
+(Johnson et al. 2016).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,32 +16,32 @@ from SinGAN.models import Conv2d, Recomputable
 from SinGAN.storage import pretrained as weights
 
 LAYERS = {3: "relu1_2", 8: "relu2_2", 15: "relu3_3", 22: "relu4_3"}
-PERCEPTUAL = 1  # of these: relu2_2, as Johnson et al. for super resolution
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours in [0, 1]
+PERCEPTUAL = 1  # index of relu2_2 in LAYERS, which Johnson et al. use for super resolution
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the colours of ImageNet, in [0, 1]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which of the VGGs is used, up to where, and what of it is compared."""
+    """Which VGG is used, its number of layers, and which activations are compared."""
 
-    url_of: str = "VGG16_Weights"  # the name of its weights in torchvision
-    letter: str = "D"  # of its configuration there
-    entries: int = 13  # of the configuration: up to relu4_3
+    url_of: str = "VGG16_Weights"  # name of its weights in torchvision
+    letter: str = "D"  # name of its configuration there
+    entries: int = 13  # of the configuration that are built: up to relu4_3
     layers: Mapping[int, str] = field(default_factory=lambda: LAYERS)
-    normalises: bool = True  # pictures, by ImageNet's colours; else they are taken in [-1, 1]
+    normalises: bool = True  # images are normalised with MEAN and DEVIATION; else they are used in [-1, 1]
 
 
 VGG16 = Plan()
 
 
 class VGG(Recomputable, nn.Sequential):
-    """A VGG (Simonyan and Zisserman 2014), frozen; torchvision's names after ``features.``."""
+    """A frozen VGG (Simonyan and Zisserman 2014); parameters are named as in torchvision, without ``features.``."""
 
-    average: Tensor  # (3, 1, 1), as the next
+    average: Tensor  # (3, 1, 1), like the next one
     deviation: Tensor
 
     def __init__(self, plan: Plan = VGG16) -> None:
-        from torchvision.models.vgg import cfgs, make_layers  # two seconds that only these losses need
+        from torchvision.models.vgg import cfgs, make_layers  # the import takes two seconds
 
         super().__init__(*map(with_own_convolution, make_layers(cfgs[plan.letter][: plan.entries])))
         self.plan = plan
@@ -50,7 +51,7 @@ class VGG(Recomputable, nn.Sequential):
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor], plan: Plan = VGG16) -> "VGG":
-        """The net with the weights ``state``, which ``trained`` gives."""
+        """The network with the weights ``state``, as ``trained`` returns them."""
         net = cls(plan)
         net.load_state_dict(state)
         return net
@@ -58,8 +59,8 @@ class VGG(Recomputable, nn.Sequential):
     def compute(self, image: Tensor) -> list[Tensor]:
         """The activations (B, F, h, w) of the plan's layers for an image (B, C, H, W) in [-1, 1].
 
-        A grey image counts as RGB of equal channels, of RGBA only the colours count. Layers that a
-        small image has no pixel for are left out.
+        A grey image is repeated to three channels; alpha is ignored. Layers for which a small image has no pixel are
+        left out.
         """
         colours = image[:, :3] if image.shape[1] >= 3 else image.expand(-1, 3, -1, -1)
         x = ((colours + 1) / 2 - self.average) / self.deviation if self.plan.normalises else colours
@@ -74,16 +75,16 @@ class VGG(Recomputable, nn.Sequential):
 
 
 def with_own_convolution(layer: nn.Module) -> nn.Module:
-    """``layer``; where it is PyTorch's 3 x 3 convolution, a fresh one whose backend can be set."""
+    """``layer``; a 3 x 3 convolution of PyTorch is replaced by a new ``Conv2d``, whose backend can be set."""
     return Conv2d(layer.in_channels, layer.out_channels, 3, padding=1) if isinstance(layer, nn.Conv2d) else layer
 
 
 def trained(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
-    """The weights of ``VGG`` in ``file``, or torchvision's ``IMAGENET1K_V1``, downloaded once.
+    """The weights for ``VGG`` from ``file``, or torchvision's ``IMAGENET1K_V1``, which are downloaded once.
 
     Raises:
-        FileNotFoundError: there is no such file, or it can't be downloaded.
-        ValueError: it lacks a layer, or has one of another shape.
+        FileNotFoundError: the file does not exist, or can't be downloaded.
+        ValueError: the file lacks a layer, or has one of another shape.
     """
     from torchvision import models
 
@@ -97,35 +98,35 @@ def trained(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class VGGTarget:
-    """A VGG, and its activations for a scale's real image."""
+    """A VGG, and its activations for the real image of a scale."""
 
     net: VGG
-    grams: tuple[Tensor, ...]  # (1, F, F) of each of ``LAYERS``
-    features: Tensor  # (1, F, h, w) of the perceptual distance's layer
+    grams: tuple[Tensor, ...]  # (1, F, F) for each of ``LAYERS``
+    features: Tensor  # (1, F, h, w) of the layer PERCEPTUAL
 
     @classmethod
     @torch.no_grad()
     def of(cls, net: VGG, real: Tensor) -> "VGGTarget":
-        """The activations of ``net`` for ``real`` (1, C, H, W)."""
+        """The target for the real image ``real`` (1, C, H, W)."""
         activations = net(real)
         return cls(net, tuple(map(gram, activations)), activations[min(PERCEPTUAL, len(activations) - 1)])
 
 
 def gram(features: Tensor) -> Tensor:
-    """The Gram matrix (B, F, F) of ``features`` (B, F, h, w): products of channels, averaged over all places."""
+    """The Gram matrix (B, F, F) of ``features`` (B, F, h, w): products of channels, averaged over all positions."""
     flat = features.flatten(2).float()
     with torch.autocast(features.device.type, enabled=False):
         return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def texture_distance(activations: Sequence[Tensor], grams: Sequence[Tensor]) -> Tensor:
-    """The squared distance of Gram matrices from ``grams``, each in units of these; the mean over layers: a scalar."""
+    """The squared distance of the Gram matrices from ``grams``, relative to their squared norms; mean over layers."""
     pairs = zip(map(gram, activations), grams, strict=True)
-    distances = [(ours - wanted).square().sum() / wanted.square().sum().clamp(min=1e-12) for ours, wanted in pairs]
+    distances = [(ours - target).square().sum() / target.square().sum().clamp(min=1e-12) for ours, target in pairs]
     return torch.stack(distances).mean()
 
 
 def perceptual_distance(activations: Sequence[Tensor], features: Tensor) -> Tensor:
-    """The mean squared distance of one layer's activations, in units of the mean square of the wanted ``features``."""
+    """The mean squared distance of the layer PERCEPTUAL from ``features``, relative to their mean square: a scalar."""
     ours = activations[min(PERCEPTUAL, len(activations) - 1)]
     return F.mse_loss(ours.float(), features.float()) / features.float().square().mean().clamp(min=1e-12)

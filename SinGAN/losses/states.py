@@ -1,4 +1,4 @@
-"""The state of a scale in the middle of its training: taken, and put back; whether weights fit a net."""
+"""The state of a scale during its training: reading it, restoring it, and whether weights fit a network."""
 
 from collections.abc import Mapping
 
@@ -6,27 +6,33 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 
 
-def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> ScaleState:
-    """All that the training of a scale depends on when ``done`` iterations are done."""
+def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> TrainingState:
+    """Everything that the rest of a scale's training depends on, after ``done`` iterations."""
     states = {name: part.state_dict() for name, part in nets.parts().items()}
-    return ScaleState(iterations=done, z_rec=z_rec, rng=rng.get_state(), **states)
+    return TrainingState(iterations=done, rng=rng.get_state(), states={"z_rec": z_rec, **states})
 
 
-def restore(state: ScaleState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
-    """Put ``state`` into the others; returns the iterations done. A ``state`` that does not fit is a ValueError."""
+def restore(state: TrainingState, nets: Adversaries, rng: torch.Generator, z_rec: Tensor) -> int:
+    """Load ``state`` into the other arguments; returns the number of iterations done.
+
+    Raises:
+        ValueError: ``state`` does not fit them.
+    """
     try:
-        nets.load({name: getattr(state, name) for name in nets.parts()})
+        nets.load(state.states)
         rng.set_state(state.rng.cpu())
-        z_rec.copy_(state.z_rec.reshape(z_rec.shape))
+        z_rec.copy_(state.states["z_rec"].reshape(z_rec.shape))
         return state.iterations
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise ValueError(f"the checkpoint does not fit the training: {error}; `overwrite` trains anew") from error
+        raise ValueError(
+            f"the checkpoint does not fit the training: {error}; `overwrite` starts the training again"
+        ) from error
 
 
 def fits(net: nn.Module, state: Mapping[str, Tensor]) -> bool:
-    """Whether ``state`` has the names and shapes of ``net``'s weights."""
-    wanted = net.state_dict()
-    return wanted.keys() == state.keys() and all(wanted[key].shape == state[key].shape for key in wanted)
+    """Whether ``state`` has the names and shapes of the state dict of ``net``."""
+    own = net.state_dict()
+    return own.keys() == state.keys() and all(own[key].shape == state[key].shape for key in own)

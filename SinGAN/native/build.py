@@ -1,4 +1,4 @@
-"""Compile C++ code at its first use, cache the result, and compile it again where the cached file is damaged."""
+"""Compilation of C++ code at its first use; the result is cached, and compiled again if the cached file is damaged."""
 
 import ctypes
 import functools
@@ -20,27 +20,27 @@ VECTORS = {
     "AVX512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
     "AVX2": ["-mavx2", "-mfma"],
 }
-"""Flags of the compiler, by PyTorch's name of the CPU's vector instructions."""
+"""Compiler flags by PyTorch's name of the CPU's vector instructions."""
 SEPARATOR = b"\0"
 HASH = 16  # digits of a SHA-256 in file names
 
 
 class BuildError(Exception):
-    """Compiled code is not available; the text says what it needs."""
+    """Compiled code is not available; the message says what it needs."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """C++ sources that become one shared library."""
+    """C++ sources of one shared library."""
 
     name: str
     sources: tuple[str, ...]  # files in this folder; the first includes the others
-    flags: tuple[str, ...] = ()  # of the compiler, beside those for vector instructions
+    flags: tuple[str, ...] = ()  # of the compiler, besides those for vector instructions
     needs: str = "a C++ compiler, as g++: install it"
 
     @functools.cache  # noqa: B019 (the few libraries are module constants)
     def load(self) -> "ctypes.CDLL | str":
-        """The loaded library; where it is not available, a text that says what it needs."""
+        """Return the library, or a message that says what it needs if it is not available."""
         try:
             return load(self)
         except BuildError as error:
@@ -61,14 +61,14 @@ SEARCH = Library("search", ("search.cpp",), ("-pthread",))
 
 
 def compiler() -> str | None:
-    """The C++ compiler: the one that CXX names, else g++."""
+    """The path of the C++ compiler: CXX, by default g++; None if it is missing."""
     return shutil.which(os.environ.get("CXX", "g++"))
 
 
 def load(library: Library) -> ctypes.CDLL:
-    """Load ``library`` from torch's folder of extensions; compile it where the folder has no intact file of it.
+    """Load ``library`` from torch's folder of extensions; compile it if the folder has no intact file of it.
 
-    The name of a cached file ends with the hash of its content.
+    The name of a cached file contains a hash of compiler, sources and flags, and ends with the hash of its content.
 
     Raises:
         BuildError: there is no compiler, it fails, or its output can't be written or loaded.
@@ -80,9 +80,9 @@ def load(library: Library) -> ctypes.CDLL:
         version = subprocess.run([cxx, "--version"], capture_output=True, check=True).stdout
         parts = [version, *(source.read_bytes() for source in library.files()), *map(str.encode, flags)]
         start = f"singan_{library.name}_{sha256(SEPARATOR.join(parts))[:HASH]}_"
-        file = cached(start)
+        file = find_cached(start)
         if file is None:
-            content = compiled(cxx, library.files()[0], flags)
+            content = compile_library(cxx, library.files()[0], flags)
             file = extensions() / f"{start}{sha256(content)[:HASH]}.so"
             with whole_file(file) as draft:
                 draft.write_bytes(content)
@@ -95,8 +95,8 @@ def load(library: Library) -> ctypes.CDLL:
         ) from error
 
 
-def cached(start: str) -> Path | None:
-    """The intact file of compiled code whose name begins with ``start``, or None. Damaged files are deleted."""
+def find_cached(start: str) -> Path | None:
+    """The intact file whose name begins with ``start``, or None; damaged files are deleted."""
     for file in entries(extensions()):
         if file.name.startswith(start) and file.suffix == ".so":
             if file.stem == start + sha256(file.read_bytes())[:HASH]:
@@ -105,19 +105,19 @@ def cached(start: str) -> Path | None:
     return None
 
 
-def compiled(cxx: str, source: Path, flags: Sequence[str]) -> bytes:
+def compile_library(cxx: str, source: Path, flags: Sequence[str]) -> bytes:
     """Compile ``source`` with the compiler ``cxx``; return the content of the shared library."""
     with tempfile.TemporaryDirectory() as folder:
         half, whole = Path(folder) / "code.o", Path(folder) / "code.so"
         command = [cxx, "-std=c++17", "-fPIC", *flags, "-c", str(source), "-o", str(half)]
         subprocess.run(command, capture_output=True, check=True)
-        # not linked with OpenMP: code that uses it shares PyTorch's threads
+        # not linked with OpenMP, so that it uses PyTorch's copy and its threads
         subprocess.run([cxx, "-shared", str(half), "-o", str(whole)], capture_output=True, check=True)
         return whole.read_bytes()
 
 
 def extensions() -> Path:
-    """The folder of compiled extensions: torch's, or a temporary one for users without a home, as in containers."""
+    """The folder of compiled extensions: torch's, or a temporary one for users without a home folder."""
     if named := os.environ.get("TORCH_EXTENSIONS_DIR"):
         return Path(named)
     try:

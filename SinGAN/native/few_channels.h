@@ -1,7 +1,7 @@
-// 3 x 3 convolutions from or to a thin image, of a few channels (colours, scores): as products of matrices.
+// 3 x 3 convolutions from or to a thin image, with a few channels (colours, scores), as products of matrices.
 //
 // Pixel (y, x) of the wide image sees pixels (y + dy - border, x + dx - border) of the thin one, dy and dx from 0 to 2.
-// What it sees is its row of 9 x channels values, in which channels change fastest, then dx.
+// These are a row of 9 x channels values, in which channels change fastest, then dx.
 
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace {
 
-// The two images of a convolution, and how they are worked on: in strips of rows.
+// The two images of a convolution, which are processed in strips of rows.
 struct Thin {
     long height, width, channels;           // of the thin image
     long border;                            // zeros around it
@@ -45,7 +45,7 @@ inline void surround(const Thin& thin, const float* image, bool last, long top, 
     }
 }
 
-// What `count` pixels see, from pixel `first` of the rows that `surround` made on: to made (count, row).
+// The values that `count` pixels see, from pixel `first` of the rows of `surround`: to made (count, row).
 inline void look(const Thin& thin, const float* around, long first, long count, float* made) {
     const long wide = (thin.width + 2 * thin.border) * thin.channels;
     for (long pixel = first; pixel < first + count; ++pixel, made += thin.row) {

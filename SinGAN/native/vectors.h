@@ -1,4 +1,4 @@
-// Vectors of a CPU, products of small matrices of them, and memory to work in: see winograd.cpp.
+// CPU vectors, products of small matrices of them, and buffers: see winograd.cpp.
 
 #pragma once
 
@@ -14,8 +14,8 @@ constexpr long WIDTH = 8, ROWS = 4;
 #else
 constexpr long WIDTH = 4, ROWS = 4;
 #endif
-constexpr long BLOCK = 2 * WIDTH;  // filters that are multiplied at once
-constexpr long BAND = 1 << 18;     // values of an image that are worked on at once, about: what the caches hold
+constexpr long BLOCK = 2 * WIDTH;  // filters that are multiplied together
+constexpr long BAND = 1 << 18;     // values of an image that are processed together, about: they fit into the caches
 
 typedef float Vector __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 typedef int Indices __attribute__((vector_size(4 * WIDTH)));
@@ -33,7 +33,7 @@ inline long rounded(long value, long step) { return (value + step - 1) / step * 
 inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 inline void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 
-// A square of vectors turned: element i of vector j becomes element j of vector i.
+// Transpose a square of vectors: element i of vector j becomes element j of vector i.
 inline void turn(Vector* square) {
     Vector mixed[WIDTH];
     for (long step = 1; step < WIDTH; step *= 2) {

@@ -1,9 +1,9 @@
-// 3 x 3 convolutions of stride 1 with Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016): of each
-// 6 x 6 tile of the input comes a 4 x 4 tile of the output, with 36 multiplications a filter in place of 144.
+// 3 x 3 convolutions of stride 1 with Winograd's minimal filtering F(4 x 4, 3 x 3) (Lavin and Gray 2016): each
+// 6 x 6 tile of the input gives a 4 x 4 tile of the output, with 36 multiplications per filter instead of 144.
 //
-// Images are (batch, channels, height, width), or where `last` (batch, height, width, channels); weights (outputs,
-// inputs, 3, 3); channels are multiples of 16, or on one side fewer: see few_channels.h. Bands of an image are worked
-// on one after the other, with the channels last.
+// Images are (batch, channels, height, width), or with `last` (batch, height, width, channels); weights are (outputs,
+// inputs, 3, 3). Numbers of channels are multiples of 16; one of them may be smaller, see few_channels.h. Bands of an
+// image are processed one after the other, with the channels last.
 
 #include "few_channels.h"
 #include "winograd.h"
@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr long FEWEST = 16;  // channels that make tiles worth while
+constexpr long FEWEST = 16;  // channels from which tiles are faster
 
 // A band of an image: (height, width, channels).
 struct Band {
@@ -21,7 +21,7 @@ struct Band {
 };
 
 // Rows [first, first + count) of an image at planes (channels, height, width), to band (count, width, channels);
-// or back, where BACK. The threads share the work, and don't wait for each other.
+// or back with BACK. The threads share the work without waiting for each other.
 template <bool BACK, typename Planes, typename Rows>
 inline void repack(Planes* planes, long channels, long height, long width, long first, long count, Rows* band) {
 #pragma omp for schedule(static) nowait
@@ -30,7 +30,7 @@ inline void repack(Planes* planes, long channels, long height, long width, long 
                          band + row * width * channels);
 }
 
-// SIDE x SIDE pixels of the band from (top, left), zero outside of it; WIDTH channels from `channel` on.
+// SIDE x SIDE pixels of the band from (top, left), zero outside of it; WIDTH channels, starting at `channel`.
 template <int SIDE>
 inline void cut(const Band& band, long top, long left, long channel, Vector* tile) {
     const bool whole = top >= 0 && left >= 0 && top + SIDE <= band.height && left + SIDE <= band.width;
@@ -114,12 +114,13 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
                                      4 * tiles.band * wide * outputs);  // (36, filters / BLOCK, inputs, BLOCK)
     float* const given = at_points + POINTS * inputs * filters;
     float* const result = given + (4 * tiles.band + 2) * width * inputs;
-    const long most = std::max(16L, 1024 / inputs / ROWS * ROWS);  // tiles at once: what a core's cache holds
+    const long most = std::max(16L, 1024 / inputs / ROWS * ROWS);  // tiles per step: they fit into the cache of a core
     const long share = (tiles.band * tiles.columns + threads - 1) / threads, parts = (share + most - 1) / most;
     const long together = rounded((share + parts - 1) / parts, ROWS);
     const long value_step = step_of(together, inputs), product_step = step_of(together, filters);
 #pragma omp parallel num_threads(threads)
     {
+        // 1. The weights at the points, for all tiles.
         weights_at_points(w, inputs, outputs, filters, back, at_points);
         static thread_local Room own;
         float* const values = own.of(POINTS * (value_step + product_step));  // (36, together, inputs)
@@ -131,6 +132,7 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
             float* const target = y + image * outputs * high * wide;
             const Band band{last ? source + first * width * inputs : given,
                             std::min(height, 4 * (row + rows) + 2 - padding) - first, width, inputs};
+            // 2. A band of the input with the channels last.
             if (!last) repack<false>(source, inputs, height, width, first, band.height, given);
             float* const made = last ? target + 4 * row * wide * outputs : result;
             const long made_rows = std::min(4 * rows, high - 4 * row);
@@ -138,23 +140,27 @@ void convolve(const float* x, const float* w, const float* bias, float* y, long 
 #pragma omp for schedule(static)
             for (long start = 0; start < rows * tiles.columns; start += together) {
                 const long count = std::min(together, rows * tiles.columns - start);
+                // 3. Its tiles at the points.
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_at_points<6, evaluate>(band, 4 * row + top - padding - first, left - padding,
                                                 values + one * inputs, value_step, BLOCK);
                 }
+                // 4. A product of matrices for each point: the sums over the input channels.
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
                         for (long some = 0; some < count; some += ROWS)
                             multiply<false, false>(values + point * value_step + some * inputs, inputs,
                                                    at_points + (point * filters + block) * inputs, BLOCK, inputs,
                                                    products + point * product_step + some * filters + block, filters);
+                // 5. Back from the points to tiles of the output.
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
                     tile_from_points(products + one * filters, product_step, bias, made, made_rows, wide, outputs, top,
                                      left);
                 }
             }
+            // 6. The band of the output in its layout.
             if (!last) repack<true>(target, outputs, high, wide, 4 * row, made_rows, result);
         }
     }
@@ -175,7 +181,7 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
     const Tiles tiles(high, wide, std::max(inputs, outputs));
     const long together = std::max(32L, std::min(4, threads) * 4096 / (inputs + filters));  // tiles
     static thread_local Room room;
-    // values and spreads (36, channels / BLOCK, together, BLOCK): what is read at once lies together
+    // values and spreads (36, channels / BLOCK, together, BLOCK): values that are read together are adjacent
     const long value_step = step_of(together, rounded(inputs, BLOCK)), spread_step = step_of(together, filters);
     const long apart = together * BLOCK;
     float* const values = room.of(POINTS * (value_step + spread_step + inputs * filters) +
@@ -198,11 +204,13 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                             std::min(height, 4 * (row + rows) + 2 - padding) - first, width, inputs};
             const Band to{last ? image_g + 4 * row * wide * outputs : made, std::min(4 * rows, high - 4 * row), wide,
                           outputs};
+            // 1. Bands of the input and of the gradient with the channels last.
             if (!last) repack<false>(image_x, inputs, height, width, first, from.height, given);
             if (!last) repack<false>(image_g, outputs, high, wide, 4 * row, to.height, made);
 #pragma omp barrier
             for (long start = 0; start < rows * tiles.columns; start += together) {
                 const long count = std::min(together, rows * tiles.columns - start);
+                // 2. Their tiles at the points.
 #pragma omp for schedule(static)
                 for (long one = 0; one < count; ++one) {
                     const long top = (start + one) / tiles.columns * 4, left = (start + one) % tiles.columns * 4;
@@ -210,6 +218,7 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                                                 values + one * BLOCK, value_step, apart);
                     tile_at_points<4, spread>(to, top, left, spreads + one * BLOCK, spread_step, apart);
                 }
+                // 3. A product of matrices for each point: the sums over the tiles.
 #pragma omp for schedule(static)
                 for (long point = 0; point < POINTS; ++point)
                     for (long block = 0; block < outputs; block += BLOCK)
@@ -221,6 +230,7 @@ void weight_gradient(const float* x, const float* g, float* gradient, long batch
                         }
             }
         }
+        // 4. Back from the points to the 9 weights.
 #pragma omp for schedule(static)
         for (long input = 0; input < inputs; ++input)
             for (long output = 0; output < outputs; output += WIDTH) {

@@ -1,6 +1,6 @@
-// Winograd's transforms, and how an image is cut into tiles: see winograd.cpp.
+// Winograd's transforms and tiles: see winograd.cpp.
 //
-// Polynomials are evaluated at 0, +-a, +-b and infinity, a and b being such that rounding errors are small.
+// Polynomials are evaluated at 0, +-a, +-b and infinity; a and b are chosen for small rounding errors.
 
 #pragma once
 
@@ -9,10 +9,10 @@
 namespace {
 
 constexpr long POINTS = 36;
-constexpr long MANY = 128;         // and tiles, at least: enough to share out among the threads
+constexpr long MANY = 128;         // tiles at least, so that all threads have work
 constexpr float A = 0.75f, B = 1.5f, AA = A * A, BB = B * B;
 
-// From one point's values of `tiles` tiles to the next one's: no power of two, whose multiples share places in a cache.
+// Distance of the values of two points of `tiles` tiles; no power of two, whose multiples collide in a cache.
 inline long step_of(long tiles, long channels) { return tiles * channels + WIDTH; }
 
 // Six values at the points from those of a tile.
@@ -83,9 +83,9 @@ inline void both_ways(const Vector* square, Vector* made) {
     }
 }
 
-// How an output of height x width is cut into tiles, and these into bands.
+// The tiles of an output of height x width, and their bands.
 struct Tiles {
-    long rows, columns, band, bands;  // band: rows of tiles that are worked on at once
+    long rows, columns, band, bands;  // band: rows of tiles that are processed together
     Tiles(long height, long width, long channels) : rows((height + 3) / 4), columns((width + 3) / 4) {
         const long most = std::max((MANY + columns - 1) / columns, BAND / (4 * width * channels));
         band = (rows + (rows + most - 1) / most - 1) / ((rows + most - 1) / most);

@@ -1,16 +1,17 @@
-"""The options of concurrent training, the defaults of its recipes, and the options that it has no use for."""
+"""The kinds of model: the value of ``train_mode`` for each, and the options that only some kinds have."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.options.option import HUGE, option, options_of
+from SinGAN.options.option import HUGE, option
 
 if TYPE_CHECKING:
     from SinGAN.options.model import ModelOptions
 
-SEQUENTIAL, CONCURRENT = TRAIN_MODES = ("sequential", "concurrent")
+SEQUENTIAL, CONCURRENT, HYBRID = TRAIN_MODES = ("sequential", "concurrent", "hybrid")
 GENERATION, RETARGET, HARMONIZATION, EDITING = RECIPES = ("generation", "retarget", "harmonization", "editing")
+HYBRID_SIZE, LONGEST = 64, 2**15 - 1  # pixels: of hybrid training, and of a side of its results (patches.levels)
 SINGAN = ("singan",)  # the kind of model that options shape
 GROWN: dict[str, Any] = {"group": "concurrent training", "shapes": SINGAN, "before": None}
 
@@ -34,15 +35,16 @@ ONLY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class ConcurrentOptions:
-    """The options of concurrent training; in sequential training all but the first are None."""
+class KindOptions:
+    """The kind of model, and the options that only one kind has: None for the others."""
 
     train_mode: str = option(
         SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one net that grows, its newest blocks trained "
-        "together (ConSinGAN), sooner done", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
+        "together (ConSinGAN), sooner done; hybrid: SinGAN at --hybrid_size pixels, and the picture's own patches from "
+        "there to its full size, in minutes", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
     )  # fmt: skip
     recipe: str | None = option(
-        None, "what for: generation, retarget (other sizes), harmonization or editing (and paint)",
+        None, "purpose: generation, retarget (other sizes), harmonization or editing (and paint)",
         choices=RECIPES, unset="by the script", **GROWN,
     )  # fmt: skip
     train_stages: int | None = option(
@@ -61,19 +63,61 @@ class ConcurrentOptions:
         None, "slope of LeakyReLU below 0", unset="0.05, harmonization 0.3", least=0, most=1, **GROWN
     )
 
+    hybrid_size: int | None = option(
+        None, "longer side of the finest scale that is trained, in pixels", unset="64", least=1, most=HUGE,
+        group="training", shapes=SINGAN, before=None,
+    )  # fmt: skip
+
     @property
-    def grows(self) -> bool:
-        """Whether one generator grows in place of a pyramid of them: concurrent training."""
-        return self.train_mode == CONCURRENT
+    def kind(self) -> str:
+        """The name of the kind of model, in ``SinGAN.kinds.KINDS``."""
+        return SINGAN[0] if self.train_mode == SEQUENTIAL else self.train_mode
 
     @property
     def label(self) -> str:
         """The mode and the recipe in the name of a model's folder; "" for sequential training."""
-        recipe = "" if self.recipe == GENERATION else f",recipe={self.recipe}"
-        return f"mode={self.train_mode}{recipe}" if self.grows else ""
+        recipe = "" if self.recipe in (None, GENERATION) else f",recipe={self.recipe}"
+        return "" if self.train_mode == SEQUENTIAL else f"mode={self.train_mode}{recipe}"
+
+    @property
+    def net_fields(self) -> dict[str, Any]:
+        """The fields of the nets' config that only some kinds have."""
+        if self.train_mode != CONCURRENT:
+            return {}
+        shape = {"stages": 1, "batch_norm": bool(self.batch_norm)}
+        return {**shape, "leak": self.lrelu_alpha, "noisy_margins": self.recipe == GENERATION}
 
 
-def grown(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
+OWNERS = {
+    **dict.fromkeys(("recipe", "train_stages", "train_depth", "lr_scale", "batch_norm", "lrelu_alpha"), CONCURRENT),
+    "hybrid_size": HYBRID,
+}
+"""The ``train_mode`` of each option that only one mode has."""
+
+
+def complete(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
+    """The ``options`` with the defaults of their kind in place of those that were not ``given``.
+
+    Raises:
+        ValueError: one is of no use to the kind.
+    """
+    for name, mode in OWNERS.items():
+        if getattr(options, name) is not None and options.train_mode != mode:
+            raise ValueError(f"`{name}` is for `train_mode` {mode}: add that, or leave `{name}` out")
+    if options.train_mode == HYBRID:
+        is_given = "max_size" in given or options.max_size != type(options)().max_size
+        max_size = options.max_size if is_given else LONGEST
+        return replace(options, max_size=max_size, hybrid_size=options.hybrid_size or HYBRID_SIZE)
+    return _concurrent(options, given, options.recipe or recipe) if options.train_mode == CONCURRENT else options
+
+
+def defaults_of_kind(options: "ModelOptions") -> dict[str, Any]:
+    """The options of a model of the kind of ``options`` for which nothing else is asked."""
+    plain = {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.train_mode == CONCURRENT else None}
+    return {**type(options)(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict(), **plain}
+
+
+def _concurrent(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":
     """The ``options`` with the defaults of concurrent training by ``recipe`` in place of those that were not ``given``.
 
     Raises:
@@ -98,10 +142,3 @@ def grown(options: "ModelOptions", given: Collection[str], recipe: str) -> "Mode
             shown = f"`{name}`" if value is True else f"`{name}` {value}"
             raise ValueError(f"{shown} is not for `train_mode` {CONCURRENT}: leave one out")
     return result
-
-
-def check_not_growing(options: "ModelOptions") -> None:
-    """Raise a ValueError where ``options``, which are of sequential training, hold one of concurrent training."""
-    for name in options_of(ConcurrentOptions):
-        if name != "train_mode" and getattr(options, name) is not None:
-            raise ValueError(f"`{name}` is for `train_mode` {CONCURRENT}: add that, or leave `{name}` out")

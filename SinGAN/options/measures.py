@@ -59,7 +59,7 @@ class SifidOptions(InceptionOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions(MethodOptions, InceptionOptions):
-    """The options of an evaluation: of a model's samples, or of one set of pictures against another."""
+    """Measure a trained model's samples, or one set of pictures against another."""
 
     gen_start_scale: tuple[int | None, ...] = option(
         (0,), "first scales with fresh noise, or: all", group="samples", least=0, every=ALL
@@ -79,7 +79,7 @@ class EvaluationOptions(MethodOptions, InceptionOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions(InceptionOptions):
-    """The options of a study."""
+    """Train a picture under several settings, measure each, and show them side by side."""
 
     study: str | None = option(None, "a ready-made study", group="study", choices=tuple(STUDIES))
     vary: tuple[str, ...] = option(

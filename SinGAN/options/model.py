@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from SinGAN.losses import GAN_NAMES
-from SinGAN.options.growing import GENERATION, HARMONIZATION, SINGAN, ConcurrentOptions, check_not_growing, grown
+from SinGAN.losses import GAN_NAMES, PENALTY_NAMES
+from SinGAN.options.growing import GENERATION, SINGAN, KindOptions, complete
 from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
 from SinGAN.options.tasks import Task
 
@@ -25,7 +25,7 @@ COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 
 
 @dataclass(frozen=True)
-class ModelOptions(ConcurrentOptions):
+class ModelOptions(KindOptions):
     """The options that shape a model, and so stand in its manifest."""
 
     nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
@@ -73,12 +73,16 @@ class ModelOptions(ConcurrentOptions):
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING
     )
+    penalty: str = option("gp", "gradient penalty of the critic", choices=PENALTY_NAMES, before="gp", **TRAINING)
     alpha: float = option(10.0, "weight of the reconstruction loss", least=0, in_tasks={"SR": 100.0}, **TRAINING)
     texture_weight: float = option(
         0.0, "weight of the texture loss: samples' Gram matrices", least=0, before=0.0, **TRAINING
     )
     perceptual_weight: float = option(
         0.0, "weight of the reconstruction's distance in VGG features", least=0, before=0.0, **TRAINING
+    )
+    feature_weight: float = option(
+        0.0, "weight of feature matching: mean critic features of samples", least=0, before=0.0, **TRAINING
     )
     z_rec: str = option(
         "redrawn", "the reconstruction's noise: drawn once (paper), or in every iteration (authors' code)",
@@ -124,19 +128,21 @@ class ModelOptions(ConcurrentOptions):
         Raises:
             ValueError: two contradict each other.
         """
-        if self.grows:
-            return grown(self, given, self.recipe or recipe)._with_amounts()
-        check_not_growing(self)
-        return self._with_amounts()
+        return complete(self, given, recipe)._with_amounts(given)
 
-    def _with_amounts(self) -> "ModelOptions":
+    def _with_amounts(self, given: Collection[str]) -> "ModelOptions":
         if self.nc_z not in (None, self.nc_im):
             raise ValueError(f"`nc_z` {self.nc_z} differs from `nc_im` {self.nc_im}: leave `nc_z` out")
-        penalty = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        default = 0.1 if self.gan_mode == "wgan-gp" else 0.0
+        lambda_grad = default if self.lambda_grad is None else self.lambda_grad
+        if not lambda_grad and (self.penalty != "gp" or "penalty" in given):
+            raise ValueError(
+                f"`penalty` {self.penalty} has no weight, `lambda_grad` is 0: raise it, or leave `penalty` out"
+            )
         return replace(
             self,
             nc_z=self.nc_im,
-            lambda_grad=penalty if self.lambda_grad is None else self.lambda_grad,
+            lambda_grad=lambda_grad,
             dropout=self._amount("dropout", "dropout", 0.5),
             weight_noise=self._amount("weight_noise", "weights", 0.1),
         )
@@ -165,7 +171,6 @@ class ModelOptions(ConcurrentOptions):
             min_filters=self.min_nfc,
             ker_size=self.ker_size,
             num_layer=self.num_layer,
-            batch_norm=not self.grows or bool(self.batch_norm),
             **options_not_in_weights(self),
         )
 
@@ -179,8 +184,6 @@ class ModelOptions(ConcurrentOptions):
             max_size=self.max_size,
             scale_factor=self.scale_factor,
             sketch_scales=self.sketch_scales,
-            stages=self.train_stages or 0,
-            geometric=self.recipe == HARMONIZATION,
         )
 
     @property
@@ -215,14 +218,15 @@ def with_legacy_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**older, **{name: value for name, value in values.items() if value is not None or name not in older}}
 
 
+NOT_IN_WEIGHTS = ("no_residual", "dropout", "weight_noise", "netD", "train_mode", "recipe", "lrelu_alpha")
+"""The options from which ``options_not_in_weights`` follows."""
+
+
 def options_not_in_weights(options: ModelOptions) -> dict[str, Any]:
     """Those fields of the nets' config that their weights don't tell."""
     critics, conditional = CRITICS.get(options.netD, CRITICS["patch"])
-    grown: dict[str, Any] = {}
-    if options.grows:
-        grown = {"stages": 1, "leak": options.lrelu_alpha, "noisy_margins": options.recipe == GENERATION}
     return {
-        **grown,
+        **options.net_fields,
         "residual": not options.no_residual,
         "dropout": options.dropout or 0.0,
         "weight_noise": options.weight_noise or 0.0,

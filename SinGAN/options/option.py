@@ -1,4 +1,4 @@
-"""An option: a field of a frozen dataclass, with its range, its help and the models that it shapes."""
+"""Options: fields of frozen dataclasses with a type, a range, a help text and the kinds of models that they shape."""
 
 import difflib
 import math
@@ -10,20 +10,20 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-HUGE = 10**9  # more of anything counted is a slip of the finger
-ALWAYS = object()  # marks options that manifests of every version hold
+HUGE = 10**9  # upper limit of counts, against typos
+ALWAYS = object()  # marks options that manifests of all versions have
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option. ``name``, ``kind``, ``default`` and the two that follow are read off its field."""
+    """An option. ``name``, ``kind``, ``default``, ``several`` and ``optional`` are taken from its field."""
 
     help: str
     group: str = "run"  # heading in the help
     name: str = ""
     kind: type = str  # of one value
     default: Any = None
-    several: bool = False  # takes one value or more: a tuple
+    several: bool = False  # one or more values: a tuple
     optional: bool = False  # may be None
     least: float = -math.inf
     most: float = math.inf
@@ -31,24 +31,27 @@ class Option:
     below: float = math.inf
     odd: bool = False
     choices: tuple[Any, ...] = ()
-    pattern: str = ""  # a regular expression that a text must match as a whole
-    meant: str = ""  # in words
-    repeated: bool = False  # takes one value each time that its flag stands there: a tuple
-    or_file: bool = False  # besides ``choices``, the path of a file
-    every: str = ""  # the word that stands for all values; it is None in code
-    unset: str = ""  # what holds where there is no value, for the help
-    flag: str = ""  # on a command line, where that is not ``name``
-    short: str = ""  # one more flag, of one letter
-    bare: Any = None  # the value of a flag that is given without one
-    shapes: tuple[str, ...] = ()  # kinds of models whose results depend on it; they keep it in their manifest
-    before: Any = ALWAYS  # the value that models had which are older than the option
-    in_tasks: Mapping[str, Any] = field(default_factory=dict)  # other defaults, by the task of a training
+    pattern: str = ""  # a regular expression that the whole text must match
+    meant: str = ""  # description of ``pattern``
+    repeated: bool = False  # the flag can be repeated, with one value each time: a tuple
+    or_file: bool = False  # the path of a file is allowed besides ``choices``
+    every: str = ""  # the word for all values, which are None in code
+    unset: str = ""  # description of the default None, for the help
+    flag: str = ""  # the flag, if it is not ``name``
+    short: str = ""  # another flag, of one letter
+    bare: Any = None  # the value if the flag is given without one
+    shapes: tuple[str, ...] = ()  # kinds of models whose results depend on it; their manifests store it
+    before: Any = ALWAYS  # the value in models that are older than the option
+    argument: str = ""  # the argument in Python, if it is not ``name``
+    slider: tuple[float, float, float, float] | None = None  # in the studio: least, most, value, step; None: no slider
+    unit: str = ""  # appended to the number of the slider
+    in_tasks: Mapping[str, Any] = field(default_factory=dict)  # other defaults by task
 
     def parse(self, text: str) -> Any:
-        """The value that ``text`` stands for.
+        """Convert ``text`` to a value.
 
         Raises:
-            ValueError: it stands for none, or for one out of range; the message lacks the option's name.
+            ValueError: it is no value, or out of range; the message does not name the option.
         """
         if self.every and text == self.every:
             return None
@@ -57,7 +60,7 @@ class Option:
                 raise ValueError(f"must be True or False, not {text}")
             return text == "True"
         if self.kind is Path:
-            return self.check(_expanded(text), text)
+            return self.check(_expand_user(text), text)
         try:
             value = self.kind(text)
         except ValueError:
@@ -65,15 +68,15 @@ class Option:
         return self.check(value, text)
 
     def check(self, value: Any, text: str | None = None, files: bool = True) -> Any:
-        """``value``, of the option's type; whole numbers serve as floats.
+        """Check ``value`` and return it, with whole numbers converted to floats if the option is a float.
 
         Arguments:
-            value: what is asked for; of an option of ``several`` values, one of them.
-            text: how the user wrote it, for messages.
+            value: the value; for an option with ``several`` values, one of them.
+            text: the value as the user wrote it, for messages.
             files: whether a file that it names must exist.
 
         Raises:
-            ValueError: it has another type or is out of range; the message lacks the option's name.
+            ValueError: it has another type or is out of range; the message does not name the option.
         """
         shown = str(value) if text is None else text
         if value is None and (self.optional or self.every):
@@ -106,39 +109,39 @@ class Option:
     def _range(self, value: float) -> str:
         parts = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
         named = [f"{words} {bound:g}" for words, bound in parts.items() if math.isfinite(bound)]
-        hidden = "" if value > self.most else f"at most {HUGE:g}"  # of no interest but where it is passed
+        hidden = "" if value > self.most else f"at most {HUGE:g}"  # a technical limit: only named if it is exceeded
         return " and ".join(part for part in named if part != hidden)
 
 
-def _expanded(text: str) -> Path:
-    """The path ``text``, with the user's folder for a ``~``, which shells leave in ``--out=~/x``."""
+def _expand_user(text: str) -> Path:
+    """The path ``text`` with ``~`` expanded, which shells don't do in ``--out=~/x``."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"must be a path, not {text}: there is no such user's folder") from error
+        raise ValueError(f"must be a path, not {text}: there is no such user") from error
 
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path"}
 
 
 def option(default: Any, help: str, **details: Any) -> Any:
-    """The field of an option in a dataclass of options; ``details`` are fields of ``Option``."""
+    """Return the field of an option for a dataclass of options; ``details`` are fields of ``Option``."""
     described = {"option": Option(help, **details)}
     return field(metadata=described) if default is MISSING else field(default=default, metadata=described)
 
 
 @cache
 def options_of(kind: type) -> dict[str, Option]:
-    """The options that the dataclass ``kind`` has, by name, in its order."""
+    """The options of the dataclass ``kind`` by name, in its order."""
     hints = get_type_hints(kind)
     return {
-        entry.name: _completed(entry.metadata["option"], entry.name, entry.default, hints[entry.name])
+        entry.name: _complete(entry.metadata["option"], entry.name, entry.default, hints[entry.name])
         for entry in fields(kind)
     }
 
 
-def _completed(described: Option, name: str, default: Any, hint: Any) -> Option:
-    """``described`` with what its field tells: ``default``, and the type ``hint``."""
+def _complete(described: Option, name: str, default: Any, hint: Any) -> Option:
+    """Add the properties of its field to ``described``: name, default and type."""
     alternatives = get_args(hint) if get_origin(hint) is UnionType else (hint,)
     optional = NoneType in alternatives
     (kind,) = (alternative for alternative in alternatives if alternative is not NoneType)
@@ -150,10 +153,10 @@ def _completed(described: Option, name: str, default: Any, hint: Any) -> Option:
 
 
 def checked(kind: type, values: Mapping[str, Any], files: bool = True) -> dict[str, Any]:
-    """``values`` by option name, each checked against its option in the dataclass ``kind``.
+    """Check ``values`` by option name against the options of the dataclass ``kind``, and return them.
 
     Raises:
-        ValueError: a name is unknown, or a value out of range; it names the option as `` `name` ``.
+        ValueError: a name is unknown, or a value is out of range; the message names the option as `` `name` ``.
     """
     known = options_of(kind)
     for name in values:

@@ -1,4 +1,4 @@
-"""The options of a run that shape no model: its files, its machine, how many pictures at once."""
+"""The options of a run that do not shape a model: files, device, parallel jobs."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """The places of a run's files, its machine, and whether old results go."""
+    """Files, device and parallel jobs of a run, and whether existing results are overwritten."""
 
     input_name: tuple[str, ...] = option(
         MISSING,
@@ -29,25 +29,25 @@ class RunOptions:
         pattern=r"cpu|cuda(:\d{1,2})?", meant="cpu, cuda or cuda:<n>",
     )  # fmt: skip
     manualSeed: int | None = option(None, "random seed", unset="a new one each time", least=0, most=2**63 - 1)
-    jobs: int = option(1, "of several pictures, how many run at once", **COUNT)
-    jobs_per_gpu: int = option(1, "how many pictures train at once on one GPU", **COUNT)
+    jobs: int = option(1, "number of parallel jobs, for several pictures", **COUNT)
+    jobs_per_gpu: int = option(1, "number of parallel jobs on one GPU", **COUNT)
     ray: str | None = option(
         None, "train on the Ray cluster at this address; without one, on a cluster of this machine", bare=RAY_HERE
     )
-    overwrite: bool = option(False, "make anew what exists")
-    engine: str = option("auto", "what runs the iterations: see docs/performance.md", choices=ENGINES, **TRAINING)
+    overwrite: bool = option(False, "overwrite existing results")
+    engine: str = option("auto", "engine of the iterations: see docs/performance.md", choices=ENGINES, **TRAINING)
     precision: str = option(
         "auto", "of the convolutions; auto: tf32 on a GPU, else fp32", choices=PRECISIONS, **TRAINING
     )
     recompute: str = option(
-        "auto", "need half the memory and more time; auto: where memory is short",
+        "auto", "recompute activations: half the memory, more time; auto: where memory is short",
         choices=RECOMPUTE, **TRAINING,
     )  # fmt: skip
     winograd: str = option(
         "auto", "fast convolutions on the CPU; auto: where there is g++", choices=WINOGRAD, **TRAINING
     )
     checkpoint_every: float = option(
-        60.0, "seconds between two checkpoints, from which an interrupted training goes on", least=0, **TRAINING
+        60.0, "seconds between two checkpoints, from which an interrupted training resumes", least=0, **TRAINING
     )
     vgg_weights: Path | None = option(
         None, "VGG16 weights for texture and perceptual loss", unset="torchvision's, downloaded once", **TRAINING

@@ -1,1 +1,1 @@
-"""Many pictures at once: processes of this machine, or a Ray cluster."""
+"""Jobs that run in parallel: one queue, on this machine or on a Ray cluster."""

@@ -1,7 +1,8 @@
-"""Archives of results, to be sent between machines: packed, unpacked, and put into place."""
+"""Archives of results that travel between machines."""
 
 import contextlib
 import io
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -11,21 +12,23 @@ from SinGAN.storage.files import discard, folder_draft, replace_folder
 from SinGAN.storage.layout import work_folder
 from SinGAN.storage.recovery import locked
 
-TRANSIENT = {".lock", ".tmp", ".old"}  # suffixes of files and folders that only a running process needs
+TRANSIENT = {".lock", ".tmp", ".old"}  # suffixes of files and folders that only running processes need
 
 
 def pack(root: Path, folders: Sequence[Path]) -> bytes:
-    """An archive of all files in ``folders``, by their paths below ``root``.
+    """Pack all files in ``folders`` into an archive, under their paths relative to ``root``.
 
-    A training can go on from an archive that is packed while it runs: files are whole, and the
-    lists that make a scale count are read after its nets, as they are written.
+    A training can resume from an archive that was packed while it ran: each file is complete, and the lists of
+    finished scales are read after the nets of these scales, in the order in which they are written.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for folder in folders:
-            files = (path for path in folder.rglob("*") if path.is_file() and not is_transient(path.relative_to(root)))
-            for path in sorted(files, key=lambda path: (-len(path.parts), path)):
-                with contextlib.suppress(FileNotFoundError):  # replaced or removed meanwhile
+            for path in sorted(folder.rglob("*"), key=lambda path: (-len(path.parts), path)):
+                suffixes = {Path(part).suffix for part in path.relative_to(root).parts}
+                if not path.is_file() or suffixes & TRANSIENT:
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # replaced or removed in the meantime
                     content = path.read_bytes()
                     entry = tarfile.TarInfo(path.relative_to(root).as_posix())
                     entry.size, entry.mtime = len(content), int(path.stat().st_mtime)
@@ -33,13 +36,8 @@ def pack(root: Path, folders: Sequence[Path]) -> bytes:
     return buffer.getvalue()
 
 
-def is_transient(path: Path) -> bool:
-    """Whether only a running process needs ``path``."""
-    return not TRANSIENT.isdisjoint(Path(part).suffix for part in path.parts)
-
-
 def unpack(archive: bytes, root: Path) -> None:
-    """Write the files in ``archive``, which may be empty, below ``root``."""
+    """Extract ``archive``, which may be empty, into ``root``."""
     root.mkdir(parents=True, exist_ok=True)
     if archive:
         with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
@@ -47,18 +45,14 @@ def unpack(archive: bytes, root: Path) -> None:
 
 
 def put_in_place(archive: bytes, out: Path) -> None:
-    """Put the results in ``archive`` into ``out``, folder by folder: each replaces an older one as a whole."""
+    """Extract the results in ``archive`` into ``out``; each folder replaces an older one as a whole."""
     with tempfile.TemporaryDirectory() as temporary:
         unpack(archive, Path(temporary))
         for folder in sorted(Path(temporary).glob("*/*/*")):
             place = out / folder.relative_to(temporary)
             with locked(place), folder_draft(place) as draft:
-                for path in folder.rglob("*"):
-                    if path.is_file():
-                        target = draft / path.relative_to(folder)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(path.read_bytes())
+                shutil.copytree(folder, draft, copy_function=shutil.copyfile, dirs_exist_ok=True)
                 replace_folder(draft, place)
                 unfinished = work_folder(place)
-                if not folder.with_name(unfinished.name).exists():  # it is finished now
+                if not folder.with_name(unfinished.name).exists():  # it has been finished
                     discard(unfinished)

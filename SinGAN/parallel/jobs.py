@@ -1,9 +1,9 @@
-"""Jobs, one for each of several pictures, and the slots that some of them run in at once."""
+"""Jobs, one per picture, and the slots that they run in."""
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -12,21 +12,22 @@ from SinGAN.storage import layout
 
 @dataclass(frozen=True)
 class Slot:
-    """The device and the CPU threads of one job."""
+    """The device and the number of CPU threads of a running job."""
 
     device: str
     threads: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """A command for one picture, run by a process of its own."""
+    """A command for one picture, run by a process of its own. Jobs with equal fields are different jobs."""
 
     picture: Path
     command: str  # of `singan <command>`
     flags: tuple[str, ...]  # except those that name the picture and the device
     folder: Path  # of the model
-    label: str = ""  # its name, where several jobs are of one picture
+    label: str = ""  # the job's name, if several jobs share one picture
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def name(self) -> str:
@@ -39,30 +40,11 @@ class Job:
         return [self.command, *self.flags, *named]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a job."""
-
-    job: Job
-    error: str  # "" where all went well
-    seconds: float
-
-
-class Display(Protocol):
-    """A display of how far the jobs are."""
-
-    def report(self, job: Job, line: str) -> None:
-        """Receive a line that ``job`` printed."""
-
-    def ended(self, outcome: Outcome) -> None:
-        """Receive the outcome of a job."""
-
-
 def pictures(names: Sequence[str], folder: Path) -> list[Path]:
-    """The files that ``names`` stand for: of file names and patterns, those in ``folder``; of paths, those there.
+    """The files that ``names`` select. File names and patterns refer to ``folder``, paths to their own folder.
 
     Raises:
-        ValueError: a pattern matches nothing, a name is no file's, or two have one stem.
+        ValueError: a pattern matches no file, a name is not a file name, or two files share one stem.
     """
     files: dict[Path, None] = {}
     for name in names:
@@ -73,7 +55,7 @@ def pictures(names: Sequence[str], folder: Path) -> list[Path]:
         if not (place / path.name).exists() and any(mark in path.name for mark in "*?["):
             matches = sorted(file for file in place.glob(path.name) if file.is_file() and file.name[0] != ".")
             if not matches:
-                raise ValueError(f"`input_name` {name} meets no file in {place}: `input_dir` names another folder")
+                raise ValueError(f"`input_name` {name} matches no file in {place}: set `input_dir` to another folder")
             files.update(dict.fromkeys(matches))
         else:
             files[place / path.name] = None
@@ -81,15 +63,15 @@ def pictures(names: Sequence[str], folder: Path) -> list[Path]:
     for picture in files:
         other = stems.setdefault(layout.stem(picture.name), picture)
         if other != picture:
-            raise ValueError(f"{other} and {picture} would share their results: rename one, or leave it out")
+            raise ValueError(f"{other} and {picture} would share one folder of results: rename one, or leave it out")
     return list(files)
 
 
 def slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> list[Slot]:
-    """Slots for ``jobs`` at once: up to ``per_gpu`` on each GPU, filled in turn; all share ``threads`` evenly.
+    """Slots for ``jobs`` parallel jobs, which share ``threads`` evenly; each GPU gets at most ``per_gpu`` of them.
 
     Raises:
-        ValueError: the GPUs have too few slots.
+        ValueError: the GPUs have fewer slots than ``jobs``.
     """
     share = max(1, threads // jobs)
     if device.type == "cpu":
@@ -103,10 +85,17 @@ def slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> list[S
     return places[:jobs]
 
 
-def reason(status: int, last: str) -> str:
-    """The reason why a process failed, from its exit ``status`` and its ``last`` line; "" where it did not fail."""
+def failure(status: int, last: str) -> str:
+    """Why a process failed, by its exit ``status`` and its ``last`` line; "" if it succeeded."""
     if status == 0:
         return ""
     if status < 0:
         return f"killed by signal {-status}"
     return last.partition("error: ")[2] or f"exit status {status}: {last}"
+
+
+def describe(error: BaseException) -> str:
+    """``error`` in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,1 +1,1 @@
-"""The instant engine: pictures made of the training picture's own patches, without training."""
+"""Pictures without training, from a photo's own patches: the instant engine, and two published methods."""

@@ -1,6 +1,6 @@
 """The instant engine: every training-free task at the photo's own size, in seconds on one CPU core.
 
-Pictures are 8-bit tensors (1, C, H, W); all work on them is done on the CPU.
+Pictures are 8-bit tensors (1, C, H, W); the CPU does all work on them.
 """
 
 import math
@@ -8,44 +8,46 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
 import torch
 from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.holes import GUESSED, Edit, Part, coarsest_scale
-from SinGAN.patches.layouts import VARIETIES, completed
+from SinGAN.patches.holes import Region, coarsest_scale
+from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
     RATIO,
     Levels,
-    box_of,
+    Photo,
+    add_texture,
+    check_size,
     extended,
+    fill_levels,
     halvings,
     level_sizes,
+    mean_ratio,
     pixels_of,
     pyramid,
     resized,
-    with_texture,
 )
-from SinGAN.patches.samples import Photo, Sampler, mixed
-from SinGAN.patches.seams import deep_inside, marked, match_colours, seamless
-from SinGAN.patches.search import PATCH, Flags, Pixels, blank, patches_in
-from SinGAN.patches.solver import Canvas, Settings, Solver, Source, State
+from SinGAN.patches.samples import Sampler, derive_seed
+from SinGAN.patches.seams import Edit, match_colours
+from SinGAN.patches.search import Flags, Pixels, field_size
+from SinGAN.patches.solver import Settings, Solver, State
 from SinGAN.planning import Size, enlarged
 
-COMPLETE = 1.0  # strength of the completeness by uses, where all parts of the photo shall appear
+COMPLETE = Settings(completeness=1.0)  # of tasks in whose results all parts of the photo shall appear
 PAINTED = 0.001  # alpha of the completeness at the level where a paint is put in: strokes become rare things, too
 PAINTABLE = 2**24  # queries x keys of that level, at most: finer levels do without
+SMALLEST = 14  # pixels, the shorter side of a whole picture's coarsest level, at least
+RETARGETED = 0.8  # ratio of levels, of which eight are coarser than the photo or its last half
 SMALL = 0.24  # size of the level where analogies start, in parts of the photo
 EDITED = 64  # pixels, the longer side of the level at which edits and paints are put in, at least
-RIM = 0.02  # of the longer side: how far outside its mask an edit is computed,
-INNER_RIM = 0.03  # and how far inside: deeper, its own pixels are kept
 VARIED = 64.0  # grey levels, deviation of the noise on the guess of the second picture and later ones
 TILE_NOISE = 0.4  # of the range of intensities, on the guess of a tile
+GUESSED = 12000  # pixels of the level at which a hole's first guess is made, at least
 EXTENDED = 3000  # pixels of the level at which a photo's extension starts, at least
 MARGIN = 8  # pixels that a tile's levels repeat on each side
 
-CPU = torch.device("cpu")
 Watch = Callable[[Levels], None]
 
 
@@ -55,15 +57,15 @@ class Instant:
 
     photo: Photo
     variety: str = "medium"  # of samples: low, medium or high
-    device: torch.device = CPU  # of the layouts of samples
-    watch: Watch | None = None  # is given each level's picture (h, w, C), coarse to fine
+    device: torch.device = torch.device("cpu")  # of the layouts of samples
+    watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
 
     exact_mask = True
-    """``retouch`` takes the mask as it is drawn: the engine chooses the seam."""
+    """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
 
     @classmethod
-    def of(cls, levels: Levels, variety: str = "medium", device: torch.device = CPU) -> "Instant":
-        """The engine for the photo ``levels`` (H, W, C)."""
+    def of(cls, levels: Levels, variety: str = "medium", device: torch.device = torch.device("cpu")) -> "Instant":
+        """The engine for the photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
         return cls(Photo.of(levels), variety, device)
 
     @property
@@ -79,7 +81,7 @@ class Instant:
     @property
     def real(self) -> Tensor:
         """The photo (1, C, H, W), 8 bits."""
-        return as_image(self.photo.levels)
+        return as_image(self.photo.pixels[..., : self.channels])
 
     def __len__(self) -> int:
         """The number of levels."""
@@ -87,9 +89,8 @@ class Instant:
 
     @property
     def factor(self) -> float:
-        """The ratio of the coarse levels."""
-        sizes = self.photo.sizes[: self.photo.lifted]
-        return (min(sizes[0]) / min(sizes[-1])) ** (1 / (len(sizes) - 1)) if len(sizes) > 1 else 1.0
+        """The ratio of the levels that are solved."""
+        return mean_ratio(self.photo.sizes[: self.photo.solved])
 
     @property
     def start_scales(self) -> range:
@@ -99,14 +100,13 @@ class Instant:
     @property
     def injection_scales(self) -> range:
         """The levels at which an edit or a paint can be put in."""
-        return range(1, self.photo.lifted)
+        return range(1, self.photo.solved)
 
     @property
     def injection_scale(self) -> int:
         """The level at which edits and paints are put in by default."""
-        sides = [max(size) for size in self.photo.sizes[: self.photo.lifted]]
-        fitting = [level for level in self.injection_scales if sides[level] >= EDITED]
-        return fitting[0] if fitting else max(0, len(sides) - 1)
+        large = [level for level in self.injection_scales if max(self.photo.sizes[level]) >= EDITED]
+        return large[0] if large else max(0, self.photo.solved - 1)
 
     def sample(
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
@@ -124,7 +124,7 @@ class Instant:
                 "use `variety` low, or `method` patches or denoise"
             )
         sampler = Sampler(self.photo, VARIETIES[self.variety], enlargement, self.device)
-        return (self._last(levels) for levels in sampler.samples(drawn_seed(rng), count))
+        return (self._finish(levels) for levels in sampler.samples(draw_seed(rng), count))
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -138,47 +138,22 @@ class Instant:
             rng: of the random numbers.
             count: of pictures at each scale.
         """
-        # 1. Find the seam, within the box round the mask.
-        marks = np.ascontiguousarray(mask[0, 0].cpu().numpy() > 0, np.uint8)
-        side = max(self.size)
-        rim = max(2, round(RIM * side))
-        box = box_of(marks, 3 * rim)
-        there = slice(*box[:2]), slice(*box[2:])
-        photo, edited = self.photo.pixels[there], pixels_of(as_levels(reference)[there])
-        drawn, outer = marked(marks[there], photo, edited, side), np.zeros_like(marks)
-        outer[there] = scipy.ndimage.maximum_filter(drawn.whole, 2 * rim + 1)
-        merged, pasted = seamless(photo, edited, drawn.whole, drawn.core, self.channels)
-        # 2. Compute a rim on both sides of it; deeper inside, pixels are the edit's, further outside the photo's.
-        computed = np.zeros_like(marks)
-        computed[there] = outer[there] & (1 - deep_inside(pasted, INNER_RIM * side))
-        edit, blended = Edit(self.size, box, merged, pasted, drawn.shaped & pasted), {}
+        edit, blended = Edit.of(self.photo.pixels, as_levels(reference), as_flags(mask), self.channels), {}
         for scale in scales:
-            # 3. Patches come from the photo, and from what is pasted.
-            part = Part(self.photo.pixels, computed, max(self.photo.sizes[scale]) / side, self.channels, edit)
-            shown = edit.shown_at(part.sizes[0])
-            levels = list(zip(part.reals, edit.levels(part.sizes), strict=True))
-            coarser = [None, *levels[: part.solved - 1], *[None] * (len(levels) - part.solved)]
-            sources = [shown.source(*level, below) for level, below in zip(levels, coarser, strict=True)]
-            # 4. The search starts from the edited picture.
-            canvas = part.canvases[0]
-            assert canvas.rest is not None
-            guess = canvas.rest.copy()
-            results = []
-            for number in range(count):
-                seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-                states = part.solver(sources, seed).run(self._varied(guess, number, seed, canvas.made))
-                results.append(self._placed(part, states))
-            blended[scale] = torch.cat(results)
-        return Retouched(self.real, reference, torch.from_numpy(outer)[None, None], {}, blended)
+            coarsest = max(self.photo.sizes[scale]) / max(self.size)
+            region = Region.of(self.photo.pixels, edit.computed, coarsest, self.channels, edit)
+            guess = region.canvases[0].known
+            assert guess is not None
+            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count)))
+        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
         small, real = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
-        kinds = patches_in(real)
-        if (kinds[0] * kinds[1]) ** 2 <= PAINTABLE:
-            small, _ = completed(small, real, real, self.channels, PAINTED)
-        solver = self._solver(self.photo.reals, self.photo.sizes, self.photo.lifted)
-        return torch.cat(list(self._variants(solver, small, rng, count, scale)))
+        if math.prod(field_size(real)) ** 2 <= PAINTABLE:
+            small, _ = solve_exactly(small, real, real, self.channels, PAINTED)
+        solver = Solver.of_whole(self.photo.reals, self.photo.sizes, self.photo.solved, 0, COMPLETE)
+        return torch.cat(list(self._solve(solver, small, rng, count, scale)))
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
@@ -186,30 +161,26 @@ class Instant:
         The photo is stretched at the coarsest level only; its patches undo that at the finer ones.
 
         Raises:
-            ValueError: the size leaves no patch.
+            ValueError: the size is smaller than a patch.
         """
-        solver = self._whole(0.8**8, enlargement, 0.8)
-        return self._variants(solver, resized(solver.sources[0].values, solver.sizes[0]), rng, count)
+        solver = self._whole_solver(RETARGETED**8, enlargement, RETARGETED)
+        return self._solve(solver, resized(solver.sources[0].values, solver.sizes[0]), rng, count)
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is computed from the rest.
-
-        Every pixel outside the hole is the photo's.
+        """``count`` pictures (1, C, H, W) whose ``hole`` is computed from the rest; every pixel outside it stays.
 
         Arguments:
-            hole: the mask.
-            fill: the colour (1, C, 1, 1), 8 bits, that the search starts from, which decides what comes there; None:
-                the colours round the hole, continued smoothly.
+            hole: (1, 1, H, W), 1 inside, else 0.
+            fill: the colour (1, C, 1, 1), 8 bits, that the search starts from, which decides the content; None: it
+                starts from parts of the photo that continue the surroundings.
             rng: of the random numbers.
             count: of pictures.
 
         Raises:
-            ValueError: no patch is whole.
+            ValueError: the hole leaves no whole patch.
         """
-        mask = np.ascontiguousarray(hole[0, 0].cpu().numpy() > 0, np.uint8)
-        coarsest = coarsest_scale(mask, GUESSED if fill is None else 0)
-        part = Part(with_texture(self.photo.pixels, self.channels), mask, coarsest, self.channels)
-        return self._filled(part, part.holed(), fill, rng, count)
+        mask = as_flags(hole)
+        return self._fill_hole(self.photo.pixels, mask, 0 if fill is not None else GUESSED, fill, rng, count)
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) that extend the photo by ``margins``: at the top, bottom, left and right.
@@ -219,27 +190,11 @@ class Instant:
         Raises:
             ValueError: a side would be too long.
         """
-        top, bottom, left, right = margins
-        (height, width), canvas = self.size, blank(*extended(self.size, margins))
-        canvas[...] = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
-        mask = np.ones(canvas.shape[:2], np.uint8)
+        (top, bottom, left, right), (height, width) = margins, self.size
+        mask = np.ones(extended(self.size, margins), np.uint8)
         mask[top : top + height, left : left + width] = 0
-        coarsest = coarsest_scale(mask, EXTENDED)
-        part = Part(with_texture(canvas, self.channels), mask, coarsest, self.channels)
-        return self._filled(part, part.holed(), None, rng, count)
-
-    def _filled(
-        self, part: Part, sources: list[Source], fill: Tensor | None, rng: torch.Generator, count: int
-    ) -> Iterator[Tensor]:
-        canvas = part.canvases[0]
-        assert canvas.made is not None
-        for number in range(count):
-            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-            guess = part.membrane() if fill is not None else part.first_guess(seed if number else None)
-            if fill is not None:
-                guess[canvas.made > 0, : self.channels] = as_levels(fill)[0, 0]
-                guess = self._varied(guess, number, seed, canvas.made)
-            yield self._placed(part, part.solver(sources, seed).run(guess), matched=fill is None)
+        canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
+        return self._fill_hole(canvas, mask, EXTENDED, None, rng, count)
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.
@@ -249,8 +204,8 @@ class Instant:
         """
         enlargement = structure.shape[-2] / self.size[0], structure.shape[-1] / self.size[1]
         remedy = "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)"
-        solver = self._whole(SMALL, enlargement, remedy=remedy)
-        return self._variants(solver, resized(pixels_of(as_levels(structure)), solver.sizes[0]), rng, count)
+        solver = self._whole_solver(SMALL, enlargement, remedy=remedy)
+        return self._solve(solver, resized(pixels_of(as_levels(structure)), solver.sizes[0]), rng, count)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
@@ -258,33 +213,25 @@ class Instant:
         """``count`` pictures (1, C, H, W) that can be laid side by side without a seam.
 
         Raises:
-            ValueError: the size leaves no patch.
+            ValueError: the size is smaller than a patch.
         """
-        solver = self._whole(0.0, enlargement, margin=MARGIN)
+        solver = self._whole_solver(0.0, enlargement, margin=MARGIN)
         solver = replace(solver, settings=replace(solver.settings, first_repeats=1))
         coarsest = resized(solver.sources[0].values, solver.sizes[0])
-        for number in range(count):
-            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-            noise = np.random.default_rng(seed).standard_normal((*solver.sizes[0], self.channels))
-            guess, noisy = coarsest.copy(), coarsest[..., : self.channels] + 255 * TILE_NOISE * noise
-            guess[..., : self.channels] = np.clip(np.rint(noisy), 0, 255)
+        for _, seed in draw_seeds(rng, count):
+            guess = add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)
             padded = np.pad(guess, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
-            yield self._last(replace(solver, seed=seed).run(padded), MARGIN)
+            yield self._finish(replace(solver, seed=seed).run(padded), MARGIN)
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
 
         Raises:
-            ValueError: there are neither one nor as many as colours.
+            ValueError: ``fill`` has neither one level nor as many as there are colours.
         """
-        colours = min(self.channels, 3)
-        if len(fill) not in (1, colours):
-            raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
-        opaque = [255] * (self.channels - colours)
-        levels = [*(list(fill) * colours if len(fill) == 1 else fill), *opaque]
-        return torch.tensor(levels, dtype=torch.uint8)[None, :, None, None]
+        return torch.tensor(fill_levels(fill, self.channels), dtype=torch.uint8)[None, :, None, None]
 
-    def _whole(
+    def _whole_solver(
         self,
         coarsest: float,
         enlargement: tuple[float, float],
@@ -298,76 +245,80 @@ class Instant:
             coarsest: the first level's size in parts of the largest that is solved; it has 14 pixels or more.
             enlargement: of height and width.
             ratio: of neighbouring levels.
-            remedy: what the user may do where the first level is smaller than a patch, which is an error.
+            remedy: the end of the error message where the first level is smaller than a patch.
             margin: of a tile, in pixels.
         """
         halves = halvings(self.size)
-        sizes = level_sizes(halves[0], max(14, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        sizes = level_sizes(halves[0], max(SMALLEST, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
         targets = [enlarged(size, enlargement) for size in sizes]
-        if min(targets[0]) < PATCH:
-            least = f"{targets[0][1]} x {targets[0][0]}"
-            raise ValueError(
-                f"the size leaves {least} pixels at a coarse level, and a patch has {PATCH} x {PATCH}: {remedy}"
-            )
-        return self._solver(pyramid(self.photo.pixels, sizes), targets, len(sizes) - len(halves) + 1, margin)
+        check_size(targets[0], remedy=remedy)
+        solved = len(sizes) - len(halves) + 1
+        return Solver.of_whole(pyramid(self.photo.pixels, sizes), targets, solved, 0, COMPLETE, margin)
 
-    def _solver(self, reals: Sequence[Pixels], sizes: Sequence[Size], solved: int, margin: int = 0) -> Solver:
-        """The solver of pictures of ``sizes`` from the photo's levels ``reals``, ``solved`` of which are not lifted."""
-        canvases = [
-            Canvas((height + 2 * margin, width + 2 * margin), (-margin, -margin), margin=margin)
-            for height, width in sizes
-        ]
-        return Solver([Source(real) for real in reals], sizes, canvases, solved, 0, Settings(completeness=COMPLETE))
-
-    def _variants(
+    def _solve(
         self, solver: Solver, guess: Pixels, rng: torch.Generator, count: int, start: int = 0
     ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) from ``guess``: the first from itself, others from near it."""
-        for number in range(count):
-            seed = mixed(drawn_seed(rng), number) & 0xFFFFFF
-            yield self._last(replace(solver, seed=seed).run(self._varied(guess, number, seed), start))
+        """``count`` whole pictures (1, C, H, W) from ``guess`` at level ``start``: the first without noise on it."""
+        for number, seed in draw_seeds(rng, count):
+            varied = add_noise(guess, VARIED, seed, self.channels) if number else guess
+            yield self._finish(replace(solver, seed=seed).run(varied, start))
 
-    def _varied(self, guess: Pixels, number: int, seed: int, made: Flags | None = None) -> Pixels:
-        """``guess`` with noise, on the pixels ``made``, unless it is that of the first picture."""
-        if not number:
-            return guess
-        noise = VARIED * np.random.default_rng(seed).standard_normal((*guess.shape[:2], self.channels))
-        result: Pixels = guess.copy()
-        noisy = np.clip(np.rint(guess[..., : self.channels] + noise), 0, 255).astype(np.uint8)
-        where = np.ones(guess.shape[:2], bool) if made is None else made > 0
-        result[where, : self.channels] = noisy[where]
-        return result
+    def _fill_hole(
+        self, photo: Pixels, mask: Flags, pixels: int, fill: Tensor | None, rng: torch.Generator, count: int
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of ``photo`` (H, W, 4) with its ``mask`` filled; ``pixels`` of the start."""
+        textured, coarsest = add_texture(photo, self.channels), coarsest_scale(mask, pixels)
+        region = Region.of(textured, mask, coarsest, self.channels)
+        if fill is None:
+            return self._fill(region, None, rng, count)
+        guess, hole = region.interpolate(), region.canvases[0].mask
+        assert hole is not None
+        guess[hole > 0, : self.channels] = as_levels(fill)[0, 0]
+        return self._fill(region, guess, rng, count)
 
-    def _last(self, states: Iterable[State], margin: int = 0) -> Tensor:
-        """The picture (1, C, H, W) of the last of ``states``; each is shown to the watcher."""
-        picture = None
+    def _fill(self, region: Region, guess: Pixels | None, rng: torch.Generator, count: int) -> Iterator[Tensor]:
+        """``count`` photos (1, C, H, W) with the ``region`` computed from ``guess``, the first without noise on it.
+
+        Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
+        """
+        for number, seed in draw_seeds(rng, count):
+            if guess is None:
+                start = region.first_guess(seed if number else None)
+            else:
+                start = add_noise(guess, VARIED, seed, self.channels, region.canvases[0].mask) if number else guess
+            # 1. Solve and lift the region.
+            for state in region.solver(seed).run(start):
+                if self.watch is not None:
+                    self._show(region.place(state.picture, state.level))
+            # 2. Paste it: outside, pixels are the photo's own.
+            result = region.photo[..., : self.channels].copy()
+            result[region.canvases[-1].box] = state.picture[..., : self.channels]
+            if guess is None:
+                match_colours(result, region.mask)
+                self._show(result)
+            yield as_image(result)
+
+    def _finish(self, states: Iterable[State], margin: int = 0) -> Tensor:
+        """The picture (1, C, H, W) of the last of ``states``, without its ``margin``; each is shown to the watcher."""
+        inner = slice(margin, -margin or None)
         for state in states:
-            inner = slice(margin, -margin or None)
             picture = state.picture[inner, inner]
             self._show(picture)
-        assert picture is not None
         return as_image(np.ascontiguousarray(picture[..., : self.channels]))
 
-    def _placed(self, part: Part, states: Iterable[State], matched: bool = False) -> Tensor:
-        """The photo (1, C, H, W) with the ``part`` that ``states`` end with; each is shown to the watcher.
-
-        With ``matched`` the part's colours are shifted to meet the photo's.
-        """
-        state = None
-        for state in states:
-            if self.watch is not None:
-                self._show(part.placed(state.picture, state.level))
-        assert state is not None
-        canvas, result = part.canvases[-1], np.ascontiguousarray(part.photo[..., : self.channels])
-        result[canvas.box] = state.picture[..., : self.channels]  # outside: the photo's own
-        if matched:
-            match_colours(result, part.mask)
-            self._show(result)
-        return as_image(result)
-
-    def _show(self, picture: Pixels) -> None:
+    def _show(self, picture: Levels) -> None:
         if self.watch is not None:
             self.watch(picture[..., : self.channels].copy())
+
+
+def add_noise(guess: Pixels, deviation: float, seed: int, channels: int, mask: Flags | None = None) -> Pixels:
+    """A copy of ``guess`` (H, W, 4) with noise of so many grey levels on its channels, within ``mask`` (H, W)."""
+    noise = deviation * np.random.default_rng(seed).standard_normal((*guess.shape[:2], channels))
+    noisy = np.clip(np.rint(guess[..., :channels] + noise), 0, 255).astype(np.uint8)
+    where = np.ones(guess.shape[:2], bool) if mask is None else mask > 0
+    result: Pixels = guess.copy()
+    result[where, :channels] = noisy[where]
+    return result
 
 
 def as_image(levels: Levels) -> Tensor:
@@ -380,6 +331,17 @@ def as_levels(image: Tensor) -> Levels:
     return np.asarray(image[0].permute(1, 2, 0).cpu())
 
 
-def drawn_seed(rng: torch.Generator) -> int:
+def as_flags(mask: Tensor) -> Flags:
+    """The ``mask`` (1, 1, H, W) as flags (H, W): 1 where it is above 0."""
+    return np.ascontiguousarray(mask[0, 0].cpu().numpy() > 0, np.uint8)
+
+
+def draw_seed(rng: torch.Generator) -> int:
     """A seed from ``rng``, of whatever device."""
     return int(torch.randint(2**62, (1,), generator=rng, device=rng.device))
+
+
+def draw_seeds(rng: torch.Generator, count: int) -> Iterator[tuple[int, int]]:
+    """The numbers 0, 1, .. of ``count`` pictures, each with a seed that is drawn when it is needed."""
+    for number in range(count):
+        yield number, derive_seed(draw_seed(rng), number) & 0xFFFFFF

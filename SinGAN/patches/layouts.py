@@ -1,7 +1,7 @@
-"""Layouts of random samples: tiny pictures by balanced patch diffusion, chosen so that none is nearly the photo.
+"""Layouts of random samples: tiny pictures by balanced patch diffusion, ranked, and compared with the photo.
 
 Patch diffusion is that of Qiu, Kutulakos, Lindell, *Efficient and Training-Free Single-Image Diffusion Models*, CVPR
-2026. Ours are the balancing (Sinkhorn 1964), the prior on places and the choice among candidates.
+2026. Our additions are the balancing (Sinkhorn 1964), the prior on places and the ranking of candidates.
 """
 
 from collections.abc import Sequence
@@ -15,38 +15,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SinGAN.patches.denoise import one_thread
-from SinGAN.patches.search import PATCH, Pixels, Places, flat, patches_in, vote
-from SinGAN.patches.solver import packed
+from SinGAN.patches.denoise import LOWEST, one_thread
+from SinGAN.patches.search import PATCH, Matches, Pixels, field_size, pack, squared_distances, vote, vote_weights
+from SinGAN.patches.windows import gaussian
 from SinGAN.planning import Size
 
 Values = npt.NDArray[np.float64]
 
 STEPS = 12  # of the diffusion
 LEAST_SIGMA = 0.01
-BALANCED = 0.2  # least noise at which weights are balanced
+BALANCED = 0.2  # least sigma at which weights are balanced
 LEADING = 64  # principal directions in which patches are compared and averaged
 ROUNDS = 20  # of balancing
 VOTES = 0.35  # deviation of a patch's weights, in half widths
-LOWEST = -80.0  # logarithm of a weight: lower ones are denormal numbers, with which processors are slow
-PAIRS = 2**22  # of patches that one batch of candidates compares, about
-DIRECTIONS, COMPARED = 96, 5  # of the sliced distance, and the width of its patches
+PAIRS = 2**22  # pairs of patches that one batch of candidates compares, about
+DIRECTIONS, SLICED = 96, 5  # of the sliced distance, and the width of its patches
 EXAMINED = 9  # width of the patches that measure visible breakage
 COMPLETE = 0.005  # alpha of GPNN's completeness
-REPEATS = 4  # of a level brought to the checked one
+REPEATS = 4  # of search and vote at a level that is solved exactly
 
 
 @dataclass(frozen=True)
 class Variety:
     """How far samples are from the photo."""
 
-    patch: int  # width, of the diffusion
+    patch: int  # width in pixels, of the diffusion
     down: float  # deviation of a patch's vertical place from the photo's, in heights
     across: float | None  # the same horizontally, in widths; None: free
-    difference: float  # least mean difference to the photo, in its mean deviation from its mean colour
+    difference: float  # least mean difference to the photo, over the photo's mean deviation from its mean colour
     region: float  # largest region that is moved as a whole, in parts of the picture
 
-    def freer(self, tries: int) -> "Variety":
+    def relax(self, tries: int) -> "Variety":
         """The settings of a further try, after ``tries`` that found too few candidates."""
         return replace(self, across=None, down=self.down * 2 ** max(0, tries - 1)) if tries else self
 
@@ -60,25 +59,16 @@ VARIETIES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """Layouts, and how they compare with the photo."""
-
-    images: Tensor  # (K, C, h, w), in [0, 1]
-    difference: Values  # (K,), in the photo's mean deviation from its mean colour
-    score: Values  # (K,): the lower, the better a sample
-
-
-@dataclass(frozen=True, eq=False)
 class Diffusion:
-    """Patch diffusion of one tiny photo, many pictures at a time."""
+    """Patch diffusion of one tiny photo, in batches."""
 
     real: Tensor  # (1, C, h, w), in [0, 1]
     size: Size  # of the layouts
     variety: Variety
 
-    @property
+    @cached_property
     def patch(self) -> int:
-        """The width of a patch: it leaves several in each direction."""
+        """The width of a patch: odd, and so small that several fit in each direction."""
         shortest = min(*self.size, int(self.real.shape[-2]), int(self.real.shape[-1]))
         return max(1, min(self.variety.patch, (shortest - 1) // 2 * 2 - 1))
 
@@ -89,43 +79,36 @@ class Diffusion:
 
     @cached_property
     def directions(self) -> Tensor:
-        """The patches' leading principal directions (k, d)."""
+        """The leading principal directions (k, d) of the patches."""
         vectors: Tensor = torch.linalg.svd(self.rows, full_matrices=False).Vh
         return vectors[:LEADING].contiguous()
 
     @cached_property
     def prior(self) -> Tensor:
-        """How likely each place of the photo is at each place of a layout: logarithms (M, N), but for a constant."""
+        """The log-probability (M, N) of the photo's N places at each of a layout's M places, but for a constant."""
         parts = []
-        for side, real, spread in zip(
-            self.size, self.real.shape[-2:], (self.variety.down, self.variety.across), strict=True
-        ):
+        spreads = self.variety.down, self.variety.across
+        for side, real, spread in zip(self.size, self.real.shape[-2:], spreads, strict=True):
             to, of = ((torch.arange(each - self.patch + 1) + self.patch / 2) / each for each in (side, real))
-            parts.append(torch.zeros(len(to), len(of)) if spread is None else
-                         -(to[:, None] - of).square() / (2 * spread**2))  # fmt: skip
+            squared = (to[:, None] - of).square()
+            parts.append(torch.zeros_like(squared) if spread is None else -squared / (2 * spread**2))
         both = parts[0][:, None, :, None] + parts[1][None, :, None, :]
         return both.reshape(len(parts[0]) * len(parts[1]), -1).to(self.real)
 
+    @one_thread()
     def draw(self, seeds: Sequence[int]) -> Tensor:
-        """A layout (1, C, h, w) in [0, 1] for each of ``seeds``, together (K, C, h, w)."""
-        batch = max(1, PAIRS // self.prior.numel())
-        with one_thread():
-            return torch.cat([self._draw(seeds[start : start + batch]) for start in range(0, len(seeds), batch)])
-
-    def _draw(self, seeds: Sequence[int]) -> Tensor:
+        """A layout in [0, 1] for each of ``seeds``, together (K, C, h, w)."""
         prior, p, channels, basis = self.prior, self.patch, self.real.shape[1], self.directions
         rows, filters = self.rows @ basis.T, basis.reshape(-1, channels, p, p)
-        line = torch.linspace(-1, 1, p, device=rows.device) if p > 1 else rows.new_zeros(1)
-        bump = torch.exp(-(line[:, None] ** 2 + line**2) / (2 * VOTES**2))
-        down, across = (side - p + 1 for side in self.size)
-        votes = F.conv_transpose2d(rows.new_ones(1, 1, down, across), bump[None, None])
+        peak, (down, across) = gaussian(p, VOTES, rows), (side - p + 1 for side in self.size)
+        votes = F.conv_transpose2d(rows.new_ones(1, 1, down, across), peak[None, None])
         share, half_norms = len(prior) / len(rows), rows.square().sum(dim=1) / 2
         noise = [torch.randn(1, channels, *self.size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         image = torch.cat(noise).to(rows)
         sigmas = [0.0, *torch.linspace(LEAST_SIGMA, 1, STEPS).tolist()]
         for step in range(STEPS, 0, -1):
             sigma, after, alpha = sigmas[step], sigmas[step - 1], 1 - sigmas[step]
-            # 1. How likely each patch of the photo is at each place.
+            # 1. The likelihood of each of the photo's patches at each place.
             queries = F.conv2d(image, filters).flatten(2).transpose(1, 2)
             weights = queries @ (rows.T * (alpha / sigma**2)) + (prior - half_norms * (alpha / sigma) ** 2)
             weights = weights.sub_(weights.amax(dim=2, keepdim=True)).clamp_(min=LOWEST).exp_()
@@ -136,28 +119,30 @@ class Diffusion:
                     uses = 1 / (factors @ weights.transpose(1, 2)) @ weights
                     factors = (share / uses.clamp_(min=1e-20)).clamp_(max=1e18)
                 weights *= factors
-            # 3. The mean of the patches, folded, is the clean picture; DDIM's step towards it.
+            # 3. The posterior mean of the patches, folded, is the clean picture; DDIM's step towards it.
             weights /= weights.sum(dim=2, keepdim=True)
             means = (rows.T @ weights.transpose(1, 2)).reshape(len(seeds), -1, down, across)
-            clean = F.conv_transpose2d(means, filters * bump) / votes
+            clean = F.conv_transpose2d(means, filters * peak) / votes
             image = clean if step == 1 else (1 - after) * clean + after / sigma * (image - alpha * clean)
         return (image.clamp(-1, 1) + 1) / 2
 
-    def candidates(self, seeds: Sequence[int]) -> Candidates:
-        """Layouts for ``seeds``, measured."""
-        images, real = self.draw(seeds), self.real
+    @one_thread()
+    def candidates(self, seeds: Sequence[int]) -> tuple[Tensor, Values, Values]:
+        """Layouts for ``seeds``, compared with the photo.
+
+        Returns:
+            The layouts (K, C, h, w) in [0, 1]; their mean differences (K,) to the photo, over its mean deviation from
+            its mean colour, infinite at another size; and their scores (K,): the lower, the better a sample.
+        """
+        batch, real = max(1, PAIRS // self.prior.numel()), self.real
+        images = torch.cat([self.draw(seeds[start : start + batch]) for start in range(0, len(seeds), batch)])
         deviation = float((real - real.mean(dim=(2, 3), keepdim=True)).abs().mean())
-        with one_thread():
-            sliced, broken = sliced_distances(images, real), least_distances(images, real)
-        score = np.asarray((sliced.clamp_(min=1e-12).log() + broken.clamp_(min=1e-12).log()).cpu(), np.float64)
-        return Candidates(images, difference(images, real) / max(deviation, 1e-6), score)
-
-
-def difference(images: Tensor, real: Tensor) -> Values:
-    """The mean absolute difference (K,) of ``images`` (K, C, h, w) to ``real``; infinite where their sizes differ."""
-    if images.shape[-2:] != real.shape[-2:]:
-        return np.full(len(images), np.inf)
-    return np.asarray((images - real).abs().mean(dim=(1, 2, 3)).cpu(), np.float64)
+        sliced, broken = sliced_distances(images, real), least_distances(images, real)
+        score = sliced.clamp_(min=1e-12).log() + broken.clamp_(min=1e-12).log()
+        difference = np.full(len(images), np.inf)
+        if images.shape[-2:] == real.shape[-2:]:
+            difference = np.asarray((images - real).abs().mean(dim=(1, 2, 3)).cpu(), np.float64)
+        return images, difference / max(deviation, 1e-6), np.asarray(score.cpu(), np.float64)
 
 
 def sliced_distances(images: Tensor, real: Tensor) -> Tensor:
@@ -165,7 +150,7 @@ def sliced_distances(images: Tensor, real: Tensor) -> Tensor:
 
     It predicts the SIFID of the final sample.
     """
-    p = min(COMPARED, *images.shape[-2:], *real.shape[-2:])
+    p = min(SLICED, *images.shape[-2:], *real.shape[-2:])
     filters = torch.randn(DIRECTIONS, real.shape[1] * p * p, generator=torch.Generator().manual_seed(5)).to(real)
     filters = (filters / filters.norm(dim=1, keepdim=True)).reshape(DIRECTIONS, -1, p, p)
     ours, theirs = (F.conv2d(image, filters).flatten(2).sort(dim=2).values for image in (images, real))
@@ -190,51 +175,36 @@ def least_distances(images: Tensor, real: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def completed(
-    guess: Pixels, keys: Pixels, values: Pixels, channels: int, complete: float = COMPLETE
-) -> tuple[Pixels, Places]:
-    """A small level by nearest neighbours, all parts of the photo used: GPNN with its completeness, exactly.
+def solve_exactly(
+    guess: Pixels, keys: Pixels, values: Pixels, channels: int, alpha: float = COMPLETE
+) -> tuple[Pixels, Matches]:
+    """Solve a small level by GPNN with completeness (Granot et al., CVPR 2022, Sect. 3.2), by exhaustive search.
 
     Arguments:
         guess: (H, W, 4).
-        keys: (h, w, 4), for the first repetition; sharp ones follow.
+        keys: (h, w, 4), for the first repetition; then they are ``values``.
         values: (h, w, 4), the photo.
         channels: of the photo.
-        complete: alpha, for intensities in 0 .. 1: the smaller, the more of the photo appears.
+        alpha: of the completeness, for intensities in 0 .. 1: the smaller, the more of the photo appears.
 
     Returns:
-        The level's picture, and where its patches come from.
+        The level's picture (H, W, 4), and its matches.
     """
-    alpha, (rows, columns) = complete * 255**2 * channels * PATCH**2, patches_in(guess)
-    places: Places | None = None
+    scale, matches = alpha * 255**2 * channels * PATCH**2, np.full(field_size(guess), -1, np.int32)
     for repeat in range(REPEATS):
         distances = squared_distances(guess, values if repeat else keys, channels)
-        distances /= alpha + distances.amin(dim=0)
-        index, before = distances.argmin(dim=1).numpy().reshape(rows, columns), places
-        places = packed(index, patches_in(values)[1])
-        guess = vote(places, values, flat())
-        if repeat and before is not None and np.array_equal(places, before):
+        distances /= scale + distances.amin(dim=0)
+        before, index = matches, distances.argmin(dim=1).numpy().reshape(matches.shape)
+        matches = pack(index, field_size(values)[1])
+        guess = vote(matches, values, vote_weights())
+        if np.array_equal(matches, before):
             break
-    assert places is not None
-    return guess, places
+    return guess, matches
 
 
-def squared_distances(one: Pixels, other: Pixels, channels: int) -> Tensor:
-    """The squared distances (M, N) of all patches of ``one`` (H, W, 4) to those of the ``other``.
-
-    All numbers are integers below 2^24: exact, in whatever order they are added.
-    """
-    patches = []
-    for picture in (one, other):
-        centred = torch.from_numpy(np.ascontiguousarray(picture[..., :channels].transpose(2, 0, 1))).float() - 128
-        patches.append(F.unfold(centred[None], PATCH)[0])
-    norms = [rows.square().sum(dim=0) for rows in patches]
-    return torch.addmm(norms[1], patches[0].T, patches[1], alpha=-2) + norms[0][:, None]
-
-
-def largest_region(places: Places) -> float:
-    """The largest connected part of a field (h, w) with one offset, 0 to 1: a piece of the photo moved as a whole."""
-    rows, columns = np.indices(places.shape)
-    offsets = ((places >> 16) - rows + (1 << 14)) * (1 << 15) + (places & 0xFFFF) - columns + (1 << 14)
+def largest_region(matches: Matches) -> float:
+    """The share of a field (h, w) in its largest 4-connected region of one offset: a piece that moved as a whole."""
+    rows, columns = np.indices(matches.shape)
+    offsets = ((matches >> 16) - rows + (1 << 14)) * (1 << 15) + (matches & 0xFFFF) - columns + (1 << 14)
     labels = ski.measure.label(offsets, connectivity=1, background=-1)
-    return float(np.bincount(labels.ravel()).max() / places.size)
+    return float(np.bincount(labels.ravel()).max() / matches.size)

@@ -1,27 +1,32 @@
-"""The levels of an 8-bit picture: a pyramid up to some 256 pixels, and from there doublings to its size."""
+"""The levels of an 8-bit photo: a pyramid up to some 256 x 256 pixels, and from there doublings to its size."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 from PIL import Image
 
-from SinGAN.patches.search import Flags, Pixels, blank
+from SinGAN.patches.search import PATCH, Flags, Pixels, blank
 from SinGAN.planning import Size
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
+Box = tuple[slice, slice]  # rows and columns of a picture
 
+LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 SOLVED = 256**2  # pixels: larger pictures are halved until they have at most so many
 RATIO = 0.75  # of neighbouring levels below that
+LAYOUT = 24  # pixels, the shorter side of the coarsest level
+LAYOUT_PIXELS = 1600  # of the coarsest level, at most: the shorter side of a very wide one is less than ``LAYOUT``
 TEXTURE = 4.0  # factor of the mean gradient in the fourth byte
 TEXTURE_WINDOW = 5  # pixels
-LONGEST = 2**15 - 1  # pixels of a side: matches are numbers of 16 bits
 
 
 def pixels_of(levels: Levels) -> Pixels:
-    """``levels`` (H, W, 1 to 4) with 4 bytes a pixel; those that it lacks are 0."""
+    """``levels`` (H, W, 1 to 4) with 4 bytes a pixel, missing ones 0."""
     result = blank(*levels.shape[:2])
     result[..., : levels.shape[2]] = levels
     return result
@@ -39,7 +44,7 @@ def resized(picture: Pixels, size: Size) -> Pixels:
 
 
 def limited(levels: Levels, max_size: int) -> Levels:
-    """``levels`` (H, W, C), the longer side reduced to ``max_size`` where that is less."""
+    """``levels`` (H, W, C), the longer side reduced to ``max_size`` pixels where it is more."""
     ratio = max_size / max(levels.shape[:2])
     if ratio >= 1:
         return levels
@@ -47,39 +52,12 @@ def limited(levels: Levels, max_size: int) -> Levels:
     return np.ascontiguousarray(resized(pixels_of(levels), (height, width))[..., : levels.shape[2]])
 
 
-def resized_mask(mask: Flags, size: Size) -> Flags:
-    """``mask`` (H, W) of 0 and 1 at a smaller ``size``: 1 where more than 2 % of a pixel is marked."""
-    if mask.shape == size:
-        return mask
-    image = Image.fromarray(mask * np.uint8(255)).resize((size[1], size[0]), Image.Resampling.BOX)
-    return np.asarray(np.asarray(image) > 5, np.uint8)
-
-
-def box_of(mask: Flags, margin: int = 0) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the marked pixels, and a ``margin`` within the picture."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        max(0, int(rows[0]) - margin),
-        min(mask.shape[0], int(rows[-1]) + 1 + margin),
-        max(0, int(columns[0]) - margin),
-        min(mask.shape[1], int(columns[-1]) + 1 + margin),
-    )
-
-
 def pyramid(picture: Pixels, sizes: Sequence[Size]) -> list[Pixels]:
-    """``picture`` at all ``sizes``, coarse to fine, each computed from the finer one."""
+    """``picture`` (H, W, 4) at all ``sizes``, coarse to fine, each level computed from the next finer one."""
     result = [picture]
     for size in reversed(sizes[:-1]):
         result.append(resized(result[-1], size))
     return result[::-1]
-
-
-def extended(size: Size, margins: tuple[int, int, int, int]) -> Size:
-    """``size`` with ``margins`` at the top, bottom, left and right; a ValueError where a side gets too long."""
-    height, width = size[0] + margins[0] + margins[1], size[1] + margins[2] + margins[3]
-    if max(height, width) > LONGEST:
-        raise ValueError(f"the result would have {width} x {height} pixels: extend it by less")
-    return height, width
 
 
 def halvings(size: Size, solved: int = SOLVED) -> list[Size]:
@@ -91,7 +69,7 @@ def halvings(size: Size, solved: int = SOLVED) -> list[Size]:
 
 
 def level_sizes(size: Size, coarsest: int, ratio: float = RATIO) -> list[Size]:
-    """The sizes of the levels, coarse to fine: about ``ratio`` apart, the coarsest with that shorter side."""
+    """The sizes of levels about ``ratio`` apart, coarse to fine, the shorter side of the coarsest ``coarsest``."""
     shorter = min(size)
     count = max(0, math.ceil(math.log(min(coarsest, shorter) / shorter) / math.log(ratio) - 1e-9))
     factor = (min(coarsest, shorter) / shorter) ** (1 / count) if count else 1.0
@@ -99,10 +77,86 @@ def level_sizes(size: Size, coarsest: int, ratio: float = RATIO) -> list[Size]:
     return [(math.ceil(size[0] * scale - 1e-9), math.ceil(size[1] * scale - 1e-9)) for scale in scales]
 
 
-def with_texture(picture: Pixels, channels: int) -> Pixels:
-    """A copy of ``picture`` whose fourth byte is the local mean of the gradient, where it has fewer than 4 channels.
+def mean_ratio(sizes: Sequence[Size]) -> float:
+    """The mean ratio of neighbouring levels."""
+    return (min(sizes[0]) / min(sizes[-1])) ** (1 / (len(sizes) - 1)) if len(sizes) > 1 else 1.0
 
-    In the coarser levels it tells smooth parts from textured ones of the same colour.
+
+def check_size(size: Size, patch: int = PATCH, remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
+    """Raise a ValueError, which ends with ``remedy``, where a level of ``size`` is smaller than a patch."""
+    if min(size) < patch:
+        raise ValueError(
+            f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {patch} x {patch}: "
+            f"{remedy}"
+        )
+
+
+def extended(size: Size, margins: tuple[int, int, int, int]) -> Size:
+    """``size`` with ``margins`` at the top, bottom, left and right; a ValueError where a side gets too long."""
+    height, width = size[0] + margins[0] + margins[1], size[1] + margins[2] + margins[3]
+    if max(height, width) > LONGEST:
+        raise ValueError(f"the result would have {width} x {height} pixels: extend it by less")
+    return height, width
+
+
+def fill_levels(fill: Sequence[int], channels: int) -> list[int]:
+    """One level for each channel, 0 to 255, from ``fill``: the colours' levels, or one of grey. Alpha is 255.
+
+    Raises:
+        ValueError: ``fill`` has neither one level nor as many as there are colours.
+    """
+    colours = min(channels, 3)
+    if len(fill) not in (1, colours):
+        raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
+    return [*(list(fill) * (colours if len(fill) == 1 else 1)), *[255] * (channels - colours)]
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo with its levels."""
+
+    pixels: Pixels  # (H, W, 4)
+    channels: int  # 1 (grey), 3 (RGB) or 4 (RGBA)
+
+    @classmethod
+    def of(cls, levels: Levels) -> "Photo":
+        """The photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
+        height, width = levels.shape[:2]
+        if min(height, width) < PATCH:
+            raise ValueError(
+                f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use "
+                "`method` patches"
+            )
+        return cls(pixels_of(levels), int(levels.shape[2]))
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @cached_property
+    def sizes(self) -> list[Size]:
+        """The sizes of all levels, coarse to fine."""
+        halves = halvings(self.size)
+        shorter, longer = min(halves[0]), max(halves[0])
+        coarsest = min(LAYOUT, int(math.sqrt(LAYOUT_PIXELS / (longer / shorter))))
+        return level_sizes(halves[0], max(min(PATCH + 5, shorter), coarsest)) + halves[1:]
+
+    @property
+    def solved(self) -> int:
+        """The number of levels that are solved; the finer ones are lifted."""
+        return len(self.sizes) - len(halvings(self.size)) + 1
+
+    @cached_property
+    def reals(self) -> list[Pixels]:
+        """The photo at all levels."""
+        return pyramid(self.pixels, self.sizes)
+
+
+def add_texture(picture: Pixels, channels: int) -> Pixels:
+    """A copy of ``picture`` (H, W, 4) with the local mean of the gradient as fourth byte, below 4 ``channels``.
+
+    It tells smooth parts from textured ones of the same colour, which coarse levels do not.
     """
     if channels == 4:
         return picture
@@ -110,12 +164,47 @@ def with_texture(picture: Pixels, channels: int) -> Pixels:
     grey = np.zeros((height, width), np.int16)
     for channel in range(channels):
         grey += picture[..., channel]
-    steps = np.zeros((height, width), np.float32)
-    steps[:, 1:] = np.abs(np.diff(grey, axis=1))
-    steps[1:] += np.abs(np.diff(grey, axis=0))
-    scipy.ndimage.uniform_filter(steps, TEXTURE_WINDOW, output=steps)
-    steps *= TEXTURE / channels
+    gradient = np.zeros((height, width), np.float32)
+    gradient[:, 1:] = np.abs(np.diff(grey, axis=1))
+    gradient[1:] += np.abs(np.diff(grey, axis=0))
+    scipy.ndimage.uniform_filter(gradient, TEXTURE_WINDOW, output=gradient)
+    gradient *= TEXTURE / channels
     result = blank(height, width)
     result[..., :channels] = picture[..., :channels]
-    result[..., 3] = np.minimum(np.rint(steps, out=steps), 255, out=steps)
+    result[..., 3] = np.minimum(np.rint(gradient, out=gradient), 255, out=gradient)
     return result
+
+
+def resize_mask(mask: Flags, size: Size) -> Flags:
+    """``mask`` (H, W) of 0 and 1 at a smaller ``size``: 1 where more than 2 % of a pixel is marked."""
+    if mask.shape == size:
+        return mask
+    image = mask_image(mask).resize((size[1], size[0]), Image.Resampling.BOX)
+    return np.asarray(np.asarray(image) > 5, np.uint8)
+
+
+def mask_image(mask: Flags) -> Image.Image:
+    """``mask`` (H, W) of 0 and 1 as a Pillow image, black and white."""
+    return Image.fromarray(np.ascontiguousarray(mask) * np.uint8(255))
+
+
+def bounding_box(mask: Flags, margin: int = 0) -> Box:
+    """The box of the marked pixels of ``mask`` (H, W), with a ``margin`` where the picture has it."""
+    marked = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (
+        slice(max(0, int(places[0]) - margin), min(side, int(places[-1]) + 1 + margin))
+        for places, side in zip(marked, mask.shape, strict=True)
+    )
+    return rows, columns
+
+
+def box_size(box: Box) -> Size:
+    """The height and width of ``box``."""
+    rows, columns = box
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def limit_size(size: Size, longer: int) -> Size:
+    """``size``, reduced to at most ``longer`` pixels in the longer side, and at least 2 in each."""
+    factor = min(1.0, longer / max(size))
+    return max(2, round(size[0] * factor)), max(2, round(size[1] * factor))

@@ -1,17 +1,20 @@
-"""What makes pictures, as commands and the library see it: a trained model, or the patches of a photo."""
+"""Picture models, as tasks see them: a trained model, or the patches of a photo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches.instant import as_image, as_levels
-from SinGAN.patches.levels import Levels, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.instant import Instant, as_image, as_levels
+from SinGAN.patches.levels import Levels, extended, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.published import Published
+from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
 from SinGAN.patches.solver import Canvas, Settings, Solver, Source
 from SinGAN.planning import Size, enlarged
@@ -19,7 +22,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 
 
 class Maker(Protocol):
-    """The applications that trained models and patches share."""
+    """A picture model: the tasks that trained models and patches share."""
 
     exact_mask: bool
     """Whether ``retouch`` takes masks as they are drawn, not softened."""
@@ -42,7 +45,7 @@ class Maker(Protocol):
 
     @property
     def injection_scale(self) -> int | None:
-        """The one that is taken where none is named; None: one must be."""
+        """The default; None: there is none, a scale must be named."""
 
     def __len__(self) -> int:
         """The number of scales."""
@@ -60,22 +63,43 @@ class Maker(Protocol):
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
 
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that extend ``real`` by ``margins``: top, bottom, left and right, in pixels.
 
-REFINED_FROM = 0.57  # of a picture's size: where refining starts
+        The pixels of ``real`` stay.
+        """
+
+
+Patches = Instant | Published
+"""The picture models without training, which have more tasks."""
+Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
+"""Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
+
+
+REFINED_FROM = 0.57  # of a picture's size: the level where refining starts
 REFINEMENTS = 4  # repetitions of search and vote at each level
 
 
 class Refiner:
-    """Gives generated pictures the photo's own detail, and keeps their layout: a short run of nearest neighbours."""
+    """Replaces the patches of generated pictures with those of the photo: a short run of nearest neighbours.
 
-    def __init__(self, real: Tensor, photo: Levels | None = None) -> None:
-        """``real`` is the model's picture (1, C, H, W), in [-1, 1]; ``photo`` (H', W', C) its full-size original."""
+    Arguments:
+        real: the model's picture (1, C, H, W), in [-1, 1].
+        photo: its full-size original (H', W', C), 8 bits; None: ``real``.
+        start: the size of the first level, in parts of the model's picture.
+        repeats: number of repetitions of search and vote at each level. The smaller the first level and the more
+            repetitions, the more the layout of a result returns to the photo's.
+    """
+
+    def __init__(
+        self, real: Tensor, photo: Levels | None = None, start: float = REFINED_FROM, repeats: int = REFINEMENTS
+    ) -> None:
         self.size: Size = (real.shape[-2], real.shape[-1])
         self.photo = as_levels(to_8_bits(real)) if photo is None else photo
         halves = halvings((self.photo.shape[0], self.photo.shape[1]), self.size[0] * self.size[1])
         self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
         self.solved = len(self.sizes) - len(halves) + 1
-        limit = REFINED_FROM * max(self.size)
+        limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
         self.reals = pyramid(pixels_of(self.photo), self.sizes)
 
@@ -83,7 +107,7 @@ class Refiner:
         """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail."""
         enlargement = images.shape[-2] / self.size[0], images.shape[-1] / self.size[1]
         targets = [enlarged(size, enlargement) for size in self.sizes]
-        settings = Settings(repeats=REFINEMENTS, first_repeats=REFINEMENTS)
+        settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
         sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
         solver = Solver(sources, targets, canvases, self.solved, 0, settings)
         return torch.cat([self._refined(solver, image) for image in images.split(1)])
@@ -106,10 +130,11 @@ def to_floats(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Trained(manipulate.OfPyramid):
-    """A trained model, and what refines its results, if anything does."""
+    """A trained model."""
 
     pyramid: Pyramid[TrainedScale]
-    refiner: Refiner | None = None
+    refiner: Refiner | None = None  # of its results
+    retrain: Retrain | None = None  # of one scale, for quantized painting
 
     @property
     def real(self) -> Tensor:
@@ -142,3 +167,36 @@ class Trained(manipulate.OfPyramid):
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """As ``manipulate.inject``."""
         return self.refined(manipulate.inject(self.pyramid, strokes, scale, rng, count))
+
+    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """As ``manipulate.outpaint``; the new colours are shifted to meet those of the training picture at its border.
+
+        Refined pictures extend the photo of the refiner's size.
+
+        Raises:
+            ValueError: a side would be too long, or the model can't extend its picture.
+        """
+        real = self.real if self.refiner is None else to_floats(as_image(self.refiner.photo)).to(self.real.device)
+        (height, width), (small_height, small_width) = real.shape[-2:], self.real.shape[-2:]
+        ratios = height / small_height, width / small_width
+        top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
+        extended((height, width), (top, bottom, left, right))
+        pictures = manipulate.outpaint(self.pyramid, margins, rng, count)
+        return (_with_original(self.refined(picture), real, top, left) for picture in pictures)
+
+
+def _with_original(picture: Tensor, real: Tensor, top: int, left: int) -> Tensor:
+    """``picture`` (1, C, H, W) with ``real`` (1, C, h, w), in [-1, 1], at ``top`` and ``left``, in [-1, 1].
+
+    The colours around ``real`` are shifted to meet its own.
+    """
+    height, width = real.shape[-2:]
+    place = slice(top, top + height), slice(left, left + width)
+    result = to_floats(picture).to(real.device, copy=True)
+    result[..., place[0], place[1]] = real
+    levels, around = as_levels(to_8_bits(result)).copy(), np.ones(result.shape[-2:], np.uint8)
+    around[place] = 0
+    match_colours(levels, around)
+    result = to_floats(as_image(levels)).to(real.device)
+    result[..., place[0], place[1]] = real  # to the bit, not rounded
+    return result

@@ -1,4 +1,4 @@
-"""The published patch methods, GPNN and patch diffusion, as functions of tensors: for research and comparison."""
+"""The published patch methods, GPNN and patch diffusion, as functions of float images: for research and comparison."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,76 +12,76 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
-from SinGAN.patches import pyramids
-from SinGAN.patches.balance import BALANCES, Balance
-from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
-from SinGAN.patches.levels import extended
-from SinGAN.patches.neighbours import REPEATS, NeighbourScale
-from SinGAN.patches.pyramids import PatchPyramid, beginning, resized
-from SinGAN.patches.windows import PatchScale
+from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, diffusion_pyramid
+from SinGAN.patches.levels import extended, fill_levels
+from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
+from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.planning import enlarged
 
 SIGMAS = {"low": 0.4, "medium": 0.75, "high": 1.5}  # of the noise that nearest neighbours start from, by variety
 COARSEST = {"low": 18, "medium": 20, "high": 24}  # shorter sides of the level where diffusion starts, likewise
-COMPLETE = 0.005  # alpha, where all kinds of things shall be used
-PAINTED = 0.002  # the same for paints: fewer strokes get lost
-FADING = 0.85  # of sigma from level to level: the finer it is, the less noise undoes its layout
+COMPLETE = 0.005  # alpha, where all parts of the picture shall be used
+PAINTED = 0.002  # alpha for paints: fewer strokes get lost
+FADING = 0.85  # of sigma from level to level: finer levels keep their layout
 VARIANTS = 0.25  # sigma of the second picture and later ones, where the first needs no noise
+SMALLEST = 14  # pixels, the shorter side of the coarsest level of nearest neighbours, at least
 SMALL = 0.24  # size of the level where inpainting and analogies start, in parts of the picture
+RETARGETED = 0.8  # ratio of the levels of retargeting, of which eight are coarser than the picture
 RING = 3  # pixels round a hole whose mean is its first colour
+
+Neighbours = PatchPyramid[NeighbourScale]
+Denoising = PatchPyramid[DenoiseScale]
 
 
 def reduced(image: Tensor, max_size: int) -> Tensor:
-    """``image`` (1, C, H, W), in [-1, 1], its longer side reduced to ``max_size`` where that is less."""
+    """``image`` (1, C, H, W), in [-1, 1], its longer side reduced to ``max_size`` pixels where it is more."""
     ratio = max_size / max(image.shape[-2:])
     height, width = (math.ceil(ratio * side - 1e-9) for side in image.shape[-2:])
     return image if ratio >= 1 else resized(image, (height, width)).clamp(-1, 1)
 
 
-def shrunk(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float]) -> Tensor:
+def resize_structure(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float]) -> Tensor:
     """``structure`` (1, C, H, W) at the size of ``scale``, times ``enlargement``; a ValueError below a patch's."""
-    size = enlarged(scale.size, enlargement)
-    scale.check_size(size, "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
-    return resized(structure, size)
+    small = resized(structure, enlarged(scale.size, enlargement))
+    scale.check_size(small, remedy="enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
+    return small
+
+
+def mean_around(image: Tensor, hole: Tensor) -> Tensor:
+    """The mean colour (1, C, 1, 1) of the pixels of ``image`` (1, C, H, W) just outside ``hole`` (1, 1, H, W)."""
+    outside = F.max_pool2d(hole, 2 * RING + 1, stride=1, padding=RING) - hole
+    return (image * outside).sum(dim=(2, 3), keepdim=True) / outside.sum().clamp(min=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Published(manipulate.OfPyramid):
-    """One picture, and a way to make others of its patches."""
+    """One picture, and a published method that generates others from its patches: the tasks of ``Instant``."""
 
     real: Tensor  # (1, C, H, W), in [-1, 1]
-    method: str = "denoise"  # patches or denoise
+    method: str = "denoise"  # patches (nearest neighbours) or denoise (diffusion)
     variety: str = "medium"  # low, medium or high: how far from the picture
     balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
 
     @property
     def by_neighbours(self) -> bool:
-        """Whether nearest neighbours make the pictures, not diffusion."""
+        """Whether the method is that of nearest neighbours, not diffusion."""
         return self.method == "patches"
 
-    def _neighbours(self, **changes: Any) -> PatchPyramid[NeighbourScale]:
-        return pyramids.neighbours(self.real, **{"sigma": SIGMAS[self.variety], **changes})
+    def _neighbours(self, **changes: Any) -> Neighbours:
+        return neighbour_pyramid(self.real, **{"sigma": SIGMAS[self.variety], **changes})
 
-    def _denoising(self, **changes: Any) -> PatchPyramid[DenoiseScale]:
+    def _denoising(self, **changes: Any) -> Denoising:
         settings = {"coarsest": COARSEST[self.variety], "balance": BALANCES[self.balance], **changes}
-        return pyramids.denoising(self.real, **settings)
+        return diffusion_pyramid(self.real, **settings)
 
     @cached_property
-    def _by_neighbours(self) -> PatchPyramid[NeighbourScale]:
-        return self._neighbours()
+    def pyramid(self) -> Neighbours | Denoising:
+        """The levels that generate samples and edits."""
+        return self._neighbours() if self.by_neighbours else self._denoising()
 
     @cached_property
-    def _for_paints(self) -> PatchPyramid[NeighbourScale]:
+    def _for_paints(self) -> Neighbours:
         return self._neighbours(completeness=PAINTED)
-
-    @cached_property
-    def _by_diffusion(self) -> PatchPyramid[DenoiseScale]:
-        return self._denoising()
-
-    @property
-    def pyramid(self) -> PatchPyramid[NeighbourScale] | PatchPyramid[DenoiseScale]:
-        """The levels that samples and edits are made of."""
-        return self._by_neighbours if self.by_neighbours else self._by_diffusion
 
     def sample(
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
@@ -93,17 +93,15 @@ class Published(manipulate.OfPyramid):
         Raises:
             ValueError: there is no such level.
         """
-        manipulate.check_start_scale(start, len(self.pyramid))
-        if self.by_neighbours:
-            levels = self._by_neighbours
-            if start:
-                sigma = SIGMAS[self.variety] * FADING**start
-                levels = beginning(levels, start, levels.scales[start].real, sigma)
+        levels: Any = self.pyramid
+        manipulate.check_start_scale(start, len(levels))
+        if self.by_neighbours and start:
+            levels = start_from(levels, start, levels.scales[start].real, SIGMAS[self.variety] * FADING**start)
             return manipulate.sample(levels, rng, count, 0, enlargement)
         if start == 0 or enlargement != SAME_SIZE:
-            return manipulate.sample(self.pyramid, rng, count, start, enlargement)
-        coarse = self.pyramid.scales[start - 1].real
-        return (manipulate.run_from(self.pyramid, coarse, start, rng) for _ in range(count))
+            return manipulate.sample(levels, rng, count, start, enlargement)
+        coarse = levels.scales[start - 1].real
+        return (manipulate.run_from(levels, coarse, start, rng) for _ in range(count))
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -111,7 +109,7 @@ class Published(manipulate.OfPyramid):
         """``count`` pictures of an edit, put in at each of ``scales``, and blended by ``mask``: as ``manipulate``'s."""
         if not self.by_neighbours:
             return manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
-        generated = {scale: self._inject(self._by_neighbours, reference, scale, rng, count) for scale in scales}
+        generated = {scale: self._inject(self.pyramid, reference, scale, rng, count) for scale in scales}
         blended = {scale: manipulate.blend(self.real, pictures, mask) for scale, pictures in generated.items()}
         return Retouched(self.real, reference, mask, generated, blended)
 
@@ -121,93 +119,34 @@ class Published(manipulate.OfPyramid):
             return manipulate.inject(self.pyramid, strokes, scale, rng, count)
         return self._inject(self._for_paints, strokes, scale, rng, count)
 
-    def _inject(
-        self,
-        levels: PatchPyramid[NeighbourScale],
-        reference: Tensor,
-        scale: int,
-        rng: torch.Generator,
-        count: int,
-    ) -> Tensor:
-        """``count`` pictures (count, C, H, W) that begin at ``scale`` with ``reference`` (1, C, H, W), shrunk."""
-        guess = resized(reference, levels.scales[scale].size)
-        return torch.cat(list(self._variants(levels, scale, guess, rng, count)))
-
-    def _variants(
-        self,
-        levels: PatchPyramid[NeighbourScale],
-        start: int,
-        guess: Tensor,
-        rng: torch.Generator,
-        count: int,
-        enlargement: tuple[float, float] = SAME_SIZE,
-        repeats: int = 1,
-    ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) from ``guess`` (1, C, h, w): the first from itself, others from near it.
-
-        ``repeats`` are those of the level ``start``.
-        """
-        first = beginning(levels, start, guess, repeats=repeats)
-        yield from manipulate.sample(first, rng, 1, 0, enlargement)
-        nearby = replace(first, scales=(replace(first.scales[0], sigma=VARIANTS), *first.scales[1:]))
-        yield from manipulate.sample(nearby, rng, count - 1, 0, enlargement)
-
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.
-
-        The picture is stretched at the coarsest level only; its patches undo that at the finer ones.
-
-        Raises:
-            ValueError: the size leaves no pixel.
-        """
-        if min(enlarged(self.pyramid.scales[-1].size, enlargement)) < 1:
-            raise ValueError("the size asked for leaves no pixel: raise `scale_h`, `scale_v` or `size`")
+        """As ``Instant.retarget``; a ValueError where the size leaves no pixel."""
+        if min(enlarged((self.real.shape[-2], self.real.shape[-1]), enlargement)) < 1:
+            raise ValueError("the size leaves no pixel: raise `scale_h`, `scale_v` or `size`")
         if self.by_neighbours:
-            coarsest = max(14, math.ceil(min(self.real.shape[-2:]) * 0.8**8))
-            levels = self._neighbours(ratio=0.8, coarsest=coarsest, completeness=COMPLETE)
+            levels = self._neighbours(ratio=RETARGETED, coarsest=self._small_side(RETARGETED**8), completeness=COMPLETE)
             first = levels.scales[0]
             wide = resized(first.real, enlarged(first.size, enlargement))
             return self._variants(levels, 0, wide, rng, count, enlargement, REPEATS)
         diffusing = self._denoising(coarsest=16, steps=25, eta=1.0, balance=Balance(0))
-        return self._from_coarse(diffusing, self.real, enlargement, rng, count)
-
-    def _from_coarse(
-        self,
-        levels: PatchPyramid[DenoiseScale],
-        image: Tensor,
-        enlargement: tuple[float, float],
-        rng: torch.Generator,
-        count: int,
-    ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) whose coarsest level is that of ``image`` (1, C, H, W), stretched."""
-        coarse = resized(image, enlarged(levels.scales[0].size, enlargement))
-        start = min(1, len(levels) - 1)
-        return (levels.generate(levels.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
+        coarse = resized(self.real, enlarged(diffusing.scales[0].size, enlargement))
+        start = min(1, len(diffusing) - 1)
+        return (diffusing.generate(diffusing.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) whose ``hole`` (1, 1, H, W: 1 inside, else 0) is made from the rest.
+        """As ``Instant.inpaint``; without ``fill`` the search starts from the mean colour round the hole.
 
-        ``fill`` (1, C, 1, 1), the colour that the search starts from in the hole, decides what comes there; None: the
-        mean round it.
-
-        Raises:
-            ValueError: no patch is whole.
+        Diffusion starts from noise, and needs no ``fill``.
         """
         if not self.by_neighbours:
             return manipulate.sample(self._denoising(hole=hole, balance=Balance(0)), rng, count)
-        levels = self._neighbours(coarsest=self._small_level(), hole=hole)
-        colour = self.ring(hole) if fill is None else fill
+        levels = self._neighbours(coarsest=self._small_side(SMALL), hole=hole)
+        colour = mean_around(self.real, hole) if fill is None else fill
         guess = resized(torch.where(hole > 0, colour, self.real), levels.scales[0].size)
         return self._variants(levels, 0, guess, rng, count)
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) that extend this one by ``margins``: at the top, bottom, left and right.
-
-        Its own pixels stay.
-
-        Raises:
-            ValueError: a side would be too long.
-        """
+        """As ``Instant.outpaint``."""
         extended((self.real.shape[-2], self.real.shape[-1]), margins)
         top, bottom, left, right = margins
         canvas = F.pad(self.real, (left, right, top, bottom), mode="replicate")
@@ -215,50 +154,57 @@ class Published(manipulate.OfPyramid):
         pictures = replace(self, real=canvas).inpaint(hole, None, rng, count)
         return (torch.where(hole > 0, picture, canvas) for picture in pictures)
 
-    def colour(self, fill: Sequence[int]) -> Tensor:
-        """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the picture; one level is grey.
-
-        Raises:
-            ValueError: there are neither one nor as many as colours.
-        """
-        colours = min(self.real.shape[1], 3)
-        if len(fill) not in (1, colours):
-            raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
-        opaque = [255] * (self.real.shape[1] - colours)
-        levels = [*(list(fill) * colours if len(fill) == 1 else fill), *opaque]
-        return (torch.tensor(levels).to(self.real) / 127.5 - 1)[None, :, None, None]
-
-    def ring(self, hole: Tensor) -> Tensor:
-        """The mean colour (1, C, 1, 1) of the pixels just outside ``hole`` (1, 1, H, W)."""
-        outside = F.max_pool2d(hole, 2 * RING + 1, stride=1, padding=RING) - hole
-        return (self.real * outside).sum(dim=(2, 3), keepdim=True) / outside.sum().clamp(min=1)
-
-    def _small_level(self) -> int:
-        """The shorter side of the level where holes and analogies begin."""
-        return max(14, math.ceil(SMALL * min(self.real.shape[-2:])))
-
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this picture's texture.
-
-        Raises:
-            ValueError: ``structure`` is too small beside the picture.
-        """
+        """As ``Instant.analogy``."""
         enlargement = structure.shape[-2] / self.real.shape[-2], structure.shape[-1] / self.real.shape[-1]
         if self.by_neighbours:
-            levels = self._neighbours(coarsest=self._small_level(), completeness=COMPLETE)
-            return self._variants(levels, 0, shrunk(structure, levels.scales[0], enlargement), rng, count, enlargement)
+            levels = self._neighbours(coarsest=self._small_side(SMALL), completeness=COMPLETE)
+            guess = resize_structure(structure, levels.scales[0], enlargement)
+            return self._variants(levels, 0, guess, rng, count, enlargement)
         quarter = math.ceil(min(self.real.shape[-2:]) / 4)
         patch = min(11, (min(quarter, *enlarged((quarter, quarter), enlargement)) - 1) // 2 * 2 + 1)
         diffusing = self._denoising(coarsest=quarter, patch=max(3, patch), balance=Balance(0))
         first = diffusing.scales[0]
-        layout = Layout(Denoiser.of(shrunk(structure, first, enlargement), first.patch))
+        layout = Denoiser.of(resize_structure(structure, first, enlargement), first.patch)
         first = replace(first, layout=layout, steps=50, least_sigma=0.01)
         return manipulate.sample(replace(diffusing, scales=(first, *diffusing.scales[1:])), rng, count, 0, enlargement)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) that can be laid side by side without a seam."""
-        if self.by_neighbours:
-            return manipulate.sample(self._neighbours(wraps=True), rng, count, 0, enlargement)
-        return manipulate.sample(self._denoising(wraps=True), rng, count, 0, enlargement)
+        """As ``Instant.tile``."""
+        levels: Any = self._neighbours(wraps=True) if self.by_neighbours else self._denoising(wraps=True)
+        return manipulate.sample(levels, rng, count, 0, enlargement)
+
+    def colour(self, fill: Sequence[int]) -> Tensor:
+        """As ``Instant.colour``, in [-1, 1]."""
+        levels = torch.tensor(fill_levels(fill, self.real.shape[1]))
+        return (levels.to(self.real) / 127.5 - 1)[None, :, None, None]
+
+    def _small_side(self, part: float) -> int:
+        """The shorter side of a coarsest level of nearest neighbours, in pixels, from its ``part`` of the picture's."""
+        return max(SMALLEST, math.ceil(part * min(self.real.shape[-2:])))
+
+    def _inject(self, levels: Any, reference: Tensor, scale: int, rng: torch.Generator, count: int) -> Tensor:
+        """``count`` pictures (count, C, H, W) that start at ``scale`` from ``reference`` (1, C, H, W), reduced."""
+        guess = resized(reference, levels.scales[scale].size)
+        return torch.cat(list(self._variants(levels, scale, guess, rng, count)))
+
+    def _variants(
+        self,
+        levels: Neighbours,
+        start: int,
+        guess: Tensor,
+        rng: torch.Generator,
+        count: int,
+        enlargement: tuple[float, float] = SAME_SIZE,
+        repeats: int = 1,
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) from ``guess`` (1, C, h, w): the first without noise on it.
+
+        ``repeats`` are those of the level ``start``.
+        """
+        first = start_from(levels, start, guess, repeats=repeats)
+        yield from manipulate.sample(first, rng, 1, 0, enlargement)
+        nearby = replace(first, scales=(replace(first.scales[0], sigma=VARIANTS), *first.scales[1:]))
+        yield from manipulate.sample(nearby, rng, count - 1, 0, enlargement)

@@ -1,8 +1,8 @@
-"""Nearest-neighbour fields of 8-bit pictures: search, vote, and fields carried from level to level.
+"""Nearest-neighbour fields of 8-bit pictures: search, vote, and fields carried to the next finer level.
 
 The search is PatchMatch (Barnes, Shechtman, Finkelstein, Goldman, *PatchMatch: A Randomized Correspondence Algorithm
-for Structural Image Editing*, ACM TOG 2009) in tiles, so that threads don't change the result. It is compiled C++;
-without a compiler ``SinGAN.patches.plain`` computes the same bits.
+for Structural Image Editing*, ACM TOG 2009) in tiles, so that results do not depend on the number of threads. It is
+compiled C++ (``SinGAN/native/search.cpp``); without a compiler ``SinGAN.patches.plain`` computes the same bits.
 """
 
 import ctypes
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from SinGAN.native.build import SEARCH
 from SinGAN.patches import plain
@@ -22,50 +23,56 @@ LOG = logging.getLogger(__name__)
 PATCH = plain.PATCH  # pixels, the width of a patch
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 4)
-Places = npt.NDArray[np.int32]  # (h, w): row << 16 | column of a match, -1 without one
+Matches = npt.NDArray[np.int32]  # (h, w): row << 16 | column of each patch's match, -1 for none
 Flags = npt.NDArray[np.uint8]  # 0 or 1
 Scores = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float32]
-Size = tuple[int, int]
+VoteWeights = npt.NDArray[np.uint16]  # (49,)
+Size = tuple[int, int]  # height, width
 
-POINTER, LONG, INT, DOUBLE = ctypes.c_void_p, ctypes.c_long, ctypes.c_int, ctypes.c_double
+
+class Array:
+    """The type of C arguments that point to the data of a contiguous array, or to nothing for None."""
+
+    @staticmethod
+    def from_param(array: npt.NDArray[Any] | None) -> ctypes.c_void_p:
+        """The pointer; whoever calls keeps ``array`` alive."""
+        assert array is None or array.flags.c_contiguous
+        return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
 
-class Arguments(ctypes.Structure):
+class SearchStruct(ctypes.Structure):
     """``struct Search`` of the C++ code."""
 
     _fields_ = (
-        *(("target", POINTER), ("target_height", INT), ("target_width", INT)),
-        *(("keys", POINTER), ("keys_height", INT), ("keys_width", INT)),
-        *(("valid", POINTER), ("weights", POINTER), ("active", POINTER)),
-        *(("adds", INT), ("threads", INT)),
+        *(("target", ctypes.c_void_p), ("target_height", ctypes.c_int), ("target_width", ctypes.c_int)),
+        *(("keys", ctypes.c_void_p), ("keys_height", ctypes.c_int), ("keys_width", ctypes.c_int)),
+        *(("valid", ctypes.c_void_p), ("weights", ctypes.c_void_p), ("active", ctypes.c_void_p)),
+        *(("adds", ctypes.c_int), ("threads", ctypes.c_int)),
     )
 
 
 @functools.cache
-def compiled() -> ctypes.CDLL | None:
-    """The compiled code; None where it is not available, which a log line says once."""
+def compiled() -> Any:
+    """The compiled library; None where it is not available, which is logged once."""
     code = SEARCH.load()
     if isinstance(code, str):
         LOG.info(f"the search for patches runs in NumPy, some 30 times as slow: it needs {code}")
         return None
-    search = ctypes.POINTER(Arguments)
-    code.measure_field.argtypes = code.search_all.argtypes = [search, POINTER, POINTER]
-    code.search_once.argtypes = [search, POINTER, POINTER, ctypes.c_uint64, INT, INT, INT]
-    code.vote.argtypes = [POINTER, INT, INT, POINTER, INT, POINTER, POINTER, POINTER, POINTER, INT]
-    code.mark_changed.argtypes = [POINTER, POINTER, INT, INT, INT, POINTER, POINTER, INT]
-    code.mark_holding.argtypes = [POINTER, INT, INT, POINTER, INT]
-    code.mark_changed.restype = code.mark_holding.restype = LONG
-    code.carry.argtypes = [POINTER, *[INT] * 4, POINTER, *[INT] * 6, DOUBLE, DOUBLE, INT]
+    struct, number, factor = ctypes.POINTER(SearchStruct), ctypes.c_int, ctypes.c_double
+    signatures = {
+        "measure_field": [struct, Array, Array],
+        "search_all": [struct, Array, Array],
+        "search_once": [struct, Array, Array, ctypes.c_uint64, number, number, number],
+        "vote": [Array, number, number, Array, number, Array, Array, Array, Array, number],
+        "mark_changed": [Array, Array, number, number, number, Array, Array, number],
+        "mark_holding": [Array, number, number, Array, number],
+        "carry": [Array, *[number] * 4, Array, *[number] * 6, factor, factor, number],
+    }
+    for name, arguments in signatures.items():
+        getattr(code, name).argtypes = arguments
+        getattr(code, name).restype = ctypes.c_long if name.startswith("mark") else None
     return code
-
-
-def address(array: npt.NDArray[Any] | None) -> int | None:
-    """The address of the data of a contiguous ``array``."""
-    if array is None:
-        return None
-    assert array.flags.c_contiguous
-    return array.ctypes.data
 
 
 def blank(height: int, width: int) -> Pixels:
@@ -73,150 +80,162 @@ def blank(height: int, width: int) -> Pixels:
     return np.zeros((height, width, 4), np.uint8)
 
 
-def patches_in(picture: npt.NDArray[Any]) -> Size:
+def field_size(picture: npt.NDArray[Any]) -> Size:
     """The number of patches down and across in ``picture`` (H, W, ..)."""
     return picture.shape[0] - PATCH + 1, picture.shape[1] - PATCH + 1
 
 
 @dataclass(eq=False)
-class Matches:
-    """A field: the match of each patch of ``target`` among the patches of ``keys``."""
+class Field:
+    """A nearest-neighbour field: for each patch of ``target`` its match among the patches of ``keys``."""
 
     target: Pixels
     keys: Pixels
-    places: Places  # (h, w); searching changes it
+    matches: Matches  # (h, w); searches write into it
     valid: Flags | None = None  # (kh, kw): 0 for keys that can't be matches
-    weights: Weights | None = None  # (kh, kw): factors of the squared distances, or numbers added to them
+    weights: Weights | None = None  # (kh, kw): factors of the squared distances, or terms added to them
     adds: bool = False  # whether weights are added
     active: Flags | None = None  # (h, w): 0 for patches whose matches stay
     seed: int = 0
     scores: Scores = field(init=False)  # (h, w): squared distances over 4 x 49 numbers, weighted
-    passes: int = field(init=False, default=0)
+    passes: int = field(init=False, default=0)  # of ``search`` so far
 
     def __post_init__(self) -> None:
-        self.scores = np.zeros(self.places.shape, np.float32)
+        self.scores = np.zeros(self.matches.shape, np.float32)
 
-    def _arguments(self) -> Arguments:
-        (height, width), (keys_height, keys_width) = self.target.shape[:2], self.keys.shape[:2]
-        return Arguments(
-            *(address(self.target), height, width, address(self.keys), keys_height, keys_width),
-            *(address(self.valid), address(self.weights), address(self.active)),
-            *(int(self.adds), torch.get_num_threads()),
+    def _run(self, name: str, *numbers: int) -> None:
+        """Call a function of the compiled code, or of ``plain``."""
+        if (code := compiled()) is None:
+            getattr(plain, name)(self, *numbers)
+            return
+        target, keys, valid, weights, active = (
+            Array.from_param(array) for array in (self.target, self.keys, self.valid, self.weights, self.active)
         )
+        struct = SearchStruct(
+            *(target, *self.target.shape[:2], keys, *self.keys.shape[:2]),
+            *(valid, weights, active, self.adds, torch.get_num_threads()),
+        )
+        getattr(code, name)(struct, self.matches, self.scores, *numbers)
 
     def measure(self) -> None:
         """Compute ``scores`` of the active patches; needed after a change of the pictures or the weights."""
-        if (code := compiled()) is None:
-            plain.measure_field(self)
-        else:
-            code.measure_field(self._arguments(), address(self.places), address(self.scores))
+        self._run("measure_field")
 
     def search_all(self) -> None:
         """Find the best match of each active patch among all valid keys."""
-        if (code := compiled()) is None:
-            plain.search_all(self)
-        else:
-            code.search_all(self._arguments(), address(self.places), address(self.scores))
+        self._run("search_all")
 
     def search(self, passes: int, radius: int, samples: int) -> None:
-        """Improve the matches of the active patches.
+        """Improve the matches of the active patches by PatchMatch: propagation, then random search, in each pass.
 
         Arguments:
-            passes: in each, a patch tries the moved matches of the patches above and beside, then random ones.
+            passes: number of passes.
             radius: of the first window round the best match, in pixels; each further one is half as large.
-            samples: random matches to try, at most.
+            samples: random matches to try for each patch, at most.
         """
         for _ in range(passes):
-            number, self.passes = self.passes, self.passes + 1
-            if (code := compiled()) is None:
-                plain.search_once(self, self.seed, number, radius, samples)
-            else:
-                places, scores = address(self.places), address(self.scores)
-                code.search_once(self._arguments(), places, scores, self.seed, number, radius, samples)
+            self._run("search_once", self.seed, self.passes, radius, samples)
+            self.passes += 1
+
+
+def pack(index: npt.NDArray[np.int64], width: int) -> Matches:
+    """Indices of keys, ``width`` in a row, as matches."""
+    return (index // width << 16 | index % width).astype(np.int32)
+
+
+def random_matches(size: Size, keys: Size, valid: Flags | None, seed: int) -> Matches:
+    """A field of ``size`` with random matches among the ``valid`` ones of ``keys``."""
+    rng, count = np.random.default_rng(seed), size[0] * size[1]
+    if valid is None:
+        chosen = rng.integers(0, keys[0] * keys[1], count)
+    else:
+        allowed = np.flatnonzero(valid)
+        chosen = allowed[rng.integers(0, len(allowed), count)]
+    return pack(chosen, keys[1]).reshape(size)
+
+
+def squared_distances(picture: Pixels, keys: Pixels, channels: int) -> torch.Tensor:
+    """The squared distances (M, N) of all patches of ``picture`` (H, W, 4) to all of ``keys`` (H', W', 4).
+
+    All numbers are integers below 2^24: exact, in whatever order they are added.
+    """
+    patches = []
+    for each in (picture, keys):
+        centred = torch.from_numpy(np.ascontiguousarray(each[..., :channels].transpose(2, 0, 1))).float() - 128
+        patches.append(F.unfold(centred[None], PATCH)[0])
+    norms = [rows.square().sum(dim=0) for rows in patches]
+    return torch.addmm(norms[1], patches[0].T, patches[1], alpha=-2) + norms[0][:, None]
 
 
 def vote(
-    places: Places,
-    values: Pixels,
-    weights: npt.NDArray[np.uint16],
-    made: Flags | None = None,
-    rest: Pixels | None = None,
+    matches: Matches, values: Pixels, weights: VoteWeights, mask: Flags | None = None, known: Pixels | None = None
 ) -> Pixels:
-    """The picture (h + 6, w + 6, 4) of which each pixel is the weighted mean of what the matches say.
+    """The picture (h + 6, w + 6, 4) in which each pixel is the weighted mean over the matches of its patches.
 
     Arguments:
-        places: of the matches of all patches, or of at least those that hold a pixel of ``made``.
-        values: where the matches lie.
+        matches: (h, w), at least of the patches with a pixel in ``mask``.
+        values: the picture whose patches are the matches.
         weights: (49,) of a patch's pixels; their sum is at most 257.
-        made: (H, W): pixels that are computed; None: all. The others are those of ``rest``.
-        rest: (H, W, 4), with ``made``.
+        mask: (H, W), 1 where pixels are computed; None: everywhere.
+        known: (H, W, 4), the other pixels.
     """
-    result = blank(places.shape[0] + PATCH - 1, places.shape[1] + PATCH - 1)
-    rest = result if rest is None else rest
+    result = blank(matches.shape[0] + PATCH - 1, matches.shape[1] + PATCH - 1)
+    known = result if known is None else known
     if (code := compiled()) is None:
-        plain.vote(places, values, weights, made, rest, result)
-        return result
-    height, width = result.shape[:2]
-    code.vote(
-        *(address(places), height, width, address(values), values.shape[1], address(weights)),
-        *(address(made), address(rest), address(result), torch.get_num_threads()),
-    )
+        plain.vote(matches, values, weights, mask, known, result)
+    else:
+        sizes, threads = result.shape[:2], torch.get_num_threads()
+        code.vote(matches, *sizes, values, values.shape[1], weights, mask, known, result, threads)
     return result
 
 
-def changed(before: Pixels, after: Pixels, threshold: int = 0, within: Flags | None = None) -> Flags:
-    """The patches (h, w), of those ``within``, that hold a pixel that changed by more than ``threshold`` levels."""
+def mark_changed(before: Pixels, after: Pixels, threshold: int = 0, within: Flags | None = None) -> Flags:
+    """Mark the patches (h, w), of those ``within``, with a pixel that changed by more than ``threshold`` levels."""
     if (code := compiled()) is None:
-        return plain.mark_changed(before, after, threshold, within)
-    (height, width), marks = before.shape[:2], np.empty(patches_in(before), np.uint8)
-    pictures, threads = (address(before), address(after)), torch.get_num_threads()
-    code.mark_changed(*pictures, height, width, threshold, address(within), address(marks), threads)
+        return plain.mark(np.abs(before.astype(np.int16) - after).max(axis=2) > threshold, within)
+    marks = np.empty(field_size(before), np.uint8)
+    code.mark_changed(before, after, *before.shape[:2], threshold, within, marks, torch.get_num_threads())
     return marks
 
 
-def holding(mask: Flags) -> Flags:
-    """The patches (h, w) that hold a pixel that ``mask`` (H, W) marks."""
+def mark_touching(mask: Flags) -> Flags:
+    """Mark the patches (h, w) with a pixel in ``mask`` (H, W)."""
     if (code := compiled()) is None:
         return plain.mark(mask > 0)
-    marks = np.empty(patches_in(mask), np.uint8)
-    code.mark_holding(address(mask), *mask.shape, address(marks), torch.get_num_threads())
+    marks = np.empty(field_size(mask), np.uint8)
+    code.mark_holding(mask, *mask.shape, marks, torch.get_num_threads())
     return marks
 
 
-def whole_patches(mask: Flags) -> Flags:
-    """The patches (h, w) that hold no pixel that ``mask`` (H, W) marks."""
-    return (1 - holding(mask)).astype(np.uint8)
+def mark_outside(mask: Flags) -> Flags:
+    """Mark the patches (h, w) without a pixel in ``mask`` (H, W)."""
+    return np.asarray(1 - mark_touching(mask), np.uint8)
 
 
 def carry(
-    coarse: Places, size: Size, keys: Size, factors: tuple[float, float], origins: tuple[Size, Size] = ((0, 0), (0, 0))
-) -> Places:
-    """The field ``coarse`` at a finer level: offsets are multiplied, sources stay inside.
+    coarse: Matches, size: Size, keys: Size, factors: tuple[float, float], origins: tuple[Size, Size] = ((0, 0), (0, 0))
+) -> Matches:
+    """The field ``coarse`` (h, w) at a finer level: offsets are multiplied by ``factors``, matches stay inside.
 
     Arguments:
-        coarse: (h, w).
+        coarse: matches of the coarser level.
         size: of the finer field, in patches.
         keys: the number of keys down and across at the finer level.
-        factors: the finer level's size over the coarser one's, vertically and horizontally.
+        factors: the finer level's height and width over the coarser one's.
         origins: row and column of the first patch of ``coarse`` and of the finer field, in their levels.
     """
     if (code := compiled()) is None:
         return plain.carry(coarse, origins[0], size, origins[1], keys, factors)
     fine = np.empty(size, np.int32)
-    code.carry(
-        *(address(coarse), *coarse.shape, *origins[0], address(fine), *size, *origins[1], *keys, *factors),
-        torch.get_num_threads(),
-    )
+    places = (*size, *origins[1], *keys, *factors, torch.get_num_threads())
+    code.carry(coarse, *coarse.shape, *origins[0], fine, *places)
     return fine
 
 
-def flat() -> npt.NDArray[np.uint16]:
-    """Weights (49,) of a vote, all equal."""
-    return np.ones(PATCH**2, np.uint16)
-
-
-def peaked(sigma: float) -> npt.NDArray[np.uint16]:
-    """Weights (49,) of a vote, at least 1: a Gaussian of ``sigma`` half widths whose sum is at most 257."""
+def vote_weights(sigma: float | None = None) -> VoteWeights:
+    """Weights (49,) of a vote: a Gaussian of ``sigma`` half widths, at least 1 and in sum at most 257; None: all 1."""
+    if sigma is None:
+        return np.ones(PATCH**2, np.uint16)
     line = np.linspace(-1, 1, PATCH)
     bump = np.exp(-(line[:, None] ** 2 + line**2) / (2 * sigma**2))
     return np.asarray(np.maximum(1, np.rint(220 * bump / bump.sum())), np.uint16).ravel()

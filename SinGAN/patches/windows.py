@@ -1,10 +1,11 @@
-"""The patches of an image: taken out, put together again, found by their nearest ones; and holes, which some lie in.
+"""Patches of float images: extraction, folding, holes, and pyramids whose scales work on patches.
 
 A patch is a square of p x p pixels, as a row of C p p numbers; an image of H x W pixels has one at each of
 (H - p + 1) x (W - p + 1) places. Where images wrap, as tiles do, there is one at each of H x W places.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,54 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = {"cpu": 2**21, "cuda": 2**28}  # distances computed at once; a CPU's caches hold as many
+from SinGAN.patches.levels import check_size, mean_ratio
+from SinGAN.planning import Size
+from SinGAN.pyramid import Pyramid, ScaleT
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PatchScale(ABC):
-    """A level of patches, as a scale of a pyramid without margins."""
-
-    real: Tensor  # (1, C, H, W), in [-1, 1]
-    known: "Known | None" = None  # pixels that stay
-    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
-
-    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
-        """The image (B, C, H, W) from ``noise`` and ``previous``, each (B or 1, C, H, W)."""
-        count = max(len(noise), len(previous))
-        pairs = zip(noise.expand(count, -1, -1, -1).split(1), previous.expand(count, -1, -1, -1).split(1), strict=True)
-        return torch.cat([self.generate(*pair) for pair in pairs])
-
-    @abstractmethod
-    def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
-        """The image (1, C, H, W) from ``noise`` and ``previous``, of its size."""
-
-    @property
-    @abstractmethod
-    def patch(self) -> int:
-        """The width of a patch in pixels."""
-
-    @property
-    def z_rec(self) -> Tensor:
-        """No noise: nearest neighbours give the picture back from it; for diffusion there is none that does."""
-        return torch.zeros_like(self.real)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the real image."""
-        return self.real.shape[-2], self.real.shape[-1]
-
-    @property
-    def values_per_pixel(self) -> int:
-        """The numbers of the patch at each pixel: images are made one by one."""
-        return self.real.shape[1] * self.patch**2
-
-    def check_size(self, size: tuple[int, int], remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
-        """Raise a ValueError, which ends with ``remedy``, where an image of ``size`` is smaller than a patch."""
-        if min(size) < self.patch:
-            raise ValueError(
-                f"the size asked for leaves {size[1]} x {size[0]} pixels at a coarse scale, and a patch has "
-                f"{self.patch} x {self.patch}: {remedy}"
-            )
+BLOCK = {"cpu": 2**21, "cuda": 2**28}  # distances computed together; a CPU's caches hold as many
+FEWEST = 16  # whole patches that a hole must leave
 
 
 def windows(image: Tensor, p: int) -> Tensor:
@@ -79,38 +38,53 @@ def rows_at(image: Tensor, p: int, places: Tensor) -> Tensor:
     return view[torch.div(places, width, rounding_mode="floor"), places % width].reshape(len(places), -1)
 
 
-def places_in(image: Tensor, p: int, known: "Known | None" = None) -> Tensor:
-    """The indices (N,) of the patches of ``image`` (1, C, H, W), but for those that hold a pixel of a hole."""
-    if known is not None:
-        return known.places(p)
-    return torch.arange((image.shape[-2] - p + 1) * (image.shape[-1] - p + 1), device=image.device)
-
-
-def wrapped(image: Tensor, p: int) -> Tensor:
-    """``image`` (1, C, H, W) with its first p - 1 rows and columns again behind the last."""
+def wrap(image: Tensor, p: int) -> Tensor:
+    """``image`` (1, C, H, W) with its first p - 1 rows and columns repeated behind the last."""
     return F.pad(image, (0, p - 1, 0, p - 1), mode="circular")
 
 
-def bump(p: int, sigma: float, like: Tensor) -> Tensor:
-    """The weights (p, p) with which a patch speaks for its pixels: a Gaussian of ``sigma`` half widths."""
+def resized(image: Tensor, size: Size, wraps: bool = False) -> Tensor:
+    """``image`` (B, C, H, W) at another ``size``: bicubic, antialiased when it shrinks."""
+    if image.shape[-2:] == size:
+        return image
+    if not wraps:
+        return F.interpolate(image, size, mode="bicubic", antialias=True)
+    height, width = size
+    tiled = F.interpolate(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), mode="bicubic", antialias=True)
+    return tiled[..., height : 2 * height, width : 2 * width]
+
+
+def gaussian(p: int, sigma: float, like: Tensor, off: int = 0) -> Tensor:
+    """The weights of a patch's pixels in a vote: a Gaussian of ``sigma`` half widths, without its ``off`` outer rows.
+
+    Returns:
+        (p - 2 off, p - 2 off), of the dtype and on the device of ``like``.
+    """
     line = torch.linspace(-1, 1, p, device=like.device, dtype=like.dtype) if p > 1 else like.new_zeros(1)
-    return torch.exp(-(line[:, None] ** 2 + line**2) / (2 * sigma**2))
+    return torch.exp(-(line[:, None] ** 2 + line**2) / (2 * sigma**2))[off : p - off, off : p - off]
 
 
-def fold(patches: Tensor, size: tuple[int, int], p: int, sigma: float, wraps: bool = False) -> Tensor:
-    """The image (1, C, *size) of which each pixel is the weighted mean of what the ``patches`` (N, C p p) say."""
-    weights = bump(p, sigma, patches)
-    channels = patches.shape[1] // (p * p)
-    total = add_up(patches * weights.flatten().repeat(channels), size, p, wraps)
-    return total / votes(size, p, sigma, wraps, patches.device, patches.dtype)
+def fold(patches: Tensor, size: Size, p: int, sigma: float, wraps: bool = False, off: int = 0) -> Tensor:
+    """The image (1, C, *size) in which each pixel is the weighted mean over the ``patches`` that cover it.
+
+    Arguments:
+        patches: (N, C c c), the central c x c pixels of patches, c = p - 2 off.
+        size: of the image; with ``off``, of that which the centres cover.
+        p: width of a patch.
+        sigma: of the weights, as for ``gaussian``.
+        wraps: the image's right and left edges, and its lower and upper, meet.
+        off: pixels on each side of a patch that don't count.
+    """
+    core, weights = p - 2 * off, gaussian(p, sigma, patches, off).flatten()
+    total = add_up(patches * weights.repeat(patches.shape[1] // core**2), size, core, wraps)
+    return total / vote_sums(size, p, sigma, wraps, off, patches.device, patches.dtype)
 
 
-def add_up(patches: Tensor, size: tuple[int, int], p: int, wraps: bool = False) -> Tensor:
+def add_up(patches: Tensor, size: Size, p: int, wraps: bool = False) -> Tensor:
     """The sum (1, C, *size) of ``patches`` (N, C p p) at their places."""
     height, width = size
-    outer = (height + p - 1, width + p - 1) if wraps else size
-    total = F.fold(patches.T[None], outer, p)
-    if wraps:  # what lies beyond the last row and column belongs to the first ones
+    total = F.fold(patches.T[None], (height + p - 1, width + p - 1) if wraps else size, p)
+    if wraps:  # rows and columns beyond the last belong to the first ones
         total[..., : p - 1, :] += total[..., height:, :]
         total[..., : p - 1] += total[..., width:]
         total = total[..., :height, :width]
@@ -118,40 +92,14 @@ def add_up(patches: Tensor, size: tuple[int, int], p: int, wraps: bool = False) 
 
 
 @lru_cache(maxsize=64)
-def votes(size: tuple[int, int], p: int, sigma: float, wraps: bool, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The sum of weights (1, 1, *size) that each pixel gets."""
-    height, width = size
-    count = height * width if wraps else (height - p + 1) * (width - p + 1)
-    weights = bump(p, sigma, torch.empty(0, device=device, dtype=dtype))
-    return add_up(weights.flatten().expand(count, -1), size, p, wraps)
-
-
-def nearest(queries: Tensor, keys: Tensor, norms: Tensor, factors: Tensor | None = None) -> Tensor:
-    """The index (M,) of the key nearest to each of ``queries`` (M, d): the first of equals.
-
-    Arguments:
-        queries: patches.
-        keys: (N, d).
-        norms: (N,) squared lengths of the keys.
-        factors: (N,) by which squared distances to each key are multiplied before they are compared.
-    """
-    found = []
-    for block in queries.split(max(1, BLOCK[queries.device.type] // len(keys))):
-        distances = torch.addmm(norms, block, keys.T, alpha=-2)  # |q|^2 is the same for all
-        if factors is not None:
-            distances = (distances + block.square().sum(dim=1, keepdim=True)).clamp_(min=0) * factors
-        found.append(distances.argmin(dim=1))
-    return torch.cat(found)
-
-
-def least_distances(queries: Tensor, keys: Tensor, norms: Tensor) -> Tensor:
-    """The squared distance (N,) from each of ``keys`` (N, d) to the nearest of ``queries`` (M, d)."""
-    least = norms.new_full((len(keys),), float("inf"))
-    for block in queries.split(max(1, BLOCK[queries.device.type] // len(keys))):
-        distances = torch.addmm(norms, block, keys.T, alpha=-2)
-        distances += block.square().sum(dim=1, keepdim=True)
-        least = torch.minimum(least, distances.amin(dim=0))
-    return least.clamp_(min=0)
+def vote_sums(
+    size: Size, p: int, sigma: float, wraps: bool, off: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """The sum of weights (1, 1, *size) at each pixel."""
+    (height, width), core = size, p - 2 * off
+    count = height * width if wraps else (height - core + 1) * (width - core + 1)
+    weights = gaussian(p, sigma, torch.empty(0, device=device, dtype=dtype), off)
+    return add_up(weights.flatten().expand(count, -1), size, core, wraps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,17 +107,123 @@ class Known:
     """The pixels of ``image`` where ``hole`` is 0."""
 
     image: Tensor  # (1, C, H, W), in [-1, 1]
-    hole: Tensor  # (1, 1, H, W): 1 where pixels are made anew, else 0
+    hole: Tensor  # (1, 1, H, W): 1 where pixels are computed, else 0
 
-    def kept(self, image: Tensor) -> Tensor:
+    @classmethod
+    def at_level(cls, real: Tensor, hole: Tensor | None) -> "Known | None":
+        """The known pixels of a level ``real`` (1, C, h, w), where there is a ``hole`` (1, 1, H, W) in the finest.
+
+        A pixel is in the hole where more than 2 % of it lie there.
+        """
+        if hole is None:
+            return None
+        return cls(real, (F.interpolate(hole, real.shape[-2:], mode="area") > 0.02).to(hole.dtype))
+
+    def keep(self, image: Tensor) -> Tensor:
         """``image`` (1, C, H, W) with the known pixels put in."""
         return torch.where(self.hole > 0, image, self.image)
 
     def places(self, p: int) -> Tensor:
-        """The indices (n,) of the patches that hold no pixel of the hole."""
+        """The indices (n,) of the patches without a pixel of the hole."""
         return (windows(self.hole, p).amax(dim=(2, 3, 4)).flatten() == 0).nonzero()[:, 0]
 
 
-def at_size(hole: Tensor, size: tuple[int, int]) -> Tensor:
-    """``hole`` (1, 1, H, W) at another ``size``: 1 where more than a little of a pixel lies in it."""
-    return (F.interpolate(hole, size, mode="area") > 0.02).to(hole.dtype)
+def usable_places(image: Tensor, p: int, known: Known | None) -> Tensor:
+    """The indices (N,) of the patches of ``image`` (1, C, H, W) without a pixel of a hole."""
+    if known is not None:
+        return known.places(p)
+    return torch.arange((image.shape[-2] - p + 1) * (image.shape[-1] - p + 1), device=image.device)
+
+
+def choose_width(known: Known | None, widths: range) -> int:
+    """The first of the patch ``widths`` with enough patches without a pixel of a hole; the first of all without a hole.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for width in widths:
+        if known is None or len(known.places(width)) >= FEWEST:
+            return width
+    if known is None:
+        return 1
+    raise ValueError("the mask leaves no whole patch of the picture: mark less of it")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PatchScale(ABC):
+    """A scale of a ``PatchPyramid``."""
+
+    real: Tensor  # (1, C, H, W), in [-1, 1]
+    known: Known | None = None  # pixels that stay
+    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
+
+    def __call__(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (B, C, H, W) from ``noise`` and ``previous``, each (B or 1, C, H, W)."""
+        count = max(len(noise), len(previous))
+        pairs = zip(noise.expand(count, -1, -1, -1).split(1), previous.expand(count, -1, -1, -1).split(1), strict=True)
+        return torch.cat([self.generate(*pair) for pair in pairs])
+
+    @abstractmethod
+    def generate(self, noise: Tensor, previous: Tensor) -> Tensor:
+        """The image (1, C, H, W) from ``noise`` and ``previous``, of its size."""
+
+    @property
+    @abstractmethod
+    def patch(self) -> int:
+        """The width of a patch in pixels."""
+
+    @property
+    def z_rec(self) -> Tensor:
+        """Zeros: from them nearest neighbours reconstruct the picture; for diffusion there is no such noise."""
+        return torch.zeros_like(self.real)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the real image."""
+        return self.real.shape[-2], self.real.shape[-1]
+
+    @property
+    def values_per_pixel(self) -> int:
+        """The numbers of the patch at each pixel: images are computed one by one."""
+        return self.real.shape[1] * self.patch**2
+
+    def check_size(self, image: Tensor, **remedy: str) -> Size:
+        """The size of ``image``; a ValueError, which ends with the ``remedy``, where a patch is larger."""
+        size = image.shape[-2], image.shape[-1]
+        check_size(size, self.patch, **remedy)
+        return size
+
+
+@dataclass(frozen=True, eq=False)
+class PatchPyramid(Pyramid[ScaleT]):
+    """A pyramid of patch levels: without margins, and without rounding to 8 bits between levels."""
+
+    wraps: bool = False  # the image's right and left edges, and its lower and upper, meet
+
+    @classmethod
+    def build(
+        cls,
+        image: Tensor,
+        sizes: Sequence[Size],
+        hole: Tensor | None,
+        wraps: bool,
+        scale: Callable[[int, list[Tensor], Known | None], ScaleT],
+    ) -> "PatchPyramid[ScaleT]":
+        """The pyramid of ``image`` (1, C, H, W) at ``sizes``, of ``scale(index, levels, known pixels)``."""
+        reals = [image]
+        for size in reversed(sizes[:-1]):
+            reals.insert(0, resized(reals[0], size).clamp(-1, 1))
+        scales = tuple(scale(index, reals, Known.at_level(real, hole)) for index, real in enumerate(reals))
+        return cls(scales, mean_ratio(sizes), 0, wraps=wraps)
+
+    def draw_map(self, rng: torch.Generator, like: Tensor, size: Size, coarsest: bool) -> Tensor:
+        """Noise (1, C, *size), different in each channel at every level."""
+        return super().draw_map(rng, like, size, coarsest=False)
+
+    def enlarge(self, image: Tensor) -> Tensor:
+        """``image`` itself: ``fit`` enlarges it."""
+        return image
+
+    def fit(self, image: Tensor, z: Tensor) -> Tensor:
+        """``image`` (B, C, H, W) resized to the size of the noise map ``z``."""
+        return resized(image, (z.shape[-2], z.shape[-1]), self.wraps)

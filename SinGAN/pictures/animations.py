@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from SinGAN.imresize import to_levels as truncated_levels
-from SinGAN.pictures.decoding import without_hidden_colours
+from SinGAN.pictures.decoding import fill_hidden_colours
 from SinGAN.pictures.images import Levels, with_channels
 from SinGAN.storage.files import fresh_parents, whole_file
 
@@ -22,29 +22,29 @@ LOG = logging.getLogger(__name__)
 
 
 def to_frame(image: Tensor) -> Levels:
-    """``image`` (1, C, H, W) in [-1, 1] as a frame (H, W, C) of an animation: truncated to 8 bits."""
+    """``image`` (1, C, H, W) in [-1, 1] as a frame (H, W, C), truncated to 8 bits."""
     levels = truncated_levels(image.detach()[0].float()).to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
 def check_format(suffix: str) -> None:
-    """Raise a ValueError where animations with the ending ``suffix`` can't be written here."""
+    """Raise a ValueError if this machine can't write animations with the file name extension ``suffix``."""
     if suffix == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ValueError("`format` mp4 needs the package imageio-ffmpeg: pip install 'imageio[ffmpeg]'")
 
 
 def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    """Write ``frames``, each (1, C, H, W) in [-1, 1], as endless GIF or WebP, or as MP4: as ``path`` ends.
+    """Write ``frames``, each (1, C, H, W) in [-1, 1], as a looping GIF or WebP, or as MP4.
 
-    A GIF's pixels are opaque or not there; video has no alpha, so that there white shows through. A
-    GIF's frames last whole hundredths of a second, at least two: others are played at other speeds.
+    The extension of ``path`` decides. Pixels of a GIF are opaque or transparent. Video has no alpha: it is blended on
+    white. Frames of a GIF last whole hundredths of a second, at least two, because viewers play others at other speeds.
     """
     levels = [to_frame(frame) for frame in frames]
     with fresh_parents(path), whole_file(path) as draft:
         if path.suffix == ".mp4":
             height, width = levels[0].shape[:2]
-            to_even = ((0, height % 2), (0, width % 2), (0, 0))  # the codec takes even sizes only
-            video = np.stack([np.pad(with_channels(on_white(frame), 3), to_even, "edge") for frame in levels])
+            to_even = ((0, height % 2), (0, width % 2), (0, 0))  # the codec needs even sizes
+            video = np.stack([np.pad(with_channels(blend_on_white(frame), 3), to_even, "edge") for frame in levels])
             codec: dict[str, Any] = {"fps": fps, "macro_block_size": 1, "output_params": ["-f", "mp4"]}
             imageio.v3.imwrite(draft, video, plugin="FFMPEG", extension=".mp4", **codec)
             return
@@ -53,7 +53,10 @@ def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
         if kind == "GIF":
             duration = gif_duration(fps)
             if levels[0].shape[2] == 4:
-                levels, disposal = [cut_out(frame) for frame in levels], {"disposal": 2}  # no older frame shows through
+                levels, disposal = (
+                    [threshold_alpha(frame) for frame in levels],
+                    {"disposal": 2},
+                )  # clears the frame before
         first, *rest = (Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in levels)
         content = io.BytesIO()
         first.save(content, format=kind, save_all=True, append_images=rest, duration=duration, loop=0, **disposal)
@@ -61,21 +64,21 @@ def write(path: Path, frames: Iterable[Tensor], fps: float) -> None:
 
 
 def gif_duration(fps: float) -> int:
-    """The milliseconds that a frame of a GIF lasts, at ``fps`` frames a second or as near to that as it can be."""
+    """The milliseconds of a frame of a GIF, as close to ``fps`` frames per second as the format allows."""
     hundredths = max(2, round(100 / fps))
     if abs(100 / hundredths - fps) > 0.005 * fps:
         LOG.info(f"a GIF can't have {fps:g} frames a second: it has {100 / hundredths:.3g} (`format` webp or mp4 can)")
     return 10 * hundredths
 
 
-def cut_out(frame: Levels) -> Levels:
-    """``frame`` (H, W, 4) with pixels that are opaque or not there."""
+def threshold_alpha(frame: Levels) -> Levels:
+    """Make each pixel of ``frame`` (H, W, 4) opaque or transparent."""
     solid = np.where(frame[:, :, 3:] < 128, 0, 255).astype(np.uint8)
-    return without_hidden_colours(np.concatenate([frame[:, :, :3], solid], axis=2))
+    return fill_hidden_colours(np.concatenate([frame[:, :, :3], solid], axis=2))
 
 
-def on_white(frame: Levels) -> Levels:
-    """``frame`` (H, W, C) without alpha: where it had one, white shows through."""
+def blend_on_white(frame: Levels) -> Levels:
+    """Blend ``frame`` (H, W, C) on white if it has alpha."""
     if frame.shape[2] != 4:
         return frame
     share = frame[:, :, 3:].astype(np.float64) / 255

@@ -1,4 +1,4 @@
-"""Pictures that a notebook holds, as arrays or PIL images: checked, and converted to and from tensors."""
+"""Conversion of arrays and PIL images, as notebooks have them, to and from tensors, with checks."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -34,11 +33,11 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
         picture: a file or an array.
         channels: 1: colours become grey. 3: grey becomes RGB, alpha is dropped. 4: alpha is kept.
         name: the argument's name, for messages.
-        opaque: with 4 channels, fill in an alpha that is lacking.
+        opaque: with 4 channels, add an opaque alpha if the picture has none.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no picture, or of values, a type or a shape that no picture has.
+        ValueError: it is no picture, or its values, type or shape are not those of a picture.
     """
     if isinstance(picture, str | os.PathLike):
         return images.read_levels(Path(picture), channels, opaque)
@@ -49,18 +48,15 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
 
 
 def to_image_like(picture: Picture, real: Tensor, channels: int | None = None, name: str = "picture") -> Tensor:
-    """``picture`` with the size, type, device and (if ``channels`` is None) channels of ``real`` (1, C, H, W)."""
-    levels = levels_of(picture, channels or real.shape[1], name, opaque=True)
-    image = images.as_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
-    size = real.shape[-2], real.shape[-1]
-    return image if image.shape[-2:] == size else images.resized(image, size)
+    """``picture`` with the size, type, device and, unless ``channels`` are given, channels of ``real`` (1, C, H, W)."""
+    return images.to_image_like(levels_of(picture, channels or real.shape[1], name, opaque=True), real)
 
 
 def to_levels(array: Any, name: str = "picture") -> Levels:
     """The 8-bit levels (H, W, C) of an ``array``: 16 bits are rounded, floats in 0..1 become 0..255.
 
     Raises:
-        ValueError: its type, range or shape is not a picture's.
+        ValueError: its type, range or shape is not that of a picture.
     """
     values = np.asarray(array)
     if values.ndim == 2:

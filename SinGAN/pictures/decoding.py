@@ -1,6 +1,6 @@
-"""From what Pillow opens to 8-bit levels: upright, in sRGB, and as a viewer shows it, or refused.
+"""Decoding of pictures that Pillow has opened to 8-bit levels: upright, in sRGB, as a viewer shows them.
 
-Odd metadata never decides over a good picture: what can't be read of it is left out.
+Metadata that can't be read is ignored: it never makes a good picture fail.
 """
 
 import io
@@ -25,20 +25,20 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By the orientation of a photo, what turns it upright."""
-BITS, PHOTOMETRIC, PLANES, SAMPLES = 258, 262, 284, 339  # tags of TIFF
+"""The transposition that turns a photo upright, by its EXIF orientation."""
+BITS, PHOTOMETRIC, PLANES, SAMPLES = 258, 262, 284, 339  # TIFF tags
 WHITE_IS_ZERO, SEPARATE, SIGNED = 0, 2, 2
-DARK = 16  # a wide picture that uses less than this part of its range is told of
-LARGE = 50_000_000  # pixels: a picture with more is reduced while it is read,
-ENOUGH = 12_500_000  # to no more than so many
+DARK = 16  # a log message tells of a 16-bit picture that uses less than 1 / DARK of its range
+LARGE = 50_000_000  # pixels: a picture with more is reduced while it is read
+ENOUGH = 12_500_000  # pixels: the upper limit of a reduced picture
 
 
-def size_of(picture: Image.Image) -> tuple[int, int]:
-    """Height and width of the levels that ``levels_of`` makes of an opened ``picture``."""
-    width, height = reduced(picture.size)
+def decoded_size(picture: Image.Image) -> tuple[int, int]:
+    """Height and width of the levels that ``levels_of`` returns for an opened ``picture``."""
+    width, height = reduced_size(picture.size)
     if picture.format == "TIFF":
-        picture.load()
-        width, height = reduced(picture.size)
+        picture.load()  # Pillow may turn it
+        width, height = reduced_size(picture.size)
     return (width, height) if orientation(picture) >= 5 else (height, width)
 
 
@@ -46,21 +46,21 @@ def orientation(picture: Image.Image) -> int:
     """The EXIF orientation of ``picture``, 1 to 8; 1 where it can't be read."""
     try:
         found = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Pillow raises nearly anything for odd tags
+    except Exception:  # Pillow raises nearly anything for unusual tags
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def levels_of(picture: Image.Image) -> Levels:
-    """The levels (H, W, 1 to 4) of an opened ``picture``: upright, and reduced where it is very large.
+    """The levels (H, W, 1 to 4) of an opened ``picture``: upright, and reduced if it is very large.
 
     Raises:
-        ValueError: it holds values of a kind whose meaning is unknown.
-        Exception: whatever Pillow raises for damaged files.
+        ValueError: the meaning of its values is unknown.
+        Exception: any error of Pillow, for damaged files.
     """
-    picture.draft(None, reduced(picture.size))  # a JPEG is decoded at 1/2, 1/4 or 1/8
+    picture.draft(None, reduced_size(picture.size))  # a JPEG is decoded at 1/2, 1/4 or 1/8
     picture.load()
-    turn = orientation(picture)  # only now: Pillow turns some TIFF files itself
+    turn = orientation(picture)  # after loading: Pillow turns some TIFF files itself
     levels = decode(picture)
     if turn not in TURNS:
         return levels
@@ -69,20 +69,20 @@ def levels_of(picture: Image.Image) -> Levels:
 
 
 def decode(picture: Image.Image) -> Levels:
-    """The 8-bit levels (H, W, 1 to 4) of ``picture``: grey or RGB, with alpha where it has one.
+    """The 8-bit levels (H, W, 1 to 4) of ``picture``: grey or RGB, with alpha if it has one.
 
     Raises:
-        ValueError: it holds values of a kind whose meaning is unknown.
+        ValueError: the meaning of its values is unknown.
     """
     _check_kind(picture)
-    if picture.mode.startswith("I"):
-        return _narrowed(picture)[:, :, None]
+    if picture.mode.startswith("I"):  # 16 or 32 bits
+        return _to_8_bits(picture)[:, :, None]
     grey = picture.mode in ("1", "L", "LA", "La")
     if picture.has_transparency_data:
         picture = picture.convert("LA" if grey else "RGBA")
-    if (step := step_of(picture.size)) > 1:
+    if (step := reduction(picture.size)) > 1:
         picture = picture.convert({"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)).reduce(step)
-    colours = np.asarray(picture.convert("L") if grey else _in_srgb(picture))
+    colours = np.asarray(picture.convert("L") if grey else _to_srgb(picture))
     levels = colours[:, :, None] if colours.ndim == 2 else colours
     if picture.mode not in ("LA", "RGBA"):
         return levels
@@ -90,12 +90,12 @@ def decode(picture: Image.Image) -> Levels:
 
 
 def _tags(picture: Image.Image) -> Mapping[int, Any]:
-    """The tags of a TIFF; none for other files."""
+    """The tags of a TIFF file; an empty dictionary for other files."""
     return getattr(picture, "tag_v2", {})
 
 
 def _check_kind(picture: Image.Image) -> None:
-    """Raise a ValueError for values that Pillow would misread."""
+    """Raise a ValueError if Pillow would misread the values of ``picture``."""
     tags = _tags(picture)
     if picture.mode == "F":
         raise ValueError("its values are floats of unknown range; save it with 8 or 16 bits")
@@ -105,8 +105,8 @@ def _check_kind(picture: Image.Image) -> None:
         raise ValueError("its colours lie in planes of 16 bits; save it with 8 bits, or as PNG")
 
 
-def _narrowed(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """The levels (H, W) of a grey ``picture`` of 16 or 32 bits: the range is that of 8 or 16 bits, which it fits."""
+def _to_8_bits(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """The 8-bit levels (H, W) of a grey ``picture`` with 16 or 32 bits, whose values fit into 8 or 16 bits."""
     wide, tags = np.asarray(picture).astype(np.int64), _tags(picture)
     if wide.min() < 0 or wide.max() > 65535:
         raise ValueError("its values have more than 16 bits; save it with 8 or 16 bits")
@@ -122,8 +122,8 @@ def _narrowed(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return np.rint(wide / 257).astype(np.uint8)
 
 
-def _in_srgb(picture: Image.Image) -> Image.Image:
-    """The colours of ``picture`` in sRGB, from its embedded profile where that is another one and can be used."""
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """Convert ``picture`` to sRGB, from its embedded profile if it has another one that can be used."""
     profile = picture.info.get("icc_profile")
     if profile:
         try:
@@ -133,27 +133,27 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
                 converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
                 if converted is not None:
                     return converted
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile, or one of other colours
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile, or one for other colours
             LOG.info("its colour profile can't be used: its colours are taken for sRGB")
     return picture.convert("RGB")
 
 
-def step_of(size: tuple[int, int]) -> int:
-    """The whole number by which both sides of a picture of ``size`` are divided while it is read."""
+def reduction(size: tuple[int, int]) -> int:
+    """The power of 2 by which both sides of a picture of ``size`` are divided while it is read."""
     pixels, step = size[0] * size[1], 1
     while pixels > LARGE and pixels / step**2 > ENOUGH:
         step *= 2
     return step
 
 
-def reduced(size: tuple[int, int]) -> tuple[int, int]:
-    """The size to which a picture of ``size`` is reduced while it is read."""
-    step = step_of(size)
+def reduced_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size of a picture of ``size`` after the reduction while it is read."""
+    step = reduction(size)
     return -(-size[0] // step), -(-size[1] // step)
 
 
-def without_hidden_colours(levels: Levels) -> Levels:
-    """``levels`` (H, W, 4) with the nearest visible colour where alpha is 0: hidden ones must not bleed into edges."""
+def fill_hidden_colours(levels: Levels) -> Levels:
+    """Replace colours under alpha 0 in ``levels`` (H, W, 4) by the nearest visible ones, which keeps edges clean."""
     hidden = levels[:, :, 3] == 0
     if not hidden.any() or hidden.all():
         return levels

@@ -1,8 +1,7 @@
-"""Picture files: the only place that reads or writes them."""
+"""Reading and writing picture files, and conversions between 8-bit levels and tensors."""
 
 import importlib
 import importlib.util
-import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import skimage as ski
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
@@ -21,10 +20,11 @@ from SinGAN.pictures.decoding import Levels as Levels
 from SinGAN.storage.files import nearest, regular, whole_file
 
 LOG = logging.getLogger(__name__)
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, as EPS, start programs
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
 HEIC = b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"
-LARGE = 2**20  # pixels: from here on files are compressed quickly, and some 10 % larger
-STRETCHED = 0.04  # share of the width from which it is told that a picture is stretched
+LARGE = 2**20  # pixels: larger pictures are compressed quickly, into files that are some 10 % larger
+STRETCHED = 0.04  # share of the width: a log message tells of more stretching
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes: image generators write long texts
 
 
 def read(path: Path, channels: int = 3, opaque: bool = False) -> Tensor:
@@ -38,13 +38,13 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
     Of several frames or pages the first is read.
 
     Arguments:
-        path: a file of one of ``FORMATS``, whatever its name.
+        path: a file in one of ``FORMATS``, whatever its name.
         channels: 1: colours become grey. 3: grey becomes RGB, alpha is dropped. 4: alpha is kept.
-        opaque: with 4 channels, fill in an alpha that is lacking.
+        opaque: with 4 channels, add an opaque alpha if the picture has none.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no picture, is damaged, or lacks the alpha that 4 channels need.
+        ValueError: it is no picture, is damaged, or has no alpha, which 4 channels need.
     """
     if not path.exists():
         hint = (
@@ -53,7 +53,7 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
         raise FileNotFoundError(f"no picture {path}{hint}")
     try:
         with _opened(path) as picture:
-            if decoding.step_of(picture.size) > 1:
+            if decoding.reduction(picture.size) > 1:
                 LOG.info(f"{path}, {picture.width} x {picture.height} pixels, is reduced while it is read")
             levels = decoding.levels_of(picture)
     except MemoryError:
@@ -66,20 +66,20 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Height and width of the picture that ``read`` makes of ``path``; only its header is read.
+    """Height and width of the picture that ``read`` returns for ``path``; only the header is read.
 
     Raises:
         ValueError: it is no picture.
     """
     try:
         with _opened(path) as picture:
-            return decoding.size_of(picture)
+            return decoding.decoded_size(picture)
     except Exception as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    """The error that names ``path``, which Pillow could not read for ``error``."""
+    """The error for ``path``, which Pillow could not read because of ``error``."""
     why = str(error) or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
         why = "it is none of PNG, JPEG, WebP, TIFF, BMP and GIF"
@@ -91,13 +91,13 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about files that are odd, but can be read
+        warnings.simplefilter("ignore")  # about unusual files that can be read
         with _open(regular(path)) as picture:
             yield picture
 
 
 def _open(path: Path) -> Image.Image:
-    """The picture at ``path``, as Pillow opens it; a HEIC photo where pillow-heif is there."""
+    """Open ``path`` with Pillow; a HEIC photo if pillow-heif is installed."""
     try:
         return Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
@@ -105,10 +105,6 @@ def _open(path: Path) -> Image.Image:
             raise
         importlib.import_module("pillow_heif").register_heif_opener()
         return Image.open(path, formats=(*FORMATS, "HEIF"))
-    except ValueError as error:
-        if "MAX_TEXT" not in str(error):
-            raise
-        return Image.open(io.BytesIO(without_text(path.read_bytes())), formats=FORMATS)
 
 
 def _is_heic(path: Path) -> bool:
@@ -117,33 +113,28 @@ def _is_heic(path: Path) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in HEIC
 
 
-def without_text(png: bytes) -> bytes:
-    """The content of a PNG file without its texts, which may be longer than Pillow reads."""
-    parts, place = [png[:8]], 8
-    while place + 8 <= len(png):
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
-            parts.append(png[place:end])
-        place = end
-    return b"".join(parts)
-
-
 def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
-    """The picture at ``path`` with the size, type and device of ``real``, and ``channels``, or as many as it has."""
+    """The picture at ``path`` with the size, type, device and, by default, channels of ``real``."""
     levels = read_levels(path, channels or real.shape[1], opaque=True)
+    (height, width), (real_height, real_width) = levels.shape[:2], real.shape[-2:]
+    unstretched = real_height * width / height  # the width at the height of ``real``
+    if abs(unstretched - real_width) > max(2, STRETCHED * real_width):
+        LOG.info(
+            f"{path}, {width} x {height} pixels, has another shape than the training picture: "
+            f"it is stretched to {real_width} x {real_height}"
+        )
+    return to_image_like(levels, real)
+
+
+def to_image_like(levels: Levels, real: Tensor) -> Tensor:
+    """``levels`` (H, W, C) as an image with the size, type and device of ``real`` (1, C', h, w)."""
     image = as_8_bits(levels) if real.dtype == torch.uint8 else to_tensor(levels).to(real.device)
     size = real.shape[-2], real.shape[-1]
-    unstretched = size[0] * image.shape[-1] / image.shape[-2]  # its width at that height
-    if abs(unstretched - size[1]) > max(2, STRETCHED * size[1]):
-        LOG.info(
-            f"{path}, {image.shape[-1]} x {image.shape[-2]} pixels, has another shape than the training picture: "
-            f"it is stretched to {size[1]} x {size[0]}"
-        )
     return image if image.shape[-2:] == size else resized(image, size)
 
 
 def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``image`` (1, C, H, W) at another ``size``: by the paper's resize, of 8 bits by Pillow's."""
+    """Resize ``image`` (1, C, H, W) to ``size``: floats by the paper's resize, 8-bit levels by Pillow's bicubic one."""
     if image.dtype != torch.uint8:
         return imresize_to(image, size)
     channels = (Image.fromarray(channel).resize(size[::-1], Image.Resampling.BICUBIC) for channel in image[0].numpy())
@@ -151,7 +142,7 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def with_channels(levels: Levels, channels: int) -> Levels:
-    """``levels`` (H, W, 1 to 4) as grey (1 channel), RGB (3) or RGBA (4), opaque where they lack alpha."""
+    """``levels`` (H, W, 1 to 4) as grey (1 channel), RGB (3) or RGBA (4), opaque if they have no alpha."""
     colour, alpha = (levels[:, :, :-1], levels[:, :, -1:]) if levels.shape[2] in (2, 4) else (levels, None)
     if channels == 1:
         grey = colour[:, :, 0] if colour.shape[2] == 1 else np.rint(255 * ski.color.rgb2gray(colour))
@@ -162,7 +153,7 @@ def with_channels(levels: Levels, channels: int) -> Levels:
         return colour
     if alpha is None:
         return np.concatenate([colour, np.full_like(colour[:, :, :1], 255)], axis=2)
-    return decoding.without_hidden_colours(np.concatenate([colour, alpha], axis=2))
+    return decoding.fill_hidden_colours(np.concatenate([colour, alpha], axis=2))
 
 
 def to_tensor(levels: Levels) -> Tensor:
@@ -172,17 +163,17 @@ def to_tensor(levels: Levels) -> Tensor:
 
 
 def as_8_bits(levels: Levels) -> Tensor:
-    """``levels`` (H, W, C) as an image (1, C, H, W) of 8 bits, which shares their memory."""
+    """``levels`` (H, W, C) as an 8-bit image (1, C, H, W) that shares their memory."""
     return torch.from_numpy(levels).permute(2, 0, 1)[None]
 
 
 def as_floats(image: Tensor) -> Tensor:
-    """``image`` (1, C, H, W) in [-1, 1]; one of 8 bits is converted."""
+    """``image`` (1, C, H, W) in [-1, 1], converted if it has 8 bits."""
     return to_tensor(to_levels(image)) if image.dtype == torch.uint8 else image
 
 
 def of_mask(mask: Tensor) -> Tensor:
-    """``mask`` (1, 1, H, W), in 0 .. 1 or, of 8 bits, 0 or 1, as a grey image."""
+    """``mask`` (1, 1, H, W) as a grey image; its values are in 0 .. 1, or 0 and 1 if it has 8 bits."""
     return mask * 255 if mask.dtype == torch.uint8 else mask * 2 - 1
 
 

@@ -1,4 +1,4 @@
-"""Masks: which pixels of a reference are to be harmonized or edited, and how softly (paper, Sect. 4)."""
+"""Masks: the pixels of a reference to harmonize or edit, and how softly they blend (paper, Sect. 4)."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from SinGAN.pictures import images
 
 Marks = npt.NDArray[np.bool_]  # (H, W)
 
-HARMONIZATION_RADIUS = 7  # pixels that a mask grows by
+HARMONIZATION_RADIUS = 7  # pixels of dilation
 EDITING_RADIUS = 20
-SIGMA = 5.0  # of the Gaussian that softens the grown mask
-JPEG_NOISE = 25  # levels: smaller differences between reference and training picture don't count
-MOST = 0.5  # of the picture: a larger guess is useless
+SIGMA = 5.0  # pixels, of the Gaussian that softens the dilated mask
+JPEG_NOISE = 25  # levels: smaller differences between reference and training picture are ignored
+MOST = 0.5  # of the picture: a mask guessed from differences may not cover more
 
 
 def soft_mask(marks: Marks, radius: int) -> Tensor:
-    """``marks`` grown by a disk of ``radius``, blurred, and stretched to 0 .. 1: (1, 1, H, W)."""
+    """Dilate ``marks`` by a disk of ``radius``, blur them, and stretch them to 0 .. 1: (1, 1, H, W)."""
     grown = scipy.ndimage.binary_dilation(marks, ski.morphology.disk(radius))
     soft = ski.filters.gaussian(grown.astype(np.float64), sigma=SIGMA, mode="nearest", truncate=4.0)
     span = soft.max() - soft.min()
@@ -30,15 +30,15 @@ def soft_mask(marks: Marks, radius: int) -> Tensor:
 
 
 def exact_mask(marks: Marks) -> Tensor:
-    """``marks`` (H, W) as a mask (1, 1, H, W) of 0 and 1, of 8 bits."""
+    """``marks`` (H, W) as an 8-bit mask (1, 1, H, W) of 0 and 1."""
     return torch.from_numpy(marks.astype(np.uint8))[None, None]
 
 
 def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
-    """The marked pixels of the file ``reference``, and a line that says where they come from.
+    """The pixels to change in the file ``reference``, and a line about their origin.
 
-    They come from its mask file, if it has one; else they are those where ``image``, the reference,
-    differs from ``real`` (both (1, C, H, W)).
+    They are those of its mask file, if it has one; else those where ``image``, the reference, differs from ``real``
+    (both (1, C, H, W)).
 
     Raises:
         ValueError: no pixel or every pixel is marked, or the guess covers most of the picture.
@@ -55,24 +55,27 @@ def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
 
 
 def checked(marks: Marks, name: str) -> Marks:
-    """``marks``, those of the mask called ``name``; a ValueError where they mark nothing, or everything."""
+    """Return ``marks``; raise a ValueError about the mask ``name`` if they mark no pixel or every pixel."""
     if not marks.any():
         raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
     if marks.all():
         raise ValueError(
-            f"the mask {name} marks every pixel: draw what to keep in black (what is transparent counts by its colour)"
+            f"the mask {name} marks every pixel: draw what to keep in black (transparent pixels count by their colour)"
         )
     return marks
 
 
 def checked_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> Marks:
-    """The pixels (H, W) where ``image`` and ``real`` differ; a ValueError where these are none, or most.
+    """The pixels (H, W) where ``image`` and ``real`` differ.
 
     Arguments:
         image: the reference, (1, C, H, W).
         real: the training picture, likewise.
         name: of the reference, for messages.
-        remedy: what the user may do, for messages.
+        remedy: for messages.
+
+    Raises:
+        ValueError: the pictures differ nowhere, or on most of the picture.
     """
     marks = difference(image, real)
     share = float(marks.mean())
@@ -84,7 +87,7 @@ def checked_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> M
 
 
 def find_mask(reference: Path) -> Path | None:
-    """The file ``<reference>_mask`` beside ``reference``, of the same kind or else of another; None without one."""
+    """The file ``<reference>_mask`` beside ``reference``, preferably with the same extension, or None."""
     same = reference.with_name(f"{reference.stem}_mask{reference.suffix}")
     if same.exists():
         return same
@@ -93,13 +96,12 @@ def find_mask(reference: Path) -> Path | None:
 
 
 def marked(mask: Tensor) -> Marks:
-    """The pixels (H, W) of ``mask`` (1, 3, H, W) where any colour is at least half of the range."""
+    """The pixels (H, W) of ``mask`` (1, 3, H, W) where any colour is at least 128."""
     return np.asarray(images.to_levels(mask).max(axis=2) >= 128)
 
 
 def difference(image: Tensor, real: Tensor) -> Marks:
-    """The pixels (H, W) where two pictures (1, C, H, W) differ by more than JPEG noise, without specks."""
-    gap = np.abs(images.to_levels(image).astype(np.int16) - images.to_levels(real))[:, :, :3].max(
-        axis=2
-    )  # alpha is ignored
+    """The pixels (H, W) where two pictures (1, C, H, W) differ by more than JPEG noise, without single specks."""
+    colours, real_colours = (images.to_levels(picture)[:, :, :3].astype(np.int16) for picture in (image, real))
+    gap = np.abs(colours - real_colours).max(axis=2)
     return np.asarray(scipy.ndimage.binary_opening(gap > JPEG_NOISE, ski.morphology.disk(1)))

@@ -1,4 +1,4 @@
-"""Plots: curves one above the other, heat maps on one scale of colours, and axes that one can read."""
+"""Plots: curves in panels, heat maps with a common colour scale, and readable axes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ Numbers = Sequence[float]
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves by name that share one axis."""
+    """Curves by name with a common y axis."""
 
     title: str
     curves: Mapping[str, Numbers]
-    is_log: bool = False  # the axis; only positive values are shown
+    is_log: bool = False  # whether the y axis is logarithmic; only positive values are shown
 
 
 def curves(panels: Sequence[Panel], label: str, marks: Mapping[int, str] | None = None, smooth: bool = False) -> Figure:
-    """Curves in ``panels`` one above the other; each panel's legend stands beside it, not over them.
+    """Plot ``panels`` one above the other, each with its legend beside it.
 
     Arguments:
-        panels: their values, one for each place on the x axis, of which NaN is left out.
+        panels: each curve has one value per position on the x axis; NaN is left out.
         label: of the x axis.
-        marks: places on the x axis with a line and a name.
-        smooth: draw each curve faintly, and its running mean over it, from each of ``marks`` to the next.
+        marks: names of vertical lines by their position.
+        smooth: draw each curve faintly, and over it its running mean between neighbouring ``marks``.
     """
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(8, 1 + 1.9 * len(panels)), layout="constrained")
@@ -65,14 +65,14 @@ def _draw(axes: Axes, panel: Panel, smooth: Sequence[int] | None) -> None:
 
 
 def running_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The mean of about a fiftieth of ``values`` round each of them."""
+    """The mean of about a fiftieth of ``values`` around each of them."""
     window = max(1, len(values) // 50) | 1  # odd
     weights = np.convolve(np.ones_like(values), np.ones(window), mode="same")
     return np.asarray(np.convolve(values, np.ones(window), mode="same") / weights)
 
 
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the ``which`` axis ("x" or "y") logarithmic, with ticks in plain numbers: 0.2, 0.5, 1."""
+    """Make the ``which`` axis ("x" or "y") logarithmic, with plain numbers at its ticks: 0.2, 0.5, 1."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -81,7 +81,7 @@ def log_axis(axes: Axes, which: str) -> None:
 
 
 def heat_maps(maps: Mapping[str, npt.NDArray[np.float64]], label: str, highest: float | None = None) -> Figure:
-    """Heat maps (H, W) by title, on the range of colours from 0 to ``highest``, or to their own."""
+    """Plot heat maps (H, W) by title, with a colour scale from 0 to ``highest``, by default their maximum."""
     columns = min(4, len(maps))
     rows = -(-len(maps) // columns)
     height, width = next(iter(maps.values())).shape

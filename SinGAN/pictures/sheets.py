@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one."""
+"""Contact sheets."""
 
 import math
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ STRIP = 18  # height in pixels of the strip with a label above it
 def tile(image: Tensor, label: str = "") -> Levels:
     """The levels of ``image`` for a contact sheet, with a ``label`` above it if there is one.
 
-    Its longer side is ``MOST`` pixels at most. A small image is enlarged by a whole number, pixel by
-    pixel, to ``LEAST`` or more: what one sees is what it is.
+    The longer side has at most ``MOST`` pixels. A small image is enlarged to at least ``LEAST`` pixels by repeating its
+    pixels a whole number of times.
     """
-    levels = to_levels(_reduced(image))
+    levels = to_levels(_reduce(image))
     longer = max(levels.shape[:2])
     if longer > MOST:
         ratio = MOST / longer
@@ -32,15 +32,15 @@ def tile(image: Tensor, label: str = "") -> Levels:
         levels = np.asarray(np.rint(reduced), dtype=np.uint8)
     times = min(math.ceil(LEAST / longer), MOST // longer) if longer < LEAST else 1
     levels = levels.repeat(times, axis=0).repeat(times, axis=1)
-    return np.concatenate([strip(label, levels.shape[1], levels.shape[2]), levels]) if label else levels
+    return np.concatenate([draw_label(label, levels.shape[1], levels.shape[2]), levels]) if label else levels
 
 
 def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
-    """The tile of ``image`` (1, C, h, w), as the training picture, beside results as large as ``like`` (1, C, H, W).
+    """The tile of the training picture ``image`` (1, C, h, w), as large as that of a result ``like`` (1, C, H, W).
 
-    It is reduced or enlarged as a whole, on white, not stretched.
+    The image is resized without stretching, on white.
     """
-    image, step = _reduced(image), _step(like)
+    image, step = _reduce(image), _reduction(like)
     height, width = (-(-side // step) for side in like.shape[-2:])
     ratio = min(height / image.shape[-2], width / image.shape[-1])
     size = max(1, round(ratio * image.shape[-2])), max(1, round(ratio * image.shape[-1]))
@@ -51,22 +51,22 @@ def beside(image: Tensor, like: Tensor, label: str = "original") -> Levels:
     return tile(F.pad(inner, [left, width - size[1] - left, top, height - size[0] - top], value=white), label)
 
 
-def _step(image: Tensor) -> int:
-    """The whole number by which a large ``image`` is reduced before it is made a tile, which is quick."""
+def _reduction(image: Tensor) -> int:
+    """The whole number by which a large ``image`` is first reduced, which saves time."""
     return max(1, max(image.shape[-2:]) // (4 * MOST))
 
 
-def _reduced(image: Tensor) -> Tensor:
-    """``image`` (1, C, H, W) reduced by ``_step``: means of squares of pixels, sides rounded up."""
-    step = _step(image)
+def _reduce(image: Tensor) -> Tensor:
+    """Reduce ``image`` (1, C, H, W) by ``_reduction`` to means of squares of pixels; sides are rounded up."""
+    step = _reduction(image)
     if step == 1:
         return image
     channels = np.moveaxis(to_levels(image), 2, 0)
     return as_8_bits(np.stack([np.asarray(Image.fromarray(channel).reduce(step)) for channel in channels], axis=2))
 
 
-def strip(label: str, width: int, channels: int) -> Levels:
-    """A white strip (STRIP, width, channels) with ``label`` in black, as large as fits."""
+def draw_label(label: str, width: int, channels: int) -> Levels:
+    """A white strip (STRIP, width, channels) with ``label`` in black, as large as it fits."""
     paper = Image.new("L", (width, STRIP), 255)
     text = next(
         (size for size in range(13, 6, -1) if ImageFont.load_default(size).getlength(label) <= width - 2),

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and RMSE: how near a picture is to the true one."""
+"""PSNR, SSIM and RMSE: the similarity of a picture to the true one."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Score(NamedTuple):
 
 
 def check_sizes(size: Size, true_size: Size) -> None:
-    """Raise a ValueError where an enlarged picture of ``size`` and the true one differ too much to be compared."""
+    """Raise a ValueError if an enlarged picture of ``size`` and the true one differ too much in size."""
     if any(abs(a - b) > max(16, 0.1 * b) for a, b in zip(size, true_size, strict=True)):
         raise ValueError(
             f"the true picture is {true_size[0]} x {true_size[1]}, the enlarged one {size[0]} x {size[1]}: "
@@ -29,7 +29,7 @@ def check_sizes(size: Size, true_size: Size) -> None:
 
 
 def blur(image: Tensor) -> float:
-    """The blur of ``image`` (1, C, H, W) in [-1, 1] without a true one: 0 is sharp, 1 blurred (Crete et al. 2007)."""
+    """The blur of ``image`` (1, C, H, W) in [-1, 1], without reference: 0 is sharp, 1 blurred (Crete et al. 2007)."""
     levels = to_levels(image) / 255.0
     return float(blur_effect(levels[..., :3], channel_axis=-1) if levels.shape[2] >= 3 else blur_effect(levels[..., 0]))
 
@@ -37,7 +37,7 @@ def blur(image: Tensor) -> float:
 def compare(image: Tensor, truth: Tensor) -> Score:
     """The similarity of ``image`` and ``truth``, both (1, C, H, W) in [-1, 1].
 
-    Sizes may differ by some pixels, as an enlarged picture's do; then the common part is compared.
+    Sizes may differ by some pixels, as for enlarged pictures; then the common part is compared.
 
     Raises:
         ValueError: they differ by more than 16 pixels and by more than a tenth.

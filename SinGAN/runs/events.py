@@ -1,4 +1,4 @@
-"""Events of a training, and those who may listen: a terminal, another process, TensorBoard, a page."""
+"""Events of a training, and its observers: a terminal, another process, TensorBoard, a page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,35 +7,44 @@ from typing import Protocol
 
 from torch import Tensor
 
-from SinGAN.planning import Size
+from SinGAN.kinds.kind import Headline, Unit
+
+Losses = Mapping[str, float]
+"""The losses of one iteration by name."""
 
 
 @dataclass(frozen=True)
 class Progress:
     """The progress of a training."""
 
-    scale: int
-    last_scale: int  # the finest one's index
-    size: Size  # of the scale's image: height, width
-    filters: int
-    iterations: int  # done in this scale
-    niter: int  # to do in each scale
+    scale: int  # the index of the unit that is being trained
+    unit: Unit
+    iterations: int  # done in this unit
     share: float  # of the whole run that is done, 0 to 1
-    seconds: float  # since the scale, or this run of it, began
+    seconds: float  # since the unit, or this run of it, began
     seconds_left: float | None  # to the end of the run, estimated; None: not known yet
+    headlines: tuple[Headline, ...] = ()  # the losses to show
+
+    @property
+    def niter(self) -> int:
+        """The iterations of this unit."""
+        return self.unit.iterations
 
     def title(self) -> str:
-        """The scale in words."""
-        height, width = self.size
-        return f"scale {self.scale} of 0..{self.last_scale} ({width} x {height})"
+        """The unit in words."""
+        return self.unit.title
 
+    def brief(self, losses: Losses) -> str:
+        """The losses that tell most, in short."""
+        return ", ".join(f"{one.short} {losses[one.name]:.{one.digits}f}" for one in self.headlines)
 
-Losses = Mapping[str, float]
-"""The losses of one iteration by name."""
+    def shown(self, losses: Losses) -> dict[str, float]:
+        """The losses that tell most, by the words of the studio."""
+        return {one.words: float(losses[one.name]) for one in self.headlines}
 
 
 class Watcher(Protocol):
-    """Someone who is told what happens in a training."""
+    """An observer of a training."""
 
     def note(self, text: str) -> None:
         """Take a line that a person should read; options stand in backticks."""
@@ -83,7 +92,7 @@ class Message:
     event: str  # note, iteration or scale_done
     share: float = 0.0  # of the run that is done
     text: str = ""  # for a person
-    losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration
+    losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration, by the words of the studio
     seconds_left: float | None = None  # to the end of the run, estimated
 
     def encoded(self) -> str:

@@ -1,21 +1,19 @@
-"""The progress of a training, and an estimate of the rest from the work that each scale is."""
+"""The progress of a training, and an estimate of the rest from the work of each unit."""
 
 import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
-from SinGAN.engines.estimates import scale_costs
-from SinGAN.models import NetConfig
-from SinGAN.planning import Plan
+from SinGAN.kinds.kind import Headline, Unit
 from SinGAN.runs.events import Progress
 
-RECENT = 60.0  # seconds whose speed tells how long the rest takes: a machine's load changes
+RECENT = 60.0  # seconds over which the speed is measured: a machine's load changes
 FEWEST = 8  # reports that are kept, though they be older
 PAUSE = 10  # times as slow as most of them: the run stood still there, as after Ctrl-Z
 
@@ -33,7 +31,7 @@ class Pace:
             self.seen.popleft()
 
     def seconds_left(self) -> float | None:
-        """The seconds that the work takes which was left at the last report; None: one report tells no speed."""
+        """The seconds for the work that was left at the last report; None: a single report gives no speed."""
         if len(self.seen) < 2:
             return None
         steps = [(now - then, max(before - left, 1e-9)) for (then, before), (now, left) in pairwise(self.seen)]
@@ -44,53 +42,48 @@ class Pace:
 
 @dataclass
 class Estimate:
-    """Tells how far a training of some scales is; its clock starts when it is made."""
+    """Tells how far a training of some units is; its clock starts when it is created."""
 
-    plan: Plan
-    net: NetConfig
-    niter: int
-    device: torch.device
-    scales: Sequence[int]  # those to be trained
+    units: Sequence[Unit]  # all of the model's
+    costs: Sequence[float]  # the relative time of an iteration of each
+    wanted: Sequence[int]  # the units to be trained
     every: Sequence[int] = ()  # these, and those that an earlier run has trained; none: only these
     skipped: int = 0  # iterations of the first of them that were done in an earlier run
-    winograd: bool = False  # whether convolutions are Winograd's
-    programmed: Collection[int] = ()  # scales that run compiled programs
+    headlines: tuple[Headline, ...] = ()
 
     def __post_init__(self) -> None:
         self.start = self.scale_start = time.monotonic()
-        self.costs = scale_costs(self.plan, self.net, self.device, self.winograd, self.programmed)
+        self.work = [cost * unit.iterations for cost, unit in zip(self.costs, self.units, strict=True)]
         self.last_report, self.pace = self.start, Pace()
-        self.pace.report(self.start, self.left(self.scales[0], self.skipped))
+        self.pace.report(self.start, self.left(self.wanted[0], self.skipped))
         self.first = True  # no report came yet
-        self.warming_up = True  # the first report of a scale may come after the compilation of its program
-        self.pause = 0.0  # seconds up to the first reports of scales, so far
+        self.warming_up = True  # the first report of a unit may come after the compilation of its program
+        self.pause = 0.0  # seconds up to the first reports of units, so far
 
     def at(self, scale: int, iterations: int) -> Progress:
-        """The progress of the run when ``iterations`` of ``scale`` are done."""
+        """The progress of the run when ``iterations`` of the unit ``scale`` are done."""
         return Progress(
             scale=scale,
-            last_scale=self.plan.stop_scale,
-            size=self.plan.sizes[scale],
-            filters=self.net.at(scale).filters,
+            unit=self.units[scale],
             iterations=iterations,
-            niter=self.niter,
             share=1 - self.left(scale, iterations),
             seconds=time.monotonic() - self.scale_start,
             seconds_left=self.seconds_left(scale, iterations),
+            headlines=self.headlines,
         )
 
     def next_scale(self) -> None:
-        """Start the clock of the next scale."""
+        """Start the clock of the next unit."""
         self.scale_start = time.monotonic()
         self.warming_up = True
 
     def seconds_left(self, scale: int, iterations: int) -> float | None:
         """Estimated seconds to the end of the run, at the speed of the last minute or so; None: not known yet.
 
-        The time up to a scale's first report tells no speed: its program may have been compiled then.
+        The time before a unit's first report does not count: its program may have been compiled then.
         """
         now = time.monotonic() - self.pause
-        if self.warming_up and iterations < self.niter:
+        if self.warming_up and iterations < self.units[scale].iterations:
             self.pause += now - self.last_report
             now = self.last_report
             if self.first:  # of the run: what was done till then took a time unknown
@@ -102,9 +95,9 @@ class Estimate:
 
     def left(self, scale: int, iterations: int) -> float:
         """The share of all the work that is left when ``iterations`` of ``scale`` are done."""
-        later = sum(self.costs[index] for index in self.scales if index > scale)
-        rest_of_scale = self.costs[scale] * (1 - iterations / self.niter)
-        return (later + rest_of_scale) / sum(self.costs[index] for index in self.every or self.scales)
+        later = sum(self.work[index] for index in self.wanted if index > scale)
+        rest_of_scale = self.work[scale] * (1 - iterations / self.units[scale].iterations)
+        return (later + rest_of_scale) / sum(self.work[index] for index in self.every or self.wanted)
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Keeps a training as files while it runs: checkpoints, loss curves, snapshots and whole scales."""
+"""Records a training in files while it runs: checkpoints, loss curves, snapshots and whole units."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,30 +10,28 @@ from torch import Tensor
 
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs.loss_log import LossLog, diverged, snapshots
-from SinGAN.runs.request import TrainingRequest
+from SinGAN.runs.loss_log import LossLog
+from SinGAN.runs.pictures import PictureTraining
 from SinGAN.runs.results import plot_losses, read_losses, write_all_curves, write_losses
-from SinGAN.saved_models.folder import save_pyramid, trained_scales
+from SinGAN.saved_models.folder import save_pyramid
 from SinGAN.saved_models.manifest import FILE, Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import checkpoints
-from SinGAN.storage.checkpoints import Checkpoint, ScaleState
+from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import discard, remove_if_empty, replace_folder
 
 
 class Recorder:
-    """Keeps one training: enter it, give ``watch`` to the trainer, and ``keep`` each pyramid.
+    """Records one training: enter it, pass ``watch`` to the trainer, and ``keep`` the model after each unit.
 
-    It works in a folder ``work``, which takes the place of the request's at the end. Where the block
-    fails, whole scales and the checkpoint stay; all else goes.
+    It works in a folder ``work``, which replaces the training's at the end. Where the block fails, whole units and the
+    checkpoint stay, and all else is removed.
     """
 
-    def __init__(self, request: TrainingRequest, work: Path, manifest: Manifest, log: LossLog) -> None:
+    def __init__(self, training: PictureTraining, work: Path, manifest: Manifest, log: LossLog) -> None:
         """``manifest`` is that of the training in ``work``."""
-        self.folder, self.work = request.folder, work
+        self.training, self.work = training, work
         self.manifest, self.log = manifest, log
-        self.base = request.training.base_noise()
-        self.finest = request.training.plan.stop_scale if self.base is None else None  # else one scale is retrained
-        self.checkpoint_every = request.checkpoint_every  # seconds
         self.last_checkpoint = time.monotonic()
 
     def __enter__(self) -> "Recorder":
@@ -49,7 +47,7 @@ class Recorder:
             raise
         for file in sorted(self.work.glob("*/losses.csv")):
             if not file.with_suffix(".png").exists():  # a process was killed while it plotted
-                plot_losses(file.parent, read_losses(file), self.log.config)
+                plot_losses(file.parent, read_losses(file), self.log.columns)
         return self
 
     def __exit__(
@@ -62,52 +60,49 @@ class Recorder:
             return
         if self.plot is not None:
             self.plot.result()
-        if self.work != self.folder:
-            replace_folder(self.work, self.folder)
+        if self.work != self.training.folder:
+            replace_folder(self.work, self.training.folder)
 
     def _tidy(self) -> None:
-        """Remove what is neither a whole scale nor a checkpoint, and folders that then hold nothing."""
-        scales = trained_scales(self.work, sealed=self.manifest.is_sealed)
-        if scales == 0 and not any(checkpoints.existing(self.work)):
+        """Remove all but whole units and checkpoints, and folders that are then empty."""
+        done, units = ModelFolder(self.work, self.manifest).scales, self.training.units
+        if done == 0 and not any(checkpoints.existing(self.work)):
             discard(self.work)
             remove_if_empty(self.new_folders[1:])
-        else:
-            discard(self.work / str(scales))
+        elif done < len(units):
+            discard(self.work / units[done].folder)
 
-    def watch(self, scale: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], ScaleState]) -> None:
-        """Take the ``losses`` of one iteration; now and then keep the state."""
-        self.log.add(scale, losses)
-        if time.monotonic() - self.last_checkpoint > self.checkpoint_every:
-            self.log.read(scale)
+    def watch(
+        self, unit: int, iteration: int, losses: Mapping[str, Tensor], state: Callable[[], TrainingState]
+    ) -> None:
+        """Take the ``losses`` of one iteration; now and then write a checkpoint."""
+        self.log.add(unit, losses)
+        if time.monotonic() - self.last_checkpoint > self.training.checkpoint_every:
+            self.log.read(unit)
             now = state()
-            check_weights(scale, now.generator)
-            checkpoint = Checkpoint(scale, now, self.log.names, self.log.curves(), self.base, self.manifest.digest())
-            checkpoints.save(self.work, checkpoint)
+            self.log.check_weights(unit, now.states)
+            names, base, digest = self.log.columns.names, self.training.base, self.manifest.digest()
+            checkpoints.save(self.work, Checkpoint(unit, now, names, self.log.curves(), base, digest))
             self.last_checkpoint = time.monotonic()
 
-    def keep(self, pyramid: Pyramid[TrainedScale], scale: int) -> None:
-        """Write ``scale``, just trained: curves and snapshots first, then the nets and lists that make it count."""
-        place = self.work / str(scale)
-        self.log.read(scale)
-        check_weights(scale, pyramid.scales[scale].generator.state_dict())
-        rows = self.log.shown()
-        write_losses(place, rows, self.log.config)
+    def keep(self, pyramid: Pyramid[TrainedScale], unit: int) -> None:
+        """Write ``unit``, just trained: curves and snapshots first, then the nets and lists that make it count."""
+        units = self.training.units
+        place = self.work / units[unit].folder
+        self.log.read(unit)
+        self.log.check_weights(unit, {"generator": pyramid.scales[unit].generator.state_dict()})
+        rows = self.log.table()
+        write_losses(place, rows, self.log.columns)
         if self.plot is not None:
             self.plot.result()
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        self.plot = self.plotter.submit(plot_losses, place, columns, self.log.config)  # while the next scale is trained
-        if scale == self.finest:
+        table = {name: [row[name] for row in rows] for name in rows[0]}
+        self.plot = self.plotter.submit(plot_losses, place, table, self.log.columns)  # while the next unit is trained
+        if unit == len(units) - 1 and self.training.base is None:
             self.plot.result()
-            write_all_curves(self.work, scale + 1)
-        pictures = snapshots(pyramid, scale, self.manifest.seed)
+            write_all_curves(self.work, units, self.log.columns)
+        pictures = self.training.pictures(pyramid, unit, self.manifest.seed)
         for name, image in pictures.items():
             images.write(place / f"{name}.png", image)
-        save_pyramid(pyramid, self.work)
+        save_pyramid(pyramid, self.work, extras=self.training.kind.extras(pyramid))
         checkpoints.remove(self.work)
-        self.log.end_scale(scale, pictures)
-
-
-def check_weights(scale: int, weights: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError where one of a generator's ``weights`` is no number."""
-    if not all(value.isfinite().all() for value in weights.values()):
-        raise diverged(scale, "a weight of the generator is no number")
+        self.log.end_unit(unit, pictures)

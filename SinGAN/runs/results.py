@@ -9,8 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.losses.terms import ADVERSARIAL, CRITIC_LOSSES, RECONSTRUCTION, TOTAL, weights
-from SinGAN.losses.train_config import TrainConfig
+from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.pictures import images, sheets
 from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
@@ -20,17 +19,17 @@ Columns = dict[str, list[float]]
 WEIGHT = "weight of "  # beginning of the name of a column of a weight
 
 
-def write_losses(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> None:
+def write_losses(folder: Path, rows: Sequence[Losses], columns: LossColumns) -> None:
     """Write ``losses.csv`` into ``folder``.
 
     Arguments:
-        folder: of the scale.
+        folder: of the unit.
         rows: the losses of every iteration, without their weights.
-        config: of the training; its weights stand in columns of their own.
+        columns: whose weights stand in columns of their own.
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    beside = {f"{WEIGHT}{name}": weight for name, weight in weights(config).items()}
+    beside = {f"{WEIGHT}{name}": weight for name, weight in columns.weights.items()}
     writer.writerow(["iteration", *rows[0], *beside])
     shown = [f"{weight:g}" for weight in beside.values()]
     writer.writerows([index, *(f"{value:.6g}" for value in row.values()), *shown] for index, row in enumerate(rows))
@@ -38,20 +37,26 @@ def write_losses(folder: Path, rows: Sequence[Losses], config: TrainConfig) -> N
         draft.write_text(table.getvalue())
 
 
-def plot_losses(folder: Path, columns: Columns, config: TrainConfig) -> None:
-    """Write the plot ``losses.png`` of the losses of every iteration, by name, into the ``folder`` of a scale."""
+def plot_losses(
+    folder: Path, table: Columns, columns: LossColumns, label: str = "iteration", smooth: bool = False
+) -> None:
+    """Write the plot ``losses.png`` of the losses of every iteration, a ``table`` by name, into a unit's ``folder``.
+
+    Arguments:
+        folder: of the unit.
+        table: the losses of every iteration by name.
+        columns: whose panels are plotted.
+        label: of the x axis.
+        smooth: as of ``plots.curves``.
+    """
     from SinGAN.pictures import plots  # half a second that only trainings need
 
-    beside = ("iteration", *(name for name in columns if name.startswith(WEIGHT)))
-    rest = [name for name in columns if name not in (*beside, *CRITIC_LOSSES, RECONSTRUCTION)]
     panels = [
-        plots.Panel("critic", {name: columns[name] for name in CRITIC_LOSSES}),
-        plots.Panel("generator", {name: columns[name] for name in rest}),
-        plots.Panel(f"squared error of the reconstruction (weight {config.alpha:g})",
-                    {RECONSTRUCTION: columns[RECONSTRUCTION]}, is_log=True),
-    ]  # fmt: skip
+        plots.Panel(panel.title, {name: table[name] for name in panel.names if name in table}, panel.is_log)
+        for panel in columns.panels
+    ]
     with whole_file(folder / "losses.png") as draft:
-        plots.curves(panels, "iteration").savefig(draft, format="png", dpi=100)
+        plots.curves(panels, label, smooth=smooth).savefig(draft, format="png", dpi=100)
 
 
 def read_losses(file: Path) -> Columns:
@@ -61,30 +66,35 @@ def read_losses(file: Path) -> Columns:
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
-def write_all_curves(folder: Path, scales: int) -> None:
-    """Write ``losses.png`` into the model's ``folder``: the curves of all its ``scales``, one after the other."""
+def write_all_curves(folder: Path, units: Sequence[Unit], columns: LossColumns) -> None:
+    """Write ``losses.png`` into the model's ``folder``: the curves of all its ``units``, one after the other."""
     from SinGAN.pictures import plots
 
-    files = [folder / str(scale) / "losses.csv" for scale in range(scales)]
+    files = [folder / unit.folder / "losses.csv" for unit in units]
     tables = [read_losses(file) for file in files if file.exists()]
-    if len(tables) < scales:  # of a model that the authors' code began
+    if len(tables) < len(units):  # of a model that the authors' code began
         return
-    starts = itertools.accumulate((len(table[TOTAL]) for table in tables[:-1]), initial=0)
+    starts = itertools.accumulate((len(next(iter(table.values()))) for table in tables[:-1]), initial=0)
     panels = [
-        plots.Panel(title, {name: [*itertools.chain(*(table.get(name, [math.nan]) for table in tables))]}, is_log)
-        for title, name, is_log in (
-            ("critic: what it minimises", CRITIC_LOSSES[-1], False),
-            ("generator: adversarial loss", ADVERSARIAL, False),
-            ("generator: squared error of the reconstruction", RECONSTRUCTION, True),
+        plots.Panel(
+            panel.title,
+            {name: [*itertools.chain(*(table.get(name, [math.nan]) for table in tables))] for name in panel.names},
+            panel.is_log,
         )
+        for panel in columns.overview
     ]
-    marks = {start: f"scale {scale}" if scale == 0 else str(scale) for scale, start in enumerate(starts)}
+    marks = {
+        start: unit.name if index == 0 else str(index)
+        for index, (start, unit) in enumerate(zip(starts, units, strict=True))
+    }
     with whole_file(folder / "losses.png") as draft:
-        plots.curves(panels, "iteration, over all scales", marks, smooth=True).savefig(draft, format="png", dpi=110)
+        plots.curves(panels, f"iteration, over all {units[0].name.split()[0]}s", marks, smooth=True).savefig(
+            draft, format="png", dpi=110
+        )
 
 
 def count_samples(folder: Path) -> int:
-    """The number of samples that ``write_samples`` has written; what a process that died left is set right."""
+    """The number of samples that ``write_samples`` has written, after crash recovery."""
     settle(folder)
     if not (folder / "grid.png").exists():
         return 0

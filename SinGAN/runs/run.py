@@ -1,4 +1,4 @@
-"""One picture's run: where it lies, where its results go, its options, and the models that they name."""
+"""A run of one picture: its options, its folders, and the models that they name."""
 
 import itertools
 import logging
@@ -10,30 +10,22 @@ import torch
 from torch import Tensor
 
 from SinGAN.engines.engine import EngineSettings
-from SinGAN.losses.train_config import TrainConfig
-from SinGAN.models import NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures import images
-from SinGAN.planning import PyramidConfig
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs.request import Retraining, Source, Training, TrainingRequest
-from SinGAN.saved_models.lookup import SavedModel, find, load
+from SinGAN.runs.pictures import PictureTraining, Retraining, TrainingPicture
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
 from SinGAN.storage.hashes import sha256
+from SinGAN.storage.recovery import settle
 
 LOG = logging.getLogger(__name__)
-NAMING = (
-    "input_name",
-    "scale_factor",
-    "alpha",
-    "train_mode",
-    "recipe",
-    "out",
-)  # options that name a model to another command
+NAMING = ("input_name", "scale_factor", "alpha", "train_mode", "recipe", "out")
+"""The options that name a model to another command."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +55,6 @@ class Run:
         return self.settings.out
 
     @property
-    def overwrite(self) -> bool:
-        """Whether what exists is made anew."""
-        return self.settings.overwrite
-
-    @property
-    def net(self) -> NetConfig:
-        """The nets at the coarsest scale."""
-        return self.options.net
-
-    @property
-    def pyramid(self) -> PyramidConfig:
-        """The config of the pyramid."""
-        return self.options.pyramid
-
-    @property
-    def training(self) -> TrainConfig:
-        """The config of each scale's training."""
-        return self.options.training
-
-    @property
     def engine(self) -> EngineSettings:
         """The settings of the engine."""
         return EngineSettings(**{entry.name: getattr(self.settings, entry.name) for entry in fields(EngineSettings)})
@@ -99,14 +71,15 @@ class Run:
         options = self.options
         return layout.trained_for_animation(self.out, self.name, options.scale_factor, options.label)
 
-    def kept(self, folder: Path) -> Path:
-        """``folder``, of a model; where it holds nothing, that of the same model, and picture, among shipped ones."""
-        if find(folder) is not None:
-            return folder
-        shipped = ((place, find(place)) for place in layout.shipped(folder, self.out))
-        return next((place for place, model in shipped if model is not None and self._is_of(model)), folder)
+    def find(self, folder: Path) -> ModelFolder | None:
+        """The model in ``folder``; where that is empty, the same model, of the same picture, among those shipped."""
+        settle(folder)
+        model = ModelFolder.find(folder)
+        places = () if model is not None else layout.shipped(folder, self.out)
+        shipped = (found for found in map(ModelFolder.find, places) if found is not None and self._is_of(found))
+        return next(shipped, model)
 
-    def _is_of(self, model: SavedModel) -> bool:
+    def _is_of(self, model: ModelFolder) -> bool:
         """Whether ``model`` is of the run's picture, or that is not here."""
         return not self.picture.exists() or model.manifest.sha256 == sha256(self.picture.read_bytes())
 
@@ -132,10 +105,9 @@ class Run:
             return self
         return replace(self, options=replace(self.options, scale_factor=scale_factor))
 
-    def with_options_of(self, folder: Path) -> "Run":
-        """The run with the options of the model in ``folder``, if there is one, but for those given by hand."""
-        model = None if self.overwrite else find(folder)
-        if model is None:
+    def with_options_of(self, model: ModelFolder | None) -> "Run":
+        """The run with the options of ``model``, if there is one, but for those given by hand."""
+        if model is None or self.settings.overwrite:
             return self
         by_hand = {
             entry.name: getattr(self.options, entry.name) for entry in fields(ModelOptions) if entry.name in self.given
@@ -149,37 +121,33 @@ class Run:
         parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
         return shlex.join(itertools.chain(*parts))
 
-    def request(self, folder: Path, task: Task = TRAIN) -> TrainingRequest:
+    def training(self, folder: Path, task: Task = TRAIN) -> PictureTraining:
         """The training of the model in ``folder``, for ``task``: its picture read, its scales planned.
 
         Raises:
             ValueError: the picture can't be read, or has no valid pyramid.
         """
-        image = images.read(self.picture, self.net.channels).to(self.device)
-        source = Source(self.picture.name, sha256(self.picture.read_bytes()), image)
-        training = Training.of(source, self.options, task, seed=self.seed, vgg_weights=self.settings.vgg_weights)
+        image = images.read(self.picture, self.options.nc_im).to(self.device)
+        picture = TrainingPicture(self.picture.name, sha256(self.picture.read_bytes()), image)
+        vgg = self.settings.vgg_weights
+        training = PictureTraining.of(picture, self.options, task, seed=self.seed, vgg_weights=vgg)
         seed_matters = task is TRAIN and "manualSeed" in self.given  # elsewhere it is the seed of the model's use
-        return self._request(training, folder, seed_matters)
+        return self._in(training, folder, seed_matters)
 
-    def paint_request(
+    def retraining(
         self, base: Manifest, pyramid: Pyramid[TrainedScale], start_scale: int, palette: Tensor
-    ) -> TrainingRequest:
+    ) -> PictureTraining:
         """The retraining of one scale of ``pyramid``, whose manifest is ``base``, for quantized painting."""
         options, asked = base.model_options(self.options), Retraining(pyramid, start_scale, palette)
         vgg = self.settings.vgg_weights
-        training = Training.of_one_scale(base, options, asked, seed=self.seed, vgg_weights=vgg)
-        return self._request(
-            training, layout.trained_for_paint(self.out, self.name, self.options.scale_factor, start_scale)
-        )
+        training = PictureTraining.of_one_scale(base, options, asked, seed=self.seed, vgg_weights=vgg)
+        folder = layout.trained_for_paint(self.out, self.name, self.options.scale_factor, start_scale)
+        return self._in(training, folder, seed_matters=False)
 
-    def _request(self, training: Training, folder: Path, seed_matters: bool = False) -> TrainingRequest:
-        return TrainingRequest(
-            training=training,
-            folder=folder,
-            engine=self.engine,
-            checkpoint_every=self.settings.checkpoint_every,
-            seed_matters=seed_matters,
-        )
+    def _in(self, training: PictureTraining, folder: Path, seed_matters: bool) -> PictureTraining:
+        """``training`` in ``folder``, as the settings ask."""
+        every = self.settings.checkpoint_every
+        return replace(training, folder=folder, engine=self.engine, checkpoint_every=every, seed_matters=seed_matters)
 
     def contradictions(self, manifest: Manifest) -> list[str]:
         """How the options that were given by hand differ from those in ``manifest``, in words."""
@@ -187,23 +155,23 @@ class Run:
             {name: value for name, value in self.options.as_dict().items() if name in self.given}
         )
 
-    def load(self, task: Task = TRAIN, folder: Path | None = None) -> tuple[Manifest, Pyramid[TrainedScale]]:
+    def load(self, task: Task = TRAIN, model: ModelFolder | None = None) -> tuple[ModelFolder, Pyramid[TrainedScale]]:
         """The model that the options name, trained for ``task``; notes which given options have no effect.
 
         Arguments:
             task: that it must be trained for.
-            folder: where it lies; None: where the options say.
+            model: where it was opened already.
 
         Raises:
             FileNotFoundError: there is none.
             ValueError: it is incomplete, or has another number of channels than asked.
         """
-        folder = folder or self.kept(self.model)
-        manifest, pyramid = load(folder, self.device, task)
-        if "nc_im" in self.given and self.net.channels != manifest.options["nc_im"]:
-            channels = manifest.options["nc_im"]
-            raise ValueError(f"`nc_im` {self.net.channels} asked, but the model {folder} has {channels} channels")
-        differences = self.contradictions(manifest)
-        if differences:
+        model = model or self.find(self.model) or ModelFolder.open(self.model)
+        pyramid, channels = model.load(self.device, task), model.manifest.options["nc_im"]
+        if "nc_im" in self.given and self.options.nc_im != channels:
+            raise ValueError(
+                f"`nc_im` {self.options.nc_im} asked, but the model {model.folder} has {channels} channels"
+            )
+        if differences := self.contradictions(model.manifest):
             LOG.info(f"note: the model keeps the options that it was trained with: {'; '.join(differences)}")
-        return manifest, pyramid
+        return model, pyramid

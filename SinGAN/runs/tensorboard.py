@@ -11,7 +11,7 @@ from SinGAN.runs.events import Losses, Progress
 
 
 class TensorBoard:
-    """A watcher that writes events into ``folder``, which is made with the first one."""
+    """A watcher that writes events into ``folder``, which the first one creates."""
 
     def __init__(self, folder: Path) -> None:
         """Raises a ValueError where the package tensorboard is lacking."""
@@ -30,16 +30,21 @@ class TensorBoard:
         self.writer = self.writer or self.open()
         for iteration, row in enumerate(losses, progress.iterations - len(losses)):
             for name, value in row.items():
-                self.writer.add_scalar(f"scale_{progress.scale}/{name}", value, iteration)
+                self.writer.add_scalar(f"{_tag(progress)}/{name}", value, iteration)
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
         """Write the snapshots."""
         self.writer = self.writer or self.open()
         for name, image in pictures.items():
             levels = images.to_levels(image)
-            self.writer.add_image(f"scale_{progress.scale}/{name}", levels, dataformats="HWC")
+            self.writer.add_image(f"{_tag(progress)}/{name}", levels, dataformats="HWC")
 
     def close(self) -> None:
         """Close the file of events."""
         if self.writer:
             self.writer.close()
+
+
+def _tag(progress: Progress) -> str:
+    """The unit in the names of its events."""
+    return progress.unit.name.replace(" ", "_")

@@ -1,4 +1,4 @@
-"""The manifest of a trained model, ``manifest.json`` in its folder: all that the model was made from."""
+"""The manifest of a trained model, ``manifest.json`` in its folder: its picture, its options and its training."""
 
 import json
 import platform
@@ -10,13 +10,14 @@ from typing import Any, get_type_hints
 import torch
 
 import SinGAN
+from SinGAN.kinds import KINDS
+from SinGAN.kinds.singan import SinGANKind
 from SinGAN.models import NetConfig
-from SinGAN.options.growing import GENERATION
-from SinGAN.options.model import ModelOptions, defaults, legacy_defaults, options_not_in_weights
+from SinGAN.options.model import NOT_IN_WEIGHTS, ModelOptions, defaults, legacy_defaults, options_not_in_weights
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
-from SinGAN.saved_models.validation import checked, checksum_of
+from SinGAN.saved_models.validation import checked, checksum_of, kind_name
 from SinGAN.storage.files import regular, whole_file
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
@@ -38,8 +39,8 @@ class Manifest:
     device: str
     threads: int
     noise_border: bool  # whether the noise covers the margin, too
-    planner: str  # of the scales, by its name in tasks.PLANNERS
-    kind: str = "singan"  # of model
+    planner: str  # of the scales, by its name
+    kind: str = "singan"  # of model; older versions wrote singan for concurrent training, too
     checksum: str | None = field(default="", compare=False)  # of the rest, in its file; None: of an older version
 
     @classmethod
@@ -71,7 +72,8 @@ class Manifest:
             device=str(device),
             threads=torch.get_num_threads(),
             noise_border=task.noise_border,
-            planner="stages" if options.grows else task.planner,
+            planner=task.planner,
+            kind=options.kind,
         )
 
     def with_engine(self, description: str) -> "Manifest":
@@ -88,7 +90,7 @@ class Manifest:
         return self.checksum is not None
 
     def digest(self) -> str | None:
-        """The SHA-256 that tells this training from others; None where an older version began it."""
+        """The SHA-256 that distinguishes this training from others; None where an older version began it."""
         return checksum_of(asdict(self)) if self.checksum == "" else self.checksum
 
     def write(self, folder: Path) -> None:
@@ -106,7 +108,7 @@ class Manifest:
         """The manifest of the model in ``folder``; where the authors' code trained that, worked out from its files.
 
         Raises:
-            ValueError: it is missing or not what ``write`` writes.
+            ValueError: it is missing or damaged.
         """
         path = regular(folder / FILE)
         if original.is_original(folder):
@@ -139,9 +141,9 @@ class Manifest:
         )
 
     @property
-    def recipe(self) -> str:
-        """What the coarsest noise of a generator that grows is in training, see ``concurrent.inputs``."""
-        return str(self.options["recipe"] or GENERATION)
+    def kind_of_model(self) -> SinGANKind:
+        """The kind of model."""
+        return KINDS[kind_name(self.kind, self.options)]
 
     @property
     def is_authors(self) -> bool:
@@ -164,8 +166,7 @@ class Manifest:
         Raises:
             ValueError: an option is out of range.
         """
-        names = ("no_residual", "dropout", "weight_noise", "netD", "train_mode", "recipe", "lrelu_alpha")
-        values = {**defaults(TRAIN), **{name: self.options[name] for name in names}}
+        values = {**defaults(TRAIN), **{name: self.options[name] for name in NOT_IN_WEIGHTS}}
         return NetConfig(**options_not_in_weights(ModelOptions.of_manifest(values)))
 
     def differences(self, options: Mapping[str, Any]) -> list[str]:

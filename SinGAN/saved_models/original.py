@@ -22,7 +22,7 @@ def is_original(folder: Path) -> bool:
 
 
 def describe(folder: Path) -> tuple[dict[str, Any], float, list[Size]]:
-    """The options that can be told from ``folder``, the model's adjusted factor, and its scales' sizes.
+    """The options that follow from ``folder``, the model's adjusted factor, and its scales' sizes.
 
     Raises:
         ValueError: a file is damaged, or no pyramid has these sizes.

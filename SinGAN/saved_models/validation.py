@@ -1,10 +1,11 @@
-"""The content of a manifest's file is not trusted before its types, ranges and checksum were looked at."""
+"""The check of a manifest's file: types, ranges and checksum, before its content is trusted."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, get_origin
 
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import with_legacy_defaults
 from SinGAN.options.tasks import TASKS, TRAIN
 from SinGAN.storage.hashes import sha256
@@ -17,7 +18,7 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a manifest among ``values``, completed where they are of an older version.
 
     Arguments:
-        values: what the file holds.
+        values: the content of the file.
         kinds: the types of the fields, by name.
 
     Raises:
@@ -26,23 +27,36 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: a field is out of range.
     """
     task = TASKS.get(values["task"], TRAIN)
-    checksum = _proven(values)
+    checksum = _verified(values)
     values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
     result = {name: values[name] for name in kinds if name != "checksum"}
-    for name, value in result.items():
+    check_types(result, kinds)
+    options = with_legacy_defaults(result["options"])
+    kind = kind_name(result["kind"], options)
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}, which this version does not know")
+    _check_sizes(result["sizes"], result["factor"])
+    KINDS[kind].check_sizes(result["sizes"], result["factor"])
+    return {**result, "options": options, "checksum": checksum}
+
+
+def check_types(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Raise a TypeError if a value is not of its type in ``kinds``, a ValueError if the seed is out of range."""
+    for name, value in values.items():
         kind = get_origin(kinds[name]) or kinds[name]
         kind = (int, float) if kind is float else kind
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError(f"{name} is {value!r}")
-    if result["kind"] != "singan":
-        raise ValueError(f"kind is {result['kind']!r}, which this version does not know")
-    if not 0 <= result["seed"] < 2**63:
-        raise ValueError(f"seed is {result['seed']!r}")
-    _check_sizes(result["sizes"], result["factor"], result["planner"] == "stages")
-    return {**result, "options": with_legacy_defaults(result["options"]), "checksum": checksum}
+            raise TypeError(f"{name} is {value!r:.80}")
+    if not 0 <= values["seed"] < 2**63:
+        raise ValueError(f"seed is {values['seed']!r:.80}")
 
 
-def _proven(values: Any) -> str | None:
+def kind_name(kind: str, options: Mapping[str, Any]) -> str:
+    """The kind of model in a manifest with ``kind`` and ``options``: older versions wrote singan for two kinds."""
+    return str(options["train_mode"]) if (kind, options.get("train_mode")) == ("singan", CONCURRENT) else kind
+
+
+def _verified(values: Any) -> str | None:
     """The checksum among ``values``, which is that of the rest; None in a manifest of a version that wrote none.
 
     Raises:
@@ -64,18 +78,10 @@ def checksum_of(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
-def _check_sizes(sizes: list[Any], factor: float, stages: bool) -> None:
-    """Raise a ValueError unless ``sizes`` are those of scales with about the ratio ``factor``.
-
-    The ratios of ``stages`` differ from it, but for the whole way from the coarsest to the finest.
-    """
+def _check_sizes(sizes: list[Any], factor: float) -> None:
+    """Raise a ValueError unless ``sizes`` are those of scales, and ``factor`` can be their ratio."""
     whole = all(isinstance(size, list) and [type(side) for side in size] == [int, int] for size in sizes)
     if not whole or not 1 <= len(sizes) <= SCALES or not all(1 <= side <= SIDE for size in sizes for side in size):
         raise ValueError(f"sizes are {sizes!r:.80}")
-    pairs = [(sizes[0], sizes[-1])] if stages else itertools.pairwise(sizes)
-    ratio = factor ** (len(sizes) - 1) if stages else factor
-    near = all(
-        abs(coarse - ratio * fine) < 2 for small, large in pairs for coarse, fine in zip(small, large, strict=True)
-    )
-    if not (0 < factor <= 1 and near) or factor * min(sizes[-1]) < 0.5:
+    if not 0 < factor <= 1 or factor * min(sizes[-1]) < 0.5:
         raise ValueError(f"factor is {factor!r}")

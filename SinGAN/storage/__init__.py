@@ -1,1 +1,1 @@
-"""Bytes on disk: whole files, locks, tensors that can't run code, folder names, downloads."""
+"""Bytes on disk: atomic writes, locks, crash recovery, safe tensor files, checkpoints, folder names, downloads."""

@@ -1,10 +1,10 @@
-"""Checkpoints: the state of a scale in the middle of its training, as a file."""
+"""Checkpoints: the state of a training between two iterations, as a file."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,29 +13,30 @@ from SinGAN.storage import tensors
 from SinGAN.storage.files import whole_file
 from SinGAN.storage.hashes import digest
 
-Kind = TypeVar("Kind")
+Found = TypeVar("Found")
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint_before.pth"
+ENTRIES: dict[str, Any] = {
+    "scale": int, "iterations": int, "rng": Tensor, "curves": Tensor, "losses": list,
+    "base": Tensor | None, "training": str | None,
+}  # fmt: skip
+"""The entries of a checkpoint's file and their types; all others are states."""
 
 
 @dataclass(frozen=True, eq=False)
-class ScaleState:
-    """All that the next iteration of a scale's training depends on."""
+class TrainingState:
+    """All that the next iteration depends on."""
 
     iterations: int  # done so far
-    z_rec: Tensor  # (1, C, H + 2 m, W + 2 m)
     rng: Tensor  # the state of the random generator
-    generator: dict[str, Any]  # state dicts, as the next three
-    critic: dict[str, Any]
-    generator_optimizer: dict[str, Any]
-    critic_optimizer: dict[str, Any]
+    states: Mapping[str, Any]  # by name: a state dict of each net and optimizer, and tensors
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A training that can go on: the state of the scale that is being trained, and its losses so far."""
+    """The state of the unit (a scale, a stage, ..) that is being trained, and its losses so far."""
 
-    scale: int
-    state: ScaleState
+    unit: int
+    state: TrainingState
     losses: tuple[str, ...]  # the names of the columns of ``curves``
     curves: Tensor  # (iterations, n), on the CPU
     base: Tensor | None = None  # where a single scale is retrained: z* of the model that it belongs to
@@ -59,25 +60,25 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 
 def find(
     folder: Path,
-    scale: int,
+    unit: int,
     device: torch.device,
     losses: Sequence[str],
     training: str | None,
     note: Callable[[str], object],
 ) -> Checkpoint | None:
-    """The newest undamaged checkpoint of ``scale`` in ``folder``; None where there is none.
+    """The newest undamaged checkpoint of ``unit`` in ``folder``; None where there is none.
 
     Arguments:
         folder: of the model.
-        scale: its index.
+        unit: its index.
         device: where the tensors are put.
         losses: the names of the losses that the training reports; a checkpoint with other names is not used.
         training: the digest of the training's manifest, which a checkpoint must have; None: of an older version.
         note: called with a line about each file that is damaged or no checkpoint.
     """
-    understood = partial(_from_dict, losses=tuple(losses))
-    for checkpoint in undamaged(folder, device, training, understood, note):
-        if checkpoint.scale == scale:
+    parse = partial(_from_dict, losses=tuple(losses))
+    for checkpoint in undamaged(folder, device, training, parse, note):
+        if checkpoint.unit == unit:
             return checkpoint
     return None
 
@@ -86,18 +87,18 @@ def undamaged(
     folder: Path,
     device: torch.device,
     training: str | None,
-    understood: Callable[[dict[str, Any], Path], Kind],
+    parse: Callable[[dict[str, Any], Path], Found],
     note: Callable[[str], object],
-) -> Iterator[Kind]:
-    """The checkpoints of ``training`` in ``folder``, the newest first, each as ``understood`` makes it of its content.
+) -> Iterator[Found]:
+    """The checkpoints of ``training`` in ``folder``, the newest first, each as ``parse`` reads its content.
 
-    ``understood`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
+    ``parse`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
     """
     for path in existing(folder):
         try:
-            found = understood(_proven(tensors.load(path, device), path, training), path)
+            found = parse(_verified(tensors.load(path, device), path, training), path)
         except ValueError as error:
-            note(f"{error}: going on from what was kept before it")
+            note(f"{error}: resuming from what was saved before it")
             continue
         yield found
 
@@ -114,14 +115,22 @@ def remove(folder: Path) -> None:
 
 
 def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The content of the file of ``checkpoint``."""
-    state = {field.name: getattr(checkpoint.state, field.name) for field in fields(ScaleState)}
-    others = {"scale": checkpoint.scale, "curves": checkpoint.curves, "losses": list(checkpoint.losses)}
-    optional = {"base": checkpoint.base, "training": checkpoint.training}
-    return {**state, **others, **{name: value for name, value in optional.items() if value is not None}}
+    """The content of the file of ``checkpoint``: the states stand beside the other entries."""
+    values = {
+        "scale": checkpoint.unit,
+        "iterations": checkpoint.state.iterations,
+        "rng": checkpoint.state.rng,
+        "curves": checkpoint.curves,
+        "losses": list(checkpoint.losses),
+        "base": checkpoint.base,
+        "training": checkpoint.training,
+    }
+    others = {name: value for name, value in values.items() if value is not None}
+    assert not ENTRIES.keys() & checkpoint.state.states.keys()
+    return {**checkpoint.state.states, **others}
 
 
-def _proven(values: object, path: Path, training: str | None) -> dict[str, Any]:
+def _verified(values: object, path: Path, training: str | None) -> dict[str, Any]:
     """The content of a checkpoint's file, which must be as it was written, and belong to ``training``."""
     content = dict(values) if isinstance(values, dict) else {}
     written = content.pop("sha256", None)
@@ -135,13 +144,12 @@ def _proven(values: object, path: Path, training: str | None) -> dict[str, Any]:
 
 
 def _from_dict(content: dict[str, Any], path: Path, losses: tuple[str, ...]) -> Checkpoint:
-    """The checkpoint that ``content``, read from ``path``, holds; a ValueError where it holds none."""
-    names = content.get("losses", list(losses))  # older versions kept no names
-    kinds = {name: get_origin(kind) or kind for name, kind in get_type_hints(ScaleState).items()}
-    kinds |= {"scale": int, "curves": Tensor, "base": Tensor | None}
-    whole = all(isinstance(content.get(name), kind) for name, kind in kinds.items())
-    if whole and names == list(losses) and content["curves"].shape == (content["iterations"], len(losses)):
-        state = ScaleState(**{field.name: content[field.name] for field in fields(ScaleState)})
-        base, training = content.get("base"), content.get("training")
-        return Checkpoint(content["scale"], state, losses, content["curves"].cpu(), base, training)
+    """The checkpoint in ``content``, read from ``path``; a ValueError where there is none."""
+    values = {"losses": list(losses), **content}  # older versions kept no names
+    whole = all(isinstance(values.get(name), kind) for name, kind in ENTRIES.items())
+    if whole and values["losses"] == list(losses) and values["curves"].shape == (values["iterations"], len(losses)):
+        states = {name: value for name, value in values.items() if name not in ENTRIES}
+        state = TrainingState(values["iterations"], values["rng"], states)
+        base, training = values.get("base"), values.get("training")
+        return Checkpoint(values["scale"], state, losses, values["curves"].cpu(), base, training)
     raise ValueError(f"{path} is no checkpoint of a training")

@@ -1,8 +1,8 @@
-"""Files and folders that are written whole or not at all: as a draft beside their place, then renamed into it.
+"""Atomic writes of files and folders: as a draft beside their place, then renamed into it.
 
-A draft is called ``.<name>.<random>.tmp``, and its process holds it, see ``locks``. A folder whose
-place another one takes is called ``.<name>.<random>.old`` meanwhile. What a process that died
-leaves of these goes with the next writing to that place, see ``recovery``.
+A draft is called ``.<name>.<random>.tmp``; its process holds a lock on it, see ``locks``. While a folder is replaced,
+the old one is called ``.<name>.<random>.old``. The next write to the same place removes drafts of processes that died,
+see ``recovery``.
 """
 
 import difflib
@@ -17,46 +17,46 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from SinGAN.storage.hashes import sha256
-from SinGAN.storage.locks import holding, is_abandoned, tell_once
+from SinGAN.storage.locks import holding, is_abandoned, warn_once
 
 DRAFT, ASIDE = ".tmp", ".old"
-DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # before 0.3 with a process's number
-SHORT = 100  # bytes: longer names are replaced by their hash in those of drafts and locks
+DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # versions before 0.3 used the process id
+SHORT = 100  # bytes: in the names of drafts and locks, a hash replaces longer names
 WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""What a file system reports that can't tell when a file has reached the disk."""
+"""Errors of a file system that can't report when a file has reached the disk."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A draft beside ``path``, an empty file to be filled in the block; it becomes ``path`` when the block ends well.
+    """Yield an empty draft file beside ``path``, which replaces ``path`` if the block succeeds.
 
-    It is to be written in place: a program that would put another file there writes to memory first.
+    The block must write to this very file. For a library that would replace it by another one, write to memory first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
         yield draft
-        _sync(draft)  # before the renaming: a power cut leaves the old or the new
+        _sync(draft)  # before it is renamed, so that a power cut leaves the old or the new file
         draft.replace(path)
 
 
 @contextmanager
 def folder_draft(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder``, to be filled and renamed in the block; what is left of it then goes.
+    """Yield a new draft folder beside ``folder``; the block fills and renames it, and it is removed otherwise.
 
-    Parents are made where they are missing; where the block fails, those go, too.
+    Missing parents are created, and removed if the block fails.
 
     Raises:
         FileExistsError: ``folder`` is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder} is in the way: a folder is to be made there")
+        raise FileExistsError(f"{folder} is in the way: results need a folder of that name")
     with fresh_parents(folder), _draft(folder, Path.mkdir) as draft:
         yield draft
 
 
 @contextmanager
 def files_into(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder``, filled in the block; its files move into ``folder`` when the block ends well."""
+    """Yield a new draft folder whose files move into ``folder`` if the block succeeds."""
     with folder_draft(folder) as draft:
         yield draft
         folder.mkdir(exist_ok=True)
@@ -66,14 +66,14 @@ def files_into(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
-    """A draft of ``path``, made by ``create``, held for the block and then removed; those of dead processes go, too."""
+    """Yield a draft of ``path``, made by ``create``; hold it during the block, and remove it at the end."""
     clear_drafts(path.parent)
     while True:
         draft = beside(path, DRAFT)
         try:
             create(draft)
-            with holding(draft) as ours:
-                if ours:
+            with holding(draft) as is_held:
+                if is_held:  # otherwise another process removed it before it was locked: try another name
                     yield draft
                     return
         finally:
@@ -81,30 +81,30 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def beside(path: Path, kind: str) -> Path:
-    """A new name beside ``path`` for its draft (``DRAFT``), or for the folder that it replaces (``ASIDE``)."""
+    """Return a new path beside ``path``, for its draft (``DRAFT``) or for the folder that it replaces (``ASIDE``)."""
     return path.with_name(f"{mark(path)}{secrets.token_hex(8)}{kind}")
 
 
 def mark(path: Path) -> str:
-    """The start of the names of what lies beside ``path`` for its sake: short, however long its own name is."""
+    """The prefix of the names of the drafts and locks of ``path``; it is short even for a long name."""
     name = path.name if len(os.fsencode(path.name)) <= SHORT else sha256(os.fsencode(path.name))[:32]
     return f".{name}."
 
 
 def _sync(file: Path) -> None:
-    """Wait until ``file`` is on the disk, where the file system can tell."""
+    """Wait until ``file`` is on the disk, if the file system can report it."""
     with file.open("rb+") as written:
         try:
             os.fsync(written.fileno())
         except OSError as error:
             if error.errno not in WITHOUT_SYNC:
                 raise
-            tell_once("the file system of the results can't tell when a file is on the disk: a power cut may lose some")
+            warn_once("the file system of the results can't tell when a file is on the disk: a power cut may lose some")
 
 
 @contextmanager
 def fresh_parents(path: Path) -> Iterator[None]:
-    """Make the folders above ``path``; where the block fails, remove those that it leaves empty."""
+    """Create the folders above ``path``; if the block fails, remove those that are new and empty."""
     missing = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def fresh_parents(path: Path) -> Iterator[None]:
 
 
 def remove_if_empty(folders: list[Path]) -> None:
-    """Remove ``folders``, the innermost first, up to the first that is missing or holds something."""
+    """Remove ``folders``, from the innermost to the first that is missing or not empty."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -124,7 +124,7 @@ def remove_if_empty(folders: list[Path]) -> None:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put the folder ``new`` in the place of ``old``, which is removed only afterwards."""
+    """Rename the folder ``new`` to ``old``; the old folder is removed only afterwards."""
     aside = beside(old, ASIDE)
     if old.exists():
         old.rename(aside)
@@ -134,16 +134,17 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 def discard(folder: Path, place: Path | None = None) -> None:
-    """Remove ``folder`` in one step, as others see it: it becomes a draft, which goes with all that it holds.
+    """Remove ``folder`` atomically: it is renamed to a draft of ``place``, which is then removed.
 
-    Of a folder that stands aside ``place`` is where it stood: whoever uses that finds what is left of the draft.
+    ``place`` is where a folder with the ending ``ASIDE`` was; by default ``folder`` itself. If the process dies, the
+    recovery of ``place`` removes the rest.
     """
     with suppress(FileNotFoundError):
         remove(folder.rename(beside(place or folder, DRAFT)))
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -158,7 +159,7 @@ def clear_drafts(folder: Path) -> None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What ``folder`` holds; nothing where it is missing or no folder."""
+    """The sorted entries of ``folder``; none if it is missing or no folder."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -166,9 +167,9 @@ def entries(folder: Path) -> list[Path]:
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Raise a ValueError where the disk of ``folder``, which need not be there yet, has not ``needed`` bytes free."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    """Raise a ValueError if the disk of ``folder``, which need not exist, has fewer than ``needed`` bytes free."""
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise ValueError(
             f"{folder} needs about {needed / 2**20:.0f} MB, and its disk has {free / 2**20:.0f} MB free: "
@@ -177,27 +178,27 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def nearest(path: Path) -> str:
-    """Words on the name in the folder of ``path`` that it may be meant to be; "" where none is like it.
+    """A hint at the file in the folder of ``path`` whose name is most similar, or "".
 
-    File systems tell letters apart that look the same, and cases; people leave extensions out.
+    Names that differ in case, in the encoding of a letter or in the extension come first.
     """
-    named = {entry.name: _plain(entry.name) for entry in entries(path.parent) if entry.name[0] != "."}
-    wanted = _plain(path.name)
+    named = {entry.name: _normalize(entry.name) for entry in entries(path.parent) if entry.name[0] != "."}
+    wanted = _normalize(path.name)
     same = [name for name, plain in named.items() if wanted in (plain, Path(plain).stem)]
     same += [name for name, plain in named.items() if Path(wanted).stem == Path(plain).stem]
     near = same or [name for name in named if difflib.get_close_matches(wanted, [named[name]], cutoff=0.8)]
     return f": do you mean {near[0]}?" if near else ""
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def regular(path: Path) -> Path:
-    """``path``, which is to be read: a pipe or a device in its place, which could keep a reader waiting, is refused.
+    """Return ``path`` unless it is a pipe or a device, which could block a reader.
 
     Raises:
-        ValueError: it is neither a regular file nor missing.
+        ValueError: it exists and is no regular file.
     """
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no regular file: put one there")
@@ -205,18 +206,18 @@ def regular(path: Path) -> Path:
 
 
 def keep_inside(root: Path, paths: Iterable[Path]) -> None:
-    """Raise a ValueError where one of ``paths``, below ``root``, is a link that leads out of it, or in circles."""
-    real = _resolved(root)
+    """Raise a ValueError if one of ``paths``, below ``root``, is a link that leads out of it or in circles."""
+    real = _resolve(root)
     for path in paths:
-        if not _resolved(path).is_relative_to(real):
+        if not _resolve(path).is_relative_to(real):
             raise ValueError(f"{path} leads out of {root}: put what it links to there, or remove the link")
 
 
-def _resolved(path: Path) -> Path:
-    """``path`` without links."""
+def _resolve(path: Path) -> Path:
+    """Resolve the links in ``path``."""
     try:
         return path.resolve()
-    except (OSError, RuntimeError) as error:  # it depends on Python's version
+    except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
         raise ValueError(f"{path} is a link that leads in circles: remove it") from error
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 of contents: what was written is told from what was damaged since, or belongs to something else."""
+"""SHA-256 hashes, which reveal damaged files and files of another training."""
 
 import hashlib
 from typing import Any
@@ -13,7 +13,7 @@ def sha256(content: bytes) -> str:
 
 
 def digest(value: object) -> str:
-    """The SHA-256 of ``value``, made of dicts, lists, tensors and plain values, wherever its tensors lie."""
+    """The SHA-256 of ``value``, made of dicts, lists, tensors and plain values, whatever device its tensors are on."""
     running = hashlib.sha256()
     _add(running, value)
     return running.hexdigest()

@@ -55,77 +55,22 @@ def trained_for_paint(out: Path, name: str, scale_factor: float, start_scale: in
     return out / "TrainedModels" / name / f"scale_factor={scale_factor:f}_paint" / f"start_scale={start_scale}"
 
 
-def random_samples(out: Path, name: str, start_scale: int) -> Path:
+def results(out: Path, folder: str, name: str, title: str, label: str = "") -> Path:
+    """The folder of a task's results of the picture ``name``.
+
+    Arguments:
+        out: the output folder.
+        folder: the task's folder in it.
+        name: of the picture.
+        title: of these results: a size, a reference.
+        label: the method and its settings; "" for a model of sequential training.
+    """
+    return out / folder / name / label / title
+
+
+def random_samples(out: Path, name: str, start_scale: int, label: str = "") -> Path:
     """The folder of random samples of the training image's size."""
-    return out / "RandomSamples" / name / f"gen_start_scale={start_scale}"
-
-
-def arbitrary_sizes(out: Path, name: str, scale_v: float, scale_h: float, start_scale: int = 0) -> Path:
-    """The folder of random samples of another size; a start scale above 0, which the authors lack, adds a part."""
-    size = f"scale_v={scale_v:f}_scale_h={scale_h:f}"
-    start = f"_gen_start_scale={start_scale}" if start_scale else ""
-    return out / "RandomSamples_ArbitrerySizes" / name / (size + start)  # the authors' spelling
-
-
-def sizes(out: Path, name: str, size: tuple[int, int], start_scale: int) -> Path:
-    """The folder of random samples of ``size``, height and width in pixels."""
-    start = f"_gen_start_scale={start_scale}" if start_scale else ""
-    return out / "RandomSamples_ArbitrerySizes" / name / f"size={size[1]}x{size[0]}{start}"
-
-
-def harmonization(out: Path, name: str, reference: str) -> Path:
-    """The folder of harmonized pictures of the reference with the file name ``reference``."""
-    return out / "Harmonization" / name / f"{Path(reference).stem}_out"
-
-
-def editing(out: Path, name: str, reference: str) -> Path:
-    """The folder of edited pictures of the reference with the file name ``reference``."""
-    return out / "Editing" / name / f"{Path(reference).stem}_out"
-
-
-def paint(out: Path, name: str, reference: str, quantized: bool) -> Path:
-    """The folder of pictures that are made of the paint with the file name ``reference``."""
-    return out / "Paint2image" / name / f"{Path(reference).stem}_out{'_quantized' if quantized else ''}"
-
-
-def super_resolution(out: Path, name: str, factor: float) -> Path:
-    """The file of the picture ``name``, enlarged by ``factor``."""
-    return out / "SR" / f"{factor:g}" / f"{name}_HR.png"
-
-
-def animation(out: Path, name: str, start_scale: int, alpha: float, beta: float, suffix: str) -> Path:
-    """The file of an animation, with the ending ``suffix``."""
-    return out / "Animation" / name / f"start_scale={start_scale}" / f"alpha={alpha:f}_beta={beta:f}.{suffix}"
-
-
-def retargeted(out: Path, name: str, title: str) -> Path:
-    """The folder of pictures of other proportions, of the size that ``title`` names."""
-    return out / "Retarget" / name / title
-
-
-def inpainted(out: Path, name: str, mask: str) -> Path:
-    """The folder of pictures whose hole, the mask with the file name ``mask``, is filled."""
-    return out / "Inpaint" / name / f"{Path(mask).stem}_out"
-
-
-def outpainted(out: Path, name: str, title: str) -> Path:
-    """The folder of extended pictures, whose margins ``title`` names."""
-    return out / "Outpaint" / name / title
-
-
-def analogy(out: Path, name: str, structure: str) -> Path:
-    """The folder of pictures with the layout of the picture with the file name ``structure``."""
-    return out / "Analogy" / name / f"{Path(structure).stem}_out"
-
-
-def tile(out: Path, name: str, title: str) -> Path:
-    """The folder of tiles of the size that ``title`` names."""
-    return out / "Tile" / name / title
-
-
-def of_method(folder: Path, label: str) -> Path:
-    """The folder in place of ``folder`` for results of a method, and of its settings, that ``label`` names."""
-    return folder.parent / label / folder.name if label else folder
+    return results(out, "RandomSamples", name, f"gen_start_scale={start_scale}", label)
 
 
 def evaluation(out: Path, name: str) -> Path:
@@ -148,30 +93,10 @@ def work_folder(folder: Path) -> Path:
     return folder.with_name(f"{mark(folder)}new")
 
 
-KINDS = (
-    "TrainedModels",
-    "RandomSamples",
-    "RandomSamples_ArbitrerySizes",
-    "Harmonization",
-    "Editing",
-    "Paint2image",
-    "SR",
-    "Animation",
-    "Retarget",
-    "Inpaint",
-    "Outpaint",
-    "Analogy",
-    "Tile",
-    "Evaluation",
-    "Studies",
-)
-"""The folders of results in the output folder."""
-
-
 def places(out: Path, name: str) -> Iterator[Path]:
-    """All in ``out`` that results of the picture ``name`` are written to or read from, and that could be a link."""
+    """All in ``out`` that a model or results of the picture ``name`` lie in, and that could be a link."""
     escaped = glob.escape(name)
-    yield from (out / kind for kind in KINDS)
+    yield out / "TrainedModels"
     for place in (*out.glob(f"*/{escaped}"), *out.glob("SR/*"), *out.glob(f"SR/*/{escaped}_HR.png")):
         yield place
         if place.parent.name != "SR":

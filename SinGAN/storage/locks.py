@@ -1,6 +1,7 @@
-"""Locks on paths, which die with the process that holds them; on file systems that have none the work goes on without.
+"""Locks on paths, which are released when their process dies; file systems without locks are used without.
 
-A lock is never taken on a file that another process has removed meanwhile: two would hold it.
+After a lock is taken, the file is compared with its path: if another process has removed it meanwhile, the lock is
+worthless, because a third process could lock a new file there.
 """
 
 import errno
@@ -19,23 +20,23 @@ else:
     import fcntl
 
 LOG = logging.getLogger(__name__)
-WITHOUT = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
-"""What a file system without locks reports."""
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
+"""Errors of a file system without locks."""
 DAY = 24 * 60 * 60  # seconds
 PAUSE = 0.05  # seconds between two attempts
 
 
-class LackingError(OSError):
+class NoLocksError(OSError):
     """The file system has no locks."""
 
 
 @contextmanager
 def locked(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
-    """Hold the lock file ``path``, in a folder that exists, for the block; then it is removed.
+    """Hold the lock file ``path``, in a folder that exists, during the block, and then remove it.
 
     Arguments:
         path: of the lock file.
-        busy: the error's text where another process holds it.
+        busy: the text of the error if another process holds it.
         patience: seconds to wait for that process.
 
     Raises:
@@ -43,9 +44,9 @@ def locked(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
     """
     try:
         held = _acquire(path, time.monotonic() + patience)
-    except LackingError:
+    except NoLocksError:
         path.unlink(missing_ok=True)
-        tell_once("the file system of the results has no locks: don't train one picture twice at the same time")
+        warn_once("the file system of the results has no locks: don't train one picture twice at the same time")
         yield
         return
     if held is None:
@@ -53,20 +54,20 @@ def locked(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # elsewhere than on POSIX an open file can't be removed
-            path.unlink(missing_ok=True)  # while it is held: who waits for it finds that it is gone
+        with suppress(OSError):  # Windows can't remove an open file
+            path.unlink(missing_ok=True)  # before it is released: a waiting process then sees that it is gone
         os.close(held)
 
 
 def _acquire(path: Path, deadline: float) -> int | None:
-    """The descriptor of ``path``, locked; None where another process still holds it at the ``deadline``."""
+    """Return a locked descriptor of ``path``, or None if another process still holds it at the ``deadline``."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if _lock(descriptor):
-                if _is_still(path, descriptor):
+                if _is_same_file(path, descriptor):
                     return descriptor
-                os.close(descriptor)  # removed by the process that held it: try the new file
+                os.close(descriptor)  # removed by the process that held it: lock the new file
                 continue
         except BaseException:
             os.close(descriptor)
@@ -79,34 +80,34 @@ def _acquire(path: Path, deadline: float) -> int | None:
 
 @contextmanager
 def holding(path: Path) -> Iterator[bool]:
-    """Mark the file or folder ``path``, just made, as in use for the block; False where another process removes it.
+    """Lock the new file or folder ``path`` during the block; yield False if another process has removed it.
 
-    On file systems without locks the mark is lacking.
+    On file systems without locks, True is yielded without a lock.
     """
-    descriptor, ours = None, True
+    descriptor, is_held = None, True
     try:
         try:
             descriptor = os.open(path, os.O_RDONLY)
-            ours = _lock(descriptor) and _is_still(path, descriptor)
+            is_held = _lock(descriptor) and _is_same_file(path, descriptor)
         except FileNotFoundError:
-            ours = False
-        except (LackingError, PermissionError):  # a folder on Windows
+            is_held = False
+        except (NoLocksError, PermissionError):  # a folder on Windows
             pass
-        yield ours
+        yield is_held
     finally:
         if descriptor is not None:
             os.close(descriptor)
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether no process holds ``path``; without locks: whether it is a day old."""
+    """Whether no process holds ``path``; on file systems without locks, whether it is a day old."""
     descriptor = None
     try:
         descriptor = os.open(path, os.O_RDONLY)
         return _lock(descriptor)
-    except LackingError:
+    except NoLocksError:
         return time.time() - path.stat().st_mtime > DAY
-    except OSError:  # gone, or not ours
+    except OSError:  # removed, or of another user
         return False
     finally:
         if descriptor is not None:
@@ -114,22 +115,22 @@ def is_abandoned(path: Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether the lock on ``descriptor`` could be taken; a ``LackingError`` where there are none."""
+    """Try to lock ``descriptor``; raise a ``NoLocksError`` if the file system has no locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in WITHOUT:
-            raise LackingError from error
+        if error.errno in NO_LOCKS:
+            raise NoLocksError from error
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
         raise
     return True
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
+def _is_same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -137,6 +138,6 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 @functools.cache
-def tell_once(line: str) -> None:
-    """Warn of ``line``, once in a process."""
+def warn_once(line: str) -> None:
+    """Log ``line`` as a warning, once in a process."""
     LOG.warning(line)

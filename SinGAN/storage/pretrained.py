@@ -1,4 +1,4 @@
-"""Files of pretrained weights: named by the user, or downloaded once into torch's cache."""
+"""Files of pretrained weights: given by the user, or downloaded once into torch's cache."""
 
 import logging
 import os
@@ -20,15 +20,15 @@ HASH = re.compile(r"-([0-9a-f]{8,})\.")  # the start of a file's SHA-256, in its
 
 
 def cached(url: str) -> Path:
-    """The path of the file at ``url`` in torch's cache, whether it is there or not."""
+    """The path of the file at ``url`` in torch's cache, whether it exists or not."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
 
 
 def fetch(url: str) -> Path:
-    """The path of the file at ``url``: downloaded where torch's cache lacks it, and checked by the hash in its name.
+    """Download the file at ``url`` unless it is in torch's cache, check the hash in its name, and return its path.
 
     Raises:
-        FileNotFoundError: the download failed; it leaves nothing behind.
+        FileNotFoundError: the download failed; nothing is left behind.
     """
     file, checksum = cached(url), HASH.search(url)
     if file.exists():
@@ -39,13 +39,13 @@ def fetch(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(file), checksum and checksum.group(1))
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
-            f"no weights: {url} can't be had ({error}). Get it elsewhere, and put it at {file}"
+            f"no weights: {url} can't be downloaded ({error}). Download it elsewhere, and put it at {file}"
         ) from error
     return file
 
 
 def existing(path: Path, option: str) -> Path:
-    """``path``, the value of ``option``; a FileNotFoundError where there is no such file."""
+    """Return ``path``, the value of ``option``; raise a FileNotFoundError if there is no such file."""
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path} (`{option}`)")
     return path
@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Tensor]:
     """The weights in ``path``: a state dict saved by torch, or arrays in an npz file. Reading can't run code.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: it has other content.
     """
     if path.suffix != ".npz":
         return load_weights(path)
@@ -68,13 +68,13 @@ def read(path: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def clean_copies(files: Sequence[Path]) -> Iterator[list[Path]]:
-    """Copies of weights ``files`` for a library to read, in a folder that goes when the block ends.
+    """Yield copies of weights ``files`` for a library, in a temporary folder.
 
-    They are written from the tensors that ``read`` finds. A file that is two formats at once can be
-    harmless to one reader and run code in another: what is checked here is what the library gets.
+    They are written from the tensors that ``read`` returns. A file that is valid in two formats can be harmless to one
+    reader and run code in another, so the library gets only the content that was checked.
 
     Raises:
-        ValueError: a file is damaged or holds something else.
+        ValueError: a file is damaged or has other content.
     """
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / str(index) / file.name for index, file in enumerate(files)]
@@ -85,10 +85,10 @@ def clean_copies(files: Sequence[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def clean_cache(files: Sequence[Path]) -> Iterator[None]:
-    """A cache of torch's that holds clean copies of ``files``, its own downloads, and nothing else, for the block.
+    """Replace torch's cache during the block by one with clean copies of ``files``, its own downloads, only.
 
     Raises:
-        ValueError: a file is damaged, or the cache's place was set with ``torch.hub.set_dir``.
+        ValueError: a file is damaged, or the cache's folder was set with ``torch.hub.set_dir``.
     """
     with tempfile.TemporaryDirectory() as home:
         before = os.environ.get("TORCH_HOME")
@@ -96,7 +96,7 @@ def clean_cache(files: Sequence[Path]) -> Iterator[None]:
         try:
             cache = Path(torch.hub.get_dir())
             if not cache.is_relative_to(home):
-                raise ValueError("the cache's place was set with torch.hub.set_dir: set TORCH_HOME instead")
+                raise ValueError("the cache's folder was set with torch.hub.set_dir: set TORCH_HOME instead")
             for file in files:
                 save(cache / "checkpoints" / file.name, read(file))
             yield
@@ -106,10 +106,10 @@ def clean_cache(files: Sequence[Path]) -> Iterator[None]:
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load ``weights``, read from ``source``, into ``net``; they may hold more than it needs.
+    """Load ``weights``, read from ``source``, into ``net``; superfluous ones are ignored.
 
     Raises:
-        ValueError: they lack a tensor, or hold one of another shape.
+        ValueError: a tensor is missing or has another shape.
     """
     needed = {name: value for name, value in net.state_dict().items() if not name.endswith("num_batches_tracked")}
     for name, value in needed.items():

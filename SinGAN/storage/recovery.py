@@ -1,4 +1,8 @@
-"""One procedure for what processes that died left of a folder: it is run under the folder's lock, before all else."""
+"""Crash recovery for a folder, under its lock.
+
+A folder is replaced in three steps: the old one is renamed (``.old``), the draft (``.tmp``) takes its place, the old
+one is removed. A process can die between any two of them; ``recover`` completes or undoes the replacement.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,23 +20,23 @@ from SinGAN.storage.files import (
     replace_folder,
 )
 
-PATIENCE = 30.0  # seconds that a writer of results waits for another one
+PATIENCE = 30.0  # seconds that a process waits for another one that writes the same results
 
 
 @contextmanager
 def locked(folder: Path, doing: str = "training", patience: float = 0.0) -> Iterator[None]:
-    """Hold the lock on ``folder``, which need not exist, for the block; what dead processes left of it is set right.
+    """Recover ``folder``, which need not exist, and hold its lock during the block.
 
     Arguments:
         folder: of a model or of results.
-        doing: what another process that holds it is doing, for the error.
+        doing: the activity of a process that holds the lock, for the error message.
         patience: seconds to wait for that process.
 
     Raises:
         ValueError: another process holds it.
     """
     busy = f"another process is {doing} {folder}: wait for its end, or use another `out`"
-    lock = _lock_of(folder)
+    lock = folder.with_name(f"{mark(folder)}lock")
     with fresh_parents(lock), locks.locked(lock, busy, patience):
         recover(folder)
         yield
@@ -40,10 +44,9 @@ def locked(folder: Path, doing: str = "training", patience: float = 0.0) -> Iter
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder``, to be filled in the block; it takes ``folder``'s place when the block ends well.
+    """Yield a new draft folder, which replaces ``folder`` if the block succeeds.
 
-    What ``folder`` held before stays until then, and stays for good where the block fails; parents
-    that were made for it are then removed again.
+    Otherwise ``folder`` keeps its content, and parents that were created are removed.
     """
     settle(folder)
     with folder_draft(folder) as draft:
@@ -53,27 +56,24 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Set right what dead processes left of ``folder``, which is to be used; what a living one does is left alone."""
-    if any(path.name.startswith(mark(folder)) for path in entries(folder.parent)):
-        with suppress(OSError, ValueError), locked(folder):  # not ours, or in use
+    """Recover ``folder`` before it is used, unless a living process holds it."""
+    if any(path.name.startswith(mark(folder)) for path in entries(folder.parent)):  # drafts, old folders or locks
+        with suppress(OSError, ValueError), locked(folder):  # of another user, or in use
             pass
 
 
 def recover(folder: Path) -> None:
-    """Finish a replacement of ``folder`` that was cut off, and remove the drafts of processes that died.
+    """Complete or undo an interrupted replacement of ``folder``, and remove drafts of processes that died.
 
-    To be called by one process at a time, see ``locked``.
+    Only one process at a time may call it, see ``locked``.
     """
     for path in entries(folder.parent):
         if not (path.name.startswith(mark(folder)) and path.suffix == ASIDE):
             continue
-        if folder.exists():
+        if folder.exists():  # the new folder is in place: only the removal of the old one is left to do
             discard(path, folder)
-        else:
+        else:  # the new folder never took its place: put the old one back
             path.rename(folder)
+    # Drafts beside the folder, in it, and in its subfolders (the scales of a model).
     for place in (folder.parent, folder, *folder.glob("*/")):
         clear_drafts(place)
-
-
-def _lock_of(folder: Path) -> Path:
-    return folder.with_name(f"{mark(folder)}lock")

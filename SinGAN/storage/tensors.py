@@ -1,4 +1,4 @@
-"""Tensors in files: written whole, read without running code, and checked before they are used."""
+"""Tensor files: written atomically, read without running code, and checked."""
 
 import io
 import warnings
@@ -13,42 +13,44 @@ from torch import Tensor, nn
 
 from SinGAN.storage.files import regular, whole_file
 
-DEEPEST = 20  # how deep the parts of a file are nested at most
-EXPANDED = 64  # times the file's size: tensors may be expanded
+DEEPEST = 20  # limit of the nesting
+EXPANDED = 64  # limit of a tensor's size, as a multiple of the file's: tensors may be expanded
 
 
 def save(path: Path, value: object) -> None:
-    """Write ``value``, made of tensors and plain values, to ``path``: whole or not at all."""
+    """Write ``value``, made of tensors and plain values, to ``path``, atomically."""
     content = as_bytes(value)
     with whole_file(path) as draft:
         draft.write_bytes(content)
 
 
 def as_bytes(value: object) -> bytes:
-    """``value`` as the content of a file: in memory first, since torch reports a full disk as a RuntimeError."""
+    """Serialize ``value``, in memory because torch reports a full disk as a RuntimeError."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
     return buffer.getvalue()
 
 
-def load(path: Path, device: torch.device) -> Any:
+def load(path: Path, device: torch.device, content: bytes | None = None) -> Any:
     """The tensors and plain values in ``path``, on ``device``; loading can't run code.
 
+    ``content`` is that of the file, where it was read before.
+
     Raises:
-        ValueError: ``path`` is no regular file, is damaged, or holds something else.
+        ValueError: ``path`` is no regular file, is damaged, or has other content.
     """
-    content = regular(path).read_bytes()
+    content = regular(path).read_bytes() if content is None else content
     with reading(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about unusual kinds of tensors, which are refused below
+        warnings.simplefilter("ignore")  # about unusual kinds of tensors, which _check refuses
         _check_archive(content)
         value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         _check(value, len(content))
-        return value if device.type == "cpu" else _moved(value, device)
+        return value if device.type == "cpu" else _move(value, device)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever goes wrong in the block, which looks at the content of ``path``, is a ValueError that names it."""
+    """Turn errors in the block, which reads the content of ``path``, into a ValueError that names it."""
     try:
         yield
     except MemoryError:
@@ -59,10 +61,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _check_archive(content: bytes) -> None:
-    """Raise an error unless ``content``, where it is torch's kind of zip file, is as it was written.
-
-    torch itself does not look at the checksums. What files of torch before 1.6 hold is not known to be whole.
-    """
+    """Check the checksums of ``content`` if it is a zip file, as torch writes since 1.6; torch does not check them."""
     if not content.startswith(b"PK"):
         return
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -70,11 +69,11 @@ def _check_archive(content: bytes) -> None:
         if sum(entry.file_size for entry in entries) > len(content):
             raise ValueError("it claims to hold more than it does")
         if (name := archive.testzip()) is not None:
-            raise ValueError(f"its part {name} is not what was written")
+            raise ValueError(f"its part {name} has another checksum")
 
 
 def _check(value: object, size: int, depth: int = 0) -> None:
-    """Raise a ValueError where a part of ``value``, read from a file of ``size`` bytes, is no plain dense tensor."""
+    """Raise a ValueError if a tensor in ``value``, read from a file of ``size`` bytes, is not a plain dense one."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise ValueError("its parts are nested too deep")
@@ -88,20 +87,20 @@ def _check(value: object, size: int, depth: int = 0) -> None:
             raise ValueError(f"it holds a tensor of {tuple(value.shape)}, more than fits into it")
 
 
-def _moved(value: Any, device: torch.device) -> Any:
-    """``value`` with its tensors on ``device``."""
+def _move(value: Any, device: torch.device) -> Any:
+    """Move the tensors in ``value`` to ``device``."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, dict):
-        return type(value)((key, _moved(part, device)) for key, part in value.items())
-    return type(value)(_moved(part, device) for part in value) if isinstance(value, list | tuple) else value
+        return type(value)((key, _move(part, device)) for key, part in value.items())
+    return type(value)(_move(part, device) for part in value) if isinstance(value, list | tuple) else value
 
 
 def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
-    """The list of float tensors of ``dims`` dimensions in ``path``; plain numbers count as tensors without dimensions.
+    """The list of float tensors of ``dims`` dimensions in ``path``; plain numbers count as 0-dimensional tensors.
 
     Raises:
-        ValueError: ``path`` holds something else.
+        ValueError: ``path`` has other content.
     """
     entries = load(path, device)
     tensors = []
@@ -116,13 +115,13 @@ def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
     return tensors
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in ``path``, on the CPU.
+def load_weights(path: Path, content: bytes | None = None) -> dict[str, Tensor]:
+    """The state dict in ``path``, whose ``content`` may have been read before, on the CPU.
 
     Raises:
-        ValueError: ``path`` holds something else.
+        ValueError: ``path`` has other content.
     """
-    state = load(path, torch.device("cpu"))
+    state = load(path, torch.device("cpu"), content)
     named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
     if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path} does not hold the weights of a net")

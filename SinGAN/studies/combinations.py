@@ -1,5 +1,6 @@
-"""The trainings of a study: every combination of the values that are varied, its costs, and whether it is done."""
+"""The trainings of a study of one picture: each combination of the varied values, its cost, whether it is trained."""
 
+import contextlib
 import itertools
 import re
 import time
@@ -12,22 +13,26 @@ from torch import Tensor
 
 from SinGAN.engines.engine import Engine
 from SinGAN.engines.estimates import scale_costs
-from SinGAN.options.growing import GENERATION, SEQUENTIAL
-from SinGAN.options.measures import Varied
-from SinGAN.options.model import ModelOptions
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import defaults_of_kind
+from SinGAN.options.measures import STUDIES, Varied
+from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.option import options_of
+from SinGAN.options.tasks import TRAIN
 from SinGAN.pictures import images
-from SinGAN.planning import Plan, plan_scales
+from SinGAN.planning import Plan
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import find
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.hashes import sha256
+from SinGAN.studies.study import as_flag, variations
 from SinGAN.training import train
 
 ONE_AT_A_TIME = ("sizes",)  # studies whose trainings differ in one option only from the run
 PASSED_ON = ("vgg_weights", "engine", "precision", "recompute", "winograd", "checkpoint_every")
 LONGEST = 120  # bytes of a folder's name: file systems take 255, and the paths in it must have room, too
 TRIALS = 3  # iterations that ``speed`` measures
+FACTORS = 4  # values of the ready-made study of scale factors, at most
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Combination:
 
     def is_trained(self, run: Run) -> bool:
         """Whether there is a whole model of the run's picture, with these options and this seed."""
-        model = find(self.model(run.name))
+        model = ModelFolder.find(self.model(run.name))
         if model is None or not model.is_whole:
             return False
         manifest = model.manifest
@@ -64,10 +69,59 @@ class Combination:
         return float(self.options.niter * sum(scale_costs(self.plan, self.options.net, run.device, winograd)))
 
     def training(self) -> tuple[object, ...]:
-        """What decides the training: two combinations that are equal in it give the same model."""
+        """All that the trained model depends on: equal combinations share one training."""
         plan = self.plan
         scales = plan.scale1, plan.factor, plan.sizes, plan.sketch_scales
         return self.seed, scales, replace(self.options, scale_factor=0.5, min_size=1, max_size=1, sketch_scales=0)
+
+
+def varied_options(run: Run, study: str | None, vary: Sequence[str], needs_some: bool = True) -> Varied:
+    """The options to vary and their values as text: those of a ready-made ``study``, and those that `vary` names.
+
+    Arguments:
+        run: the run; the values of some studies follow from its options and its picture.
+        study: the name of a ready-made study, or None.
+        vary: option names and values, each as alpha=0,1,10.
+        needs_some: whether an empty result is an error.
+
+    Raises:
+        ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary.
+    """
+    ready_made = STUDIES.get(study or "", {})
+    known = {name: entry for name, entry in options_of(ModelOptions).items() if name != "netG"}
+    named = variations(vary, known, "alpha=0,1,10")
+    if twice := [name for name in named if name in ready_made]:
+        raise ValueError(f"`vary` and `study` name a flag twice: {', '.join(twice)}")
+    if not CRITICS.keys() >= set(named.get("netD", ())):
+        raise ValueError(f"`vary` must have values of {', '.join(CRITICS)}, not {','.join(named['netD'])}")
+    if needs_some and not (ready_made or named):
+        raise ValueError(f"nothing to study: name flags with `vary`, or one of `study` {', '.join(STUDIES)}")
+    varied = {**ready_made, **named}
+    if study == "niter":
+        varied["niter"] = list(dict.fromkeys(str(max(1, run.options.niter // part)) for part in (8, 4, 2, 1)))
+    if study == "sizes":
+        longer = min(run.options.max_size, max(images.size(run.picture)))
+        varied["max_size"] = list(dict.fromkeys(str(max(1, longer * part // 4)) for part in (3, 4)))
+    if study == "scale_factor":
+        varied["scale_factor"] = scale_factors(run)
+    return varied
+
+
+def scale_factors(run: Run) -> list[str]:
+    """Up to four scale factors, the run's own among them, that give its picture different numbers of scales."""
+    own = run.options.scale_factor
+    by_scales: dict[int, float] = {}
+    for factor in (own, 0.75, 0.4, 0.55, 0.85, 0.25, 0.5, 0.65, 0.8, 0.9):
+        with contextlib.suppress(ValueError):
+            options = replace(run.options, scale_factor=factor)
+            plan = KINDS[options.kind].plan(*images.size(run.picture), options, TRAIN)
+            by_scales.setdefault(len(plan.sizes), factor)
+    factors = sorted(by_scales.values())
+    if len(factors) > FACTORS:
+        places = [round(index * (len(factors) - 1) / (FACTORS - 1)) for index in range(FACTORS)]
+        nearest = min(range(FACTORS), key=lambda index: abs(places[index] - factors.index(own)))
+        factors = [own if index == nearest else factors[place] for index, place in enumerate(places)]
+    return [f"{factor:g}" for factor in factors] or [f"{own:g}"]
 
 
 def combine(
@@ -82,7 +136,7 @@ def combine(
         varied: option names and their values, as text.
         seeds: number of trainings of each combination.
         num_samples: number of samples of each training.
-        study: the name of a ready-made study; what the picture does not allow of its values is left out.
+        study: the name of a ready-made study; those of its values that the picture does not allow are left out.
 
     Raises:
         ValueError: a value is out of range, two contradict each other, or the picture does not allow one.
@@ -96,7 +150,7 @@ def combine(
             continue
         options = with_values(run, chosen)
         try:
-            plan = plan_scales(*size, options.pyramid)
+            plan = KINDS[options.kind].plan(*size, options, TRAIN)
         except ValueError as error:
             if study is None:
                 raise
@@ -140,8 +194,7 @@ def setting(options: ModelOptions, seed: int) -> str:
 
 def changed(options: ModelOptions) -> dict[str, str]:
     """The ``options`` that differ from their defaults, as text."""
-    default = ModelOptions(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict()
-    default |= {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.grows else None}
+    default = defaults_of_kind(options)
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in options.as_dict().items()
@@ -159,9 +212,10 @@ def short(name: str) -> str:
 
 def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samples: int) -> tuple[str, ...]:
     """The flags of the training that has the ``chosen`` values, in the output folder ``out``."""
+    known = options_of(ModelOptions)
     shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
-    flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(name, value)]
-    overwrite = ["--overwrite"] if run.overwrite else []
+    flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(known.get(name), name, value)]
+    overwrite = ["--overwrite"] if run.settings.overwrite else []
     return *flags, f"--out={out}", f"--manualSeed={seed}", f"--num_samples={num_samples}", *overwrite
 
 
@@ -172,7 +226,7 @@ def shared_options(run: Run) -> dict[str, object]:
 
 
 def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
-    """The options given by the user, with ``chosen`` in their place, completed by what follows from them."""
+    """The options given by the user, overridden by ``chosen`` and completed with their defaults."""
     known = options_of(ModelOptions)
     values = {name: getattr(run.options, name) for name in known if name in run.given}
     for name, text in chosen.items():
@@ -183,30 +237,24 @@ def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
     return ModelOptions(**values).completed(values)
 
 
-def as_flag(name: str, value: str) -> list[str]:
-    """The words of a command line that set the option ``name`` to ``value``; a switch that is off needs none."""
-    entry = options_of(ModelOptions).get(name)
-    if entry is None or entry.kind is not bool or entry.bare is not None:
-        return [f"--{name}={value}"]
-    return [f"--{name}"] if value == "True" else []
-
-
 def speed(run: Run, engine: Engine) -> float:
     """The relative time (see ``Combination.cost``) that a second brings, measured on a few small iterations."""
     rng, size = run.fresh_rng(), 48
-    image = torch.rand(1, run.net.channels, size, size, generator=rng, device=run.device)
+    image = torch.rand(1, run.options.net.channels, size, size, generator=rng, device=run.device)
     plan = Plan(num_scales=0, stop_scale=0, scale1=1.0, factor=1.0, sizes=((size, size),))
     times: list[float] = []
 
     def watch(scale: int, iteration: int, losses: Mapping[str, Tensor], state: object) -> None:
-        losses["G_total"].item()  # waits for the device
+        next(iter(losses.values())).item()  # waits for the device
         times.append(time.monotonic())
 
-    plain = replace(run.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0)  # VGG is not counted
+    plain = replace(
+        run.options.training, niter=TRIALS + 1, texture_weight=0.0, perceptual_weight=0.0
+    )  # VGG is not counted
     eager = Engine(precision=engine.precision, convolve=engine.convolve)
-    list(train(image, plan, replace(run.net, stages=0), plain, rng, watch=watch, engine=eager))
+    list(train(image, plan, replace(run.options.net, stages=0), plain, rng, watch=watch, engine=eager))
     return (
         TRIALS
-        * sum(scale_costs(plan, replace(run.net, stages=0), run.device, engine.winograd))
+        * sum(scale_costs(plan, replace(run.options.net, stages=0), run.device, engine.winograd))
         / (times[-1] - times[0])
     )

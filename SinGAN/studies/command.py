@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -12,33 +12,30 @@ from SIFID import evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.inception import check_size
 from SinGAN import manipulate
-from SinGAN.commands.source import untrained
 from SinGAN.engines.engine import precision_of
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
 from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
 from SinGAN.options.option import options_of
-from SinGAN.parallel.jobs import Job, slots
-from SinGAN.parallel.local import LocalRunner
+from SinGAN.parallel.jobs import Job
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
-from SinGAN.saved_models.lookup import load
+from SinGAN.runs.source import untrained
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
-from SinGAN.storage.files import check_room, files_into
+from SinGAN.storage.files import check_room
 from SinGAN.studies import comparison
-from SinGAN.studies.combinations import Combination, changed, combine, short, speed
+from SinGAN.studies.combinations import Combination, changed, combine, short, speed, varied_options
 from SinGAN.studies.comparison import MeasuredTraining
-from SinGAN.studies.variations import variations
-from SinGAN.terminal.display import run_all
+from SinGAN.studies.study import Results, Study
 from SinGAN.terminal.flags import parser_of, values_of
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script, with_flags
-from SinGAN.terminal.several import run_several
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.several import check_links, run_several
 
 
 def run(argv: Sequence[str]) -> None:
@@ -46,14 +43,19 @@ def run(argv: Sequence[str]) -> None:
     asked = parse(parser_of("study"), argv)
     if len(asked.runs) > 1 or asked.run.settings.ray:
         raise SystemExit(run_several(asked, "study"))
-    asked.run.check_links()
+    check_links(asked.run, "study")
+    options = values_of(StudyOptions, asked.args)
     with precision_of(asked.run.settings.precision, asked.device):
-        compare_trainings(asked.run, values_of(StudyOptions, asked.args))
+        study_of(asked.run, options).run(options.dry_run)
 
 
-def compare_trainings(run: Run, options: StudyOptions) -> None:
-    """Train what the study lacks, measure all its trainings, and write tables and figures."""
-    varied = variations(run, options.study, options.vary, needs_some=options.method == (SINGAN,))
+def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
+    """The study of the picture of ``run`` that ``options`` ask for; prints which of its values are left out.
+
+    Raises:
+        ValueError: there is nothing to study, or a value or the first scale of the samples can't be.
+    """
+    varied = varied_options(run, options.study, options.vary, needs_some=options.method == (SINGAN,))
     combinations: list[Combination] = []
     lines: list[str] = []
     if set(options.method) & {SINGAN, REFINED}:
@@ -62,39 +64,24 @@ def compare_trainings(run: Run, options: StudyOptions) -> None:
         )
     for combination in combinations:
         manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
-    folder = layout.study(run.out, run.name, title(run, options, varied))
     for line in dict.fromkeys(lines):  # once for all seeds
         print(with_flags(line))
-    remaining = [combination for combination in combinations if run.overwrite or not combination.is_trained(run)]
-    if options.dry_run:
-        expected = duration(seconds(run, remaining))
-        print(f"{len(combinations)} trainings, {len(remaining)} of them to be done, about {expected}: {folder}")
-        return
-    net = sifid_net(options.dims, options.weights)
-    check_needs(run, options, combinations, remaining, has_sifid=net is not None)
-    status = train_all(run, remaining)
-    net = net and net.to(run.device)
-    trained = [
-        training
-        for combination in combinations
-        if combination.is_trained(run)
-        for training in measure_trained(combination, run, options, net)
-    ]
-    trained += measure_untrained(run, options, varied, net)
-    if trained:
-        write(folder, trained)
-        print(comparison.as_markdown(trained), f"figures and tables: {folder}", sep="")
-    if status:
-        raise SystemExit(status)
+    return PictureStudy(
+        folder=layout.study(run.out, run.name, title(run, options, varied)),
+        trials=combinations,
+        device=run.device,
+        jobs=run.settings.jobs,
+        per_gpu=run.settings.jobs_per_gpu,
+        overwrite=run.settings.overwrite,
+        picture=run,
+        options=options,
+        varied=varied,
+    )
 
 
 def title(run: Run, options: StudyOptions, varied: Varied) -> str:
     """The name of the study's folder: all that it varies, and the settings that shape it."""
-    named = [
-        f"{name}={','.join(values)}"
-        for name, values in varied.items()
-        if name not in STUDIES.get(options.study or "", {})
-    ]
+    ready_made = STUDIES.get(options.study or "", {})
     shared = {name: value for name, value in changed(run.options).items() if name not in varied}
     own = {name: getattr(options, name) for name in ("gen_start_scale", "num_samples", "seeds", "dims")}
     defaults = {name: entry.default for name, entry in options_of(StudyOptions).items()}
@@ -103,114 +90,103 @@ def title(run: Run, options: StudyOptions, varied: Varied) -> str:
         shared["method"] = ",".join(options.method)
     if "manualSeed" in run.given:
         shared["manualSeed"] = str(run.seed)
-    parts = [
-        *([options.study] if options.study else []),
-        *named,
-        *(f"{name}={value}" for name, value in shared.items()),
-    ]
-    return short("+".join(parts))
+    named = {name: ",".join(values) for name, values in varied.items() if name not in ready_made}
+    parts = [options.study] if options.study else []
+    return short("+".join([*parts, *(f"{name}={value}" for name, value in {**named, **shared}.items())]))
 
 
-def check_needs(
-    run: Run,
-    options: StudyOptions,
-    combinations: Sequence[Combination],
-    remaining: Sequence[Combination],
-    has_sifid: bool,
-) -> None:
-    """Raise an error where a training, or its measures, will lack something: it must not be found out hours later."""
-    if has_sifid:
-        for combination in combinations:
-            check_size(*combination.plan.sizes[-1], options.dims)
-    if any(combination.options.training.uses_vgg for combination in remaining):
-        perceptual.trained(run.settings.vgg_weights)
-    needed = sum(bytes_on_disk(combination.plan, combination.options.net) for combination in remaining)
-    check_room(layout.study(run.out, run.name, ""), needed)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PictureStudy(Study[Combination]):
+    """Trainings of one picture under several settings, and methods without training."""
 
+    picture: Run
+    options: StudyOptions
+    varied: Varied
 
-def seconds(run: Run, remaining: Sequence[Combination]) -> float:
-    """The seconds that the ``remaining`` trainings will take, an estimate."""
-    if not remaining:
-        return 0.0
-    engine = run.engine.choose(run.device)
-    on_cpu = run.device.type == "cpu"
-    at_once = 1 if on_cpu else max(1, min(run.settings.jobs, len(remaining)))  # jobs share a CPU's threads
-    work = sum(combination.cost(run, engine.winograd) for combination in remaining)
-    return work / at_once / speed(run, engine)
+    def is_trained(self, trial: Combination) -> bool:
+        return trial.is_trained(self.picture)
 
+    def announce(self, remaining: Sequence[Combination], dry_run: bool) -> None:
+        if dry_run:
+            expected = duration(self.seconds(remaining))
+            print(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
 
-def train_all(run: Run, remaining: Sequence[Combination]) -> int:
-    """Train the ``remaining`` combinations, some at once; returns the exit status."""
-    if not remaining:
-        return 0
-    jobs = [
-        Job(run.picture, "train", combination.flags, combination.model(run.name), combination.label)
-        for combination in remaining
-    ]
-    at_once = min(run.settings.jobs, len(remaining))
-    places = slots(run.device, at_once, run.settings.jobs_per_gpu, torch.get_num_threads())
-    return run_all(jobs, LocalRunner(places, watched()))
+    def seconds(self, remaining: Sequence[Combination]) -> float:
+        """The estimated seconds that the ``remaining`` trainings take."""
+        if not remaining:
+            return 0.0
+        engine = self.picture.engine.choose(self.device)
+        at_once = 1 if self.device.type == "cpu" else min(self.jobs, len(remaining))  # jobs share a CPU's threads
+        work = sum(combination.cost(self.picture, engine.winograd) for combination in remaining)
+        return work / at_once / speed(self.picture, engine)
 
+    @cached_property
+    def net(self) -> nn.Module | None:
+        """The Inception net of SIFID on the CPU; None where its weights can't be had."""
+        return sifid_net(self.options.dims, self.options.weights)
 
-def measure_trained(
-    combination: Combination, run: Run, options: StudyOptions, net: nn.Module | None
-) -> list[MeasuredTraining]:
-    """The samples of one training, also refined where that is asked for, and their measures."""
-    _, pyramid = load(combination.model(run.name), run.device)
-    makers = {
-        SINGAN: Trained(pyramid),
-        REFINED: Trained(pyramid, Refiner(pyramid.scales[-1].real) if REFINED in options.method else None),
-    }
-    score = evaluation.reconstruction(pyramid)
-    losses = read_losses(combination.model(run.name) / str(len(pyramid) - 1) / "losses.csv")
-    result = []
-    for method in (name for name in makers if name in options.method):
-        varied = combination.varied if options.method == (SINGAN,) else {**combination.varied, "method": method}
-        training = measure(makers[method], varied, combination.seed, run, options, net)
-        result.append(replace(training, reconstruction=score, losses=losses) if method == SINGAN else training)
-    return result
+    def check_needs(self, remaining: Sequence[Combination]) -> None:
+        if self.net is not None:
+            for combination in self.trials:
+                check_size(*combination.plan.sizes[-1], self.options.dims)
+        if any(combination.options.training.uses_vgg for combination in remaining):
+            perceptual.trained(self.picture.settings.vgg_weights)
+        needed = sum(bytes_on_disk(combination.plan, combination.options.net) for combination in remaining)
+        check_room(layout.study(self.picture.out, self.picture.name, ""), needed)
 
+    def job(self, trial: Combination) -> Job:
+        return Job(self.picture.picture, "train", trial.flags, trial.model(self.picture.name), trial.label)
 
-def measure_untrained(run: Run, options: StudyOptions, varied: Varied, net: nn.Module | None) -> list[MeasuredTraining]:
-    """The samples that patches make without training, and their measures; once for each seed."""
-    result, first = [], run.seed if "manualSeed" in run.given else 1
-    for method in (INSTANT, PATCHES, DENOISE):
-        if method in options.method:
-            maker = untrained(run, PatchOptions(method=method), measured=True).maker
-            names = {**dict.fromkeys(varied, "-"), "method": method}
-            seeds = range(first, first + options.seeds)
-            result += [measure(maker, names, seed, run, options, net) for seed in seeds]
-    return result
+    def measure(self, trained: Sequence[Combination]) -> Results | None:
+        found = [row for combination in trained for row in self.of_training(combination)] + self.of_patches()
+        return comparison.results(found) if found else None
 
+    def of_training(self, combination: Combination) -> list[MeasuredTraining]:
+        """The measured samples of one training, and those refined if the options ask for them."""
+        methods, model = self.options.method, ModelFolder.open(combination.model(self.picture.name))
+        pyramid, kind = model.load(self.device), model.manifest.kind_of_model
+        overview = kind.columns(combination.options.training).overview
+        score = evaluation.reconstruction(pyramid)
+        losses = read_losses(model.folder / str(len(pyramid) - 1) / "losses.csv")
+        result = []
+        if SINGAN in methods:
+            varied = combination.varied if methods == (SINGAN,) else {**combination.varied, "method": SINGAN}
+            measured = self.of_samples(kind.maker(pyramid), varied, combination.seed)
+            result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
+        if REFINED in methods:
+            refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))
+            result.append(self.of_samples(refined, {**combination.varied, "method": REFINED}, combination.seed))
+        return result
 
-def measure(
-    maker: Maker, varied: dict[str, str], seed: int, run: Run, options: StudyOptions, net: nn.Module | None
-) -> MeasuredTraining:
-    """The samples of ``maker``, and their measures."""
-    real, start = images.as_floats(maker.real), options.gen_start_scale
-    started = time.monotonic()
-    drawn = maker.sample(torch.Generator(run.device).manual_seed(seed), options.num_samples, start)
-    samples = evaluation.as_in_files(drawn, run.device)
-    took = time.monotonic() - started
-    return MeasuredTraining(
-        varied=varied,
-        seed=seed,
-        scales=len(maker),
-        factor=maker.factor,
-        samples=samples,
-        real=real,
-        evaluation=evaluation.evaluate(samples, real, start, net, None),
-        seconds=took / options.num_samples,
-    )
+    def of_patches(self) -> list[MeasuredTraining]:
+        """The measured samples of the methods without training, once for each seed."""
+        run, result = self.picture, []
+        first = run.seed if "manualSeed" in run.given else 1
+        for method in (INSTANT, PATCHES, DENOISE):
+            if method in self.options.method:
+                maker = untrained(run, PatchOptions(method=method), measured=True).maker
+                names = {**dict.fromkeys(self.varied, "-"), "method": method}
+                result += [self.of_samples(maker, names, seed) for seed in range(first, first + self.options.seeds)]
+        return result
 
-
-def write(folder: Path, trained: Sequence[MeasuredTraining]) -> None:
-    """Write the tables and figures into ``folder``."""
-    with files_into(folder) as draft:
-        (draft / "table.csv").write_text(comparison.as_csv(trained), encoding="utf-8")
-        (draft / "table.md").write_text(comparison.as_markdown(trained), encoding="utf-8")
-        for name, figure in comparison.figures(trained).items():
-            figure.savefig(draft / f"{name}.png", dpi=130)
+    def of_samples(self, maker: Maker, varied: dict[str, str], seed: int) -> MeasuredTraining:
+        """The samples that ``maker`` draws from ``seed``, and their measures."""
+        real, start, count = images.as_floats(maker.real), self.options.gen_start_scale, self.options.num_samples
+        net = self.net and self.net.to(self.device)
+        started = time.monotonic()
+        drawn = maker.sample(torch.Generator(self.device).manual_seed(seed), count, start)
+        samples = evaluation.as_in_files(drawn, self.device)
+        took = time.monotonic() - started
+        return MeasuredTraining(
+            varied=varied,
+            seed=seed,
+            scales=len(maker),
+            factor=maker.factor,
+            samples=samples,
+            real=real,
+            evaluation=evaluation.evaluate(samples, real, start, net, None),
+            seconds=took / count,
+        )
 
 
 main = script(run, start_scale="gen_start_scale")

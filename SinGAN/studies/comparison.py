@@ -1,30 +1,25 @@
 """Several trainings of one picture side by side: tables and figures."""
 
-import csv
-import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from SIFID.evaluation import Evaluation, deviation_levels
+from SinGAN.kinds.kind import LossPanel
 from SinGAN.pictures import images, plots
 from SinGAN.pictures.plots import Panel
 from SinGAN.pictures.similarity import Score
 from SinGAN.runs.results import Columns
+from SinGAN.studies.study import Results, as_markdown, picture_grid
 
 SHOWN = 5  # samples of each training in the grid
 MARKS = "osD^vP*X"
-COLUMNS = (
-    "scales", "factor", "SIFID", "diversity", "difference", "least difference", "copied", "textured copied", "coherent",
-    "largest", "SWD",
-    "reconstruction RMSE", "contrast", "s a sample",
-)  # fmt: skip
-"""Of the tables; ``factor`` is the ratio of neighbouring scales, adjusted."""
+TIME = "s a sample"  # the name of a column
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,35 +36,32 @@ class MeasuredTraining:
     seconds: float  # that a sample took
     reconstruction: Score | None = None  # of a trained model
     losses: Columns | None = None  # of its finest scale
+    overview: tuple[LossPanel, ...] = ()  # the losses to plot
 
     @property
     def label(self) -> str:
         """The flags that differ, with their values: the name of the combination."""
         return ", ".join(f"{flag}={value}" for flag, value in self.varied.items())
 
-    def numbers(self) -> list[float]:
-        """The values of ``COLUMNS``; nan for one that was not measured."""
-        return [
-            self.scales,
-            self.factor,
-            float("nan") if self.evaluation.sifid_mean is None else self.evaluation.sifid_mean,
-            self.evaluation.diversity,
-            self.evaluation.difference,
-            self.evaluation.least_difference,
-            self.evaluation.copy_score,
-            self.evaluation.textured_copy_score,
-            self.evaluation.coherent_copies,
-            self.evaluation.largest_copy,
-            float(np.mean(self.evaluation.sliced_wasserstein)),
-            float("nan") if self.reconstruction is None else self.reconstruction.rmse,
-            float(self.samples.std() / self.real.std()),
-            self.seconds,
-        ]
-
-
-def columns(trained: Sequence[MeasuredTraining]) -> tuple[str, ...]:
-    """The columns of the tables; seconds, which differ each time, only beside methods that don't train."""
-    return COLUMNS if any(training.reconstruction is None for training in trained) else COLUMNS[:-1]
+    def measures(self) -> dict[str, float]:
+        """The measures by name, the columns of the tables; NaN for one that was not measured."""
+        found = self.evaluation
+        return {
+            "scales": self.scales,
+            "factor": self.factor,
+            "SIFID": math.nan if found.sifid_mean is None else found.sifid_mean,
+            "diversity": found.diversity,
+            "difference": found.difference,
+            "least difference": found.least_difference,
+            "copied": found.copy_score,
+            "textured copied": found.textured_copy_score,
+            "coherent": found.coherent_copies,
+            "largest": found.largest_copy,
+            "SWD": float(np.mean(found.sliced_wasserstein)),
+            "reconstruction RMSE": math.nan if self.reconstruction is None else self.reconstruction.rmse,
+            "contrast": float(self.samples.std() / self.real.std()),
+            TIME: self.seconds,
+        }
 
 
 def groups(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraining]]:
@@ -85,35 +77,24 @@ def first_seeds(trained: Sequence[MeasuredTraining]) -> list[MeasuredTraining]:
     return [group[0] for group in groups(trained).values()]
 
 
-def as_csv(trained: Sequence[MeasuredTraining]) -> str:
-    """The measures as CSV: a row for each training."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = columns(trained)
-    writer.writerow([*trained[0].varied, "seed", *names])
-    for training in trained:
-        writer.writerow(
-            [
-                *training.varied.values(),
-                training.seed,
-                *(f"{number:.6g}" for number in training.numbers()[: len(names)]),
-            ]
-        )
-    return text.getvalue()
+def results(trained: Sequence[MeasuredTraining]) -> Results:
+    """The tables and figures: CSV with a row for each training, Markdown with one for each combination.
 
-
-def as_markdown(trained: Sequence[MeasuredTraining]) -> str:
-    """The measures as a Markdown table: a row for each combination, means and deviations over its seeds."""
-    names = [*trained[0].varied, *columns(trained)]
-    rows = [names, ["---"] * len(names)]
+    Seconds, which differ each time, are a column only beside methods that don't train.
+    """
+    timed = any(training.reconstruction is None for training in trained)
+    names = [name for name in trained[0].measures() if timed or name != TIME]
+    numbers = {training: [training.measures()[name] for name in names] for training in trained}
+    rows, markdown = [[*trained[0].varied, "seed", *names]], [[*trained[0].varied, *names]]
+    for training, values in numbers.items():
+        rows.append([*training.varied.values(), str(training.seed), *(f"{value:.6g}" for value in values)])
     for group in groups(trained).values():
-        numbers = np.array([training.numbers()[: len(columns(trained))] for training in group])
-        spread = numbers.std(axis=0)
-        cells = [f"{mean:.4g}" for mean in numbers.mean(axis=0)]
+        table = np.array([numbers[training] for training in group])
+        cells = [f"{mean:.4g}" for mean in table.mean(axis=0)]
         if len(group) > 1:
-            cells = [f"{cell} ± {deviation:.2g}" for cell, deviation in zip(cells, spread, strict=True)]
-        rows.append([*group[0].varied.values(), *("-" if cell.startswith("nan") else cell for cell in cells)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+            cells = [f"{cell} ± {spread:.2g}" for cell, spread in zip(cells, table.std(axis=0), strict=True)]
+        markdown.append([*group[0].varied.values(), *("-" if cell.startswith("nan") else cell for cell in cells)])
+    return Results(csv=rows, markdown=markdown, figures=figures(trained), text=as_markdown(markdown))
 
 
 def figures(trained: Sequence[MeasuredTraining]) -> dict[str, Figure]:
@@ -131,41 +112,28 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure with a row for each combination's first seed: its name, the real picture, samples."""
     firsts = first_seeds(trained)
     planned = len({(training.scales, training.factor) for training in firsts}) > 1
-    height, width = firsts[0].real.shape[-2:]
-    columns = 1 + min(SHOWN, *(len(training.samples) for training in firsts))
-    size = (1.6 * columns + 1.4, (1.6 * min(height / width, 3) + 0.08) * len(firsts) + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
-    cells = figure.subplots(len(firsts), columns, squeeze=False)
-    for row, training in zip(cells, firsts, strict=True):
-        for axes, image in zip(row, [training.real, *training.samples.split(1)], strict=False):
-            levels = images.to_levels(image)
-            axes.imshow(levels.squeeze(), cmap="gray" if levels.shape[-1] == 1 else None, vmin=0, vmax=255)
-            _bare(axes)
+    shown = min(SHOWN, *(len(training.samples) for training in firsts))
+    rows, labels = [], []
+    for training in firsts:
+        rows.append([images.to_levels(image) for image in (training.real, *training.samples[:shown].split(1))])
         lines = training.label.replace(", ", "\n")
-        if planned:
-            lines += f"\n{training.scales} scales,\nfactor {training.factor:.2f}"
-        row[0].set_ylabel(lines, rotation=0, ha="right", va="center")
-    cells[0][0].set_title("the picture")
-    cells[0][1].set_title("samples", loc="left")
-    return figure
+        labels.append(f"{lines}\n{training.scales} scales,\nfactor {training.factor:.2f}" if planned else lines)
+    return picture_grid(rows, labels, {0: "the picture", 1: "samples"}, cell=1.6)
 
 
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure of the finest scale's losses without their weights: a panel for each, a curve for each combination."""
     panels = [
-        Panel(f"{title}, finest scale", losses_of(trained, name), log)
-        for title, name, log in (
-            ("critic: what it minimises", "D_total", False),
-            ("generator: adversarial loss", "G_adversarial", False),
-            ("generator: squared error of the reconstruction", "reconstruction", True),
-        )
+        Panel(f"{panel.title}, finest scale", losses_of(trained, panel.names[0]), panel.is_log)
+        for panel in dict.fromkeys(panel for training in trained for panel in training.overview)
     ]
     return plots.curves(panels, "iteration", smooth=True)
 
 
 def losses_of(trained: Sequence[MeasuredTraining], name: str) -> dict[str, list[float]]:
     """The losses called ``name`` of the first training of each combination, where there was one."""
-    return {training.label: training.losses[name] for training in first_seeds(trained) if training.losses}
+    firsts = [training for training in first_seeds(trained) if training.losses and name in training.losses]
+    return {training.label: training.losses[name] for training in firsts if training.losses}
 
 
 def variation_maps(trained: Sequence[MeasuredTraining]) -> Figure:
@@ -182,26 +150,19 @@ def scatter(trained: Sequence[MeasuredTraining]) -> Figure:
     figure = Figure(figsize=(6.5, 4), layout="constrained")
     axes = figure.subplots()
     has_sifid = all(training.evaluation.sifid_mean is not None for training in trained)
-    column = COLUMNS.index("SIFID" if has_sifid else "SWD")
+    distance = "SIFID" if has_sifid else "SWD"
     named = groups(trained)
     for index, (label, group) in enumerate(named.items()):
         axes.scatter(
             [training.evaluation.diversity for training in group],
-            [training.numbers()[column] for training in group],
+            [training.measures()[distance] for training in group],
             label=label, s=30 + 25 * (len(named) - 1 - index), marker=MARKS[index % len(MARKS)],
             facecolors="none", edgecolors=f"C{index}", linewidths=1.4,
         )  # fmt: skip
-    if all(training.numbers()[column] > 0 for training in trained):
+    if all(training.measures()[distance] > 0 for training in trained):
         plots.log_axis(axes, "y")
     axes.set_xlabel("diversity of the samples (more is more varied)")
     axes.set_ylabel(f"{'SIFID' if has_sifid else 'sliced Wasserstein distance'} (less is more alike)")
     axes.grid(alpha=0.3, which="both")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return figure
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)

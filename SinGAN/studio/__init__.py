@@ -1,1 +1,1 @@
-"""The studio: a web page on one's own machine where people paint, edit, train and look."""
+"""The studio: a web page on one's own machine to paint, edit, train and sample."""

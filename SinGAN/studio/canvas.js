@@ -8,9 +8,9 @@ const TOOLS = {
   mask: [["add", "Mark"], ["box", "Mark a box"], ["less", "Eraser"]],
 };
 const HINTS = {
-  paint: "Draw in the picture's own colours: shapes count, details come by themselves.",
+  paint: "Draw shapes in the colours of the picture; details are added automatically.",
   edit: "Draw a box round a part and drag it; its corner stretches it, a click beside it puts it down. What changed is marked in red.",
-  mask: "Mark what is to go.",
+  mask: "Mark what should be removed.",
 };
 
 function make(tag, parent, properties = {}) {
@@ -87,7 +87,7 @@ class SinganCanvas extends HTMLElement {
     this.clear();
   }
 
-  // The palette's colour that differs most from the ground: a first stroke can be seen.
+  // The palette's colour that differs most from the ground: so that the first stroke is visible.
   farthestFrom(ground) {
     const channels = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
     const apart = (colour) => channels(colour).reduce((sum, value, index) => sum + (value - channels(ground)[index]) ** 2, 0);
@@ -146,7 +146,7 @@ class SinganCanvas extends HTMLElement {
     input.value = "";
     if (!file || !this.real) return;
     const picture = await createImageBitmap(file).catch(() => null);
-    if (!picture) return alert("This file is no picture that the browser can read.");
+    if (!picture) return alert("The browser can't read this file as a picture.");
     if (this.mode === "paint") {
       this.remember();
       this.work.drawImage(picture, 0, 0, this.width, this.height);
@@ -324,7 +324,7 @@ class SinganCanvas extends HTMLElement {
       view.fillRect(x + w - 8, y + h - 8, 16, 16);
     }
     this.dispatchEvent(new Event("drawn"));
-    const then = this.getAttribute("data-then"); // a button that is to be pressed when the drawing rests
+    const then = this.getAttribute("data-then"); // the button to press when a stroke ends
     clearTimeout(this.timer);
     if (then) this.timer = setTimeout(() => document.getElementById(then)?.click(), 400);
   }

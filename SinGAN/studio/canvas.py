@@ -1,4 +1,4 @@
-"""What goes to the page's canvas, and what comes back: pictures as data URLs."""
+"""Pictures on their way to the canvas of the page and back, as data URLs."""
 
 import base64
 import binascii
@@ -16,29 +16,29 @@ from SinGAN.pictures import arrays, decoding
 from SinGAN.pictures.images import Levels
 
 PREFIX = "data:image/png;base64,"
-LONGEST, PIXELS = 16 * 2**20, 4_000_000  # characters of a drawing, and its pixels, at most
+LONGEST, PIXELS = 16 * 2**20, 4_000_000  # of a drawing at most: characters and pixels
 COLOURS = 8  # of the palette
 SCRIPT = Path(__file__).with_name("canvas.js")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What somebody drew."""
+    """A drawing from the canvas."""
 
     picture: Levels  # (H, W, 3)
-    mask: Levels | None  # (H, W, 3), white where it is marked; None: it is a paint
+    mask: Levels | None  # (H, W, 3), white in the marked parts; None for a paint
 
     def marked(self, remedy: str) -> Levels:
-        """The mask; a ValueError that says ``remedy`` where nothing is marked."""
+        """Return the mask, or raise a ValueError with ``remedy`` if nothing is marked."""
         if self.mask is None or not self.mask.any():
             raise ValueError(f"nothing is marked yet: {remedy}")
         return self.mask
 
 
 def given(picture: Levels, palette: bool = False, colours: Sequence[str] = ()) -> str:
-    """What the canvas takes: ``picture`` (H, W, C) to draw on.
+    """Encode ``picture`` (H, W, C) for the canvas, as the background of a drawing.
 
-    A paint has a ``palette`` of the picture's main colours, or of other ``colours`` (#rrggbb), its ground first.
+    With ``palette`` the canvas offers the picture's main colours, or ``colours`` (#rrggbb); the first is the ground.
     """
     levels = picture[:, :, :3] if picture.shape[2] >= 3 else picture.repeat(3, axis=2)
     value: dict[str, object] = {"picture": as_url(levels)}
@@ -49,7 +49,7 @@ def given(picture: Levels, palette: bool = False, colours: Sequence[str] = ()) -
 
 
 def main_colours(levels: Levels) -> list[str]:
-    """The main colours of ``levels`` (H, W, 3) as #rrggbb, the commonest first."""
+    """The main colours of ``levels`` (H, W, 3) as #rrggbb, the most frequent first."""
     image = arrays.to_image(levels)
     centres = arrays.from_image(palette_of(image, COLOURS).T[None, :, :, None])[:, 0]
     apart = ((levels.reshape(-1, 1, 3).astype(int) - centres[None].astype(int)) ** 2).sum(axis=2)
@@ -65,10 +65,10 @@ def as_url(levels: Levels) -> str:
 
 
 def taken(text: str) -> Drawing:
-    """The drawing that the canvas gave as ``text``.
+    """Decode ``text``, a drawing from the canvas.
 
     Raises:
-        ValueError: it is none, or too large.
+        ValueError: the text is not a drawing, or too large.
     """
     if not text:
         raise ValueError("there is no drawing yet: choose a picture first")
@@ -81,9 +81,9 @@ def taken(text: str) -> Drawing:
 
 
 def _levels(url: object) -> Levels:
-    """The picture (H, W, 3) in a data URL."""
+    """Decode a data URL into a picture (H, W, 3)."""
     if not isinstance(url, str) or not url.startswith(PREFIX) or len(url) > LONGEST:
-        raise ValueError("the drawing can't be read: it is no PNG, or too large")
+        raise ValueError("the drawing can't be read: it is not a PNG, or too large")
     try:
         content = base64.b64decode(url[len(PREFIX) :], validate=True)
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
@@ -91,4 +91,4 @@ def _levels(url: object) -> Levels:
                 raise ValueError(f"the drawing has {picture.width} x {picture.height} pixels: that is too large")
             return decoding.levels_of(picture)[:, :, :3]
     except (binascii.Error, OSError, SyntaxError) as error:
-        raise ValueError("the drawing can't be read: it is no PNG") from error
+        raise ValueError("the drawing can't be read: it is not a PNG") from error

@@ -1,4 +1,4 @@
-"""The studio: a web page on this machine where one paints, edits, trains and looks."""
+"""The studio: a web page on this machine to paint, edit, train and sample."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ HERE = "127.0.0.1"
 
 
 def credentials(text: str) -> tuple[str, str]:
-    """The user and the password in ``text``."""
+    """Split ``text`` into user and password."""
     user, colon, password = text.partition(":")
     if not (user and colon and password):
         fail(f"argument --auth: must be user:password, not {text!r}")
@@ -27,9 +27,9 @@ def run(argv: Sequence[str]) -> None:
     """Serve the page until Ctrl-C."""
     defaults = options_of(RunOptions)
     parser = Parser((__doc__ or "").strip())
-    parser.add_argument("--host", default=HERE, help=f"address that it listens at [{HERE}: this machine alone]")
+    parser.add_argument("--host", default=HERE, help=f"address that the studio listens at [{HERE}: this machine only]")
     parser.add_argument("--port", type=int, default=7860, help="port [7860]")
-    parser.add_argument("--auth", help="user:password, which everybody who opens the page has to give")
+    parser.add_argument("--auth", help="user:password that the page asks for")
     parser.add_argument("--out", type=Path, default=defaults["out"].default, help="folder of all results [Output]")
     parser.add_argument(
         "--input_dir", type=Path, default=defaults["input_dir"].default, help="folder of the examples [Input/Images]"
@@ -39,23 +39,21 @@ def run(argv: Sequence[str]) -> None:
     auth = None if args.auth is None else credentials(args.auth)
     if not 0 < args.port < 2**16:
         fail(f"argument --port: must be 1 to 65535, not {args.port}")
-    if (
-        not args.input_dir.is_dir() and args.input_dir != defaults["input_dir"].default
-    ):  # which may be missing elsewhere
+    if not args.input_dir.is_dir() and args.input_dir != defaults["input_dir"].default:  # that one may be missing
         fail(f"argument --input_dir: no folder {args.input_dir}")
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1")
     with tempfile.TemporaryDirectory(prefix="singan-studio-") as temporary:
-        os.environ["GRADIO_TEMP_DIR"] = temporary  # no other program's files are served
-        from SinGAN.studio.server import serve  # only now: -h and a typo take no seconds
+        os.environ["GRADIO_TEMP_DIR"] = temporary  # files of other programs are not served
+        from SinGAN.studio.page import serve  # slow: -h and typos must not wait for it
         from SinGAN.studio.shared import WORKING
 
         if args.host != HERE:
             guard = "" if auth else ", and --auth asks for no password"
-            print(f"warning: everybody who reaches {args.host} can use this page{guard}", flush=True)
+            print(f"warning: everybody who can reach {args.host} can use this page{guard}", flush=True)
         serve(args.out, args.input_dir, Path(temporary), args.host, args.port, auth, args.browser)
-    if WORKING:  # nobody waits for this picture any more, and Python would abort within torch's work
+    if WORKING:  # nobody waits for these pictures any more, and Python would abort in the middle of PyTorch
         sys.stdout.flush()
         os._exit(0)
 

@@ -1,22 +1,29 @@
-"""The page: a picture on the left, what can be made of it in tabs."""
+"""The page: the chosen picture on the left, the tasks in tabs; and the server of the page."""
 
 import importlib
 import importlib.util
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import torch
+from PIL import Image
 
+from SinGAN.parallel.jobs import slots
+from SinGAN.parallel.local import LocalRunner
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import PRIVATE, Shared, told
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
 from SinGAN.studio.trainings import Trainings
-from SinGAN.studio.workspace import SIZE, UNTRAINED, Chosen, Workspace
+from SinGAN.studio.workspace import BYTES, PIXELS, SIZE, UNTRAINED, Chosen, Workspace, device
+from SinGAN.terminal.watchers import watched
 
 STYLE = Path(__file__).with_name("page.css")
-FONTS = ["system-ui", "sans-serif"]  # none from elsewhere
+FONTS = ["system-ui", "sans-serif"]  # none from the internet
+OWNERS = 1000  # whose last choice is remembered
 TABS = {
     "Samples": samples.build,
     "Train": training.build,
@@ -24,25 +31,35 @@ TABS = {
     "Edit": edit.build,
     "Enlarge": more.enlarge,
     "Animate": more.animate,
-    "Retarget": more.retarget,
-    "Inpaint": more.inpaint,
-    "Outpaint": more.outpaint,
-    "Tile": more.tile,
+    "Retarget": more.of_task(
+        "retarget", "Change the proportions", "retargeted",
+        "Other proportions, and nothing in the picture is stretched. Needs no training.",
+    ),
+    "Inpaint": more.of_task("inpaint", "Fill the hole", "inpainted", hint="draw over what is to go", columns=1),
+    "Outpaint": more.of_task(
+        "outpaint", "Extend the picture", "outpainted",
+        "More of the scene beyond the picture's edges; the picture itself stays.",
+    ),
+    "Tile": more.of_task(
+        "tile", "Make tiles", "tiles", "Pictures that can be laid side by side without a seam. Needs no training.",
+        copies=2,
+    ),
     "Compare": compare.build,
-}
-"""The tabs by title, each with what builds it."""
+}  # fmt: skip
+"""The tabs by title, each with the function that builds it."""
 OTHERS = {"Translate": "Pix2Pix.pages.tab"}
-"""The tabs of packages that stand on this one: by title, the module whose ``build`` builds it."""
+"""The tabs of packages that build on this one: by title, the module with the function ``build``."""
 
 
 def tabs() -> dict[str, Callable[[Shared], None]]:
-    """All tabs, those of other packages where these are there."""
-    there = {title: name for title, name in OTHERS.items() if importlib.util.find_spec(name.partition(".")[0])}
-    return {**TABS, **{title: importlib.import_module(name).build for title, name in there.items()}}
+    """All tabs, including those of other packages that are installed."""
+    installed = {title: name for title, name in OTHERS.items() if importlib.util.find_spec(name.partition(".")[0])}
+    return {**TABS, **{title: importlib.import_module(name).build for title, name in installed.items()}}
 
 
 def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blocks:
-    """The page; files that it shows are made in the folder ``temporary``."""
+    """Build the page, which shows files in the folder ``temporary``."""
+    untrained = [(title, method) for method, title in UNTRAINED.items()]
 
     def take(file: str | None) -> Chosen | Any:
         return gr.skip() if file is None else workspace.take(Path(file))
@@ -54,31 +71,32 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         return workspace.picture_of(workspace.model(key))
 
     def makers(chosen: Chosen | None, key: str | None) -> Any:
-        """The choices of what makes pictures of ``chosen``; ``key`` stays where it can."""
+        """The makers of pictures like ``chosen``; ``key`` remains chosen if possible."""
         if chosen is None:
             return gr.skip()
-        known = [(title, method) for method, title in UNTRAINED.items()]
-        known += [(model.title, model.key) for model in workspace.of_picture(chosen)]
+        known = [*untrained, *((model.title, model.key) for model in workspace.of_picture(chosen))]
         keys = [value for _, value in known]
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
-    def named(chosen: Chosen | None) -> Any:
+    def show_title(chosen: Chosen | None) -> Any:
         return gr.skip() if chosen is None else f"Chosen: **{chosen.title}**"
 
     def models() -> Any:
         return gr.update(choices=[(model.title, model.key) for model in workspace.models()], value=None)
 
-    last: dict[str, Chosen] = {}  # what each owner chose last: a page that is loaded again goes on with it
+    last: dict[str, Chosen] = {}  # the last choice of each owner, for a page that is loaded again
 
-    def greeted(owner: str) -> tuple[str, Any]:
+    def restore(owner: str) -> tuple[str, Any]:
         return owner or secrets.token_hex(16), last.get(owner, gr.skip())
 
-    def another(number: int, chosen: Chosen | None) -> Any:
+    def count_up(number: int, chosen: Chosen | None) -> Any:
         return gr.skip() if chosen is None else number + 1
 
     def remember(owner: str, chosen: Chosen | None) -> None:
         if chosen is not None:
             last[owner] = chosen
+            if len(last) > OWNERS:
+                del last[next(iter(last))]
 
     with gr.Blocks(title="SinGAN studio", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         owner = gr.BrowserState("", storage_key="singan-studio", secret="singan-studio")
@@ -97,19 +115,11 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
                 )  # fmt: skip
                 trained = gr.Dropdown([], label="Or a trained model", elem_id="models")
                 line = gr.Markdown("Nothing is chosen yet.", elem_id="chosen")
-                made_by = gr.Dropdown(
-                    [(title, method) for method, title in UNTRAINED.items()], value=next(iter(UNTRAINED)),
-                    label="Made by", elem_id="made-by",
-                )  # fmt: skip
+                made_by = gr.Dropdown(untrained, value=untrained[0][1], label="Made by", elem_id="made-by")
                 size = gr.Slider(
-                    64,
-                    4000,
-                    value=SIZE,
-                    step=2,
-                    label="Size, without training",
+                    64, 4000, value=SIZE, step=2, label="Size, without training", elem_id="size",
                     info="longer side in pixels, at most",
-                    elem_id="size",
-                )
+                )  # fmt: skip
             shared = Shared(workspace, trainings, owner, chosen, made_by, size, temporary, ready)
             with gr.Column(scale=4, min_width=320), gr.Tabs():
                 for title, tab in tabs().items():
@@ -117,29 +127,54 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
                         tab(shared)
 
         def follow(event: Any, key: Any = None) -> None:
-            """After ``event``, which chose a picture: say so, offer what can make more of it, and tell the tabs."""
-            said = event.success(named, chosen, line, **PRIVATE)
-            offered = said.success(told(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
-            offered.success(another, [ready, chosen], ready, **PRIVATE)
+            """After ``event``, which chose a picture: show its title, offer its makers, and notify the tabs."""
+            titled = event.success(show_title, chosen, line, **PRIVATE)
+            offered = titled.success(told(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
+            offered.success(count_up, [ready, chosen], ready, **PRIVATE)
 
         follow(upload.upload(told(take), upload, chosen, **PRIVATE))
         follow(examples.select(told(example), None, chosen, **PRIVATE))
         follow(trained.input(told(of_model), trained, chosen, **PRIVATE), trained)
-        made_by.input(another, [ready, chosen], ready, **PRIVATE)
-        size.release(another, [ready, chosen], ready, **PRIVATE)
+        made_by.input(count_up, [ready, chosen], ready, **PRIVATE)
+        size.release(count_up, [ready, chosen], ready, **PRIVATE)
         made_by.focus(told(makers), [chosen, made_by], made_by, **PRIVATE)
         ready.change(remember, [owner, chosen], None, show_progress="hidden", **PRIVATE)
-        follow(page.load(greeted, owner, [owner, chosen], **PRIVATE))
+        follow(page.load(restore, owner, [owner, chosen], **PRIVATE))
         page.load(models, None, trained, **PRIVATE)
         trained.focus(models, None, trained, **PRIVATE)
     return page
 
 
 def look() -> dict[str, Any]:
-    """The arguments of ``launch`` that decide what the page looks like."""
+    """The arguments of ``launch`` for the look of the page."""
     head = f'<script type="module">{canvas.SCRIPT.read_text()}</script>'
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
         "head": head,
         "css": STYLE.read_text(),
     }
+
+
+def serve(
+    out: Path, inputs: Path, temporary: Path, host: str, port: int, auth: tuple[str, str] | None, browser: bool
+) -> None:
+    """Serve the page at ``host`` and ``port`` until Ctrl-C. Trainings that run then are stopped, and can be resumed."""
+    Image.MAX_IMAGE_PIXELS = PIXELS  # Pillow refuses pictures of twice as many before it reads them
+    workspace = Workspace(out.absolute(), inputs.absolute())
+    trainings = Trainings(LocalRunner(slots(device(), 1, 1, torch.get_num_threads()), watched()), workspace.out)
+    blocks = build(workspace, trainings, temporary)
+    blocks.queue(default_concurrency_limit=1)
+    try:
+        blocks.launch(
+            server_name=host, server_port=port, auth=auth, inbrowser=browser, share=False, quiet=True,
+            max_file_size=BYTES, show_error=False, enable_monitoring=False, prevent_thread_lock=True, ssr_mode=False,
+            footer_links=[], **look(),
+        )  # fmt: skip
+        print(f"the studio: http://{host}:{port} (Ctrl-C ends it)", flush=True)
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print("the studio is closed", flush=True)
+    finally:
+        trainings.close()
+        blocks.close(verbose=False)

@@ -1,4 +1,4 @@
-"""What the tabs share: who looks at the page, what was chosen, and how errors are told."""
+"""Shared by the tabs: the owner of the page, the chosen picture, common controls, and messages for errors."""
 
 import functools
 import inspect
@@ -6,7 +6,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,9 +19,12 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.library.pictures import Pictures
 from SinGAN.options.applications import INSTANT
+from SinGAN.options.option import options_of
+from SinGAN.parallel.jobs import describe
 from SinGAN.pictures.images import Levels
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
+from SinGAN.tasks import tasks
 from SinGAN.terminal.script import OPTION, is_out_of_memory
 
 Values = ParamSpec("Values")
@@ -36,25 +39,25 @@ GALLERY: dict[str, Any] = {
     "elem_classes": "results",
     "interactive": False,
 }
-"""How a gallery of results looks."""
-PREVIEW = 600  # pixels: larger levels are not shown before they are done
+"""The arguments of a gallery of results."""
+PREVIEW = 600  # pixels: larger previews are not shown
 WORKING: set[int] = set()
-"""The threads that make something for the page."""
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # of an event: the page alone may cause it
+"""The threads that compute something for the page."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # arguments of an event that only the page may trigger
 
 
 @dataclass
 class Shared:
-    """What every tab is given."""
+    """The context of every tab."""
 
     workspace: Workspace
     trainings: Trainings
-    owner: gr.BrowserState  # a secret number that the browser keeps
+    owner: gr.BrowserState  # a secret token, kept by the browser
     chosen: gr.State  # a Chosen, or None
     made_by: gr.Dropdown  # a method without a model, or a model's key
-    size: gr.Slider  # the longer side of what is made without training
-    temporary: Path  # where files for the page are made
-    ready: gr.State  # a number that changes when one of these three was changed
+    size: gr.Slider  # the longer side of training-free results
+    temporary: Path  # the folder of files for the page
+    ready: gr.State  # a number that changes with the chosen picture, the maker and the size
 
     @property
     def source(self) -> list[Any]:
@@ -62,51 +65,53 @@ class Shared:
         return [self.chosen, self.made_by, self.size]
 
     def maker(self, chosen: Chosen | None, key: str, size: float, variety: str = "medium") -> InstantModel | Model:
-        """What makes pictures of the ``chosen`` one."""
+        """The maker of pictures like the ``chosen`` one: a trained model, or patches."""
         return self.workspace.maker(picked(chosen), key, int(size), variety)
 
     def patches(self, chosen: Chosen | None, key: str, size: float) -> InstantModel:
-        """What makes pictures of the ``chosen`` one without a model."""
+        """The training-free maker of pictures like the ``chosen`` one."""
         maker = self.maker(chosen, key if key in UNTRAINED else INSTANT, size)
         assert isinstance(maker, InstantModel)
         return maker
 
     def on_choice(self, handler: Callable[..., Any], outputs: Any, **details: Any) -> Any:
-        """Call ``handler`` with the inputs of ``maker`` when another picture, maker or size is chosen."""
+        """Call ``handler`` with the inputs of ``maker`` when another picture, maker or size is chosen.
+
+        While no picture is chosen, nothing changes.
+        """
+
+        @functools.wraps(handler)
+        def guarded(chosen: Chosen | None, *values: Any) -> Any:
+            return gr.skip() if chosen is None else told(handler)(chosen, *values)
+
         return self.ready.change(
-            quiet(handler), self.source, outputs, show_progress="hidden", trigger_mode="always_last", **details
+            guarded, self.source, outputs, show_progress="hidden", trigger_mode="always_last", **details
         )
 
 
 def picked(chosen: Chosen | None) -> Chosen:
-    """``chosen``; a ValueError where nothing is."""
+    """Return ``chosen``, or raise a ValueError if no picture is chosen."""
     if chosen is None:
         raise ValueError("choose a picture first: drop one on the left, or click an example")
     return chosen
 
 
 def told(handler: Callable[Values, Result]) -> Callable[Values, Result]:
-    """``handler`` whose errors are told on the page in one line."""
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def generating(*values: Values.args, **named: Values.kwargs) -> Iterator[Any]:
-            with telling():
-                yield from handler(*values, **named)
-
-        return cast(Callable[Values, Result], generating)
+    """Wrap ``handler``, a function or a generator, so that the page shows its errors in one line."""
+    if not inspect.isgeneratorfunction(handler):
+        return _errors_shown()(handler)
 
     @functools.wraps(handler)
-    def guarded(*values: Values.args, **named: Values.kwargs) -> Result:
-        with telling():
-            return handler(*values, **named)
+    def generate(*values: Values.args, **named: Values.kwargs) -> Iterator[Any]:
+        with _errors_shown():
+            yield from handler(*values, **named)
 
-    return guarded
+    return cast(Callable[Values, Result], generate)
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Tell an error of the block on the page in one line."""
+def _errors_shown() -> Iterator[None]:
+    """Show an error of the block on the page."""
     thread = threading.get_ident()
     WORKING.add(thread)
     try:
@@ -114,15 +119,19 @@ def telling() -> Iterator[None]:
     except gr.Error:
         raise
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+        if is_out_of_memory(error):
+            words = "there is not enough memory: choose a smaller size"
+        elif isinstance(error, RuntimeError):
             raise
-        raise gr.Error(in_words(error), title="That can't be done", print_exception=False) from error
+        else:
+            words = OPTION.sub(r"\1", describe(error))
+        raise gr.Error(words, title="That can't be done", print_exception=False) from error
     finally:
         WORKING.discard(thread)
 
 
 def previewed(maker: InstantModel | Model, work: Callable[[Any], Pictures]) -> Iterator[tuple[list[Levels], bool]]:
-    """The pictures of ``work(maker)``, and True; before them the instant engine's levels as they come, and False."""
+    """Yield previews of ``work(maker)`` with False while the instant engine computes, then the pictures with True."""
     if not isinstance(maker, InstantModel) or maker.method != INSTANT:
         yield list(work(maker)), True
         return
@@ -139,48 +148,29 @@ def previewed(maker: InstantModel | Model, work: Callable[[Any], Pictures]) -> I
         yield list(made.result()), True
 
 
-def quiet(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """``handler``, which follows a choice: where nothing is chosen yet it changes nothing."""
-
-    @functools.wraps(handler)
-    def guarded(chosen: Chosen | None, *values: Any) -> Any:
-        return gr.skip() if chosen is None else told(handler)(chosen, *values)
-
-    return guarded
-
-
-def in_words(error: BaseException) -> str:
-    """``error`` for a person who looks at a page."""
-    if is_out_of_memory(error):
-        return "there is not enough memory: choose a smaller size"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
-    return re.sub(OPTION, r"\1", str(error))
-
-
 def seed_field(unset: str = "a new one") -> gr.Textbox:
-    """A field for the seed; empty it stands for what ``unset`` says."""
+    """A field for the seed; ``unset`` says what an empty field means."""
     return gr.Textbox(label="Seed", placeholder=unset, max_lines=1, max_length=18)
 
 
 def seed_of(text: str) -> int | None:
-    """The seed in a field that may be empty."""
+    """Parse the text of a seed field; None if it is empty."""
     if not text.strip():
         return None
     if not (text.strip().isascii() and text.strip().isdecimal()):
-        raise ValueError(f"the seed must be a whole number from 0 on, or empty, not {text.strip()}")
+        raise ValueError(f"the seed must be a non-negative integer or empty, not {text.strip()}")
     return int(text)
 
 
 class Clock:
-    """The seconds since it was made, in words."""
+    """The seconds since the clock was created."""
 
     def __init__(self) -> None:
         self.start = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """The number."""
+        """The elapsed seconds."""
         return time.monotonic() - self.start
 
     def __str__(self) -> str:
@@ -188,14 +178,14 @@ class Clock:
 
 
 def scale_slider(first: int, label: str, info: str) -> gr.Slider:
-    """A slider for the scale at which something begins."""
+    """A slider for a start scale."""
     return gr.Slider(first, first + 1, value=first, step=1, label=label, info=info)
 
 
 def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel | Model], Any]:
-    """A function that gives a scale slider the range of a maker; ``value`` chooses where it stands, by the finest."""
+    """A function that fits a scale slider to the range of a maker; ``value`` maps the finest scale to the default."""
 
-    def updated(maker: InstantModel | Model) -> Any:
+    def update(maker: InstantModel | Model) -> Any:
         scales = maker.injection_scales if first else maker.start_scales
         return gr.update(
             minimum=scales[0],
@@ -204,4 +194,26 @@ def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel
             interactive=len(scales) > 1,
         )
 
-    return updated
+    return update
+
+
+def sliders(task: str) -> dict[str, gr.Slider]:
+    """The default controls of a task, by the argument of its method: those of its options that have a slider."""
+    found = {}
+    for entry in options_of(tasks()[task].options or type(None)).values():
+        if entry.slider is not None:
+            least, most, value, step = entry.slider
+            words = f"{entry.name}, percent" if entry.unit else re.sub(r"^with [^:]*: |;.*$", "", entry.help)
+            label = "How many" if entry.argument == "count" else words[0].upper() + words[1:]
+            found[entry.argument or entry.name] = gr.Slider(least, most, value=value, step=step, label=label)
+    return found
+
+
+def arguments(task: str, values: Sequence[float]) -> dict[str, Any]:
+    """The arguments of a task's method for the ``values`` of its sliders."""
+    entries = [entry for entry in options_of(tasks()[task].options or type(None)).values() if entry.slider]
+    whole = (
+        (entry, int(value) if entry.kind is int or entry.unit else value)
+        for entry, value in zip(entries, values, strict=True)
+    )
+    return {entry.argument or entry.name: f"{value}{entry.unit}" if entry.unit else value for entry, value in whole}

@@ -1,11 +1,10 @@
-"""The trainings of the page: a queue of processes, each of which can be watched, stopped and gone on with.
+"""The trainings of the page: a queue of processes that people watch, stop and resume.
 
-The page may be closed, and the server may end: a training goes on from its last checkpoint.
+Trainings do not depend on the page, which may be closed. If the server ends, they resume from their last checkpoint.
 """
 
 import json
-import secrets
-import threading
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,86 +13,74 @@ from typing import Any
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import checked, options_of
 from SinGAN.options.tasks import ANIMATION, TASKS, TRAIN, Task
-from SinGAN.parallel.jobs import Job, Outcome
-from SinGAN.parallel.local import LocalRunner
+from SinGAN.parallel.jobs import Job
+from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.events import Message
 from SinGAN.storage import layout
-from SinGAN.storage.files import regular
-from SinGAN.studio.workspace import FOLDER, Chosen, readable, write_json
+from SinGAN.storage.files import regular, whole_file
+from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
-WAITING, RUNNING, STOPPED, FAILED, DONE = "waiting", "training", "stopped", "failed", "done"
-PATIENCE = 10.0  # seconds that a training which was stopped is given to end
-KEPT = 400  # points of a loss curve: of more, every second one goes
+LOG = logging.getLogger(__name__)
+POINTS, LISTED = 400, 200  # of a loss curve, and trainings in the list, at most
 PURPOSES: dict[str, tuple[Task, str, tuple[str, ...]]] = {
     "new pictures, edits, paints": (TRAIN, "train", ("--num_samples=8",)),
     "animations": (ANIMATION, "animate", ("--num_frames=40", "--animation_start_scale=2", "--beta_animation=0.9")),
 }
-"""What a model can be trained for: the task, its command, and what flags of the command stay small."""
+"""The purposes of a model: the task, its command, and flags that keep the command's own results small."""
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"max_size": 100, "niter": 200},
     "good": {"max_size": 160, "niter": 1000},
     "paper": {"max_size": 250, "niter": 2000},
 }
-FILES = ("netG", "netD")  # options that may name a file: on the page they may not
+FILES = ("netG", "netD")  # options that may name a file, but not on the page
+OF_TRAINING, OF_JOB = ("owner", "title", "state", "share", "text"), ("picture", "command", "flags", "folder")
+"""The attributes that the list of trainings holds."""
 
 
-@dataclass
-class Training:
-    """A training that somebody asked for."""
+@dataclass(eq=False, kw_only=True)
+class Training(Entry):
+    """A training in the queue."""
 
     owner: str
     title: str  # of the picture
-    job: Job
-    number: str = field(default_factory=lambda: secrets.token_hex(8))
-    state: str = WAITING
-    share: float = 0.0  # of it that is done
-    seconds_left: float | None = None
-    text: str = ""  # what it does, or why it failed
-    curve: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)  # of points: when, the losses by name
-    points: int = 0  # events that came so far
-    every: int = 1  # of which one in so many is kept
+    curve: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)  # update, losses by name
+    updates: int = 0  # messages with losses so far
+    stride: int = 1  # updates from one point of the curve to the next
 
-    @property
-    def is_active(self) -> bool:
-        """Whether it runs, or waits for its turn."""
-        return self.state in (WAITING, RUNNING)
-
-    def heard(self, message: Message) -> None:
-        """Take what its process tells."""
-        self.share, self.text = max(self.share, message.share), message.text or self.text
+    def on_message(self, message: Message) -> None:
+        """Record the progress and the losses that the process reports."""
+        super().on_message(message)
         if not message.losses:
             return
-        self.seconds_left = message.seconds_left
-        if self.points % self.every == 0:
-            self.curve.append((self.points, message.losses))
-        self.points += 1
-        if len(self.curve) > KEPT:
-            self.curve, self.every = self.curve[::2], 2 * self.every
+        if self.updates % self.stride == 0:
+            self.curve.append((self.updates, message.losses))
+        self.updates += 1
+        if len(self.curve) > POINTS:
+            self.curve, self.stride = self.curve[::2], 2 * self.stride
 
     def scales(self) -> list[tuple[Path, str]]:
-        """The pictures of each finished scale, with their captions: a sample, and the training picture given back."""
+        """The pictures of each finished scale with their captions: a sample, and the reconstruction."""
         found = []
         for place in sorted(self.job.folder.glob("[0-9]*"), key=lambda place: int(place.name)):
-            for name, words in (("fake_sample", "a sample"), ("G(z_opt)", "the picture given back")):
+            for name, words in (("fake_sample", "a sample"), ("G(z_opt)", "the reconstruction")):
                 if (place / f"{name}.png").is_file():
                     found.append((place / f"{name}.png", f"scale {place.name}: {words}"))
         return found
 
 
 class Trainings:
-    """All trainings, run in turn by ``runner``; which there are stands in a file of the output folder."""
+    """The trainings of all owners, by id. A file in the output folder lists them for the next start of the server."""
 
-    def __init__(self, runner: LocalRunner, out: Path) -> None:
-        self.runner, self.out, self.file = runner, out, out / FOLDER / "trainings.json"
-        self.lock = threading.Lock()
-        self.threads: dict[str, threading.Thread] = {}
-        self.all = {training.number: training for training in self._read()}
+    def __init__(self, runner: Runner, out: Path) -> None:
+        self.out, self.file = out, out / FOLDER / "trainings.json"
+        self.queue = Queue(runner, self._on_event)
+        self.all = {training.job.id: training for training in self._read()}  # guarded by the queue's lock
 
     def begin(self, owner: str, chosen: Chosen, purpose: str, options: Mapping[str, Any]) -> Training:
-        """Put a training of ``chosen`` into the queue, for ``purpose``; ``options`` are the model's, by name.
+        """Submit a training of ``chosen`` for ``purpose`` with the model's ``options`` by name.
 
         Raises:
-            ValueError: an option is out of range, or the same training is in the queue.
+            ValueError: an option is out of range, or the same model is being trained.
         """
         if not owner:
             raise ValueError("the page is not ready yet: load it again")
@@ -101,135 +88,116 @@ class Trainings:
         for name in FILES:
             if name in options and options[name] not in options_of(ModelOptions)[name].choices:
                 raise ValueError(f"`{name}` can't name a file here: leave it out")
-        asked = ModelOptions.for_task(TASKS[task.name], checked(ModelOptions, options))
+        model = ModelOptions.for_task(TASKS[task.name], checked(ModelOptions, options))
         name = layout.stem(chosen.file.name)
-        place = layout.trained_for_animation(self.out, name, asked.scale_factor, asked.label)
+        folder = layout.trained_for_animation(self.out, name, model.scale_factor, model.label)
         if task is TRAIN:
-            place = layout.trained(self.out, name, asked.scale_factor, asked.alpha, asked.label)
-        flags = tuple(flag for option, value in options.items() for flag in as_flags(option, value))
-        job = Job(chosen.file.resolve(), command, (*flags, *small, f"--out={self.out}", "--checkpoint_every=20"), place)
-        with self.lock:
-            if any(other.job.folder == place and other.is_active for other in self.all.values()):
-                raise ValueError("this model is being trained already: wait for its end, or stop it")
-            training = Training(owner, chosen.title, job)
-            self.all[training.number] = training
-        self._start(training)
+            folder = layout.trained(self.out, name, model.scale_factor, model.alpha, model.label)
+        shown = [(option, value) for option, value in options.items() if value is not None and value is not False]
+        flags = [f"--{option}" if value is True else f"--{option}={value}" for option, value in shown]
+        flags += [*small, f"--out={self.out}", "--checkpoint_every=20"]
+        job = Job(chosen.file.resolve(), command, tuple(flags), folder)
+        training = Training(job=job, owner=owner, title=chosen.title)
+        with self.queue.lock:
+            self._check_free(folder)
+            self.all[job.id] = training
+            ended = [old.job.id for old in self.all.values() if not old.is_active]
+            for old in ended[: max(0, len(self.all) - LISTED)]:
+                del self.all[old]
+            self.queue.submit(training)
+            self._write()
         return training
 
-    def stop(self, owner: str, number: str) -> None:
-        """Stop a training of ``owner``'s; what it learned up to its last checkpoint stays."""
-        training = self._of(owner, number)
-        if training.is_active:
-            training.state = STOPPED
-            self.runner.stop(training.job)
+    def stop(self, owner: str, training_id: str) -> None:
+        """Stop a training of ``owner``; what it learned until its last checkpoint is kept."""
+        with self.queue.lock:
+            self.queue.stop(self._of(owner, training_id))
             self._write()
 
-    def go_on(self, owner: str, number: str) -> None:
-        """Go on with a training of ``owner``'s that was stopped, or failed."""
-        training = self._of(owner, number)
-        thread = self.threads.get(number)
-        if thread is not None:
-            thread.join(PATIENCE)  # it may be ending still
-        if not training.is_active:
-            training.state, training.text = WAITING, ""
-            self.runner.allow(training.job)
-            if thread is None or not thread.is_alive():  # else it waits for its turn still
-                self._start(training)
+    def resume(self, owner: str, training_id: str) -> None:
+        """Resume a training of ``owner`` that was stopped, or failed.
+
+        Raises:
+            ValueError: there is no such training, or another one of the same model is active.
+        """
+        with self.queue.lock:
+            training = self._of(owner, training_id)
+            if not training.is_active:
+                self._check_free(training.job.folder)
+                self.queue.resume(training)
+                self._write()
 
     def of(self, owner: str) -> list[Training]:
         """The trainings of ``owner``, the newest first."""
-        return [training for training in reversed(self.all.values()) if training.owner == owner]
+        with self.queue.lock:
+            return [training for training in reversed(self.all.values()) if training.owner == owner]
 
     def close(self) -> None:
-        """End all processes; their trainings count as stopped."""
-        for training in self.all.values():
-            if training.is_active:
-                training.state = STOPPED
-                self.runner.stop(training.job)
-        for thread in self.threads.values():
-            thread.join(timeout=20)
-        self._write()
+        """Stop all trainings and wait until their processes have ended."""
+        self.queue.close(patience=20)
+        with self.queue.lock:
+            self._write()
 
-    def report(self, job: Job, line: str) -> None:
-        """Receive a line that the process of ``job`` printed."""
-        for training in self.all.values():
-            if training.job is job:
-                if training.state == WAITING:
-                    training.state = RUNNING
-                message = Message.decoded(line)
-                if message is not None:
-                    training.heard(message)
-
-    def ended(self, outcome: Outcome) -> None:
-        """Receive the outcome of a training."""
-        for training in self.all.values():
-            if training.job is outcome.job and training.state != STOPPED:
-                training.state = FAILED if outcome.error else DONE
-                training.text = outcome.error or training.text
-                training.share = training.share if outcome.error else 1.0
-        self._write()
-
-    def _of(self, owner: str, number: str) -> Training:
-        training = self.all.get(number)
+    def _of(self, owner: str, training_id: str) -> Training:
+        training = self.all.get(training_id)
         if training is None or training.owner != owner:
             raise ValueError("there is no such training of yours")
         return training
 
-    def _start(self, training: Training) -> None:
-        """Run ``training`` when its turn comes."""
+    def _check_free(self, folder: Path) -> None:
+        if any(other.job.folder == folder and other.is_active for other in self.all.values()):
+            raise ValueError("this model is being trained already: wait for its end, or stop it")
 
-        def run() -> None:
-            self.ended(self.runner.run(training.job, self))
-
-        thread = threading.Thread(target=run, daemon=True)
-        self.threads[training.number] = thread
-        self._write()
-        thread.start()
+    def _on_event(self, entry: Entry, event: Event) -> None:
+        if isinstance(event, Outcome):
+            self._write()
 
     def _write(self) -> None:
-        """Write which trainings there are."""
+        """Write the list. On a full disk it is lost, but no training."""
         entries = [
-            {
-                "owner": training.owner,
-                "title": training.title,
-                "number": training.number,
-                "state": training.state,
-                "share": training.share,
-                "text": training.text,
-                "picture": str(training.job.picture),
-                "command": training.job.command,
-                "flags": training.job.flags,
-                "folder": str(training.job.folder),
-            }
-            for training in list(self.all.values())
+            {name: getattr(training, name) for name in OF_TRAINING}
+            | {name: getattr(training.job, name) for name in OF_JOB}
+            | {"number": training.job.id}
+            for training in self.all.values()
         ]
-        with self.lock:
-            write_json(self.file, entries)
+        try:
+            with whole_file(self.file) as draft:
+                draft.write_text(json.dumps(entries, indent=1, default=str) + "\n")
+        except OSError as error:
+            LOG.warning("the list of trainings can't be written: %s: %s", error.strerror or error, self.file)
 
     def _read(self) -> list[Training]:
-        """The trainings that the file tells of: those that ran when the server ended are stopped."""
-        if not self.file.exists():
-            return []
+        """The trainings in the list, without entries that can't be read: their models remain in their folders."""
         try:
-            entries = json.loads(regular(self.file).read_text())
-            return [_restored(entry) for entry in entries]
-        except (ValueError, KeyError, TypeError):
-            return []  # it only tells what there is: the models are in their folders
+            entries = json.loads(regular(self.file).read_text()) if self.file.exists() else []
+        except (OSError, ValueError, RecursionError) as error:
+            LOG.warning("the list of trainings can't be read (%s): %s", error, self.file)
+            return []
+        found = list(filter(None, map(_restored, entries if isinstance(entries, list) else [entries])))
+        if not isinstance(entries, list) or len(found) < len(entries):
+            LOG.warning("some entries of the list of trainings can't be read and are left out: %s", self.file)
+        return found
 
 
-def _restored(entry: Mapping[str, Any]) -> Training:
-    """The training that ``entry`` of the file describes."""
-    job = Job(Path(entry["picture"]), entry["command"], tuple(entry["flags"]), Path(entry["folder"]))
-    training = Training(entry["owner"], entry["title"], job, entry["number"], entry["state"], entry["share"])
-    training.text = entry["text"]
-    if training.is_active:
-        model = readable(job.folder)
+def _restored(entry: Any) -> Training | None:
+    """The training that ``entry`` of the list describes; None if it can't be read.
+
+    A training that was active when the server ended is done if its model is complete, and stopped if not.
+    """
+    try:
+        texts = [entry[name] for name in ("owner", "title", "number", "state", "text", "picture", "command", "folder")]
+        share, flags = float(entry["share"]), entry["flags"]
+        words = [*texts, *flags] if isinstance(flags, list) else [None]
+        if not all(isinstance(word, str) and "\0" not in word for word in words):
+            return None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    owner, title, training_id, state, text, picture, command, folder = texts
+    if command not in {known for _, known, _ in PURPOSES.values()}:
+        return None
+    job = Job(Path(picture), command, tuple(flags), Path(folder), id=training_id)
+    training = Training(job=job, owner=owner, title=title, state=state, share=min(1.0, max(0.0, share)), text=text)
+    if training.is_active or state not in STATES:  # also "training", as older versions wrote
+        model = find_readable(job.folder)
         training.state = DONE if model is not None and model.is_whole else STOPPED
     return training
-
-
-def as_flags(name: str, value: Any) -> list[str]:
-    """The option ``name`` with ``value`` as words of a command line."""
-    if value is None or value is False:
-        return []
-    return [f"--{name}"] if value is True else [f"--{name}={value}"]

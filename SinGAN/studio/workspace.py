@@ -1,6 +1,5 @@
-"""The pictures and models that the page works on: where they lie, and what they are called."""
+"""The pictures and models of the page: their files and their names."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -14,55 +13,59 @@ from SinGAN.library.instant import InstantModel, instant
 from SinGAN.library.model import Model
 from SinGAN.library.train import load
 from SinGAN.options.applications import DENOISE, INSTANT, PATCHES
-from SinGAN.options.growing import SEQUENTIAL
 from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
 from SinGAN.pictures.images import Levels
-from SinGAN.saved_models.lookup import SavedModel, find
+from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
-from SinGAN.storage.files import files_into, keep_inside, whole_file
+from SinGAN.storage.files import files_into, keep_inside
 from SinGAN.storage.hashes import sha256
 
 BYTES, PIXELS = 20 * 2**20, 40_000_000  # of an uploaded file, at most
-EXAMPLES = (".png", ".jpg", ".jpeg", ".webp")  # files in the input folder that are shown
-FOLDER = "Studio"  # in the output folder: what is uploaded, and which trainings there are
-SIZE, PUBLISHED_SIZE = 1000, 250  # pixels, longer side of results: by default, and by published methods at most
+EXAMPLES = (".png", ".jpg", ".jpeg", ".webp")  # extensions of the examples in the input folder
+FOLDER = "Studio"  # of uploads and of the list of trainings, in the output folder
+SIZE, PUBLISHED_SIZE = 1000, 250  # pixels of the longer side: by default, and at most for the published methods
 UNTRAINED = {
     INSTANT: "instant: without training",
     DENOISE: "patch diffusion, as published",
     PATCHES: "nearest patches, as published",
 }
-"""What makes pictures without a model, by method."""
+"""The training-free methods with their titles."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The picture that somebody works on."""
+    """A picture that was chosen on the page."""
 
     file: Path
-    title: str  # as people know it
+    title: str  # for people
 
 
 @dataclass(frozen=True)
 class Known:
-    """A trained model, whole."""
+    """A complete trained model."""
 
     folder: Path
-    saved: SavedModel
+    saved: ModelFolder
 
     @property
     def key(self) -> str:
-        """What names it on the page."""
+        """The key of the model on the page."""
         return f"{self.folder.parent.parent.name}/{self.folder.parent.name}/{self.folder.name}"
 
     @property
     def title(self) -> str:
-        """It in words."""
+        """The title of the model on the page."""
         manifest = self.saved.manifest
         height, width = manifest.sizes[-1]
         kind = "moves" if manifest.task == ANIMATION.name else "trained"
-        mode = "" if manifest.options.get("train_mode", SEQUENTIAL) == SEQUENTIAL else f", {manifest.recipe}"
+        words = manifest.kind_of_model.describe(manifest.options)
+        mode = f", {words}" if words else ""
         return f"{kind}: {self.folder.parent.name}, {width} x {height}, {len(manifest.sizes)} scales{mode}"
+
+    def load(self) -> Model:
+        """Load the model, unless it is in the cache."""
+        return load_model(self.folder, (self.folder / "Zs.pth").stat().st_mtime_ns)
 
 
 class Workspace:
@@ -73,16 +76,16 @@ class Workspace:
         self.pictures = out / FOLDER / "Pictures"
 
     def take(self, upload: Path, title: str = "") -> Chosen:
-        """The picture in ``upload``, kept under a name that its content gives.
+        """Store the picture in ``upload`` under a name derived from its content.
 
         Raises:
-            ValueError: it is too large, or no picture.
+            ValueError: the file is too large, or not a picture.
         """
         if upload.stat().st_size > BYTES:
             raise ValueError(f"the file is larger than {BYTES // 2**20} MB: reduce the picture first")
         height, width = images.size(upload)
         if height * width > PIXELS:
-            raise ValueError(f"the picture has {width} x {height} pixels: at most {PIXELS // 10**6} million serve")
+            raise ValueError(f"the picture has {width} x {height} pixels: the limit is {PIXELS // 10**6} million")
         content = upload.read_bytes()
         place = self.pictures / f"picture_{sha256(content)[:12]}.png"
         if not place.exists():
@@ -90,7 +93,7 @@ class Workspace:
         return Chosen(place, title or "your picture")
 
     def keep(self, title: str, pictures: Sequence[Levels]) -> Path:
-        """Write ``pictures`` (H, W, C) into a new folder of the output folder, called after ``title``; returns it."""
+        """Write ``pictures`` (H, W, C) into a new folder named after ``title``; returns the folder."""
         name = "".join(letter if letter.isalnum() else "_" for letter in title)[:40] or "picture"
         kept = self.out / FOLDER / "Kept"
         number = next(number for number in count(1) if not (kept / f"{name}_{number}").exists())
@@ -105,44 +108,39 @@ class Workspace:
         return sorted(path for path in files if "_LR" not in path.name)
 
     def example(self, name: str) -> Chosen:
-        """The example picture called ``name``."""
-        for path in self.examples():
-            if path.name == name:
-                return Chosen(path, path.stem)
-        raise ValueError(f"no example {name}: choose another")
+        """The example picture with the file name ``name``."""
+        if name not in [path.name for path in self.examples()]:
+            raise ValueError(f"no example {name}: choose another")
+        return Chosen(self.inputs / name, Path(name).stem)
 
     def models(self) -> list[Known]:
-        """All trained models: those of the output folder, then those that come with the project."""
+        """All trained models: first those in the output folder, then those that come with the project."""
         found: dict[tuple[str, str], Known] = {}
         for place in (self.out / "TrainedModels", *layout.SHIPPED):
             for folder in sorted(place.glob("*/scale_factor=*")):
-                saved = readable(folder)
-                if saved is not None and saved.is_whole and saved.manifest.kind == "singan":
+                saved = find_readable(folder)
+                if saved is not None and saved.is_whole:
                     found.setdefault((folder.parent.name, folder.name), Known(folder, saved))
         return list(found.values())
 
     def of_picture(self, chosen: Chosen, task: str = TRAIN.name) -> list[Known]:
         """The models for ``task`` of the picture ``chosen``."""
-        digest = sha256(chosen.file.read_bytes())
-        return [
-            model
-            for model in self.models()
-            if model.saved.manifest.task == task and model.saved.manifest.sha256 == digest
-        ]
+        wanted = task, sha256(chosen.file.read_bytes())
+        return [one for one in self.models() if (one.saved.manifest.task, one.saved.manifest.sha256) == wanted]
 
     def model(self, key: str) -> Known:
-        """The model that ``key`` names.
+        """The model with the key ``key``.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no such model.
         """
         for model in self.models():
             if model.key == key:
                 return model
-        raise ValueError("this model is no longer there: choose another one")
+        raise ValueError("this model no longer exists: choose another one")
 
     def picture_of(self, model: Known) -> Chosen:
-        """The training picture of ``model``: the file, or, where that is gone, its finest scale."""
+        """The training picture of ``model``: its file, or its finest scale if the file is gone."""
         manifest = model.saved.manifest
         for place in (self.inputs / manifest.picture, self.pictures / manifest.picture):
             if Path(manifest.picture).name == manifest.picture and place.is_file():
@@ -151,60 +149,48 @@ class Workspace:
                     return Chosen(place, place.stem)
         place = self.pictures / f"model_{manifest.sha256[:12]}.png"
         if not place.exists():
-            images.write_levels(place, loaded(model.folder, stamp(model.folder)).picture)
+            images.write_levels(place, model.load().picture)
         return Chosen(place, Path(manifest.picture).stem)
 
     def maker(self, chosen: Chosen, key: str, size: int = SIZE, variety: str = "medium") -> InstantModel | Model:
-        """What makes pictures: the model that ``key`` names, or patches of ``chosen``, at most ``size`` pixels long."""
+        """The maker with the key ``key``: a trained model, or patches of ``chosen`` with at most ``size`` pixels."""
         if key in UNTRAINED:
-            return patches_of(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
+            return open_patches(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
         return self.trained(key)
 
     def trained(self, key: str) -> Model:
-        """The model that ``key`` names.
+        """The trained model with the key ``key``.
 
         Raises:
-            ValueError: it names none.
+            ValueError: there is no such model.
         """
         if key in UNTRAINED or not key:
             raise ValueError("this needs a trained model: train one, or choose one under \u201cMade by\u201d")
-        folder = self.model(key).folder
-        return loaded(folder, stamp(folder))
+        return self.model(key).load()
 
 
-def readable(folder: Path) -> SavedModel | None:
-    """The model in ``folder``; None where there is none that can be read."""
+def find_readable(folder: Path) -> ModelFolder | None:
+    """The model in ``folder``; None if there is no readable one."""
     try:
-        return find(folder)
+        return ModelFolder.find(folder)
     except (OSError, ValueError):
         return None
 
 
-def stamp(folder: Path) -> int:
-    """A number that changes when the model in ``folder`` does."""
-    return (folder / "Zs.pth").stat().st_mtime_ns
-
-
 @cache
 def device() -> torch.device:
-    """What the studio works on, chosen once, so that a machine without a GPU is told so once."""
+    """The device of the studio; a note about a missing GPU appears once."""
     return choose_device(None)
 
 
 @lru_cache(maxsize=4)
-def loaded(folder: Path, changed: int) -> Model:
-    """The model in ``folder``, as it was when ``changed``."""
+def load_model(folder: Path, changed: int) -> Model:
+    """Load the model in ``folder``, modified at ``changed``."""
     return load(folder, device=device())
 
 
 @lru_cache(maxsize=4)
-def patches_of(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
-    """The patches of the picture in ``file``, as it was when ``changed``; the published methods are for small ones."""
+def open_patches(file: Path, method: str, size: int, variety: str, changed: int) -> InstantModel:
+    """The patches of the picture ``file``, modified at ``changed``; the published methods need small pictures."""
     limit = size if method == INSTANT else min(size, PUBLISHED_SIZE)
     return instant(file, method, variety=variety, max_size=limit, device=device())
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as ``path``: whole or not at all."""
-    with whole_file(path) as draft:
-        draft.write_text(json.dumps(value, indent=1) + "\n")

@@ -1,67 +1,66 @@
-"""Many jobs on a terminal: one bar over all of them, and a table at the end."""
+"""Parallel jobs on a terminal: one bar for all of them, and a table at the end."""
 
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
+from queue import SimpleQueue
 
 from tqdm import tqdm
 
-from SinGAN.parallel.jobs import Display, Job, Outcome
-from SinGAN.runs.events import Message
+from SinGAN.parallel.jobs import Job
+from SinGAN.parallel.queue import DONE, WAITING, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.progress import duration
 from SinGAN.terminal.table import table
 
-Runner = Callable[[Sequence[Job], Display], list[Outcome]]
-
 
 class TerminalDisplay:
-    """One bar over all jobs on a terminal; elsewhere each line that a job prints, after its picture's name."""
+    """A bar on a terminal; elsewhere each line that a job prints, after the name of its picture."""
 
     def __init__(self, count: int) -> None:
-        self.shares: dict[Job, float] = {}
-        self.lock = threading.Lock()
+        self.shares: dict[Entry, float] = {}
         form = "{l_bar}{bar}| {n:.1f} of {total} pictures [{elapsed}, {remaining} left{postfix}]"
         self.bar = tqdm(total=count, bar_format=form, disable=not sys.stderr.isatty(), dynamic_ncols=True)
 
-    def report(self, job: Job, line: str) -> None:
-        message = Message.decoded(line)
-        text = line if message is None else message.text
-        with self.lock:
-            if message is not None and message.share:
-                self._advance(job, message.share)
-            if text and self.bar.disable:
-                print(f"{job.name}: {text}", flush=True)
-
-    def ended(self, outcome: Outcome) -> None:
-        with self.lock:
-            self._advance(outcome.job, 1.0)
-            if outcome.error and not self.bar.disable:  # elsewhere its own line was shown
-                tqdm.write(f"{outcome.job.name}: {outcome.error}", file=sys.stderr)
-
-    def _advance(self, job: Job, share: float) -> None:
-        self.bar.update(share - self.shares.get(job, 0.0))
-        self.shares[job] = share
-
-    def close(self) -> None:
-        self.bar.close()
+    def show(self, entry: Entry, event: Event) -> None:
+        """Show an event of ``entry``."""
+        has_ended = isinstance(event, Outcome)
+        share = 1.0 if has_ended else entry.share
+        self.bar.update(share - self.shares.get(entry, 0.0))
+        self.shares[entry] = share
+        if has_ended and entry.error and not self.bar.disable:  # elsewhere the job's own line was shown
+            tqdm.write(f"{entry.job.name}: {entry.error}", file=sys.stderr)
+        elif event and not has_ended and self.bar.disable:
+            print(f"{entry.job.name}: {event}", flush=True)
 
 
-def run_all(jobs: Sequence[Job], runner: Runner) -> int:
-    """Run all ``jobs`` by ``runner``, print a table of the outcomes; returns the exit status: 1 where any failed."""
-    display = TerminalDisplay(len(jobs))
+def run_all(jobs: Sequence[Job], runner: Runner, done: Collection[Job] = ()) -> int:
+    """Run ``jobs``, except those that are ``done``, and print a table; returns the exit status: 1 if any failed."""
+    events: SimpleQueue[tuple[Entry, Event]] = SimpleQueue()  # other threads report, this one shows
+    queue, display = Queue(runner, lambda entry, event: events.put((entry, event))), TerminalDisplay(len(jobs))
+    entries = [Entry(job, DONE if job in done else WAITING) for job in jobs]
     try:
-        outcomes = runner(jobs, display)
+        for entry in entries:
+            if entry.state == DONE:
+                display.show(entry, f"already there: {entry.job.folder}")
+                display.show(entry, Outcome("", 0.0))
+            else:
+                queue.submit(entry)
+        left = sum(job not in done for job in jobs)
+        while left:
+            entry, event = events.get()
+            display.show(entry, event)
+            left -= isinstance(event, Outcome)
     finally:
-        display.close()
-    print(*outcome_table(outcomes), sep="\n")
-    return int(any(outcome.error for outcome in outcomes))
+        queue.close()
+        display.bar.close()
+    print(*outcome_table(entries), sep="\n")
+    return int(any(entry.error for entry in entries))
 
 
-def outcome_table(outcomes: Sequence[Outcome]) -> list[str]:
-    """A line for each job: picture, state, time and the model's folder; of several jobs of one picture no folder."""
-    of_one = any(outcome.job.label for outcome in outcomes)
-    rows = [("training", "state", "time", "") if of_one else ("picture", "state", "time", "folder")]
-    for outcome in outcomes:
-        state, place = "failed" if outcome.error else "done", "" if outcome.job.label else str(outcome.job.folder)
-        rows.append((outcome.job.name, state, duration(outcome.seconds), outcome.error or place))
+def outcome_table(entries: Sequence[Entry]) -> list[str]:
+    """A line for each entry: picture, state, time, and the model's folder, unless several jobs share a picture."""
+    has_labels = any(entry.job.label for entry in entries)
+    rows = [("training", "state", "time", "") if has_labels else ("picture", "state", "time", "folder")]
+    for entry in entries:
+        folder = "" if entry.job.label else str(entry.job.folder)
+        rows.append((entry.job.name, entry.state, duration(entry.seconds), entry.error or folder))
     return table(rows)

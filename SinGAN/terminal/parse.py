@@ -1,4 +1,4 @@
-"""A command line turned into runs: the pictures that it names, their device and their seed."""
+"""From a command line to runs: the pictures that it names, their device and their seed."""
 
 import random
 from collections.abc import Sequence
@@ -18,32 +18,31 @@ from SinGAN.terminal.flags import Flags, Parser, values_of
 
 @dataclass(frozen=True)
 class Asked:
-    """The runs that a command line asks for, and all its flags."""
+    """A parsed command line."""
 
     runs: tuple[Run, ...]  # one for each picture
-    args: Flags  # all flags
-    argv: tuple[str, ...]  # as they were given, each picture behind --input_name
+    args: Flags  # the values of all options
+    argv: tuple[str, ...]  # the flags that were given, with their values
     device: torch.device
 
     @property
     def run(self) -> Run:
-        """The first one."""
+        """The first run."""
         return self.runs[0]
 
     @property
     def anywhere(self) -> bool:
-        """Whether the device was left to the program."""
+        """Whether the program may choose the device."""
         return self.args.device is None and not self.args.not_cuda
 
 
 def parse(parser: Parser, argv: Sequence[str]) -> Asked:
-    """The runs that ``argv`` asks for.
+    """Parse ``argv``.
 
     Raises:
-        ValueError: flags contradict each other, or name what this machine lacks.
-        SystemExit: of status 2, after one line on stderr, for an unknown flag or a bad value.
+        ValueError: flags contradict each other, or name something that this machine lacks.
+        SystemExit: of status 2, after one line on stderr, if a flag is unknown or has a bad value.
     """
-    argv = parser.with_named_pictures(argv)
     args, given = parser.parse_given(argv)
     settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed(given, parser.recipe)
     files = pictures(settings.input_name, settings.input_dir)
@@ -56,4 +55,4 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
     runs = tuple(
         Run(file.name, device, seed, options, replace(settings, input_dir=file.parent), given) for file in files
     )
-    return Asked(runs, args, tuple(argv), device)
+    return Asked(runs, args, parser.to_words(args, given), device)

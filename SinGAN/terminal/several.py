@@ -1,90 +1,88 @@
-"""A command for several pictures at once: by processes of this machine, or on a Ray cluster."""
+"""A command for several pictures: in parallel processes of this machine, or on a Ray cluster."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import torch
 
 from SinGAN.options.applications import SINGAN
-from SinGAN.parallel.jobs import Display, Job, Outcome, slots
+from SinGAN.parallel.jobs import Job, slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
-from SinGAN.terminal.display import Runner, run_all
+from SinGAN.storage.files import keep_inside
+from SinGAN.tasks import tasks
+from SinGAN.terminal.display import run_all
 from SinGAN.terminal.flags import Flags
 from SinGAN.terminal.parse import Asked
 from SinGAN.terminal.watchers import watched
 
-OURS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
-"""Flags that the processes are not given as they stand."""
+PER_JOB_FLAGS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
+"""Flags of the whole command, which each job gets with values of its own or not at all."""
 
 
 def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lambda run: False) -> int:
-    """Run ``command`` for each of the pictures ``asked`` for, some at once; returns the exit status.
+    """Run ``command`` for each picture that ``asked`` names, in parallel processes; returns the exit status.
 
-    No process is started for those that ``is_done`` says nothing is left to do for.
+    Pictures for which ``is_done`` is true are skipped.
     """
-    settings, flags = asked.run.settings, without(OURS, asked.argv)
+    settings, flags = asked.run.settings, without(PER_JOB_FLAGS, asked.argv)
     if settings.ray and settings.device == "cpu":
-        flags = (*flags, "--not_cuda")  # a worker's machine may well have a GPU
-    jobs = [job_of(run, command, flags, asked.args) for run in asked.runs]
-    there = {job for job, run in zip(jobs, asked.runs, strict=True) if found_done(run, is_done)}
-    at_once, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
+        flags = (*flags, "--not_cuda")  # a worker's machine may have a GPU
+    jobs = [make_job(run, command, flags, asked.args) for run in asked.runs]
+    done = {job for job, run in zip(jobs, asked.runs, strict=True) if already_done(run, command, is_done)}
+    parallel, threads = min(settings.jobs, len(jobs)), torch.get_num_threads()
+    if len(done) == len(jobs):
+        return run_all(jobs, LocalRunner((), {}), done)
     if not settings.ray:
-        places = slots(asked.run.device, at_once, settings.jobs_per_gpu, threads)
-        return run_all(jobs, without_done(there, LocalRunner(places, watched())))
+        places = slots(asked.run.device, parallel, settings.jobs_per_gpu, threads)
+        return run_all(jobs, LocalRunner(places, watched()), done)
     for run in asked.runs:
-        run.check_links()
+        check_links(run, command)
     cluster = RayRunner(
-        address=settings.ray,
-        threads=max(1, threads // at_once),
+        settings.ray,
+        jobs,
+        threads=max(1, threads // parallel),
         per_gpu=settings.jobs_per_gpu,
         use_gpus=asked.run.device.type == "cuda" or asked.anywhere,
         every=settings.checkpoint_every,
         out=settings.out,
         environment=watched(),
     )
-    return run_all(jobs, without_done(there, cluster))
+    with closing(cluster):
+        return run_all(jobs, cluster, done)
 
 
-def found_done(run: Run, is_done: Callable[[Run], bool]) -> bool:
-    """Whether ``is_done`` says so; False where it fails: the run's own process tells why."""
+def check_links(run: Run, command: str) -> None:
+    """Raise a ValueError if a link leads the picture, its model or the results of ``command`` out of their folders."""
+    run.check_links()
+    keep_inside(run.out, (run.out / folder for folder in tasks()[command].folders))
+
+
+def already_done(run: Run, command: str, is_done: Callable[[Run], bool]) -> bool:
+    """Whether ``is_done`` is true for ``run``; False if it raises an error, which the job itself will report."""
     try:
-        run.check_links()
+        check_links(run, command)
         return is_done(run)
     except (OSError, ValueError):
         return False
 
 
-def without_done(done: Collection[Job], runner: Runner) -> Runner:
-    """``runner``, which is not given the jobs that are ``done``."""
-
-    def run(jobs: Sequence[Job], display: Display) -> list[Outcome]:
-        for job in jobs:
-            if job in done:
-                display.report(job, f"already there: {job.folder}")
-                display.ended(Outcome(job, "", 0.0))
-        left = [job for job in jobs if job not in done]
-        outcomes = {outcome.job: outcome for outcome in runner(left, display)} if left else {}
-        return [outcomes.get(job, Outcome(job, "", 0.0)) for job in jobs]
-
-    return run
-
-
-def job_of(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job:
+def make_job(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job:
     """The job of one picture, with the folder of its results; ``flags`` are all but the picture and the device."""
     studies = layout.study(run.out, run.name, "")
-    at_once = getattr(args, "method", SINGAN) != SINGAN  # no model is needed or made
-    folder = {"train": run.model, "study": studies}.get(command, run.out if at_once else run.model.parent)
+    is_trained = getattr(args, "method", SINGAN) == SINGAN
+    folder = {"train": run.model, "study": studies}.get(command, run.model.parent if is_trained else run.out)
     return Job(run.picture, command, flags, folder)
 
 
 def without(flags: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
     """``argv`` without ``flags`` and their values."""
-    kept, dropping = [], False
+    kept, is_dropped = [], False
     for word in argv:
         if word.startswith("--"):
-            dropping = word.split("=")[0] in flags
-        if not dropping:
+            is_dropped = word.split("=")[0] in flags
+        if not is_dropped:
             kept.append(word)
     return tuple(kept)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def table(rows: Sequence[Sequence[str]], right: bool = False) -> list[str]:
-    """A line for each of ``rows``, its columns equally wide; numbers are easier to compare on the ``right``."""
+    """Format each of ``rows`` as a line with aligned columns; ``right`` aligns cells on the right, for numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -1,1 +1,1 @@
-"""Nets beyond the paper's: other sources of randomness, other critics, sketches; and which net a config asks for."""
+"""Nets beyond the paper's: other sources of randomness, other critics, sketches; and the choice of nets by a config."""

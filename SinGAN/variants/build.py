@@ -1,4 +1,4 @@
-"""The nets that a config asks for: the paper's, or a variant of them."""
+"""Construction of the nets of a config: the paper's, or a variant of them."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def build_generator(config: NetConfig) -> Generator:
 
 
 def build_critic(config: NetConfig) -> Discriminator:
-    """The critic of one scale, with weights to be initialised or loaded; that of a growing generator has no norms."""
+    """The critic of one scale, with weights to be initialised or loaded; without norms for a growing generator."""
     if config.stages:
         return Discriminator(replace(config, batch_norm=False))
     if config.critics > 1:

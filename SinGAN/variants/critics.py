@@ -21,12 +21,10 @@ class ConditionalCritic(Discriminator):
         super().__init__(config)
         self.stream = Backbone(config)
 
-    def forward(self, critic_input: Tensor) -> Tensor:
-        """The scores (B, 1, H - 2 m, W - 2 m) of ``critic_input`` (B, 2 C, H, W), in its precision."""
+    def scored_features(self, critic_input: Tensor) -> Tensor:
+        """The features (B, F, h, w) of the image in ``critic_input`` (B, 2 C, H, W), weighted by the second stream."""
         image, previous = critic_input.chunk(2, dim=1)
-        features = self.features(image) * (1 + self.stream.features(previous).sum(dim=1, keepdim=True))
-        scores: Tensor = self.tail(features)
-        return scores.to(critic_input)
+        return self.features(image) * (1 + self.stream.features(previous).sum(dim=1, keepdim=True))
 
     def critic_input(self, image: Tensor, previous: Tensor) -> Tensor:
         """``image`` (B, C, H, W) and the centre of ``previous`` (B, C, H + 2 m, W + 2 m): (B, 2 C, H, W)."""

@@ -1,10 +1,10 @@
-"""The generator that grows: one net of several blocks, each of which refines the features of the one before.
+"""The growing generator: one net of several blocks, each of which refines the features of the previous one.
 
 After ConSinGAN (Hinz, Fisher, Wang, Wermter, *Improved Techniques for Training Single-Image GANs*, WACV 2021, Sect. 3).
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -16,32 +16,31 @@ from SinGAN.models import Generator, Inputs, NetConfig
 
 
 class GrowingGenerator(Generator):
-    """G with ``config.stages`` blocks: noise at each of their sizes goes in, the image of the last one comes out.
+    """G with ``config.stages`` blocks, from noise at each of their sizes to the image of the last one.
 
-    The head makes features of the coarsest noise, each block refines them, enlarged, at its size, and the tail makes
-    an image of the last ones. With ``config.noisy_margins`` the margins that a block takes off are features and noise,
-    else they are zeros.
+    The head turns the coarsest noise into features, each block enlarges and refines them, and the tail turns the last
+    ones into an image. The margins that a block crops are features and noise with ``config.noisy_margins``, else zeros.
     """
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__(config)
         self.body = nn.Sequential(*(copy.deepcopy(self.body) for _ in range(config.stages)))
-        self.frozen = 0  # blocks before those in training; while there are some, ``inputs`` begin with their features
+        self.frozen = 0  # number of frozen blocks; if there are any, ``inputs`` begin with their features
 
     @property
     def reach(self) -> int:
-        """The pixels that one convolution takes off each side."""
+        """The pixels that one convolution crops from each side."""
         return (self.config.ker_size - 1) // 2
 
     @property
     def margin(self) -> int:
-        """The pixels that a block takes off each side."""
+        """The pixels that a block crops from each side."""
         return block_margin(self.config)
 
     def window(self, maps: Sequence[Tensor]) -> Inputs:
-        """The arguments of ``forward`` from the amplified noise of all stages; frozen blocks run here.
+        """The arguments of ``forward`` from the scaled noise of all stages; frozen blocks run here.
 
-        ``maps`` are (B or 1, C, H, W) at the first stage, then (B or 1, F, H, W), with margins where these are noisy.
+        ``maps`` are (B or 1, C, H, W) at the first stage, then (B or 1, F, H, W), with margins if these are noisy.
         """
         if not self.frozen:
             return tuple(maps)
@@ -52,34 +51,28 @@ class GrowingGenerator(Generator):
         return features, *maps[self.frozen :]
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        """The image (B, C, H, W) from what ``window`` gives."""
+        """The image (B, C, H, W) from the result of ``window``."""
         features = inputs[0]
         for index, noise in enumerate(inputs[1:] if self.frozen else inputs, self.frozen):
             features = self.stage(index, noise, features)
         return self.image(features)
 
     def stage(self, index: int, noise: Tensor, features: Tensor) -> Tensor:
-        """The features (B, F, H, W) of block ``index``, from its amplified ``noise`` and those of the block before."""
-        block = self.body[index]
+        """The features (B, F, H, W) of block ``index``, from its scaled ``noise`` and those of the previous block."""
+        block: Callable[[Tensor], Tensor] = self.body[index]
         if index == 0:
-            made = self.head(pad(noise, self.reach))
+            first = self.head(pad(noise, self.reach))
             if not self.config.noisy_margins:
-                return self.run(block, pad(made, self.margin))
-            height, width = made.shape[-2:]
-            wider = resized(made, (height + 2 * self.reach, width + 2 * self.reach))
-            return self.run(block, pad(wider, self.margin - self.reach))
+                return block(pad(first, self.margin))
+            height, width = first.shape[-2:]
+            wider = resize(first, (height + 2 * self.reach, width + 2 * self.reach))
+            return block(pad(wider, self.margin - self.reach))
         height, width = noise.shape[-2:]
         if not self.config.noisy_margins:
-            before = resized(features, (height, width))
-            return self.run(block, pad(before + noise, self.margin)) + before
+            before = resize(features, (height, width))
+            return block(pad(before + noise, self.margin)) + before
         inner = height - 2 * self.margin, width - 2 * self.margin
-        return self.run(block, resized(features, (height, width)) + noise) + resized(features, inner)
-
-    @staticmethod
-    def run(block: nn.Module, features: Tensor) -> Tensor:
-        """The output of ``block``, of ``features`` (B, F, H, W)."""
-        result: Tensor = block(features)
-        return result
+        return block(resize(features, (height, width)) + noise) + resize(features, inner)
 
     def image(self, features: Tensor) -> Tensor:
         """The image (B, C, H, W) of ``features`` (B, F, H, W)."""
@@ -88,24 +81,24 @@ class GrowingGenerator(Generator):
 
 
 def block_margin(config: NetConfig) -> int:
-    """The pixels that a block of a growing generator takes off each side."""
+    """The pixels that a block of a growing generator crops from each side."""
     return (config.num_layer - 2) * (config.ker_size - 1) // 2
 
 
-def resized(features: Tensor, size: tuple[int, int]) -> Tensor:
-    """``features`` (B, F, H, W) at another size, bicubic, the centres of the corners kept.
+def resize(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize ``features`` (B, F, H, W) to ``size``, bicubic with aligned corners.
 
-    Two matrix products: on a CPU they take half the time of PyTorch's interpolation, backwards less.
+    Two matrix products take half the time of PyTorch's interpolation on a CPU, and less in the backward pass.
     """
     if features.shape[-2:] == size:
         return features
     height, width = features.shape[-2:]
-    rows, columns = matrix(height, size[0], features.device), matrix(width, size[1], features.device)
+    rows, columns = resize_matrix(height, size[0], features.device), resize_matrix(width, size[1], features.device)
     return rows @ (features @ columns.T)
 
 
 @lru_cache(maxsize=256)
-def matrix(length: int, out_length: int, device: torch.device) -> Tensor:
+def resize_matrix(length: int, out_length: int, device: torch.device) -> Tensor:
     """The matrix (out_length, length) that resizes one axis."""
     each = torch.eye(length, device=device)[None, None]
     resized_eye: Tensor = F.interpolate(each, (out_length, length), mode="bicubic", align_corners=True)

@@ -1,4 +1,4 @@
-"""Sketches of images: charcoal and chalk on grey paper, where the brightness changes."""
+"""Grey sketches of images: dark and light lines at edges."""
 
 import numpy as np
 import skimage as ski
@@ -7,7 +7,7 @@ from torch import Tensor
 
 FINE, COARSE = 0.8, 1.6  # pixels: the deviations of the two Gaussians
 LUMA = (0.299, 0.587, 0.114)
-DARKEST = 0.8  # of a line; black and white would be out of reach of what a generator can add
+DARKEST = 0.8  # of a line; from black or white, a generator could not reach all colours
 STRENGTH = 0.5  # darkness of a line of one standard deviation of the difference
 
 
@@ -15,8 +15,8 @@ def sketch(image: Tensor) -> Tensor:
     """A grey sketch of ``image`` (1, C, H, W) in [-1, 1], of the same shape; alpha stays as it is.
 
     The difference of two Gaussians of the brightness (Marr and Hildreth 1980): 0 on plain areas, dark
-    and light on the two sides of an edge. So it differs by little more than 1 from the image, which
-    is what a generator can add or take away.
+    and light on the two sides of an edge. So it differs from the image by little more than 1, the most
+    that a generator can add or subtract.
     """
     colours = image[0, :3].double().cpu().numpy()
     grey = np.average(colours, axis=0, weights=LUMA if len(colours) == 3 else None)

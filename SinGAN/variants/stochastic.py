@@ -1,7 +1,7 @@
 """Generators whose noise is not added to their input: it drops activations, or perturbs weights.
 
-Nothing is drawn here. Equal noise drops the same activations and perturbs the weights alike, whatever
-the batch, the strip of an image or the engine; noise of 0 leaves all as it is.
+They are deterministic functions of the noise. Equal noise drops the same activations and perturbs weights in the same
+way, whatever the batch, the strip of an image or the engine; noise of 0 has no effect.
 """
 
 import math
@@ -13,18 +13,18 @@ from SinGAN.functions import centre_crop, repeated
 from SinGAN.models import Conv2d, Generator, Inputs
 
 WORD = 2**32 - 1
-ROUNDS = ((16, 0x7FEB352D), (15, 0x5BD1E995), (16, 0x2C1B3C6D))  # shifts and odd factors below 2^31: int64 holds all
+ROUNDS = ((16, 0x7FEB352D), (15, 0x5BD1E995), (16, 0x2C1B3C6D))  # shifts, and odd factors that fit int64 products
 
 
 class DropoutGenerator(Generator):
-    """G_n with dropout that the noise decides, a share of ``config.dropout`` after each block."""
+    """G_n with dropout of ``config.dropout`` after each block, determined by the noise."""
 
     def inputs(self, noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float) -> Inputs:
         """``z``, from the noise of the reconstruction, ``previous``, and one channel of the noise (B, 1, ..)."""
         return reconstruction_z(noise, z_rec, previous, amp, self.config.margin), previous, noise[:, :1]
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` nothing is dropped."""
+        """The image (B, C, H, W) from the result of ``inputs``; without ``noise`` nothing is dropped."""
         if len(inputs) == 2:
             return super().compute(*inputs)
         z, previous, noise = inputs
@@ -34,16 +34,16 @@ class DropoutGenerator(Generator):
 
 
 class WeightNoiseGenerator(Generator):
-    """G_n with Gaussian noise of ``config.weight_noise`` on its weights, seeded by one number of the noise map."""
+    """G_n with Gaussian noise of ``config.weight_noise`` on its weights, seeded by one value of the noise map."""
 
     def inputs(self, noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float) -> Inputs:
-        """``z``, from the noise of the reconstruction, ``previous``, and one number of the noise (B, 1, 1, 1)."""
+        """``z``, from the noise of the reconstruction, ``previous``, and one value of the noise (B, 1, 1, 1)."""
         margin = self.config.margin
-        corner = slice(margin, margin + 1)  # the first place inside the margin
+        corner = slice(margin, margin + 1)  # the first pixel inside the margin
         return reconstruction_z(noise, z_rec, previous, amp, margin), previous, noise[:, :1, corner, corner]
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        """The image (B, C, H, W) from what ``inputs`` gives; without ``noise`` the weights are as trained."""
+        """The image (B, C, H, W) from the result of ``inputs``; without ``noise`` the weights are as trained."""
         if len(inputs) == 2:
             return super().compute(*inputs)
         z, previous, noise = inputs
@@ -63,7 +63,7 @@ class WeightNoiseGenerator(Generator):
 
 
 def reconstruction_z(noise: Tensor, z_rec: Tensor, previous: Tensor, amp: float, margin: int) -> Tensor:
-    """``z`` with the noise of the reconstruction, repeated to the size of ``noise``, in its place."""
+    """``z`` with the noise of the reconstruction, repeated to the size of ``noise``."""
     return amp * repeated(z_rec, (noise.shape[-2], noise.shape[-1]), margin) + previous
 
 
@@ -82,9 +82,9 @@ def uniform(seeds: Tensor, count: int, depth: int) -> Tensor:
 
 
 def noise_dropout(features: Tensor, noise: Tensor, share: float, depth: int) -> Tensor:
-    """``features`` (B, F, h, w), a ``share`` of them 0 and the others the larger for it (Srivastava et al. 2014).
+    """Set a ``share`` of ``features`` (B, F, h, w) to 0, and scale up the others (Srivastava et al. 2014).
 
-    ``noise`` (B or 1, 1, H, W) at the same place decides which; H, W are h, w and a margin, or the same.
+    ``noise`` (B or 1, 1, H, W) at the same place determines which; H, W are h, w with or without a margin.
     """
     local = centre_crop(noise, (features.shape[-2], features.shape[-1]))
     chances = uniform(local.movedim(1, -1), features.shape[1], depth).movedim(-1, 1)
@@ -95,8 +95,8 @@ def noise_dropout(features: Tensor, noise: Tensor, share: float, depth: int) -> 
 def perturb_weights(weight: Tensor, seed: Tensor, amount: float, depth: int) -> Tensor:
     """``weight`` (F, C, k, k) plus Gaussian noise of ``amount`` times the RMS of each filter.
 
-    A filter multiplied by a number has its noise multiplied alike, so that a BatchNorm can be
-    folded into it. ``seed`` (1, 1, 1, 1) is one number of a noise map.
+    The noise scales with the filter, so that a BatchNorm can be folded into it. ``seed`` (1, 1, 1, 1) is one value of a
+    noise map.
     """
     radii, angles = uniform(seed.flatten(), 2 * weight.numel(), depth).chunk(2)
     normal = (-2 * (1 - radii).log()).sqrt() * (2 * math.pi * angles).cos()  # Box and Muller 1958

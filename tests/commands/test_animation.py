@@ -8,8 +8,8 @@ from PIL import Image
 
 import animation
 from SinGAN import training
+from SinGAN.kinds import singan
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs import request
 from tests.storage.test_files import everything
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -83,7 +83,7 @@ def test_an_interrupted_animation_training_goes_on(
         yield next(training.train(*arguments, **more))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(request, "train", broken)
+    monkeypatch.setattr(singan, "train", broken)
     with pytest.raises(SystemExit) as stop:
         animate(workspace)
     assert stop.value.code == 130

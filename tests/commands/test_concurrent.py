@@ -1,5 +1,6 @@
 """Concurrent training from flags to files: every application of its models, and what they can't do."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -18,13 +19,17 @@ import SinGAN
 import SR
 from SIFID import evaluate
 from SinGAN import export
+from SinGAN.concurrent.planning import plan_stages
 from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.kinds import KINDS
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, TRAIN
 from SinGAN.pictures import images
-from SinGAN.saved_models.lookup import load
+from SinGAN.saved_models.validation import checksum_of
+from SinGAN.storage import checkpoints
+from SinGAN.storage.hashes import digest
 from tests.cuts import CutError, bits, cut_after
-from tests.workspace import Capture, Workspace, refusal
+from tests.workspace import Capture, Workspace, load_model, refusal
 
 FOLDER = "scale_factor=0.750000,alpha=10,mode=concurrent"
 GROWN = ["--train_mode", "concurrent"]
@@ -74,9 +79,9 @@ def put_in(workspace: Workspace, task: str, *more: str) -> list[str]:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_model_is_read_as_it_was_written(workspace: Workspace, recipe: str) -> None:
-    manifest, pyramid = load(model(workspace, recipe), torch.device("cpu"))
+    manifest, pyramid = load_model(model(workspace, recipe), torch.device("cpu"))
     assert isinstance(pyramid, GrownPyramid)
-    assert (pyramid.recipe, len(pyramid), manifest.planner) == (recipe, 3, "stages")
+    assert (pyramid.recipe, len(pyramid), manifest.kind) == (recipe, 3, "concurrent")
     config = pyramid.scales[-1].generator.config
     assert (config.stages, config.filters, config.noisy_margins) == (3, 4, recipe == "generation")
     assert config.batch_norm == (recipe != "generation")
@@ -99,7 +104,9 @@ def test_the_defaults_of_recipes() -> None:
         assert options.niter == (1000 if recipe in ("editing", "harmonization") else 2000)
         assert options.train_stages == (3 if recipe == "harmonization" else 6)
         assert (options.train_depth, options.lr_scale) == (3, 0.1)
-        assert options.pyramid.geometric == (recipe == "harmonization")
+        sizes_of = KINDS["concurrent"].plan(250, 250, options, TRAIN).sizes
+        plan = plan_stages(250, 250, options.pyramid, len(sizes_of), geometric=recipe == "harmonization")
+        assert sizes_of == plan.sizes
     given = ModelOptions.for_task(TRAIN, {"train_mode": "concurrent", "niter": 2000, "nfc": 32, "recipe": "editing"})
     assert (given.niter, given.nfc, given.min_nfc) == (2000, 32, 32)
     plain = ModelOptions().completed()
@@ -144,7 +151,7 @@ def test_a_reference_is_put_in(workspace: Workspace, task: str, folder: str, cap
 
 
 def test_fine_tuning(workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("SinGAN.commands.retouch.TUNED_EVERY", 2)
+    monkeypatch.setattr("SinGAN.tasks.references.TUNED_EVERY", 2)
     harmonization.main(put_in(workspace, "harmonization", "--manualSeed", "3", "--fine_tune", "5"))
     place = workspace.out / "Harmonization" / "x" / "mode=concurrent,recipe=harmonization" / "ref_out"
     assert {path.name for path in place.glob("start*")} == {
@@ -175,10 +182,10 @@ def test_paint_animation_evaluation_and_export(
     made = workspace.out / "Animation" / "x" / "mode=concurrent" / "start_scale=2" / "alpha=0.100000_beta=0.900000.gif"
     assert made.exists()
     trained = workspace.out / "TrainedModels" / "x" / "scale_factor=0.750000_noise_padding,mode=concurrent"
-    _, pyramid = load(trained, torch.device("cpu"), None)
+    _, pyramid = load_model(trained, torch.device("cpu"), None)
     assert pyramid.scales[0].noise_amp == 1
     assert not torch.equal(pyramid.scales[0].z_rec, pyramid.scales[0].real)  # noise, where others have the picture
-    _, pyramid = load(model(workspace), torch.device("cpu"))
+    _, pyramid = load_model(model(workspace), torch.device("cpu"))
     assert torch.equal(pyramid.scales[0].z_rec, pyramid.scales[0].real)
     export.write_torchscript(pyramid, tmp_path / "m.pt")
 
@@ -197,7 +204,8 @@ def test_what_its_models_can_not_do(workspace: Workspace, capsys: Capture) -> No
     with pytest.raises(ValueError, match="can't have a scale retrained"):
         loaded.paint(workspace.inputs / "x.png", start_scale=0, quantize=True)
     with pytest.raises(ValueError, match="can't enlarge"):
-        SUPER_RESOLUTION.plan(20, 28, ModelOptions(train_mode="concurrent").completed().pyramid)
+        options = ModelOptions(train_mode="concurrent").completed()
+        KINDS[options.kind].plan(20, 28, options, SUPER_RESOLUTION)
 
 
 @pytest.mark.parametrize(
@@ -226,13 +234,35 @@ def test_flags_that_do_not_go_together(flags: list[str], words: str, tmp_path: P
     assert not workspace.out.exists()
 
 
-@pytest.mark.parametrize("iterations", [pytest.param(1, marks=pytest.mark.slow), 5])
-def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(iterations: int, tmp_path: Path, capsys: Capture) -> None:
+def as_older_version(folder: Path) -> None:
+    """Rewrite what ``folder`` holds as a version wrote it that called this kind of model singan, too."""
+    content = json.loads((folder / "manifest.json").read_text())
+    content |= {"kind": "singan", "planner": "stages"}
+    content["checksum"] = checksum_of(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
+    for path in checkpoints.existing(folder):
+        state = {**torch.load(path), "training": content["checksum"]}
+        del state["sha256"]
+        assert {"scale", "iterations", "z_rec", "rng", "generator", "critic", "generator_optimizer"} < state.keys()
+        torch.save({**state, "sha256": digest(state)}, path)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "older"), [pytest.param(1, False, marks=pytest.mark.slow), (5, False), (5, True)]
+)
+def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
+    iterations: int, older: bool, tmp_path: Path, capsys: Capture
+) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     flags = ["--recipe", "editing", "--checkpoint_every", "0"]
     train(whole, *flags, niter=3)
     with cut_after(iterations), pytest.raises(CutError):
         train(broken, *flags, niter=3)
+    if older:
+        as_older_version(model(broken, "editing"))
     train(broken, *flags, niter=3)
-    assert f"going on after iteration {iterations % 3} of scale {iterations // 3}" in capsys.readouterr().out
+    assert f"resuming after iteration {iterations % 3} of scale {iterations // 3}" in capsys.readouterr().out
+    for place in (whole, broken):
+        assert isinstance(load_model(model(place, "editing"))[1], GrownPyramid)
+        (model(place, "editing") / "manifest.json").unlink()
     assert bits(broken) == bits(whole)

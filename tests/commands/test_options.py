@@ -1,5 +1,6 @@
 """Each option of the studies through the whole program: training, resuming, sampling, every application and engine."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -14,13 +15,12 @@ import harmonization
 import main_train
 import paint2image
 import SR
-from SinGAN.commands.export import main as export
 from SinGAN.pictures import images
-from SinGAN.saved_models.lookup import load
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.terminal.export import main as export
 from tests.cuts import CutError, bits, cut_after
 from tests.storage.test_files import everything
-from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, refusal
+from tests.workspace import KNOBS, SIZES, SMALL, Capture, Workspace, load_model, refusal
 
 CPU = torch.device("cpu")
 
@@ -55,7 +55,7 @@ def test_training_resuming_and_every_application(workspace: Workspace, knob: lis
                 main_train.main(flags)
         main_train.main(flags)
     assert bits(workspace) == bits(whole)  # it went on after the first iteration of scale 1
-    manifest, pyramid = load(workspace.model(), CPU)
+    manifest, pyramid = load_model(workspace.model(), CPU)
     asked = {flag.removeprefix("--"): value for flag, value in zip(knob[::2], knob[1::2], strict=False)}
     asked.pop("vgg_weights", None)  # where they lie is not part of the model
     assert {name: f"{manifest.options[name]}".removesuffix(".0") for name in asked} == asked
@@ -117,6 +117,7 @@ def test_neutral_values_leave_the_bits_and_others_do_not(workspace: Workspace) -
     workspace.train()
     before = workspace.results()
     neutral = ["--texture_weight", "0", "--perceptual_weight", "0", "--netD", "patch", "--stochastic", "noise"]
+    neutral += ["--feature_weight", "0", "--penalty", "gp"]
     workspace.train("--overwrite", *neutral, "--sketch_scales", "0", "--gan_mode", "wgan-gp")
     assert workspace.results() == before
     for knob in (KNOBS["sesame"], KNOBS["dropout"], KNOBS["sketch"]):
@@ -136,6 +137,13 @@ def test_neutral_values_leave_the_bits_and_others_do_not(workspace: Workspace) -
         (["--stochastic", "luck"], "invalid choice: 'luck'"),
         (["--texture_weight", "-1"], "must be at least 0, not -1"),
         (["--texture_weight", "1", "--vgg_weights", "nowhere.pth"], "no weights file nowhere.pth (--vgg_weights)"),
+        (["--penalty", "wgan"], "invalid choice: 'wgan'"),
+        (
+            ["--penalty", "r1", "--lambda_grad", "0"],
+            "--penalty r1 has no weight, --lambda_grad is 0: raise it, or leave --penalty out",
+        ),
+        (["--penalty", "gp", "--gan_mode", "hinge"], "--penalty gp has no weight, --lambda_grad is 0"),
+        (["--feature_weight", "-1"], "must be at least 0, not -1"),
         (["--sketch_scales", "3"], "--sketch_scales 3 is above 2, the number of scales below the finest"),
         (["--netD", "multscale"], "--netD: must be patch, multiscale, sesame or a file of weights, not multscale"),
     ],
@@ -145,6 +153,24 @@ def test_what_contradicts_itself_is_one_line(
 ) -> None:
     assert words in refusal(capsys, lambda: main_train.main([*workspace.flags(), *SMALL, *flags]))
     assert not workspace.out.exists()
+
+
+@pytest.mark.parametrize(
+    "more", [["--penalty", "r1"], ["--penalty", "one_sided", "--gan_mode", "hinge", "--lambda_grad", "1"]]
+)
+def test_concurrent_training_with_feature_matching_and_a_penalty(workspace: Workspace, more: list[str]) -> None:
+    flags = [*workspace.flags(), "--not_cuda", "--train_mode", "concurrent", "--nfc", "4", "--min_size", "12"]
+    flags += ["--max_size", "24", "--train_stages", "2", "--niter", "3", "--num_samples", "1", "--manualSeed", "1"]
+    main_train.main([*flags, *more, "--feature_weight", "2"])
+    (table,) = (workspace.out / "TrainedModels").rglob("1/losses.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert all(float(row["feature_matching"]) > 0 for row in rows)
+    assert all(float(row["gradient_penalty"]) >= 0 for row in rows)
+    assert rows[0]["weight of feature_matching"] == "2"
+    manifest = json.loads((table.parent.parent / "manifest.json").read_text())
+    assert (manifest["options"]["penalty"], manifest["options"]["feature_weight"]) == (more[1], 2)
 
 
 def test_a_model_of_another_knob_is_another_model(workspace: Workspace, capsys: Capture) -> None:
@@ -193,7 +219,7 @@ def test_only_noise_that_is_added_is_exported(workspace: Workspace, capsys: Capt
 def test_dropout_starts_at_the_asked_scale(workspace: Workspace) -> None:
     """Coarser scales than the start scale keep the reconstruction's noise, and so drop nothing."""
     workspace.train("--stochastic", "dropout")
-    _, pyramid = load(workspace.model(), CPU)
+    _, pyramid = load_model(workspace.model(), CPU)
     below = pyramid.below(1)
     rng = torch.Generator().manual_seed(1)
     maps = [*pyramid.z_rec()[:1], *pyramid.draw(rng, 1, start=1)]

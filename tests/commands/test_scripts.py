@@ -69,7 +69,7 @@ def test_an_incomplete_model_is_named_and_trained_to_its_end(workspace: Workspac
     assert "incomplete, 1 of 3 scales" in refusal(capsys, workspace.sample)
     workspace.train()
     out = capsys.readouterr().out
-    assert "is incomplete, 1 of 3 scales: going on with the next" in out
+    assert "is incomplete, 1 of 3 scales: resuming with the next" in out
     assert "scale 0" not in out
     assert (workspace.model() / "0" / "netG.pth").read_bytes() == before
     workspace.sample("--gen_start_scale", "1")

@@ -9,20 +9,22 @@ import torch
 
 from SinGAN import manipulate
 from SinGAN.concurrent.inputs import coarsest_input
-from SinGAN.concurrent.pyramid import GrownPyramid, pyramid_of
-from SinGAN.concurrent.stage import groups
+from SinGAN.concurrent.planning import plan_stages
+from SinGAN.concurrent.pyramid import GrownPyramid
+from SinGAN.concurrent.stage import parameter_groups
 from SinGAN.concurrent.training import start_nets, train_stages
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.functions import rmse
+from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig, initialise
-from SinGAN.planning import Plan, PyramidConfig, plan_stages
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.planning import Plan, PyramidConfig
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.growing import GrowingGenerator
 from tests.workspace import stripes
 
 NET = NetConfig(filters=6, min_filters=6, stages=1, batch_norm=False, leak=0.05, noisy_margins=True)
-PLAN = plan_stages(25, 33, PyramidConfig(min_size=13, stages=4))
+PLAN = plan_stages(25, 33, PyramidConfig(min_size=13), 4)
 CONFIG = TrainConfig(niter=3)
 
 
@@ -42,7 +44,7 @@ def trained(net: NetConfig = NET, config: TrainConfig = CONFIG, plan: Plan = PLA
     ],
 )
 def test_the_sizes_of_stages(stages: int, min_size: int, geometric: bool, sizes: str) -> None:
-    plan = plan_stages(188, 250, PyramidConfig(min_size=min_size, stages=stages, geometric=geometric))
+    plan = plan_stages(188, 250, PyramidConfig(min_size=min_size), stages, geometric=geometric)
     assert ", ".join(f"{height}x{width}" for height, width in plan.sizes) == sizes
     assert plan.exponents[0] == pytest.approx(stages - 1)
     assert plan.exponents[-2] == pytest.approx(1)
@@ -50,9 +52,9 @@ def test_the_sizes_of_stages(stages: int, min_size: int, geometric: bool, sizes:
 
 
 def test_two_stages_divide_nothing_by_zero() -> None:
-    assert plan_stages(50, 60, PyramidConfig(min_size=25, stages=2)).sizes == ((25, 30), (50, 60))
+    assert plan_stages(50, 60, PyramidConfig(min_size=25), 2).sizes == ((25, 30), (50, 60))
     with pytest.raises(ValueError, match="as small as the coarsest stage"):
-        plan_stages(25, 60, PyramidConfig(min_size=25, stages=2))
+        plan_stages(25, 60, PyramidConfig(min_size=25), 2)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_two_stages_divide_nothing_by_zero() -> None:
 )
 def test_the_learning_rates_of_a_stage(newest: int, learning: dict[int, float], head: float | None) -> None:
     generator = GrowingGenerator(NET.at(newest))
-    rates = {id(weight): group["lr"] for group in groups(generator, CONFIG) for weight in group["params"]}
+    rates = {id(weight): group["lr"] for group in parameter_groups(generator, CONFIG) for weight in group["params"]}
     for index, block in enumerate(generator.body):
         for weight in block.parameters():
             assert rates.get(id(weight)) == (pytest.approx(learning[index]) if index in learning else None)
@@ -134,7 +136,7 @@ def test_three_steps_of_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
         return adam(optimizer, *rest)
 
     monkeypatch.setattr(torch.optim.Adam, "step", spy)
-    trained(config=replace(CONFIG, niter=1), plan=plan_stages(25, 33, PyramidConfig(min_size=13, stages=2)))
+    trained(config=replace(CONFIG, niter=1), plan=plan_stages(25, 33, PyramidConfig(min_size=13), 2))
     assert len(steps) == 2 * 3
     for stage in (steps[:3], steps[3:]):
         for gradients in stage[1:]:
@@ -143,13 +145,13 @@ def test_three_steps_of_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_stage_goes_on_to_the_same_bits(batch_norm: bool) -> None:
-    states: list[ScaleState] = []
+    states: list[TrainingState] = []
 
-    def watch(scale: int, iteration: int, losses: object, state: Callable[[], ScaleState]) -> None:
+    def watch(scale: int, iteration: int, losses: object, state: Callable[[], TrainingState]) -> None:
         if (scale, iteration) == (1, 1):
             states.append(copy.deepcopy(state()))
 
-    image, plan = stripes(25, 33), plan_stages(25, 33, PyramidConfig(min_size=13, stages=2))
+    image, plan = stripes(25, 33), plan_stages(25, 33, PyramidConfig(min_size=13), 2)
     net, config = replace(NET, batch_norm=batch_norm), replace(CONFIG, train_depth=1)
     runs = list(train_stages(image, plan, net, config, torch.Generator().manual_seed(1), watch=watch))
     rng = torch.Generator().manual_seed(1)
@@ -171,7 +173,7 @@ def test_a_stage_goes_on_to_the_same_bits(batch_norm: bool) -> None:
 )
 def test_other_engines_compute_the_same(settings: dict[str, str]) -> None:
     engine = EngineSettings(**{"engine": "eager", **settings}).choose(torch.device("cpu"))
-    net, plan = replace(NET, filters=8, min_filters=8), plan_stages(25, 33, PyramidConfig(min_size=13, stages=2))
+    net, plan = replace(NET, filters=8, min_filters=8), plan_stages(25, 33, PyramidConfig(min_size=13), 2)
     results = [
         list(train_stages(stripes(25, 33), plan, net, CONFIG, torch.Generator().manual_seed(1), engine=each))[-1]
         for each in (EngineSettings(engine="eager", winograd="never").choose(torch.device("cpu")), engine)
@@ -227,6 +229,6 @@ def test_nets_know_their_shape_from_their_weights() -> None:
     initialise(generator, torch.Generator().manual_seed(1), spread=True)
     assert NetConfig.of(generator.state_dict(), NET) == net
     assert float(generator.state_dict()["head.conv.bias"].abs().max()) > 0.02
-    assert isinstance(pyramid_of((), 0.7, net, False, "generation"), GrownPyramid)
+    assert isinstance(KINDS["concurrent"].pyramid((), 0.7, False, net, {"recipe": None}, {}), GrownPyramid)
     with pytest.raises(ValueError, match="`num_layer` must be at least 3"):
         replace(NET, num_layer=2)

@@ -15,6 +15,7 @@ import editing
 import harmonization
 import inpaint
 import main_train
+import outpaint
 import paint2image
 import random_samples
 import retarget
@@ -67,9 +68,10 @@ def test_what_a_gpu_takes_is_taken(elsewhere: torch.device) -> None:
     assert type(there.cpu()) is torch.Tensor
 
 
-def test_a_training_and_its_samples(elsewhere: torch.device) -> None:
+@pytest.mark.parametrize("losses", [{}, {"feature_weight": 1.0, "penalty": "r1"}, {"penalty": "one_sided"}])
+def test_a_training_and_its_samples(elsewhere: torch.device, losses: dict[str, Any]) -> None:
     """They are the same bits as on the CPU."""
-    config, plan = TrainConfig(niter=1), plan_scales(24, 32, TINY)
+    config, plan = TrainConfig(niter=1, **losses), plan_scales(24, 32, TINY)
     *_, there = train(stripes().to(elsewhere), plan, TINY_NET, config, torch.Generator(elsewhere).manual_seed(1))
     here = train_tiny(stripes(), config)
     (drawn,) = sample(there, torch.Generator(elsewhere).manual_seed(2), 1)
@@ -113,8 +115,9 @@ def test_all_that_a_model_does(workspace: Workspace, stem_file: Path) -> None:
     paint2image.main([*flags, *reference, "--paint_start_scale", "1", "--quantization_flag"])
     animation.main([*flags, *TRAIN[:-2], "--num_frames", "3", "--animation_start_scale", "0"])
     SR.main([*flags, *TRAIN[:-2], "--sr_factor", "2", "--num_samples", "2"])
+    outpaint.main([*flags, "--method", "singan", "--left", "50%", "--num_samples", "1", "--refine"])
     evaluate.main([*flags, "--num_samples", "6", "--weights", str(stem_file)])
-    for folder in ("RandomSamples_ArbitrerySizes", "Editing", "Harmonization", "Paint2image", "SR"):
+    for folder in ("RandomSamples_ArbitrerySizes", "Editing", "Harmonization", "Paint2image", "SR", "Outpaint"):
         assert files(workspace, folder), folder
 
 
@@ -134,6 +137,10 @@ def test_every_option_of_the_studies(workspace: Workspace, knob: str, vgg_file: 
 def test_concurrent_training(workspace: Workspace, recipe: str) -> None:
     flags = [*workspace.flags(), "--train_mode", "concurrent", "--nfc", "4", "--min_size", "12", "--max_size", "24"]
     main_train.main([*flags, "--niter", "2", "--manualSeed", "1", "--num_samples", "2", "--recipe", recipe])
+    if recipe == "retarget":
+        main_train.main(
+            [*flags, "--niter", "2", "--recipe", recipe, "--overwrite", "--feature_weight", "1", "--penalty", "r1"]
+        )
     if recipe == "editing":
         named = ["--train_mode", "concurrent", *reference_of(workspace), "--editing_start_scale", "0"]
         editing.main([*workspace.flags(), *named, "--fine_tune", "2"])

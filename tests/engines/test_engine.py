@@ -148,7 +148,7 @@ def test_an_iteration_that_cannot_be_captured_runs_eagerly(
         raise torch.AcceleratorError("operation not permitted when stream is capturing\nCompile with X")
 
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
-    monkeypatch.setattr(graphs_module, "aside", lambda work, stream, device: work())
+    monkeypatch.setattr(graphs_module, "run_on_stream", lambda work, stream, device: work())
     monkeypatch.setattr(graphs_module, "capture", failing)
     config = TrainConfig(niter=6)
     eager, eager_losses = trained(Engine(), config)
@@ -199,7 +199,7 @@ def test_one_stream_serves_all_captures_of_a_device(monkeypatch: Patch) -> None:
 CONTRADICTIONS = [
     (EngineSettings("cudagraph"), "`engine` cudagraph needs a CUDA device, not cpu: leave it out"),
     (EngineSettings(precision="tf32"), "`precision` tf32 needs a CUDA device, not cpu: leave it out"),
-    (EngineSettings("compiled", "bf16"), "`engine` compiled can't be had in bf16: leave one out"),
+    (EngineSettings("compiled", "bf16"), "`engine` compiled does not support bf16: leave one out"),
     (EngineSettings("compiled", recompute="always"), "`engine` compiled and `recompute` always contradict each other"),
     (EngineSettings(winograd="always", precision="bf16"), "`winograd` always is for fp32 on the CPU, not for bf16"),
 ]
@@ -226,7 +226,7 @@ def test_the_device_is_noted_not_printed(caplog: pytest.LogCaptureFixture, capsy
     [
         (["--engine", "cudagraph"], "cudagraph needs a CUDA device, not cpu: leave it out"),
         (["--precision", "tf32"], "tf32 needs a CUDA device, not cpu: leave it out"),
-        (["--engine", "compiled", "--precision", "bf16"], "compiled can't be had in bf16: leave one out"),
+        (["--engine", "compiled", "--precision", "bf16"], "compiled does not support bf16: leave one out"),
         (["--engine", "warp"], "invalid choice: 'warp'"),
     ],
 )
@@ -306,7 +306,7 @@ class Graphs:
 def test_a_captured_training_is_the_eager_one(monkeypatch: Patch, redraw: bool) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
-    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "run_on_stream", graphs.run_aside)
     monkeypatch.setattr(graphs_module, "capture", graphs.capture)
     config = TrainConfig(niter=20, redraw_z_rec=redraw)
     eager, eager_losses = trained(Engine(), config)
@@ -327,7 +327,7 @@ def test_too_many_scales_are_not_captured(monkeypatch: Patch, rng: torch.Generat
         aside.append(work)
         return work()
 
-    monkeypatch.setattr(graphs_module, "aside", run_aside)
+    monkeypatch.setattr(graphs_module, "run_on_stream", run_aside)
     for scales, captured in ((1, True), (2, False)):
         aside.clear()
         losses = engine.run(lambda: {"loss": torch.ones(())}, [], rng, scales)()

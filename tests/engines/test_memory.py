@@ -27,7 +27,7 @@ def test_it_is_a_little_more_than_what_an_iteration_takes(case: str) -> None:
     options = ModelOptions(nfc=16, min_nfc=16, **CASES[case])
     done = options.completed()
     finest: Setting | StageSetting
-    if options.grows:
+    if options.train_mode == CONCURRENT:
         *_, finest = stages(SIZE, CPU, done.training, asked=options)
     else:
         *_, finest = settings(SIZE, CPU, done.training, nets=done.net)

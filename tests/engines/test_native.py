@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from SinGAN.engines.engine import EngineSettings
-from SinGAN.engines.winograd import library, loaded
+from SinGAN.engines.winograd import library
 from SinGAN.native import build
 from SinGAN.storage.hashes import sha256
 
@@ -30,7 +30,7 @@ def fresh(tmp_path: Path, monkeypatch: Patch) -> Iterator[Path]:
 
 def forget() -> None:
     """Load the code again at its next use."""
-    loaded.cache_clear()
+    library.cache_clear()
     build.Library.load.cache_clear()
 
 

@@ -19,15 +19,16 @@ from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.estimates import ScaleSetting, bytes_needed, memory_of
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.gan import GAN_MODES, high
+from SinGAN.losses.gan import GAN_MODES
 from SinGAN.losses.iteration import eagerly, iteration
 from SinGAN.losses.terms import (
+    PENALTIES,
     Target,
     critic_loss,
-    fake_losses,
-    reconstruction_losses,
+    generator_losses,
+    terms_on_critic,
+    terms_on_fake,
     terms_on_rebuilt,
-    weighted_penalty,
 )
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Conv2d, Discriminator, Generator, NetConfig, initialise
@@ -36,6 +37,7 @@ from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from SinGAN.variants.build import build_critic, build_generator
 from tests.conftest import TINY_NET
 from tests.cuts import CutError, bits, cut_after
+from tests.losses.penalties import penalty_term
 from tests.workspace import Capture, Workspace, refusal, stripes
 
 CPU = torch.device("cpu")
@@ -69,18 +71,19 @@ def cases(config: NetConfig) -> dict[str, "partial[Tensor]"]:
     inputs = generator.inputs(noise, torch.ones_like(noise), previous, 0.5)
     shown = {name: critic.critic_input(image, previous) for name, image in (("real", real), ("fake", fake))}
     target, still = Target(real, previous, 0.5), copy.deepcopy(critic).requires_grad_(False)
-    bound = partial(fake_losses, generator=generator, critic=still, inputs=inputs, target=target)
+    training = TrainConfig(adversarial=GAN_MODES["hinge"])
+    real_term, *_ = terms_on_critic(training)
+    bound = partial(
+        generator_losses, generator=generator, inputs=inputs, target=target, adversarial=training.adversarial
+    )
+    arguments: dict[str, Any] = {**shown, "mix": torch.tensor(0.3), "adversarial": training.adversarial}
+    on_critic = partial(critic_loss, critic=critic, **arguments)
     return {
-        "critic": partial(critic_loss, critic=critic, image=shown["real"], loss=GAN_MODES["hinge"].real),
-        "penalty": partial(weighted_penalty, critic=critic, **shown, mix=torch.tensor(0.3), weight=0.1),
-        "fake": partial(bound, loss=high, terms=()),
-        "reconstruction": partial(
-            reconstruction_losses,
-            generator=generator,
-            inputs=inputs,
-            target=target,
-            terms=terms_on_rebuilt(TrainConfig()),
-        ),
+        "critic": partial(on_critic, term=real_term),
+        **{name: partial(on_critic, term=penalty_term(name)) for name in PENALTIES},
+        "fake": partial(bound, critic=still, terms=terms_on_fake(training)),
+        "features": partial(bound, critic=still, terms=terms_on_fake(replace(training, feature_weight=2.0))),
+        "reconstruction": partial(bound, critic=None, terms=terms_on_rebuilt(training)),
     }
 
 
@@ -89,7 +92,7 @@ def copied(bound: "partial[Tensor]") -> "partial[Tensor]":
     return partial(bound.func, **copy.deepcopy(bound.keywords))
 
 
-@pytest.mark.parametrize("term", ["critic", "penalty", "fake", "reconstruction"])
+@pytest.mark.parametrize("term", ["critic", *PENALTIES, "fake", "features", "reconstruction"])
 @pytest.mark.parametrize("net", NETS)
 def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, term: str) -> None:
     bound = cases(NETS[net])[term]
@@ -110,7 +113,7 @@ def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, 
 
 
 def test_gradients_add_up() -> None:
-    bound = cases(NETS["plain"])["penalty"]
+    bound = cases(NETS["plain"])["gp"]
     critic = bound.keywords["critic"]
     with_recomputation(bound)
     once = critic.head.conv.weight.grad.clone()
@@ -142,7 +145,7 @@ class Memory(TorchDispatchMode):
         self.now -= size
 
 
-@pytest.mark.parametrize(("term", "most"), [("critic", 0.85), ("penalty", 0.6), ("fake", 0.6)])
+@pytest.mark.parametrize(("term", "most"), [("critic", 0.85), ("gp", 0.6), ("fake", 0.6)])
 def test_it_takes_less_memory(term: str, most: float) -> None:
     peaks = []
     for differentiate in (eagerly, with_recomputation):
@@ -154,7 +157,7 @@ def test_it_takes_less_memory(term: str, most: float) -> None:
 
 
 def test_bf16_stays_near_fp32(rng: torch.Generator) -> None:
-    bound = cases(NETS["plain"])["penalty"]
+    bound = cases(NETS["plain"])["gp"]
     other = copied(bound)
     with torch.autocast("cpu", torch.bfloat16):
         half = with_recomputation(other)
@@ -234,10 +237,10 @@ def test_programs_are_not_made_anew(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_a_block_that_it_does_not_know_is_refused() -> None:
-    bound = cases(NETS["plain"])["penalty"]
+    bound = cases(NETS["plain"])["gp"]
     head = bound.keywords["critic"].head
     head.norm = nn.InstanceNorm2d(20)
-    with pytest.raises(ValueError, match=r"`recompute` knows blocks of convolution, BatchNorm and LeakyReLU"):
+    with pytest.raises(ValueError, match=r"`recompute` supports blocks of convolution, BatchNorm and LeakyReLU"):
         with_recomputation(bound)
     head.norm, head.conv = nn.BatchNorm2d(20), Conv2d(3, 20, 3, padding=1)
     with pytest.raises(ValueError, match="without padding"):
@@ -245,7 +248,7 @@ def test_a_block_that_it_does_not_know_is_refused() -> None:
 
 
 def test_epsilon_and_slope_are_those_of_the_modules() -> None:
-    bound = cases(NETS["plain"])["penalty"]
+    bound = cases(NETS["plain"])["gp"]
     for block in bound.keywords["critic"].blocks():
         block.norm.eps, block.LeakyRelu.negative_slope = 0.1, 0.4
     other = copied(bound)

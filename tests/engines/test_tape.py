@@ -14,12 +14,14 @@ from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
-from SinGAN.concurrent.stage import prepared
-from SinGAN.concurrent.training import begun, grown
+from SinGAN.concurrent.stage import prepare_iteration
+from SinGAN.concurrent.training import grown, start_stage
 from SinGAN.engines.engine import EAGER
-from SinGAN.options.growing import CONCURRENT, RECIPES
+from SinGAN.kinds import KINDS
+from SinGAN.options.growing import CONCURRENT, GENERATION, HARMONIZATION, RECIPES
 from SinGAN.options.model import ModelOptions
-from SinGAN.planning import build_reals, plan_scales
+from SinGAN.options.tasks import TRAIN
+from SinGAN.planning import build_reals
 from tests.engines.test_engine import NoWaiting
 from tests.workspace import stripes
 
@@ -75,18 +77,25 @@ def check(step: Callable[[], object], before: Callable[[int], None] = lambda ind
     assert first == second
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_stage_of_concurrent_training(recipe: str, rng: torch.Generator) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "losses"),
+    [
+        *((recipe, {}) for recipe in RECIPES),
+        (GENERATION, {"feature_weight": 1.0, "penalty": "r1"}),
+        (HARMONIZATION, {"feature_weight": 1.0, "penalty": "one_sided"}),
+    ],
+)
+def test_a_stage_of_concurrent_training(recipe: str, losses: dict[str, Any], rng: torch.Generator) -> None:
     options = ModelOptions(
-        train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3
+        train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3, **losses
     ).completed()
     image, net, config = stripes(), options.net, options.training
-    plan = plan_scales(image.shape[-2], image.shape[-1], options.pyramid)
+    plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
     pyramid = grown((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
-        stage = begun(pyramid, real, net.at(index), config, rng)
+        stage = start_stage(pyramid, real, net.at(index), config, rng)
         if index in (0, 2):
-            check(*prepared(stage, rng, EAGER))
+            check(*prepare_iteration(stage, rng, EAGER))
         pyramid = grown((*pyramid.scales, stage.trained()), plan, net, config)
 
 

@@ -10,11 +10,13 @@ from torch import Tensor
 from SinGAN.concurrent.training import train_stages
 from SinGAN.engines import estimates
 from SinGAN.engines.engine import EAGER
-from SinGAN.engines.estimates import SAID, SHARED, ScaleSetting, scale_cost, threads_worth
+from SinGAN.engines.estimates import SHARED, USER_THREADS, ScaleSetting, scale_cost, threads_worth
+from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import plan_scales
 from SinGAN.terminal.watchers import watched
 from SinGAN.training import train
@@ -40,7 +42,7 @@ MEASURED = [  # filters, height and width of a scale; milliseconds of an iterati
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SAID, raising=False)
+    monkeypatch.delenv(USER_THREADS, raising=False)
     monkeypatch.delenv(SHARED, raising=False)
 
 
@@ -75,13 +77,13 @@ def test_many_cores_get_all_of_a_large_scale_and_few_of_a_small_one(monkeypatch:
 
 def test_what_the_user_says_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     cores(64, monkeypatch)
-    monkeypatch.setenv(SAID, "64")
+    monkeypatch.setenv(USER_THREADS, "64")
     assert threads_worth(1.0) == 64
     assert SHARED not in watched()
     monkeypatch.setenv(SHARED, "1")  # it is the share of a job, which the user has not chosen
     assert threads_worth(1.0) == 1
     assert watched()[SHARED] == "1"
-    monkeypatch.delenv(SAID)
+    monkeypatch.delenv(USER_THREADS)
     assert watched()[SHARED] == "1"
 
 
@@ -100,7 +102,7 @@ def test_a_training_takes_them_and_gives_them_back(
     pyramids: Iterator[object]
     if mode == CONCURRENT:
         options = ModelOptions(train_mode=mode, nfc=4, min_size=12, max_size=24, train_stages=3, niter=1).completed()
-        plan = plan_scales(image.shape[-2], image.shape[-1], options.pyramid)
+        plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
         pyramids = train_stages(image, plan, options.net, options.training, rng, watch=watch)
     else:
         plan = plan_scales(image.shape[-2], image.shape[-1], TINY)

@@ -17,16 +17,17 @@ from SinGAN.engines.convolution import convolving
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import conv2d, library
-from SinGAN.functions import gradient_penalty
 from SinGAN.losses.adversaries import Adversaries
+from SinGAN.losses.gan import WASSERSTEIN
 from SinGAN.losses.iteration import eagerly, iteration
-from SinGAN.losses.terms import weighted_penalty
+from SinGAN.losses.terms import PENALTIES, critic_loss
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Conv2d, Discriminator, NetConfig, initialise
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from tests.engines.test_recompute import nets_of
 from tests.engines.test_winograd import Operators
+from tests.losses.penalties import penalty, penalty_term
 from tests.workspace import SMALL, Capture, Workspace, refusal, stripes
 
 CPU = torch.device("cpu")
@@ -53,13 +54,15 @@ def test_only_the_nets_that_are_named_use_them_and_only_within() -> None:
 
 
 @pytest.mark.parametrize("differentiate", [eagerly, with_recomputation])
-def test_the_penalty(differentiate: Callable[..., Tensor], rng: torch.Generator) -> None:
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_penalty(differentiate: Callable[..., Tensor], name: str, rng: torch.Generator) -> None:
     real, fake = (torch.rand(1, 3, 31, 34, generator=rng) for _ in range(2))
 
     def slopes(critic: Discriminator, how: Callable[..., Tensor], *images: Tensor) -> dict[str, Tensor]:
         real, fake = images
         mix = torch.tensor(0.3).to(real)
-        how(partial(weighted_penalty, critic=critic, real=real, fake=fake, mix=mix, weight=0.1))
+        bound = partial(critic_loss, critic=critic, real=real, fake=fake, mix=mix, adversarial=WASSERSTEIN)
+        how(partial(bound, term=penalty_term(name)))
         return {name: value.grad for name, value in critic.named_parameters() if value.grad is not None}
 
     exact = slopes(nets_of(NET)[1].double(), eagerly, real.double(), fake.double())
@@ -121,27 +124,27 @@ def test_always_is_for_fp32_on_the_cpu(tmp_path: Path, capsys: Capture) -> None:
 def test_no_derivative_is_made_that_nobody_wants(monkeypatch: Patch) -> None:
     """Of the slope's derivatives none by weights, and without BatchNorm none that is zero."""
     made = {"convolve": 0, "weight_gradient": 0}
-    for name, function in (("convolve", winograd.Convolution), ("weight_gradient", winograd.WeightGradient)):
-        forward = function.forward
+    for method, name in (("forward", "convolve"), ("by_input", "convolve"), ("by_weight", "weight_gradient")):
+        original = getattr(winograd.WinogradKernel, method)
 
-        def counted(ctx: Any, *given: Any, name: str = name, forward: Any = forward) -> Any:
+        def counted(*given: Any, name: str = name, original: Any = original) -> Any:
             made[name] += 1
-            return forward(ctx, *given)
+            return original(*given)
 
-        monkeypatch.setattr(function, "forward", staticmethod(counted))
+        monkeypatch.setattr(winograd.WinogradKernel, method, counted)
     config = NetConfig(filters=16, min_filters=16, batch_norm=False)
     critic, rng = Discriminator(config), torch.Generator().manual_seed(1)
     initialise(critic, rng)
     real, fake = torch.randn(2, 1, 3, 24, 24, generator=rng)
     with convolving([critic], conv2d):
-        penalty = gradient_penalty(critic, real, fake, torch.tensor(0.3))
+        value = penalty(critic, real, fake, torch.tensor(0.3))
         assert made == {"convolve": 5 + 5, "weight_gradient": 0}
-        penalty.backward()
+        value.backward()
     assert made == {"convolve": 5 + 5 + 4, "weight_gradient": 5}
     ours = [parameter.grad for parameter in critic.parameters()]
     critic.zero_grad()
     monkeypatch.setattr("SinGAN.models.leaky_relu_", F.leaky_relu)
-    gradient_penalty(critic, real, fake, torch.tensor(0.3)).backward()
+    penalty(critic, real, fake, torch.tensor(0.3)).backward()
     for mine, parameter in zip(ours, critic.parameters(), strict=True):
         if mine is not None and parameter.grad is not None:
             torch.testing.assert_close(mine, parameter.grad, rtol=1e-4, atol=1e-6)

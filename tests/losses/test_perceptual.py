@@ -9,14 +9,13 @@ from torchvision.models import vgg16
 
 from SinGAN.losses import perceptual
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.gan import high
+from SinGAN.losses.gan import WASSERSTEIN
 from SinGAN.losses.iteration import iteration
 from SinGAN.losses.perceptual import VGG, VGGTarget, gram, perceptual_distance, texture_distance, trained
 from SinGAN.losses.terms import (
     Target,
-    fake_losses,
+    generator_losses,
     loss_names,
-    reconstruction_losses,
     terms_on_fake,
     terms_on_rebuilt,
 )
@@ -87,13 +86,13 @@ def test_the_losses_reach_the_generator_alone(vgg: VGG, rng: torch.Generator) ->
     generator, critic = Generator(TINY_NET), Discriminator(TINY_NET).requires_grad_(False)
     z = torch.randn(1, 3, 22, 26, generator=rng)
     target, config = Target(real, z, 1.0, seen), TrainConfig(alpha=0.0, texture_weight=5.0, perceptual_weight=2.0)
-    parts = fake_losses(generator, critic, (z, z), target, high, terms_on_fake(config))
+    parts = generator_losses(generator, critic, (z, z), target, WASSERSTEIN, terms_on_fake(config))
     distance = texture_distance(vgg(generator(z, z)), seen.grams)
     torch.testing.assert_close(parts[1], 5 * distance, rtol=1e-4, atol=0)
     parts[1].backward()
     assert bool(generator.head.conv.weight.grad is not None and generator.head.conv.weight.grad.any())
     generator.zero_grad()
-    parts = reconstruction_losses(generator, (z, z), target, terms_on_rebuilt(config))
+    parts = generator_losses(generator, None, (z, z), target, WASSERSTEIN, terms_on_rebuilt(config))
     assert float(parts[0].detach()) == 0
     parts.sum().backward()
     assert all(parameter.grad is not None for parameter in generator.parameters())

@@ -17,8 +17,9 @@ import torch
 
 from SIFID import fidelity, sifid_score
 from SIFID.evaluate import main
-from SIFID.evaluation import draw_samples
+from SIFID.evaluation import as_in_files
 from SIFID.inception import inception
+from SinGAN import manipulate
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
@@ -30,7 +31,8 @@ REAL = stripes(48, 64)
 
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
-    (sample,) = draw_samples(pyramid, torch.Generator().manual_seed(3), 1, 0).split(1)
+    drawn = manipulate.sample(pyramid, torch.Generator().manual_seed(3), 1, 0)
+    (sample,) = as_in_files(drawn, torch.device("cpu")).split(1)
     images.write(tmp_path / "0.png", sample)
     assert torch.equal(images.read(tmp_path / "0.png"), sample)
 
@@ -204,7 +206,7 @@ def test_bad_sets_are_one_line(stem_file: Path, tmp_path: Path, capsys: Capture)
     real, fake = put(tmp_path / "r", a_png=REAL, b_png=REAL), put(tmp_path / "f", a_png=REAL)
     out = tmp_path / "out"
     assert "at least 2 pictures" in refusal(capsys, lambda: compare(real, fake, out))
-    assert "can't be had" in refusal(capsys, lambda: compare(real, real, out))
+    assert "can't be downloaded" in refusal(capsys, lambda: compare(real, real, out))
     assert "torch-fidelity's Inception" in refusal(
         capsys, lambda: compare(real, real, out, "--weights", str(stem_file))
     )

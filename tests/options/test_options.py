@@ -8,15 +8,15 @@ import pytest
 
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
-from SinGAN.options import applications
 from SinGAN.options.model import ModelOptions, defaults, legacy_defaults
 from SinGAN.options.option import checked, option, options_of
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN
 from SinGAN.planning import PyramidConfig
+from SinGAN.tasks import tasks
 from SinGAN.terminal.flags import Parser, add_options, parser, values_of
 
-KINDS = [ModelOptions, RunOptions, *(kind for name, kind in vars(applications).items() if name.endswith("Options"))]
+KINDS = [ModelOptions, RunOptions, *(task.options for task in tasks().values() if task.options is not None)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -1,4 +1,4 @@
-"""Many pictures in one command: what is named, who runs it where, and that the results are those of single runs."""
+"""Many pictures in one command: their names, their slots, and results equal to those of single runs."""
 
 import os
 import re
@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,10 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel.jobs import Display, Job, Outcome, Slot, pictures, reason, slots
+from SinGAN.parallel.jobs import Job, Slot, failure, pictures, slots
 from SinGAN.parallel.local import LocalRunner
-from SinGAN.terminal.several import without
+from SinGAN.parallel.queue import Listener, Outcome
+from SinGAN.terminal.several import PER_JOB_FLAGS, without
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 CPU = torch.device("cpu")
@@ -55,10 +58,10 @@ def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["*.gif"], "`input_name` *.gif meets no file in"),
-        (["../album/a.png", "../secret/*.png"], "../secret/*.png meets no file in ../secret"),
-        (["a.png", "a.jpg"], "a.jpg would share their results"),
-        (["a.png", "elsewhere/a.tif"], "elsewhere/a.tif would share their results"),
+        (["*.gif"], "`input_name` *.gif matches no file in"),
+        (["../album/a.png", "../secret/*.png"], "../secret/*.png matches no file in ../secret"),
+        (["a.png", "a.jpg"], "a.jpg would share one folder of results"),
+        (["a.png", "elsewhere/a.tif"], "elsewhere/a.tif would share one folder of results"),
         ([".."], "is no file name"),
         (["a.png", ""], "is no file name"),
     ],
@@ -79,7 +82,7 @@ def test_threads_are_divided_and_gpus_taken_in_turn(monkeypatch: pytest.MonkeyPa
         slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
 
 
-def test_only_the_queues_own_flags_are_taken_away() -> None:
+def test_flags_of_the_whole_command_are_taken_away() -> None:
     argv = [
         "--input_name",
         "a.png",
@@ -92,33 +95,14 @@ def test_only_the_queues_own_flags_are_taken_away() -> None:
         "--device=cpu",
         "--x=-1",
     ]
-    flags = ("--input_name", "--jobs", "--device")
-    assert without(flags, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
-
-
-class Silent:
-    """Shows nothing."""
-
-    def report(self, job: Job, line: str) -> None:
-        pass
-
-    def ended(self, outcome: Outcome) -> None:
-        pass
-
-
-def test_nothing_starts_after_an_interrupt() -> None:
-    runner = LocalRunner([Slot("cpu", 1)], {})
-    runner.stopped = True
-    job = Job(Path("x.png"), "train", (), Path("model"))
-    assert runner.run(job, Silent()).error == "interrupted"
-    assert not runner.running
+    assert without(PER_JOB_FLAGS, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
 
 
 def test_why_a_run_failed() -> None:
-    assert reason(0, "anything") == ""
-    assert reason(2, "main_train.py: error: no such picture") == "no such picture"
-    assert reason(1, "KeyError: 3") == "exit status 1: KeyError: 3"
-    assert reason(-9, "") == "killed by signal 9"
+    assert failure(0, "anything") == ""
+    assert failure(2, "main_train.py: error: no such picture") == "no such picture"
+    assert failure(1, "KeyError: 3") == "exit status 1: KeyError: 3"
+    assert failure(-9, "") == "killed by signal 9"
 
 
 def together(workspace: Workspace, names: list[str], *more: str) -> int:
@@ -164,11 +148,12 @@ def test_no_process_is_started_for_what_is_there(
     (workspace.model("broken") / "Zs.pth").unlink()
     workspace.draw("changed.png", height=22)
 
-    def run(self: LocalRunner, job: Job, display: Display) -> Outcome:
+    def start(self: LocalRunner, job: Job, slot: Slot, listener: Listener) -> Callable[[], None]:
         started.append(job.name)
-        return Outcome(job, "", 1.0)
+        threading.Thread(target=listener, args=(Outcome("", 1.0),)).start()
+        return lambda: None
 
-    monkeypatch.setattr(LocalRunner, "run", run)
+    monkeypatch.setattr(LocalRunner, "start", start)
     capsys.readouterr()
     names = ["x.png", "y.png", "new.png", "broken.png", "changed.png"]
     assert together(workspace, names) == 0
@@ -240,7 +225,7 @@ def test_bad_flags_are_told_before_anything_starts(tmp_path: Path, capsys: Captu
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.slow
-def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> None:
+def test_an_interrupt_ends_all_jobs_and_the_command_resumes(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.draw("y.png")
     flags = ["--input_dir", str(workspace.inputs), "--out", str(workspace.out), *SMALL, "--checkpoint_every", "0"]
@@ -257,4 +242,4 @@ def test_an_interrupt_ends_all_runs_and_the_command_goes_on(tmp_path: Path) -> N
     assert err.splitlines()[-1] == "main_train.py: interrupted"
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "going on" in done.stdout
+    assert "resuming after iteration" in done.stdout or "resuming with the next" in done.stdout

@@ -17,8 +17,7 @@ import pytest
 import main_train
 from SinGAN.options.growing import TRAIN_MODES
 from SinGAN.parallel.archives import pack, put_in_place, unpack
-from SinGAN.parallel.ray_cluster import local_files
-from SinGAN.parallel.worker import Lines, run_command, run_on_worker, send_regularly
+from SinGAN.parallel.ray_cluster import Lines, local_files, run_command, run_on_worker, send_regularly
 from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 SCRIPT = Path(main_train.__file__)
@@ -104,7 +103,7 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
     flags = [*workspace.flags(), *SMALL, "--ray"]
     for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"], ["--vgg_weights", str(SCRIPT)]):
         line = refusal(capsys, partial(main_train.main, [*flags, *own]))
-        assert "--ray serves trainings, without files of weights: leave it or them (--netG, --netD, ..) out" in line
+        assert "--ray serves trainings without files of weights: omit it or them (--netG, --netD, ..)" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
     assert not workspace.out.exists()
@@ -176,7 +175,7 @@ def test_on_two_nodes_with_a_worker_killed_the_results_are_those_of_single_runs(
     out, err = process.communicate(timeout=400)
     out = "".join(lines) + out
     assert process.returncode == 0, out + err
-    assert "going on after iteration" in out or "going on with the next" in out
+    assert "resuming after iteration" in out or "resuming with the next" in out
     assert many.results() == alone.results()
     assert json.loads((many.out / "TrainedModels" / "p0" / MODEL / "manifest.json").read_text())["threads"] == 1
 

@@ -6,8 +6,7 @@ import torch
 
 from SinGAN.patches import holes, seams
 from SinGAN.patches.instant import Instant, as_levels
-from SinGAN.patches.levels import with_texture
-from SinGAN.patches.samples import Photo
+from SinGAN.patches.levels import Photo, add_texture
 from tests.patches.plain import seeded
 from tests.patches.test_instant import difference, ellipse, photo
 
@@ -24,6 +23,14 @@ def test_inpainting_leaves_every_other_byte(size: tuple[int, int]) -> None:
     everything = torch.ones_like(hole)
     with pytest.raises(ValueError, match="no whole patch"):
         next(Instant.of(levels).inpaint(everything, None, seeded()))
+
+
+def test_filling_a_hole_of_a_transparent_photo_leaves_the_photo_as_it_is() -> None:
+    engine, hole = Instant.of(photo(40, 50, channels=4)), ellipse(40, 50)
+    before = engine.photo.pixels.copy()
+    first, second = engine.inpaint(hole, None, seeded(), 2)
+    assert not torch.equal(first, second)
+    assert np.array_equal(engine.photo.pixels, before)
 
 
 def test_a_hole_in_a_periodic_texture_is_filled_periodically() -> None:
@@ -93,7 +100,7 @@ def test_the_fill_decides_what_comes_into_a_hole() -> None:
 def test_a_smooth_part_and_a_rough_one_of_one_colour_differ_in_texture() -> None:
     rough = np.random.default_rng(0).integers(90, 111, (40, 40, 3)).astype(np.uint8)
     levels = np.concatenate([np.full((40, 40, 3), 100, np.uint8), rough], axis=1)
-    texture = with_texture(Photo.of(levels).pixels, 3)[..., 3]
+    texture = add_texture(Photo.of(levels).pixels, 3)[..., 3]
     assert texture[:, :36].max() == 0
     assert texture[:, 44:].min() > 10
 
@@ -101,13 +108,13 @@ def test_a_smooth_part_and_a_rough_one_of_one_colour_differ_in_texture() -> None
 def test_holes_start_where_they_are_a_few_patches_wide() -> None:
     mask = np.zeros((400, 600), np.uint8)
     mask[100:300, 200:400] = 1
-    assert holes.radius_of(mask) == pytest.approx(100, rel=0.05)
+    assert holes.largest_radius(mask) == pytest.approx(100, rel=0.05)
     assert holes.coarsest_scale(mask) == pytest.approx(0.05, rel=0.05)
-    sizes, solved = holes.level_sizes(mask, 0.05)
+    sizes, solved = holes.hole_sizes(mask, 0.05)
     assert sizes[-1] == (400, 600)
     assert sizes[solved - 1] == (200, 300)
     assert min(sizes[0]) >= 14
     thin = np.zeros((40, 60), np.uint8)
     thin[20, 10:50] = 1
     assert holes.coarsest_scale(thin) == 1
-    assert holes.level_sizes(thin, 1.0) == ([(40, 60)], 1)
+    assert holes.hole_sizes(thin, 1.0) == ([(40, 60)], 1)

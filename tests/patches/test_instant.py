@@ -11,9 +11,9 @@ from SinGAN.imresize import imresize_to
 from SinGAN.patches import layouts, search
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layouts import largest_region
-from SinGAN.patches.levels import Levels, halvings, limited
+from SinGAN.patches.levels import Levels, Photo, halvings, limited
 from SinGAN.patches.makers import Refiner
-from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Photo, Sampler
+from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Sampler
 from SinGAN.pictures.images import to_levels
 from tests.patches.plain import scene, seeded
 
@@ -142,7 +142,7 @@ def test_every_level_is_shown_and_the_last_is_the_result(height: int, width: int
 def test_large_pictures_are_solved_small_and_lifted() -> None:
     assert halvings((300, 200)) == [(300, 200)]
     assert halvings((3001, 2000)) == [(188, 125), (376, 250), (751, 500), (1501, 1000), (3001, 2000)]
-    assert Photo.of(photo(600, 520)).lifted == len(Photo.of(photo(600, 520)).sizes) - 3 + 1
+    assert Photo.of(photo(600, 520)).solved == len(Photo.of(photo(600, 520)).sizes) - 3 + 1
     assert min(Photo.of(photo(60, 700)).sizes[0]) < 24  # a layout never has many more pixels than 24 x 32
 
 
@@ -307,25 +307,25 @@ def test_completed_levels_are_gpnns_with_completeness(monkeypatch: Patch) -> Non
         for each in (guess, real)
     ]  # fmt: skip
     distances = np.square(patches[0][:, None] - patches[1]).sum(axis=2)
-    found = layouts.squared_distances(guess, real, 3).numpy()
+    found = search.squared_distances(guess, real, 3).numpy()
     assert np.array_equal(found, distances)  # to the bit
     used = []
     for alpha in (0.0001, 1000.0):
-        _, places = layouts.completed(guess, real, real, 3, alpha)
+        _, matches = layouts.solve_exactly(guess, real, real, 3, alpha)
         scores = distances / (alpha * 255**2 * 147 + distances.min(axis=0))
-        assert np.mean((places >> 16) * 14 + (places & 0xFFFF) == scores.argmin(axis=1).reshape(places.shape)) > 0.99
-        used.append(len(np.unique(places)))
+        assert np.mean((matches >> 16) * 14 + (matches & 0xFFFF) == scores.argmin(axis=1).reshape(matches.shape)) > 0.99
+        used.append(len(np.unique(matches)))
     assert used[0] > 1.5 * used[1]
 
 
 def test_the_largest_region_is_the_part_that_moves_as_a_whole() -> None:
     rows, columns = np.indices((10, 20))
-    places = (rows + 2 << 16 | columns + 1).astype(np.int32)
-    assert largest_region(places) == 1
-    places[:, 5:] += 1
-    assert largest_region(places) == pytest.approx(0.75)
-    places[:, 12] += 3
-    assert largest_region(places) == pytest.approx(0.35)
+    matches = (rows + 2 << 16 | columns + 1).astype(np.int32)
+    assert largest_region(matches) == 1
+    matches[:, 5:] += 1
+    assert largest_region(matches) == pytest.approx(0.75)
+    matches[:, 12] += 3
+    assert largest_region(matches) == pytest.approx(0.35)
 
 
 def test_pictures_are_limited_to_a_size_and_never_enlarged() -> None:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from SinGAN.patches import offsets
+from SinGAN.patches import holes
 from SinGAN.patches.levels import pixels_of
 from SinGAN.patches.seams import minimum_cut
 from SinGAN.patches.search import Flags, Pixels
@@ -31,16 +31,16 @@ def hole(height: int = 66, width: int = 80) -> Flags:
 
 
 def test_typical_offsets_are_the_periods() -> None:
-    found = offsets.typical_offsets(windows(), hole(), channels=3)
+    found = holes.typical_offsets(windows(), hole(), channels=3)
     assert not (found[:10] % (11, 16)).any()
     assert (np.abs(found).max(axis=1) > 0).all()
-    assert len(found) <= offsets.OFFSETS
+    assert len(found) <= holes.OFFSETS
 
 
 def test_the_hole_is_filled_with_shifted_windows_and_nothing_else_changes() -> None:
     real, mask = windows(), hole()
     holed = np.where(mask[..., None] > 0, np.uint8(0), real)
-    filled = offsets.shifted(holed, mask, offsets.typical_offsets(holed, mask, channels=3), smooth=holed)
+    filled = holes.shift_photo(holed, mask, holes.typical_offsets(holed, mask, channels=3), smooth=holed)
     assert np.array_equal(filled[mask == 0], real[mask == 0])
     assert np.abs(filled[..., :3].astype(int) - real[..., :3]).max() <= 10  # the noise
 
@@ -48,7 +48,7 @@ def test_the_hole_is_filled_with_shifted_windows_and_nothing_else_changes() -> N
 def test_where_no_offset_leads_to_a_known_pixel_the_smooth_guess_shows() -> None:
     real, mask = windows(), hole()
     smooth = np.full_like(real, 7)
-    filled = offsets.shifted(real, mask, np.array([[0, 10]]), smooth)
+    filled = holes.shift_photo(real, mask, np.array([[0, 10]]), smooth)
     assert (filled[30, 30:45] == 7).all()  # 10 further right lies the hole
     assert np.array_equal(filled[30, 45:55], real[30, 55:65])
 
@@ -69,7 +69,7 @@ def test_no_further_change_to_the_label_tried_last_lowers_the_energy() -> None:
                     total += float(gaps.sum()) + 1
             return total
 
-        start, found = costs.argmin(axis=0), offsets.expanded(costs, colours, pairs)
+        start, found = costs.argmin(axis=0), holes.expand_labels(costs, colours, pairs)
         subsets = (np.array(subset, bool) for subset in itertools.product((False, True), repeat=6))
         assert energy(found) <= energy(start)
         assert energy(found) == min(energy(np.where(subset, 2, found)) for subset in subsets)

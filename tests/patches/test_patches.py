@@ -6,13 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from SinGAN.patches import denoise, neighbours, pyramids
-from SinGAN.patches.balance import BALANCES, Balance, balanced_weights
-from SinGAN.patches.denoise import Denoiser
-from SinGAN.patches.lists import Lists
-from SinGAN.patches.neighbours import Keys
-from SinGAN.patches.pyramids import resized
-from SinGAN.patches.windows import fold, nearest, rows, rows_at, wrapped
+from SinGAN.patches import denoise, neighbours
+from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, balance_weights, diffusion_pyramid
+from SinGAN.patches.neighbours import Keys, Lists, nearest, neighbour_pyramid
+from SinGAN.patches.windows import fold, resized, rows, rows_at, wrap
 from tests.patches.plain import diffused, nearest_neighbours, scene, seeded
 
 Patch = pytest.MonkeyPatch
@@ -22,7 +19,7 @@ Patch = pytest.MonkeyPatch
 @pytest.mark.parametrize(("p", "sigma"), [(7, 1.7), (15, 0.2), (3, 1.0), (1, 1.0)])
 def test_the_fold_of_an_images_patches_is_the_image(p: int, sigma: float, wraps: bool) -> None:
     image = torch.rand(1, 3, 24, 32, dtype=torch.float64, generator=seeded())
-    patches = rows(wrapped(image, p) if wraps else image, p)
+    patches = rows(wrap(image, p) if wraps else image, p)
     torch.testing.assert_close(fold(patches, (24, 32), p, sigma, wraps), image, atol=1e-12, rtol=0)
 
 
@@ -74,7 +71,7 @@ def test_the_lists_of_few_and_of_equal_keys() -> None:
 def test_neighbours_are_those_of_the_plain_algorithm(monkeypatch: Patch) -> None:
     monkeypatch.setattr(neighbours, "MOVED", -1.0)  # each patch is looked up in each repetition
     image = scene(24, 32).double()
-    levels = pyramids.neighbours(image, coarsest=14)
+    levels = neighbour_pyramid(image, coarsest=14)
     noise = levels.draw(seeded())[0]
     ours = levels.generate([noise.double(), *(torch.zeros_like(scale.real) for scale in levels.scales[1:])])
     theirs = nearest_neighbours([scale.real for scale in levels.scales], noise.double(), 0.75, 10)
@@ -83,7 +80,7 @@ def test_neighbours_are_those_of_the_plain_algorithm(monkeypatch: Patch) -> None
 
 def test_the_incremental_search_is_the_full_one(monkeypatch: Patch) -> None:
     image = scene(48, 64)
-    levels = pyramids.neighbours(image)
+    levels = neighbour_pyramid(image)
     noise = levels.draw(seeded())
     incremental = levels.generate(noise)
     monkeypatch.setattr(neighbours, "MOVED", -1.0)
@@ -92,7 +89,7 @@ def test_the_incremental_search_is_the_full_one(monkeypatch: Patch) -> None:
 
 def test_neighbours_without_noise_give_the_picture_back() -> None:
     image = scene()
-    levels = pyramids.neighbours(image, sigma=0.0)
+    levels = neighbour_pyramid(image, sigma=0.0)
     assert float((levels.generate(levels.z_rec()) - image).abs().mean()) < 0.5 / 127.5
 
 
@@ -100,7 +97,7 @@ def test_neighbours_without_noise_give_the_picture_back() -> None:
 def test_diffusion_is_that_of_the_plain_algorithm(rounds: int) -> None:
     """In all directions, and but for what a patch's outer pixels weigh: 2 % and less of its centre."""
     image = scene(24, 32).double()
-    levels = pyramids.denoising(image, coarsest=18, balance=Balance(rounds))
+    levels = diffusion_pyramid(image, coarsest=18, balance=Balance(rounds))
     reals = [scale.real for scale in levels.scales]
     exact = replace(
         levels,
@@ -142,7 +139,7 @@ def test_the_softmax_over_all_lists_is_the_plain_one(monkeypatch: Patch) -> None
 def test_balancing_does_not_depend_on_the_device(monkeypatch: Patch) -> None:
     """Where a GPU looks at all keys, as it does where a CPU looks into lists, weights are balanced up to one number."""
     monkeypatch.setitem(denoise.LISTS_FROM, "cpu", 65536)  # as on a GPU
-    monkeypatch.setattr(denoise, "balanced_weights", lambda scores, _: pytest.fail(f"{tuple(scores.shape)} weights"))
+    monkeypatch.setattr(denoise, "balance_weights", lambda scores, _: pytest.fail(f"{tuple(scores.shape)} weights"))
     image = scene(60, 60)
     many = Denoiser.of(image)
     assert many.lists is None
@@ -152,15 +149,15 @@ def test_balancing_does_not_depend_on_the_device(monkeypatch: Patch) -> None:
         Denoiser.of(scene(40, 40)).clean(scene(40, 40), 0.5, 0.5, False, BALANCES["full"])
 
 
-def test_balanced_weights_use_every_patch_equally_often() -> None:
+def test_balance_weights_use_every_patch_equally_often() -> None:
     scores = torch.randn(300, 200, dtype=torch.float64, generator=seeded()) * 3
     scores[:, :20] += 8  # what the plain softmax would use alone
     plain = scores.softmax(dim=1).sum(dim=0) * 200 / 300
-    used = {name: balanced_weights(scores, balance).sum(dim=0) * 200 / 300 for name, balance in BALANCES.items()}
+    used = {name: balance_weights(scores, balance).sum(dim=0) * 200 / 300 for name, balance in BALANCES.items()}
     torch.testing.assert_close(used["off"], plain)
     spread = {name: float(shares.std()) for name, shares in used.items()}
     assert spread["full"] < 0.05 < spread["light"] < spread["off"]
-    assert torch.allclose(balanced_weights(scores, BALANCES["full"]).sum(dim=1), torch.ones(300, dtype=torch.float64))
+    assert torch.allclose(balance_weights(scores, BALANCES["full"]).sum(dim=1), torch.ones(300, dtype=torch.float64))
 
 
 def test_balancing_is_that_of_plain_logarithms_where_numbers_run_out() -> None:
@@ -170,7 +167,7 @@ def test_balancing_is_that_of_plain_logarithms_where_numbers_run_out() -> None:
         used = (scores.double() + bias).log_softmax(dim=1).logsumexp(dim=0)
         bias = bias + math.log(60 / 50) - used
     expected = (scores.double() + bias).softmax(dim=1)
-    assert float((balanced_weights(scores, Balance(20)) - expected).abs().mean()) < 1e-3
+    assert float((balance_weights(scores, Balance(20)) - expected).abs().mean()) < 1e-3
 
 
 def test_a_small_alpha_uses_more_patches_of_a_rare_part() -> None:

@@ -9,13 +9,10 @@ from torch import Tensor
 
 from SIFID.copies import copied_regions
 from SinGAN import manipulate
-from SinGAN.patches import neighbours, pyramids
-from SinGAN.patches.balance import Balance
-from SinGAN.patches.denoise import Denoiser, DenoiseScale, Layout
-from SinGAN.patches.neighbours import Keys, NeighbourScale
-from SinGAN.patches.published import Published
-from SinGAN.patches.pyramids import denoising
-from SinGAN.patches.windows import Known, rows
+from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, diffusion_pyramid, invert
+from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbour_pyramid
+from SinGAN.patches.published import Published, mean_around
+from SinGAN.patches.windows import Known, PatchPyramid, rows
 from tests.patches.plain import inverted, scene, seeded
 
 Patch = pytest.MonkeyPatch
@@ -101,11 +98,11 @@ def test_inpainting_leaves_the_known_pixels(method: str) -> None:
     hole = torch.zeros(1, 1, 44, 56)
     hole[..., 14:28, 20:36] = 1
     engine = Published(image, method)
-    for picture in engine.inpaint(hole, engine.ring(hole), seeded(), 2):
+    for picture in engine.inpaint(hole, mean_around(image, hole), seeded(), 2):
         assert float(((picture - image).abs() * (1 - hole)).max()) < 1e-5
         assert float(((picture - image).abs() * hole).max()) > 0.01
     with pytest.raises(ValueError, match="no whole patch"):
-        list(engine.inpaint(torch.ones(1, 1, 44, 56), engine.ring(hole), seeded()))
+        list(engine.inpaint(torch.ones(1, 1, 44, 56), mean_around(image, hole), seeded()))
 
 
 def test_the_fill_decides_what_comes_into_a_hole() -> None:
@@ -162,11 +159,13 @@ def test_inversion_equals_the_plain_one_and_leads_back() -> None:
     image, noise = scene(20, 26).double(), torch.randn(1, 3, 20, 26, generator=seeded(), dtype=torch.float64)
     sigmas = torch.linspace(0.01, 0.5, 12, dtype=torch.float64).tolist()
     denoiser = Denoiser.of(image, 11, directions=363)  # all
-    noised = Layout(denoiser).noised(noise, sigmas)
+    noised = invert(denoiser, noise, sigmas)
     torch.testing.assert_close(noised, inverted(image, noise, sigmas, 11), atol=1e-6, rtol=0)
     assert 0.4 < float((noised - 0.5 * image).std()) < 0.6  # half of it is noise
-    scale = replace(denoising(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50)
-    back = replace(scale, layout=Layout(denoiser), balance=Balance(0))(noise, torch.zeros_like(image))
+    scale = replace(
+        diffusion_pyramid(image, coarsest=20, patch=11).scales[0], denoiser=denoiser, least_sigma=0.01, steps=50
+    )
+    back = replace(scale, layout=denoiser, balance=Balance(0))(noise, torch.zeros_like(image))
     assert float((back - image).abs().mean()) < 0.02
     anew = scale(noise, torch.zeros_like(image))
     assert float((anew - image).abs().mean()) > 0.1
@@ -209,16 +208,16 @@ def test_tiny_pictures_work_or_say_why() -> None:
 
 
 def test_levels_are_scales_of_a_pyramid() -> None:
-    for levels in (pyramids.neighbours(scene()), pyramids.denoising(scene())):
+    for levels in (neighbour_pyramid(scene()), diffusion_pyramid(scene())):
         assert [scale.size for scale in levels.scales] == sorted(scale.size for scale in levels.scales)
         assert all(ratio == pytest.approx(levels.factor, rel=0.1) for ratio in ratios(levels))
         assert manipulate.batch_size(levels) >= 1
-    assert min(pyramids.denoising(scene(), coarsest=20).scales[0].size) == 20
-    assert isinstance(pyramids.denoising(scene()).scales[0], DenoiseScale)
+    assert min(diffusion_pyramid(scene(), coarsest=20).scales[0].size) == 20
+    assert isinstance(diffusion_pyramid(scene()).scales[0], DenoiseScale)
 
 
 def ratios(
-    levels: pyramids.PatchPyramid[neighbours.NeighbourScale] | pyramids.PatchPyramid[DenoiseScale],
+    levels: PatchPyramid[NeighbourScale] | PatchPyramid[DenoiseScale],
 ) -> list[float]:
     sizes = [scale.size[1] for scale in levels.scales]
     return [small / large for small, large in itertools.pairwise(sizes)]

@@ -12,8 +12,19 @@ import torch
 from SinGAN.native import build
 from SinGAN.patches import search
 from SinGAN.patches.levels import pixels_of
-from SinGAN.patches.search import Matches, Pixels, Places, carry, changed, flat, holding, patches_in, peaked, vote
-from SinGAN.patches.solver import random_places, usage_weights
+from SinGAN.patches.search import (
+    Field,
+    Matches,
+    Pixels,
+    carry,
+    field_size,
+    mark_changed,
+    mark_touching,
+    random_matches,
+    vote,
+    vote_weights,
+)
+from SinGAN.patches.solver import usage_weights
 from SinGAN.pictures.images import to_levels
 from tests.patches.plain import scene
 
@@ -30,19 +41,19 @@ def numpy_only() -> Iterator[None]:
         yield
 
 
-def field(**more: object) -> Matches:
+def field(**more: object) -> Field:
     """A field with random matches."""
-    places = random_places(patches_in(TARGET), patches_in(KEYS), None, 3)
-    result = Matches(TARGET, KEYS, places, seed=7, **more)  # type: ignore[arg-type]
+    matches = random_matches(field_size(TARGET), field_size(KEYS), None, 3)
+    result = Field(TARGET, KEYS, matches, seed=7, **more)  # type: ignore[arg-type]
     result.measure()
     return result
 
 
 def options() -> dict[str, dict[str, object]]:
-    rng, keys = np.random.default_rng(0), patches_in(KEYS)
+    rng, keys = np.random.default_rng(0), field_size(KEYS)
     weights = (rng.random(keys) + 0.5).astype(np.float32)
     valid = (rng.random(keys) > 0.3).astype(np.uint8)
-    active = (rng.random(patches_in(TARGET)) > 0.4).astype(np.uint8)
+    active = (rng.random(field_size(TARGET)) > 0.4).astype(np.uint8)
     return {
         "plain": {},
         "weighted": {"weights": weights},
@@ -77,26 +88,28 @@ def test_compiled_and_plain_code_give_the_same_bits(kind: str, threads: int) -> 
             with numpy_only():
                 plain = field(**options()[kind])
                 plain.search_all() if exact else plain.search(3, 40, 6)
-            assert np.array_equal(ours.places, plain.places)
+            assert np.array_equal(ours.matches, plain.matches)
             assert np.array_equal(ours.scores, plain.scores)
     finally:
         torch.set_num_threads(before)
 
 
 @compiled
-@pytest.mark.parametrize("weights", [flat(), peaked(0.35), peaked(1.7)], ids=["flat", "sharp", "wide"])
+@pytest.mark.parametrize(
+    "weights", [vote_weights(), vote_weights(0.35), vote_weights(1.7)], ids=["flat", "sharp", "wide"]
+)
 def test_compiled_and_plain_votes_masks_and_fields_are_the_same(weights: npt.NDArray[np.uint16]) -> None:
-    places = field().places
+    matches = field().matches
     made = np.zeros(TARGET.shape[:2], np.uint8)
     made[10:30, 20:50] = 1
     moved = TARGET.copy()
     moved[12, 30] += 9
     calls: list[Callable[[], npt.NDArray[Any]]] = [
-        lambda: vote(places, KEYS, weights),
-        lambda: vote(places, KEYS, weights, made, TARGET),
-        lambda: changed(TARGET, moved, 4, holding(made)),
-        lambda: holding(made),
-        lambda: carry(places, (91, 140), (70, 80), (2.02, 1.97), ((3, 4), (6, 7))),
+        lambda: vote(matches, KEYS, weights),
+        lambda: vote(matches, KEYS, weights, made, TARGET),
+        lambda: mark_changed(TARGET, moved, 4, mark_touching(made)),
+        lambda: mark_touching(made),
+        lambda: carry(matches, (91, 140), (70, 80), (2.02, 1.97), ((3, 4), (6, 7))),
     ]
     for call in calls:
         ours = call()
@@ -114,8 +127,8 @@ def test_an_exact_search_finds_the_nearest_of_all(kind: str) -> None:
         assert isinstance(weights, np.ndarray)
         scores += weights.ravel()
     assert np.array_equal(ours.scores.ravel(), scores.min(axis=1))
-    width = patches_in(KEYS)[1]
-    assert np.array_equal((ours.places >> 16).ravel() * width + (ours.places & 0xFFFF).ravel(), scores.argmin(axis=1))
+    width = field_size(KEYS)[1]
+    assert np.array_equal((ours.matches >> 16).ravel() * width + (ours.matches & 0xFFFF).ravel(), scores.argmin(axis=1))
 
 
 def test_a_few_passes_find_most_of_the_nearest() -> None:
@@ -128,29 +141,29 @@ def test_a_few_passes_find_most_of_the_nearest() -> None:
 
 def test_a_picture_in_itself_is_found_where_it_is() -> None:
     part = np.ascontiguousarray(KEYS[5:30, 8:40])
-    one = Matches(part, KEYS, random_places(patches_in(part), patches_in(KEYS), None, 1))
+    one = Field(part, KEYS, random_matches(field_size(part), field_size(KEYS), None, 1))
     one.measure()
     one.search(8, 40, 8)
-    rows, columns = np.indices(one.places.shape)
-    assert np.array_equal(one.places, (rows + 5) << 16 | (columns + 8))
-    assert np.array_equal(vote(one.places, KEYS, peaked(0.35)), part)
+    rows, columns = np.indices(one.matches.shape)
+    assert np.array_equal(one.matches, (rows + 5) << 16 | (columns + 8))
+    assert np.array_equal(vote(one.matches, KEYS, vote_weights(0.35)), part)
 
 
 def test_keys_that_are_not_valid_are_never_found() -> None:
-    valid = np.zeros(patches_in(KEYS), np.uint8)
+    valid = np.zeros(field_size(KEYS), np.uint8)
     valid[10:14, 5:9] = 1
-    places = random_places(patches_in(TARGET), patches_in(KEYS), valid, 3)
-    one = Matches(TARGET, KEYS, places, valid=valid)
+    matches = random_matches(field_size(TARGET), field_size(KEYS), valid, 3)
+    one = Field(TARGET, KEYS, matches, valid=valid)
     one.measure()
     one.search(4, 40, 8)
-    assert valid[one.places >> 16, one.places & 0xFFFF].all()
+    assert valid[one.matches >> 16, one.matches & 0xFFFF].all()
 
 
 @pytest.mark.parametrize(("factors", "size"), [((2.0, 2.0), (88, 168)), ((1.33, 1.34), (58, 113))])
 def test_carried_fields_stay_inside(factors: tuple[float, float], size: tuple[int, int]) -> None:
-    keys = patches_in(KEYS)
+    keys = field_size(KEYS)
     fine_keys = int(keys[0] * factors[0]), int(keys[1] * factors[1])
-    fine = carry(field().places, size, fine_keys, factors)
+    fine = carry(field().matches, size, fine_keys, factors)
     assert ((fine >> 16) >= 0).all()
     assert ((fine >> 16) < fine_keys[0]).all()
     assert ((fine & 0xFFFF) < fine_keys[1]).all()
@@ -171,7 +184,7 @@ def test_patches_hold_the_marked_pixels() -> None:
     mask[10, 15] = mask[0, 0] = 1
     expected = np.zeros((14, 24), np.uint8)
     expected[4:11, 9:16] = expected[0, 0] = 1
-    assert np.array_equal(holding(mask), expected)
+    assert np.array_equal(mark_touching(mask), expected)
 
 
 def test_weights_grow_with_the_uses_of_a_key() -> None:
@@ -179,22 +192,22 @@ def test_weights_grow_with_the_uses_of_a_key() -> None:
     half = KEYS[:, :20]
     keys = np.ascontiguousarray(np.concatenate([half, half], axis=1))
     target = np.ascontiguousarray(np.concatenate([half] * 3, axis=1))
-    size, kinds = patches_in(target), patches_in(keys)
-    one = Matches(target, keys, random_places(size, kinds, None, 2))
+    size, kinds = field_size(target), field_size(keys)
+    one = Field(target, keys, random_matches(size, kinds, None, 2))
 
     def shares() -> list[float]:
         one.measure()
         one.search_all()
-        columns = one.places & 0xFFFF
+        columns = one.matches & 0xFFFF
         return [float((columns < 14).mean()), float((columns >= 20).mean())]
 
     target += 1  # no distance is 0, which no weight can change
     left, right = shares()
     assert right < 0.01 < left  # of equal ones the first
-    one.weights = usage_weights(one.places, None, kinds, 1.0)
+    one.weights = usage_weights(one.matches, None, kinds, 1.0)
     again = shares()
     assert again[1] > 0.5
-    reverse = Matches(keys, target, random_places(kinds, size, None, 2))
+    reverse = Field(keys, target, random_matches(kinds, size, None, 2))
     reverse.measure()
     reverse.search_all()
     one.weights = np.float32(1) / (1 + reverse.scores)  # GPNN's completeness, which the counts stand for
@@ -204,11 +217,11 @@ def test_weights_grow_with_the_uses_of_a_key() -> None:
 
 def test_a_field_of_few_patches_works(monkeypatch: Patch) -> None:
     small = np.ascontiguousarray(KEYS[:7, :7])
-    one: Places = random_places((1, 1), patches_in(KEYS), None, 0)
-    matches = Matches(small, KEYS, one)
-    matches.measure()
-    matches.search_all()
-    assert matches.places.tolist() == [[0]]
+    one: Matches = random_matches((1, 1), field_size(KEYS), None, 0)
+    field = Field(small, KEYS, one)
+    field.measure()
+    field.search_all()
+    assert field.matches.tolist() == [[0]]
 
 
 def test_without_a_compiler_a_line_says_so(monkeypatch: Patch, caplog: pytest.LogCaptureFixture) -> None:

@@ -220,4 +220,4 @@ def test_animations_hide_what_is_hidden(tmp_path: Path) -> None:
     animations.write(tmp_path / "x.gif", frames, 10)
     with Image.open(tmp_path / "x.gif") as picture:
         assert np.asarray(picture.convert("RGBA"))[8, 12, 3] == 0
-    assert animations.on_white(levels)[8, 12].tolist() == [255, 252, 255]
+    assert animations.blend_on_white(levels)[8, 12].tolist() == [255, 252, 255]

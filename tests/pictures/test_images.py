@@ -162,7 +162,7 @@ def test_tiles_are_large_enough_to_judge_and_say_what_they_are() -> None:
         assert told.shape == (120 + sheets.STRIP, 180, channels)
         assert told[: sheets.STRIP, :, 0].min() < 100, "no label"
         assert told[: sheets.STRIP, :, 0].max() == 255
-    narrow = sheets.strip("a label that is far too long for its tile", 60, 1)
+    narrow = sheets.draw_label("a label that is far too long for its tile", 60, 1)
     assert narrow.shape == (sheets.STRIP, 60, 1)
 
 

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from SIFID.evaluation import Evaluation, deviation_plots
+from SinGAN.kinds.singan import OVERVIEW
 from SinGAN.pictures import plots
 from SinGAN.pictures.plots import Panel
 from SinGAN.pictures.similarity import Score
@@ -73,7 +74,17 @@ def training(label: str, scales: int, factor: float, diversity: float = 0.5) -> 
     measures = Evaluation(0, 1.5, 0.1, diversity, 20.0, 9.0, 0.1, 0.1, 0.1, 0.1, [0.1], None, None)
     losses = {name: [1.0, 0.5] for name in ("D_total", "G_adversarial", "reconstruction")}
     return MeasuredTraining(
-        {"scale_factor": label}, 1, scales, factor, samples, samples[:1] + 0.5, measures, 0.1, Score(20, 0.5, 5), losses
+        {"scale_factor": label},
+        1,
+        scales,
+        factor,
+        samples,
+        samples[:1] + 0.5,
+        measures,
+        0.1,
+        Score(20, 0.5, 5),
+        losses,
+        OVERVIEW,
     )
 
 

@@ -1,4 +1,4 @@
-"""Trainings that end in what is no number."""
+"""Trainings that diverge."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,11 +9,11 @@ import torch
 import main_train
 from SinGAN.runs.recorder import Recorder
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.storage.checkpoints import TrainingState
 from tests.workspace import Capture, Workspace, refusal
 
 Losses = Mapping[str, torch.Tensor]
-State = Callable[[], ScaleState]
+State = Callable[[], TrainingState]
 
 
 @pytest.mark.parametrize("mode", ["sequential", "concurrent"])
@@ -31,14 +31,14 @@ def test_a_training_that_diverges_stops_with_one_line(
     flags = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "5", "--checkpoint_every=0"]
     flags += ["--train_mode", mode, *(["--min_nfc", "4"] if mode == "sequential" else ["--train_stages", "3"])]
     error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags]))
-    assert "scale 1: the loss D_total is no number in iteration 3" in error
+    assert "scale 1: the loss D_total is NaN or infinite in iteration 3" in error
     assert "--overwrite" in error
     (folder,) = (workspace.out / "TrainedModels" / "x").iterdir()
     assert (folder / "checkpoint.pth").exists()
     assert Manifest.read(folder).options["niter"] == 5
 
 
-def test_a_weight_that_is_no_number_is_never_kept(
+def test_a_weight_that_is_not_finite_is_never_saved(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, watch = Workspace(tmp_path), Recorder.watch
@@ -46,10 +46,10 @@ def test_a_weight_that_is_no_number_is_never_kept(
     def spoilt(self: Recorder, scale: int, iteration: int, losses: Losses, state: State) -> None:
         now = state()
         if iteration == 1:
-            next(iter(now.generator.values())).fill_(float("nan"))
+            next(iter(now.states["generator"].values())).fill_(float("nan"))
         watch(self, scale, iteration, losses, lambda: now)
 
     monkeypatch.setattr(Recorder, "watch", spoilt)
     flags = ["--not_cuda", "--nfc", "4", "--min_nfc", "4", "--max_size", "24", "--min_size", "12", "--niter", "3"]
     error = refusal(capsys, lambda: main_train.main([*workspace.flags(), *flags, "--checkpoint_every", "0"]))
-    assert "a weight of the generator is no number" in error
+    assert "a weight of the generator is NaN or infinite" in error

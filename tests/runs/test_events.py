@@ -3,11 +3,11 @@
 import json
 
 import pytest
-import torch
 
-from SinGAN.models import NetConfig
+from SinGAN.kinds.singan import HEADLINES
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.runs.events import Message, Progress, Watcher, Watchers
+from SinGAN.runs.pictures import units_of
 from SinGAN.runs.progress import Estimate
 from SinGAN.terminal.watchers import REPORTS, ParentProcess, Terminal, command_line, interpreter, watcher
 from tests.workspace import Capture
@@ -18,7 +18,8 @@ LOSSES = {"D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
 
 @pytest.fixture
 def progress() -> Progress:
-    return Estimate(PLAN, NetConfig(), 10, torch.device("cpu"), range(len(PLAN.sizes))).at(1, 5)
+    costs, scales = [1.0] * len(PLAN.sizes), range(len(PLAN.sizes))
+    return Estimate(units_of(PLAN, 10), costs, scales, headlines=HEADLINES).at(1, 5)
 
 
 def tell_all(listener: Watcher, progress: Progress) -> None:
@@ -35,7 +36,7 @@ def test_a_parent_reads_what_its_child_says(capsys: Capture, progress: Progress)
     assert note == Message("note", text="raise --max_size")
     assert iteration is not None
     assert (iteration.event, iteration.share, iteration.text) == ("iteration", progress.share, "")
-    assert iteration.losses == {"D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
+    assert iteration.losses == {"critic": 0.5, "generator": -0.25, "reconstruction": 0.125}
     assert iteration.seconds_left == progress.seconds_left
     assert done is not None
     assert done.event == "scale_done"

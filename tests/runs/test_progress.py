@@ -4,22 +4,34 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 
 from SinGAN.engines.estimates import scale_costs
+from SinGAN.kinds import KINDS
+from SinGAN.kinds.singan import HEADLINES
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.growing import CONCURRENT, SEQUENTIAL
 from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import PyramidConfig, plan_scales
+from SinGAN.runs.pictures import units_of
 from SinGAN.runs.progress import FEWEST, Estimate, duration, peak_memory
 from SinGAN.terminal.watchers import Terminal
 
 CPU = torch.device("cpu")
 PLAN = plan_scales(250, 188, PyramidConfig())
+
+
+def estimate_of(niter: int, wanted: Sequence[int], **more: Any) -> Estimate:
+    """An estimate for the scales of a picture of 250 x 188 pixels, of ``niter`` iterations each."""
+    units = units_of(PLAN, niter)
+    return Estimate(units, scale_costs(PLAN, NetConfig(), CPU), wanted, headlines=HEADLINES, **more)
 
 
 class Clock:
@@ -62,7 +74,7 @@ def test_compiled_programs_cost_less() -> None:
 
 
 def test_the_estimate_follows_the_costs(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
+    shown = estimate_of(10, range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     clock.now = costs[0]  # a machine that takes as many seconds as the costs say
     assert shown.seconds_left(0, 1) is None  # one report tells no speed: it may come after the compilation of a program
@@ -73,7 +85,7 @@ def test_the_estimate_follows_the_costs(clock: Clock) -> None:
 
 
 def test_the_estimate_leaves_out_scales_that_are_there(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(8, 10))
+    shown = estimate_of(10, range(8, 10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     clock.now = 100  # a scale that is done by its first report tells a speed, for want of a better one
     assert shown.seconds_left(8, 10) == pytest.approx(100 * costs[9] / costs[8])
@@ -98,7 +110,7 @@ def test_the_estimate_is_within_a_quarter_of_what_was_measured(
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
     options = ModelOptions(train_mode=mode, max_size=width).completed()
-    plan = plan_scales(height, width, options.pyramid)
+    plan = KINDS[options.kind].plan(height, width, options, TRAIN)
     costs = scale_costs(plan, options.net, CPU, winograd=True)
     for scale, (cost, second) in enumerate(zip(costs, seconds, strict=True)):
         assert second / cost * sum(costs[scale:]) == pytest.approx(sum(seconds[scale:]), rel=0.25)
@@ -108,7 +120,7 @@ LOSSES = dict.fromkeys(loss_names(TrainConfig()), 0.0)
 
 
 def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
+    estimate, shown = estimate_of(10, range(10)), Terminal()
     shown.iteration(estimate.at(0, 5), [LOSSES])
     clock.now = 500
     last = {**LOSSES, "D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
@@ -121,7 +133,7 @@ def test_a_pipe_gets_a_line_per_scale(capsys: pytest.CaptureFixture[str], clock:
 
 
 def test_a_pipe_gets_a_line_a_minute(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    estimate, shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10)), Terminal()
+    estimate, shown = estimate_of(1000, range(10)), Terminal()
     for second in range(0, 200, 5):
         clock.now = second
         shown.iteration(estimate.at(0, 1 + second), [LOSSES])
@@ -137,7 +149,7 @@ def test_the_time_left_is_seen_in_every_terminal(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
-    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
+    estimate, shown = estimate_of(10, range(10)), Terminal()
     clock.now = 1
     shown.iteration(estimate.at(1, 5), [LOSSES])
     clock.now = 2
@@ -149,7 +161,7 @@ def test_the_time_left_is_seen_in_every_terminal(
 
 
 def test_the_estimate_follows_the_recent_speed(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    shown = estimate_of(1000, range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     for iterations in range(1, 101):  # a busy machine: ten seconds each
         clock.now = 10.0 * iterations
@@ -162,7 +174,7 @@ def test_the_estimate_follows_the_recent_speed(clock: Clock) -> None:
 
 @pytest.mark.parametrize("reports", [2, 3, 20])
 def test_a_run_that_stood_still_is_not_taken_for_a_slow_one(clock: Clock, reports: int) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    shown = estimate_of(1000, range(10))
     shown.seconds_left(0, 1)
     for iteration in range(2, reports + 1):
         clock.now += 1.5
@@ -174,7 +186,7 @@ def test_a_run_that_stood_still_is_not_taken_for_a_slow_one(clock: Clock, report
 
 
 def test_a_run_that_becomes_slower_is_seen_after_a_few_reports(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    shown = estimate_of(1000, range(10))
     for iteration in range(1, 60):
         clock.now += 1.5
         before = shown.seconds_left(0, iteration)
@@ -186,7 +198,7 @@ def test_a_run_that_becomes_slower_is_seen_after_a_few_reports(clock: Clock) -> 
 
 
 def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=1000, device=CPU, scales=range(10))
+    shown = estimate_of(1000, range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     for iterations in range(1, 1001):
         clock.now += 1.0
@@ -202,7 +214,7 @@ def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) ->
 
 
 def test_a_run_that_goes_on_in_a_compiled_scale_tells_no_speed_of_the_compilation(clock: Clock) -> None:
-    shown = Estimate(PLAN, NetConfig(), niter=2000, device=CPU, scales=[9], every=range(10), skipped=1000)
+    shown = estimate_of(2000, [9], every=range(10), skipped=1000)
     clock.now = 90  # compilation, and one iteration
     assert shown.at(9, 1001).seconds_left is None
     clock.now += 2
@@ -210,8 +222,8 @@ def test_a_run_that_goes_on_in_a_compiled_scale_tells_no_speed_of_the_compilatio
 
 
 def test_a_resumed_run_shows_what_was_done_before() -> None:
-    whole = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10))
-    resumed = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(6, 10), every=range(10), skipped=4)
+    whole = estimate_of(10, range(10))
+    resumed = estimate_of(10, range(6, 10), every=range(10), skipped=4)
     assert resumed.at(6, 4).share == pytest.approx(whole.at(6, 4).share)
     assert resumed.at(9, 10).share == pytest.approx(1)
 
@@ -220,7 +232,7 @@ def test_a_terminal_gets_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    estimate, shown = Estimate(PLAN, NetConfig(), niter=10, device=CPU, scales=range(10)), Terminal()
+    estimate, shown = estimate_of(10, range(10)), Terminal()
     clock.now = 1
     shown.iteration(estimate.at(1, 5), [LOSSES])
     clock.now = 6

@@ -11,7 +11,7 @@ import torch
 
 from SinGAN.engines.compiled import Compiled
 from SinGAN.engines.engine import EAGER, Engine
-from SinGAN.engines.estimates import SAVED, bytes_needed
+from SinGAN.engines.estimates import SAVED, bytes_needed, scale_costs
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.options.model import ModelOptions, legacy_defaults
@@ -21,27 +21,26 @@ from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.loss_log import LossLog
-from SinGAN.runs.obtain import estimate, obtain
+from SinGAN.runs.pictures import PictureTraining
 from SinGAN.runs.recorder import Recorder
-from SinGAN.runs.request import Training, TrainingRequest
 from SinGAN.runs.results import write_samples
 from SinGAN.runs.tensorboard import TensorBoard
-from SinGAN.saved_models.folder import trained_scales
-from SinGAN.saved_models.lookup import SavedModel, find_same, load
+from SinGAN.runs.training import estimate, load_or_train
 from SinGAN.saved_models.manifest import Manifest
-from SinGAN.storage.checkpoints import ScaleState
+from SinGAN.saved_models.model_folder import ModelFolder
+from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.storage.hashes import sha256
 from SinGAN.storage.layout import work_folder
 from tests.conftest import TINY, TINY_NET
 from tests.storage.test_files import everything
-from tests.workspace import stripes
+from tests.workspace import load_model, stripes, whole_scales
 
 Trained = Pyramid[TrainedScale]
 CPU = torch.device("cpu")
 PLAN = plan_scales(24, 32, TINY)
 CONFIG = TrainConfig(niter=2)
 LOSSES = loss_names(CONFIG)
-STATE = ScaleState(1, torch.zeros(1), torch.zeros(1), {}, {}, {}, {})
+STATE = TrainingState(1, torch.zeros(1), {"generator": {}})
 
 
 @pytest.fixture
@@ -52,14 +51,16 @@ def manifest() -> Manifest:
     return replace(made.with_engine("eager"), options={"niter": 2, "alpha": 10.0, **legacy_defaults()})
 
 
-def request(folder: Path, manifest: Manifest, seed_matters: bool = False) -> TrainingRequest:
-    training = Training(manifest=manifest, image=stripes(), plan=PLAN, net=TINY_NET, config=CONFIG)
-    return TrainingRequest(training=training, folder=folder, seed_matters=seed_matters)
+def training(folder: Path, manifest: Manifest, seed_matters: bool = False) -> PictureTraining:
+    return PictureTraining(
+        manifest=manifest, image=stripes(), plan=PLAN, net=TINY_NET, config=CONFIG, folder=folder,
+        seed_matters=seed_matters,
+    )  # fmt: skip
 
 
 def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Recorder:
-    asked = request(folder, manifest)
-    log = LossLog(CONFIG, estimate(asked.training, EAGER, asked.training.scales), watcher)
+    asked = training(folder, manifest)
+    log = LossLog(asked.columns, estimate(asked, EAGER, asked.wanted), watcher)
     return Recorder(asked, work_folder(folder) if folder.exists() else folder, manifest, log)
 
 
@@ -67,13 +68,13 @@ def recorder(folder: Path, manifest: Manifest, watcher: Watcher = NOBODY) -> Rec
 def test_the_estimate_knows_which_scales_run_programs(
     can: bool, tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = request(tmp_path, manifest).training
+    asked = training(tmp_path, manifest)
     needed = [bytes_needed(TINY_NET.at(index), size) for index, size in enumerate(PLAN.sizes)]
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", SAVED * CONFIG.niter * (needed[0] + 1))
-    monkeypatch.setattr("SinGAN.runs.obtain.compiles", lambda: can)
-    expected = list(range(1, len(PLAN.sizes))) if can else []
-    assert list(estimate(training, Engine(programs=Compiled()), training.scales).programmed) == expected
-    assert list(estimate(training, EAGER, training.scales).programmed) == []
+    monkeypatch.setattr("SinGAN.runs.pictures.compiles", lambda: can)
+    programmed = list(range(1, len(PLAN.sizes))) if can else []
+    assert asked.costs(Engine(programs=Compiled())) == scale_costs(PLAN, TINY_NET, CPU, False, programmed)
+    assert asked.costs(EAGER) == scale_costs(PLAN, TINY_NET, CPU)
 
 
 def losses(values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -124,7 +125,7 @@ def test_a_recorded_training_has_all_its_files(manifest: Manifest, pyramid: Trai
     assert everything(tmp_path / "m") == sorted(
         [*top, *places, *(f"{place}/{name}" for place in places for name in scale)]
     )
-    found, loaded = load(tmp_path / "m", CPU)
+    found, loaded = load_model(tmp_path / "m", CPU)
     assert found == manifest
     assert len(loaded) == len(pyramid)
 
@@ -148,11 +149,11 @@ def test_losses_and_snapshots(manifest: Manifest, pyramid: Trained, tmp_path: Pa
 def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "out" / "m", manifest, pyramid, scales=2)
-    assert trained_scales(tmp_path / "out" / "m") == 2
+    assert whole_scales(tmp_path / "out" / "m") == 2
     assert not (tmp_path / "out" / "m" / "2").exists()
     with pytest.raises(ValueError, match=r"incomplete, 2 of \d scales"):
-        load(tmp_path / "out" / "m", CPU)
-    assert find_same(tmp_path / "out" / "m", manifest) == SavedModel(tmp_path / "out" / "m", manifest, 2)
+        load_model(tmp_path / "out" / "m", CPU)
+    assert training(tmp_path / "out" / "m", manifest).find() == ModelFolder(tmp_path / "out" / "m", manifest)
 
 
 def test_an_unfinished_training_goes_on_with_the_next_scale(
@@ -161,19 +162,19 @@ def test_an_unfinished_training_goes_on_with_the_next_scale(
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "m", manifest, pyramid, scales=2)
     before = (tmp_path / "m" / "1" / "netG.pth").read_bytes()
-    asked = request(tmp_path / "m", replace(manifest, seed=99))
-    trained = obtain(asked)
+    asked = training(tmp_path / "m", replace(manifest, seed=99))
+    trained = load_or_train(asked)
     assert asked.is_done()
     assert len(trained) == len(PLAN.sizes)
     assert (tmp_path / "m" / "1" / "netG.pth").read_bytes() == before
     assert Manifest.read(tmp_path / "m").seed == manifest.seed
-    again = obtain(asked)
+    again = load_or_train(asked)
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
 def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
-        pyramid = obtain(request(folder, replace(manifest, seed=seed)))
+        pyramid = load_or_train(training(folder, replace(manifest, seed=seed)))
         return pyramid.generate(pyramid.z_rec())
 
     whole = trained(manifest.seed, tmp_path / "whole")
@@ -186,10 +187,10 @@ def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, 
 def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
     record(tmp_path / "m", replace(manifest, task="animation", noise_border=True), pyramid)
     with pytest.raises(ValueError, match="trained for animation, not for train"):
-        load(tmp_path / "m", CPU)
+        load_model(tmp_path / "m", CPU)
     with pytest.raises(ValueError, match="trained for animation there, train asked"):
-        request(tmp_path / "m", manifest).saved()
-    _, loaded = load(tmp_path / "m", CPU, ANIMATION)
+        training(tmp_path / "m", manifest).find()
+    _, loaded = load_model(tmp_path / "m", CPU, ANIMATION)
     assert loaded.noise_border
 
 
@@ -214,7 +215,7 @@ def test_a_scale_that_could_not_be_written_whole_is_removed(
     monkeypatch.setattr(images, "write", full)
     with pytest.raises(OSError, match="No space left"):
         record(tmp_path / "m", manifest, pyramid)
-    assert trained_scales(tmp_path / "m") == 1
+    assert whole_scales(tmp_path / "m") == 1
     assert not (tmp_path / "m" / "1").exists()
 
 
@@ -233,22 +234,22 @@ def test_the_same_training_is_recognised_and_another_one_named(
     manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     folder = tmp_path / "m"
-    assert not request(folder, manifest).is_done()
+    assert not training(folder, manifest).is_done()
     record(folder, manifest, pyramid)
-    assert request(folder, manifest, seed_matters=True).is_done()
+    assert training(folder, manifest, seed_matters=True).is_done()
     other_seed = replace(manifest, seed=9)
-    assert request(folder, other_seed).is_done()
+    assert training(folder, other_seed).is_done()
     with pytest.raises(ValueError, match="`seed` 5 there, 9 asked"):
-        request(folder, other_seed, seed_matters=True).is_done()
+        training(folder, other_seed, seed_matters=True).is_done()
     with pytest.raises(ValueError, match=r"`niter` 2 there, 4 asked; `alpha` 10 there, 1 asked"):
-        request(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
+        training(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
     with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
-        request(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
+        training(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="train it first"):
-        load(tmp_path / "none", CPU)
+        load_model(tmp_path / "none", CPU)
 
 
 def test_tensorboard_events(manifest: Manifest, pyramid: Trained, tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_tensorboard_events(manifest: Manifest, pyramid: Trained, tmp_path: Path
 def test_missing_tensorboard_is_said(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
-        obtain(request(tmp_path / "m", manifest), tensorboard=True)
+        load_or_train(training(tmp_path / "m", manifest), tensorboard=True)
     assert not (tmp_path / "m").exists()
 
 

@@ -11,11 +11,10 @@ import animation
 import main_train
 import paint2image
 import SR
-from SinGAN.saved_models.folder import trained_scales
 from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
 from tests.cuts import FLAGS, CutError, bits, cut_after, train
-from tests.workspace import Capture, Workspace, refusal
+from tests.workspace import Capture, Workspace, refusal, whole_scales
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,7 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
     with cut_after(iterations), pytest.raises(CutError):
         train(workspace)
     train(workspace)
-    assert f"going on after iteration {iterations % 6} of scale {iterations // 6}" in capsys.readouterr().out or (
+    assert f"resuming after iteration {iterations % 6} of scale {iterations // 6}" in capsys.readouterr().out or (
         iterations % 6 == 0
     )
     assert bits(workspace) == bits(unbroken)
@@ -36,7 +35,7 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
 def test_without_a_checkpoint_the_scale_begins_again(workspace: Workspace, unbroken: Workspace) -> None:
     with cut_after(9), pytest.raises(CutError):
         train(workspace, "--checkpoint_every", "1000")
-    assert trained_scales(workspace.model()) == 1
+    assert whole_scales(workspace.model()) == 1
     train(workspace)
     assert bits(workspace) == bits(unbroken)
 
@@ -89,7 +88,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     train(workspace)
     out = capsys.readouterr().out
     assert f"{checkpoints.NEWEST} is damaged" in out
-    assert "going on after iteration 3 of scale 1" in out
+    assert "resuming after iteration 3 of scale 1" in out
     assert bits(workspace) == bits(unbroken)
 
 
@@ -123,7 +122,7 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
     line = refusal(capsys, lambda: train(workspace, "--lr_g", "0.1", "--niter", "9"))
     assert "--niter 6 there, 9 asked; --lr_g 0.0005 there, 0.1 asked" in line
     train(workspace, "--niter", "2", "--overwrite")
-    assert trained_scales(workspace.model()) == 3
+    assert whole_scales(workspace.model()) == 3
 
 
 def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
@@ -136,7 +135,7 @@ def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
     kept = {name: value for name, value in bits(workspace).items() if ".new/" not in name}
     assert kept == older
     train(workspace, "--overwrite")
-    assert "going on after iteration 4 of scale 1" in capsys.readouterr().out
+    assert "resuming after iteration 4 of scale 1" in capsys.readouterr().out
     assert bits(workspace) == bits(unbroken)
 
 
@@ -201,6 +200,6 @@ def test_quantized_painting_goes_on(unbroken: Workspace, tmp_path: Path, capsys:
         paint(tmp_path / "b")
     capsys.readouterr()
     paint(tmp_path / "b")
-    assert "going on after iteration 4 of scale 1" in capsys.readouterr().out
+    assert "resuming after iteration 4 of scale 1" in capsys.readouterr().out
     result = Path("Paint2image") / "x" / "x_out_quantized" / "start_scale=1.png"
     assert (tmp_path / "a" / result).read_bytes() == (tmp_path / "b" / result).read_bytes()

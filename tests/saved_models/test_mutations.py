@@ -20,13 +20,12 @@ from SinGAN.losses.states import restore, state_of
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.runs.recorder import Recorder
-from SinGAN.saved_models.lookup import load
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
 from SinGAN.training import start_nets
 from tests.conftest import TINY_NET
-from tests.workspace import Workspace
+from tests.workspace import Workspace, load_model
 
 CPU = torch.device("cpu")
 NAMES = loss_names(TrainConfig())
@@ -135,7 +134,7 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def content_of(folder: Path) -> str:
     """The digest of the model in ``folder``."""
-    manifest, pyramid = load(folder, CPU, None)
+    manifest, pyramid = load_model(folder, CPU, None)
     scales = [
         [scale.generator.state_dict(), scale.critic.state_dict(), scale.real, scale.z_rec, scale.noise_amp]
         for scale in pyramid.scales
@@ -207,7 +206,7 @@ def try_checkpoints(count: int, seed: int, unfinished: Path, tmp_path: Path) -> 
             outcome = "noticed"
             assert len(lines) == 1, index
             assert str(files[0]) in lines[0]
-            assert lines[0].endswith("going on from what was kept before it")
+            assert lines[0].endswith("resuming from what was saved before it")
         else:
             outcome = "harmless"
             assert result == newest, f"{index}: {how}"
@@ -262,7 +261,7 @@ def test_foreign_content_under_a_valid_hash_is_a_value_error(whole: Path, unfini
     values = torch.load(unfinished / checkpoints.NEWEST, weights_only=True)
     training, rng = values.pop("training"), torch.Generator().manual_seed(1)
     del values["sha256"]
-    nets = Adversaries.of(*start_nets(load(whole, CPU)[1].below(0), TINY_NET, rng), TrainConfig())
+    nets = Adversaries.of(*start_nets(load_model(whole, CPU)[1].below(0), TINY_NET, rng), TrainConfig())
     z_rec = values["z_rec"].clone()
     as_new = state_of(nets, z_rec, rng, 0)
     keys = ("iterations", "z_rec", "rng", "generator", "critic", "generator_optimizer", "curves", "scale")

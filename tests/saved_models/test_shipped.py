@@ -11,9 +11,8 @@ import animation
 import paint2image
 import SinGAN
 from SinGAN.pictures import images
-from SinGAN.saved_models.lookup import load
 from tests.storage.test_files import everything
-from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
+from tests.workspace import MODEL, SMALL, Capture, Workspace, load_model, refusal
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_an_animation_by_other_options_is_trained(workspace: Workspace, capsys: 
 
 def test_a_model_without_critics(workspace: Workspace) -> None:
     folder = Path("Models/x/scale_factor=0.750000,alpha=10")
-    _, pyramid = load(folder, torch.device("cpu"))
+    _, pyramid = load_model(folder, torch.device("cpu"))
     assert all(scale.discriminator is None for scale in pyramid.scales)
     with pytest.raises(ValueError, match="kept without its critics"):
         _ = pyramid.scales[0].critic

@@ -5,18 +5,22 @@ from pathlib import Path
 import torch
 
 from SinGAN.storage import checkpoints
-from SinGAN.storage.checkpoints import Checkpoint, ScaleState
+from SinGAN.storage.checkpoints import Checkpoint, TrainingState
+from SinGAN.storage.hashes import digest
 
 CPU = torch.device("cpu")
 NAMES = ("D_total", "G_total")
-STATE = ScaleState(
+PARTS = "generator", "critic", "generator_optimizer", "critic_optimizer"
+STATE = TrainingState(
     iterations=3,
-    z_rec=torch.ones(1, 3, 4, 4),
     rng=torch.Generator().manual_seed(2).get_state(),
-    generator={"w": torch.zeros(2)},
-    critic={"w": torch.ones(2)},
-    generator_optimizer={"state": {}, "param_groups": []},
-    critic_optimizer={"state": {}, "param_groups": []},
+    states={
+        "z_rec": torch.ones(1, 3, 4, 4),
+        "generator": {"w": torch.zeros(2)},
+        "critic": {"w": torch.ones(2)},
+        "generator_optimizer": {"state": {}, "param_groups": []},
+        "critic_optimizer": {"state": {}, "param_groups": []},
+    },
 )
 
 
@@ -32,12 +36,12 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, kept(base=torch.full((2,), 7.0)))
     found = checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent)
     assert found is not None
-    assert (found.scale, found.losses, found.state.iterations) == (1, NAMES, 3)
+    assert (found.unit, found.losses, found.state.iterations) == (1, NAMES, 3)
     assert torch.equal(found.curves, kept().curves)
     assert found.base is not None
     assert found.base.tolist() == [7, 7]
     assert torch.equal(found.state.rng, STATE.rng)
-    assert torch.equal(found.state.critic["w"], torch.ones(2))
+    assert torch.equal(found.state.states["critic"]["w"], torch.ones(2))
     assert checkpoints.find(tmp_path, 2, CPU, NAMES, None, silent) is None
 
 
@@ -67,4 +71,16 @@ def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), None, lines.append) is None
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), None, lines.append) is None
     assert len(lines) == 2
-    assert all("is no checkpoint of a training: going on from what was kept before it" in line for line in lines)
+    assert all("is no checkpoint of a training: resuming from what was saved before it" in line for line in lines)
+
+
+def test_a_checkpoint_in_the_layout_of_older_versions(tmp_path: Path) -> None:
+    """Its four state dicts, z* and the generator's state stood beside the other entries."""
+    parts = {name: {"w": torch.full((2,), float(index))} for index, name in enumerate(PARTS)}
+    content = {"iterations": 3, "z_rec": torch.ones(1, 3, 4, 4), "rng": STATE.rng, **parts}
+    content |= {"scale": 1, "curves": torch.zeros(3, 2), "losses": list(NAMES), "training": "t"}
+    torch.save({**content, "sha256": digest(content)}, tmp_path / checkpoints.NEWEST)
+    found = checkpoints.find(tmp_path, 1, CPU, NAMES, "t", silent)
+    assert found is not None
+    assert set(found.state.states) == {"z_rec", *PARTS}
+    assert torch.equal(found.state.states["critic_optimizer"]["w"], parts["critic_optimizer"]["w"])

@@ -13,9 +13,9 @@ def test_folders_are_the_authors() -> None:
     assert str(layout.trained(OUT, "x", 0.75, 10.0)) == "Output/TrainedModels/x/scale_factor=0.750000,alpha=10"
     assert layout.trained(OUT, "x", 0.793701, 0.5).name == "scale_factor=0.793701,alpha=0.5"
     assert str(layout.random_samples(OUT, "x", 2)) == "Output/RandomSamples/x/gen_start_scale=2"
-    arbitrary = layout.arbitrary_sizes(OUT, "x", scale_v=1.0, scale_h=1.5)
-    assert str(arbitrary) == "Output/RandomSamples_ArbitrerySizes/x/scale_v=1.000000_scale_h=1.500000"
-    assert layout.arbitrary_sizes(OUT, "x", 1, 2, 3).name == "scale_v=1.000000_scale_h=2.000000_gen_start_scale=3"
+    assert str(layout.random_samples(OUT, "x", 2, "refined")) == "Output/RandomSamples/x/refined/gen_start_scale=2"
+    assert str(layout.results(OUT, "Inpaint", "x", "hole_out")) == "Output/Inpaint/x/hole_out"
+    assert str(layout.results(OUT, "Tile", "x", "a", "method=instant")) == "Output/Tile/x/method=instant/a"
 
 
 @pytest.mark.parametrize(

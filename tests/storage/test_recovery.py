@@ -176,7 +176,7 @@ def test_without_locks_the_work_goes_on(
     def no_locks(descriptor: int, operation: int) -> None:
         raise OSError(code, "no locks")
 
-    locks.tell_once.cache_clear()
+    locks.warn_once.cache_clear()
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
@@ -201,7 +201,7 @@ def test_without_fsync_files_are_written(
     def no_sync(descriptor: int) -> None:
         raise OSError(code, "no fsync")
 
-    locks.tell_once.cache_clear()
+    locks.warn_once.cache_clear()
     monkeypatch.setattr(os, "fsync", no_sync)
     with caplog.at_level(logging.WARNING):
         for name in ("x", "y"):

@@ -124,10 +124,10 @@ def test_a_training_outlives_the_page(browser: Browser, address: str) -> None:
         field.clear()
         field.send_keys(value + "\t")
     browser.click("#train")
-    until(lambda: browser.all(".progress[data-state=training]"))
+    until(lambda: browser.all(".progress[data-state=running]"))
     browser.open(address)
     browser.tab("Train")
-    until(lambda: browser.all(".progress[data-state=training]"))
+    until(lambda: browser.all(".progress[data-state=running]"))
     until(lambda: "mountains" in browser.text("#chosen"))
     until(lambda: browser.all(".progress[data-state=done]"), 400)
     until(lambda: len(browser.all("#scales img")) >= 4)
@@ -167,7 +167,7 @@ def test_an_object_from_a_file_at_all_scales(browser: Browser, tmp_path: Path) -
     browser.await_all("#all-scales img", 2)
 
 
-def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
+def test_a_training_is_stopped_and_resumed(browser: Browser) -> None:
     browser.example(0)
     until(lambda: "autumn" in browser.text("#chosen"))
     browser.tab("Train")
@@ -178,11 +178,11 @@ def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
         field.clear()
         field.send_keys(value + "\t")
     browser.click("#train")
-    browser.await_all(".progress[data-state=training]")
+    browser.await_all(".progress[data-state=running]")
     browser.click("#stop")
     browser.await_all(".progress[data-state=stopped]")
-    browser.click("#go-on")
-    until(lambda: browser.all(".progress[data-state=training]") or browser.all(".progress[data-state=done]"))
+    browser.click("#resume")
+    until(lambda: browser.all(".progress[data-state=running]") or browser.all(".progress[data-state=done]"))
     until(lambda: browser.all(".progress[data-state=done]"), 400)
 
 

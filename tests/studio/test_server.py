@@ -89,7 +89,7 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
         assert "warning" not in (tmp_path / "studio.log").read_text()
 
 
-OPEN = "warning: everybody who reaches 0.0.0.0 can use this page"
+OPEN = "warning: everybody who can reach 0.0.0.0 can use this page"
 
 
 @gradio
@@ -106,7 +106,7 @@ def test_an_open_address_is_warned_of(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str], line: str
 ) -> None:
     served = list[object]()
-    monkeypatch.setitem(sys.modules, "SinGAN.studio.server", SimpleNamespace(serve=lambda *given: served.append(given)))
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.page", SimpleNamespace(serve=lambda *given: served.append(given)))
     monkeypatch.setitem(sys.modules, "SinGAN.studio.shared", SimpleNamespace(WORKING=set()))
     for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "DO_NOT_TRACK", "GRADIO_TEMP_DIR"):
         monkeypatch.setenv(name, "")

@@ -38,9 +38,9 @@ def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
 
 def test_defaults_are_the_specs() -> None:
     run = parse()
-    assert run.net == NetConfig(channels=3, filters=32, min_filters=32, ker_size=3, num_layer=5)
-    assert run.pyramid == PyramidConfig(min_size=25, max_size=250, scale_factor=0.75)
-    assert run.training == TrainConfig(
+    assert run.options.net == NetConfig(channels=3, filters=32, min_filters=32, ker_size=3, num_layer=5)
+    assert run.options.pyramid == PyramidConfig(min_size=25, max_size=250, scale_factor=0.75)
+    assert run.options.training == TrainConfig(
         niter=2000, Gsteps=3, Dsteps=3, lr_g=0.0005, lr_d=0.0005, gamma=0.1, beta1=0.5,
         lambda_grad=0.1, alpha=10, noise_amp=0.1, redraw_z_rec=True, noise_border=False,
     )  # fmt: skip
@@ -57,10 +57,10 @@ def test_every_flag_arrives() -> None:
         "--z_rec", "fixed", "--input_dir", "in", "--out", "out", "--manualSeed", "3", "--stride", "1",
         "--padd_size", "0", "--mode", "train", "--overwrite",
     )  # fmt: skip
-    assert run.net == NetConfig(1, 8, 4, 5, 4)
-    assert run.pyramid == PyramidConfig(20, 90, 0.5)
-    assert run.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=False)
-    assert (run.seed, run.fresh_rng().initial_seed(), run.overwrite) == (3, 3, True)
+    assert run.options.net == NetConfig(1, 8, 4, 5, 4)
+    assert run.options.pyramid == PyramidConfig(20, 90, 0.5)
+    assert run.options.training == TrainConfig(7, 1, 2, 0.1, 0.2, 0.3, 0, 1, 0.5, 0.2, redraw_z_rec=False)
+    assert (run.seed, run.fresh_rng().initial_seed(), run.settings.overwrite) == (3, 3, True)
     assert run.picture == Path("in/x.png")
     assert run.options.nc_z == 1
     assert "niter" in run.given
@@ -73,6 +73,15 @@ def test_seeds_differ_when_none_is_given() -> None:
 
 def test_flags_given_by_hand_are_known_even_at_their_default() -> None:
     assert parse("--alpha", "10", "--out", "Output").given == {"input_name", "not_cuda", "alpha", "out"}
+
+
+def test_given_flags_become_words_that_mean_the_same() -> None:
+    parser = config.parser("test", ["train"])
+    argv = ["a.png", "b.png", "--out=-x", "--lr_g", "1e-5", "--overwrite", "--ray", "--checkpoint_every", "0"]
+    args, given = parser.parse_given(argv)
+    words = parser.to_words(args, given)
+    assert parser.parse_given(words) == (args, given)
+    assert words[:4] == ("--input_name", "a.png", "b.png", "--out=-x")
 
 
 def test_the_next_command_can_name_a_picture_with_a_dash() -> None:

@@ -82,7 +82,7 @@ def test_where_torch_is_lacking_one_line_says_what_to_do(tmp_path: Path) -> None
     ("given", "spins"), [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
 )
 def test_threads_that_wait_leave_their_cores_soon_unless_the_user_says_how(given: dict[str, str], spins: str) -> None:
-    """Two trainings of two threads on two cores were ten times as slow as one (benchmarks/threads.py)."""
+    """Two trainings of two threads on two cores were ten times as slow as one."""
     program = (
         "import os; from SinGAN.terminal.script import quiet_interrupts; quiet_interrupts()\n"
         "print(os.environ.get('GOMP_SPINCOUNT'))"

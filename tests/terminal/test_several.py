@@ -1,5 +1,6 @@
 """Several pictures: what their processes are told."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ def test_workers_of_a_cluster_are_told_to_leave_gpus_alone(
     workspace, flags = Workspace(tmp_path), list[tuple[str, ...]]()
     workspace.draw("y.png")
 
-    def run_all(jobs: Any, runner: object) -> int:
+    def run_all(jobs: Any, *rest: object) -> int:
         flags.extend(job.flags for job in jobs)
         return 0
 
     monkeypatch.setattr(several, "run_all", run_all)
+    monkeypatch.setattr(several, "RayRunner", lambda *words, **details: io.StringIO())  # it can be closed
     names = ["--input_name", "x.png", "y.png", "--input_dir", str(workspace.inputs), "--out", str(workspace.out)]
     with pytest.raises(SystemExit):
         main_train.main([*names, *[flag for flag in SMALL if flag != "--not_cuda"], "--ray", *device])

@@ -10,6 +10,7 @@ import pytest
 
 import SinGAN
 from SinGAN import __main__ as singan
+from SinGAN.tasks import tasks
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,13 +20,13 @@ PROGRAM = ROOT / "SinGAN" / "__main__.py"
 def test_help_is_a_table_and_needs_no_torch() -> None:
     program = "import sys; from SinGAN.__main__ import main; main(['--help']); assert 'torch' not in sys.modules"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert all(f"  {name} " in ran.stdout for name in singan.COMMANDS)
+    assert all(f"  {name} " in ran.stdout for name in tasks())
 
 
-@pytest.mark.parametrize("name", singan.COMMANDS)
+@pytest.mark.parametrize("name", tasks())
 def test_every_command_is_there_and_tells_its_flags(name: str, capsys: Capture) -> None:
-    module, function, _ = singan.COMMANDS[name]
-    assert callable(getattr(importlib.import_module(module), function))
+    task = tasks()[name]
+    assert callable(task.run or task.method or importlib.import_module(task.module).main)
     with pytest.raises(SystemExit) as stop:
         singan.main([name, "-h"])
     assert stop.value.code == 0

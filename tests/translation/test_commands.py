@@ -214,7 +214,7 @@ def test_a_training_that_diverges_keeps_its_checkpoint(
     data: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = ["--checkpoint_every", "0", "--lr", "1e30", "--gan_mode", "lsgan", "--norm", "none", "--netD", "none"]
-    monkeypatch.setattr("Pix2Pix.runs.training.READ_EVERY", 0.0)
+    monkeypatch.setattr("SinGAN.runs.loss_log.READ_EVERY", 0.0)
     line = refusal(capsys, lambda: translate_train.main(flags(data, *more)))
     assert "the training diverged" in line
     assert "epoch " in line

@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     translate_train.main(["--dataroot", str(data), "--out", str(home / "out"), *TINY])
     place = home / "out" / "checkpoints" / "squares"
     translator = Translator.load(place, "latest", torch.device("cpu"), seed=0).set_up()
-    made = Server(0, translator, "squares", json.loads((place / "manifest.json").read_text())["palette"])
+    made = Server(0, translator, "squares")
     thread = threading.Thread(target=made.serve_forever, daemon=True)
     thread.start()
     yield made

@@ -2,12 +2,14 @@
 
 import importlib.util
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from Pix2Pix.studies.learned import Learned
+from Pix2Pix.study import learned_measures
+from SIFID import fidelity
 from tests.measures.learned import inception_weights, lpips_cache
 from tests.workspace import stripes
 
@@ -24,28 +26,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_weights_there_are_none(tmp_path: Path) -> None:
-    assert Learned.found(None).names == ()
-    assert Learned.found(None).values(REAL, REAL, CPU) == []
+    assert fidelity.lpips_missing()
+    assert fidelity.inception_file(None) is None
+    assert learned_measures(REAL, REAL, CPU, lpips=False, inception=None) == {}
     with pytest.raises(FileNotFoundError):
-        Learned.found(tmp_path / "none.pth")
+        fidelity.inception_file(tmp_path / "none.pth")
 
 
 @pytest.mark.slow
 def test_lpips_of_the_truth_is_none(tmp_path: Path) -> None:
     lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
-    learned = Learned.found(None)
-    assert learned.names == ("LPIPS",)
-    assert learned.values(REAL, REAL, CPU) == [0.0]
-    (near,), (far,) = (learned.values([image * share for image in REAL], REAL, CPU) for share in (0.9, -1))
-    assert 0 < near < far
+    assert not fidelity.lpips_missing()
+    same, near, far = (
+        learned_measures([image * share for image in REAL], REAL, CPU, lpips=True, inception=None)
+        for share in (1, 0.9, -1)
+    )
+    assert same == {"LPIPS": 0.0}
+    assert 0 < near["LPIPS"] < far["LPIPS"]
 
 
 @pytest.mark.slow
 def test_sets(tmp_path: Path) -> None:
-    learned = Learned.found(inception_weights(tmp_path / "inception.pth"))
-    assert learned.names == ("FID", "KID", "IS")
-    same, other = learned.values(REAL, REAL, CPU), learned.values([-image for image in REAL], REAL, CPU)
-    assert same[0] < 1e-3 * other[0]
-    assert same[1] < other[1]
-    assert same[2] >= 1
-    assert all(map(math.isnan, learned.values(REAL[:1], REAL[:1], CPU)))
+    measure = partial(learned_measures, device=CPU, lpips=False, inception=inception_weights(tmp_path / "weights.pth"))
+    same, other = measure(REAL, REAL), measure([-image for image in REAL], REAL)
+    assert list(same) == ["FID", "KID", "IS"]
+    assert same["FID"] < 1e-3 * other["FID"]
+    assert same["KID"] < other["KID"]
+    assert same["IS"] >= 1
+    assert all(map(math.isnan, measure(REAL[:1], REAL[:1]).values()))

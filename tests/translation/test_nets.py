@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from Pix2Pix.losses.step import LossConfig, Nets
-from Pix2Pix.names import INITIAL
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.options import INITIAL
 from Pix2Pix.runs import training
 from Pix2Pix.runs.folder import cleaned, load_generator
 from SinGAN.engines.engine import Engine, no_capture

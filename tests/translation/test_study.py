@@ -1,15 +1,15 @@
 """Studies: which trainings they ask for, and what is made of them."""
 
 import csv
+import shlex
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 import translate_study
-from Pix2Pix.names import STUDIES as STUDY_NAMES
-from Pix2Pix.studies.compare import asked_for
-from Pix2Pix.studies.study import STUDIES, epochs_of, settings_of
+import translate_train
+from Pix2Pix.study import asked_for, epochs_for_equal_updates, settings_of
 from tests.measures.learned import inception_weights
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
@@ -21,7 +21,6 @@ def flags(tmp_path: Path) -> list[str]:
 
 
 def test_settings() -> None:
-    assert tuple(STUDIES) == STUDY_NAMES
     assert settings_of(None, ["lambda_L1=0,10", "ngf=4"]) == [
         {"lambda_L1": "0", "ngf": "4"},
         {"lambda_L1": "10", "ngf": "4"},
@@ -31,16 +30,38 @@ def test_settings() -> None:
             settings_of(study, vary)
 
 
+def test_switches_can_be_varied(flags: list[str], capsys: Capture) -> None:
+    translate_study.main([*flags, "--vary", "no_flip=False,True", "--dry_run"])
+    commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  singan")]
+    assert ["--no_flip " in line for line in commands] == [False, True]
+
+
+def test_a_model_with_other_options_does_not_count(flags: list[str], capsys: Capture) -> None:
+    study = [*flags, "--vary", "lambda_L1=1", "--dry_run"]
+    translate_study.main(study)
+    _, command = capsys.readouterr().out.splitlines()[-2:]
+    translate_train.main([*shlex.split(command)[3:], "--not_cuda"])
+    for more, count in (([], 0), (["--ngf", "8"], 1), (["--overwrite"], 1)):
+        capsys.readouterr()
+        translate_study.main([*study, *more])
+        assert f"1 trainings, {count} of them to do" in capsys.readouterr().out
+
+
 def test_equal_updates(flags: list[str]) -> None:
     asked = asked_for([*flags, "--batch_size", "4"], 1)
     assert asked.steps == 2
-    assert epochs_of(asked, "epochs") == {}
-    assert epochs_of(asked, "updates") == {"n_epochs": "6", "n_epochs_decay": "3"}
+    assert epochs_for_equal_updates(asked) == ["--n_epochs=6", "--n_epochs_decay=3"]
 
 
 def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
     for more, words in (
-        (["--vary", "lambda=1"], "do you mean --lambda"),
+        (
+            ["--vary", "lambda_L=1"],
+            "must be a flag of the model and its values, as lambda_L1=0,10,100, not lambda_L=1: do you mean lambda_L1?",
+        ),
+        (["--vary", "ngf=4", "--vary", "ngf=8"], "name a flag twice: ngf"),
+        (["--vary", "ngf=4,4"], "--vary names a value twice"),
+        (["--vary", "no_flip=1"], "must have values of --no_flip, not 1"),
         (["--study", "critic", "--test_phase", "val"], "no pictures of the phase val"),
         ([], "name a --study, or what to --vary"),
     ):

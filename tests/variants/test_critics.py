@@ -6,11 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from SinGAN.functions import gradient_penalty
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.gan import GAN_MODES, high
+from SinGAN.losses.gan import GAN_MODES, WASSERSTEIN
 from SinGAN.losses.iteration import eagerly, iteration
-from SinGAN.losses.terms import critic_loss, weighted_penalty
+from SinGAN.losses.terms import critic_loss, terms_on_critic
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Generator, NetConfig, initialise
 from SinGAN.pyramid import Pyramid, TrainedScale
@@ -18,6 +17,7 @@ from SinGAN.training import draw, first_z_rec, make_target, start_nets
 from SinGAN.variants.build import build_critic
 from SinGAN.variants.critics import ConditionalCritic
 from tests.conftest import TINY_NET
+from tests.losses.penalties import penalty, penalty_term
 from tests.workspace import stripes
 
 SEVERAL, CONDITIONAL = replace(TINY_NET, critics=3), replace(TINY_NET, conditional=True)
@@ -51,10 +51,12 @@ def test_the_loss_is_the_mean_of_the_critics() -> None:
     critic, image, other = build_critic(SEVERAL), torch.rand(1, 3, 88, 90), torch.rand(1, 3, 88, 90)
     mix = torch.tensor(0.3)
     alone = [-one(seen).mean().item() for one, seen in critic.critics_and_inputs(image)]
-    assert critic_loss(critic, image, high).item() == pytest.approx(sum(alone) / 3, rel=1e-5)
+    given = critic, image, other, mix, WASSERSTEIN
+    real_term, *_ = terms_on_critic(TrainConfig())
+    assert critic_loss(*given, real_term).item() == pytest.approx(sum(alone) / 3, rel=1e-5)
     pairs = zip(critic.critics_and_inputs(image), critic.critics_and_inputs(other), strict=True)
-    slopes = [gradient_penalty(one, a, b, mix).item() for (one, a), (_, b) in pairs]
-    assert weighted_penalty(critic, image, other, mix, 0.1).item() == pytest.approx(0.1 * sum(slopes) / 3, rel=1e-5)
+    slopes = [penalty(one, a, b, mix).item() for (one, a), (_, b) in pairs]
+    assert critic_loss(*given, penalty_term()).item() == pytest.approx(0.1 * sum(slopes) / 3, rel=1e-5)
 
 
 def test_one_map_weighs_all_features_and_none_leaves_them() -> None:
@@ -85,13 +87,14 @@ def test_an_iteration_trains_every_part(net: NetConfig, mode: str, rng: torch.Ge
     z_rec = first_z_rec(below, first, rng)
     below = below.with_scale(0, TrainedScale.of(*start_nets(below, net, rng), first, z_rec, 1.0))
     real = stripes(44, 44)
-    config = TrainConfig(adversarial=GAN_MODES[mode], lambda_grad=0.1, lr_g=0.01, lr_d=0.01)
+    config = TrainConfig(adversarial=GAN_MODES[mode], lambda_grad=0.1, lr_g=0.01, lr_d=0.01, feature_weight=1.0)
     z_rec = first_z_rec(below, real, rng)
     target = make_target(below, real, z_rec, config)
     nets = Adversaries.of(Generator(net), build_critic(net), config)
     clip = config.adversarial.clip or float("inf")
     before = {name: value.clamp(-clip, clip) for name, value in nets.critic.state_dict().items()}
     losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config, eagerly)
+    assert float(losses["feature_matching"]) > 0
     assert bool(torch.isfinite(torch.stack(tuple(losses.values()))).all())
     after = nets.critic.state_dict()
     unused = "coarser.1" if net.critics == 3 else "nothing"  # 11 pixels are one patch
@@ -138,7 +141,7 @@ def test_a_conditional_critic_can_not_tell_by_the_map_alone(rng: torch.Generator
     (slope,) = torch.autograd.grad(scores, one)
     wanted = ((slope / 0.4).norm(2, dim=1) - 1).square().mean()
     assert float(slope[:, 3:].abs().max()) > 0
-    assert weighted_penalty(critic, one, other, torch.tensor(0.4), 1.0).item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert penalty(critic, one, other, torch.tensor(0.4)).item() == pytest.approx(wanted.item(), rel=1e-4)
 
 
 def test_the_coarsest_scales_penalty_is_a_patch_critics(rng: torch.Generator) -> None:
@@ -147,4 +150,4 @@ def test_the_coarsest_scales_penalty_is_a_patch_critics(rng: torch.Generator) ->
     real, fake = (torch.rand(1, 3, 25, 33, generator=rng) for _ in range(2))
     nothing = torch.zeros(1, 3, 35, 43)
     shown = critic.critic_input(real, nothing), critic.critic_input(fake, nothing)
-    assert 0 < weighted_penalty(critic, *shown, torch.tensor(0.4), 1.0).item() < 2
+    assert 0 < penalty(critic, *shown, torch.tensor(0.4)).item() < 2

@@ -40,14 +40,29 @@ def knobs_of_training() -> dict[str, tuple[NetConfig, TrainConfig]]:
     configs = {
         "hinge": TrainConfig(niter=5, adversarial=GAN_MODES["hinge"]),
         "looks": TrainConfig(niter=5, texture_weight=1.0, perceptual_weight=1.0),
+        "features": TrainConfig(niter=5, feature_weight=1.0),
+        "one_sided": TrainConfig(niter=5, penalty="one_sided"),
+        "r1": TrainConfig(niter=5, penalty="r1"),
     }
     return {
         **{name: (own, config) for name, own in nets.items()},
+        "features of several": (NetConfig(filters=4, min_filters=4, critics=2, conditional=True), configs["features"]),
         **{name: (net, own) for name, own in configs.items()},
     }
 
 
-CASES = ["several critics", "dropout", "conditional", "weight noise", "hinge", "looks"]
+CASES = [
+    "several critics",
+    "dropout",
+    "conditional",
+    "weight noise",
+    "hinge",
+    "looks",
+    "features",
+    "one_sided",
+    "r1",
+    "features of several",
+]
 
 
 def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyramid[TrainedScale], torch.Tensor]:
@@ -70,7 +85,7 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
 def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
-    monkeypatch.setattr(graphs_module, "aside", graphs.run_aside)
+    monkeypatch.setattr(graphs_module, "run_on_stream", graphs.run_aside)
     monkeypatch.setattr(graphs_module, "capture", graphs.capture)
     eager, eager_losses = run(case, Engine(), vgg_file)
     captured, losses = run(case, Engine("cudagraph", prepare=Captured), vgg_file)

@@ -19,6 +19,7 @@ from SinGAN.studio.shared import (
     scales_of,
     seed_field,
     seed_of,
+    sliders,
     told,
 )
 from SinGAN.studio.workspace import Chosen
@@ -61,11 +62,8 @@ def build(shared: Shared) -> None:
         )
         with gr.Column(scale=2):
             with gr.Row():
-                count = gr.Slider(1, 12, value=4, step=1, label="How many", info="samples to draw")
+                wide, high, count = sliders("sample").values()
                 start = scale_slider(0, "Start scale", "finer: nearer to the picture")
-            with gr.Row():
-                wide = gr.Slider(0.5, 4, value=1, step=0.1, label="Width, in pictures")
-                high = gr.Slider(0.5, 4, value=1, step=0.1, label="Height, in pictures")
             with gr.Row():
                 variety = gr.Slider(
                     0,

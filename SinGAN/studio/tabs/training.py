@@ -1,4 +1,4 @@
-"""Train: three presets and the real flags behind them; what is trained can be watched, stopped and gone on with."""
+"""Train: three presets and all flags of a training, which can be watched, stopped and resumed."""
 
 import html
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import pandas as pd
 
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import Option, options_of
+from SinGAN.parallel.queue import DONE, RUNNING
 from SinGAN.runs.progress import duration
 from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, picked, told
-from SinGAN.studio.trainings import DONE, PRESETS, PURPOSES, RUNNING, Training
+from SinGAN.studio.trainings import PRESETS, PURPOSES, Training
 from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
 OPTIONS = {name: entry for name, entry in options_of(ModelOptions).items() if name not in FIXED}
-SHOWN = {"reconstruction": "reconstruction", "G_adversarial": "generator", "D_total": "critic"}
 WORDS = {
     "quick": "quick: 100 pixels, 200 iterations a scale",
     "good": "good: 160 pixels, 1000 iterations a scale",
@@ -30,32 +30,32 @@ def build(shared: Shared) -> None:
 
     def begin(owner: str, chosen: Chosen | None, purpose: str, *values: Any) -> Any:
         training = trainings.begin(owner, picked(chosen), purpose, asked_for(values))
-        return gr.update(choices=choices(owner), value=training.number), gr.Timer(active=True)
+        return gr.update(choices=choices(owner), value=training.job.id), gr.Timer(active=True)
 
     def choices(owner: str) -> list[tuple[str, str]]:
-        return [(f"{training.title}: {training.state}", training.number) for training in trainings.of(owner)]
+        return [(f"{training.title}: {training.state}", training.job.id) for training in trainings.of(owner)]
 
-    def chosen_of(owner: str, number: str | None) -> Training | None:
+    def chosen_of(owner: str, training_id: str | None) -> Training | None:
         mine = trainings.of(owner)
-        return next((training for training in mine if training.number == number), mine[0] if mine else None)
+        return next((training for training in mine if training.job.id == training_id), mine[0] if mine else None)
 
-    def look(owner: str, number: str | None) -> tuple[Any, ...]:
-        training = chosen_of(owner, number)
+    def look(owner: str, training_id: str | None) -> tuple[Any, ...]:
+        training = chosen_of(owner, training_id)
         if training is None:
             return gr.update(choices=[], value=None), "", gr.skip(), [], gr.Timer(active=False)
         return (
-            gr.update(choices=choices(owner), value=training.number),
+            gr.update(choices=choices(owner), value=training.job.id),
             status(training),
             curves(training),
             training.scales(),
             gr.Timer(active=any(mine.is_active for mine in trainings.of(owner))),
         )
 
-    def stop(owner: str, number: str | None) -> None:
-        trainings.stop(owner, number or "")
+    def stop(owner: str, training_id: str | None) -> None:
+        trainings.stop(owner, training_id or "")
 
-    def go_on(owner: str, number: str | None) -> None:
-        trainings.go_on(owner, number or "")
+    def resume(owner: str, training_id: str | None) -> None:
+        trainings.resume(owner, training_id or "")
 
     with gr.Row():
         purpose = gr.Radio(list(PURPOSES), value=next(iter(PURPOSES)), label="What for")
@@ -65,7 +65,7 @@ def build(shared: Shared) -> None:
     with gr.Row():
         make = gr.Button("Train", variant="primary", elem_id="train")
         end = gr.Button("Stop", elem_id="stop")
-        again = gr.Button("Go on", elem_id="go-on")
+        again = gr.Button("Resume", elem_id="resume")
     mine = gr.Dropdown([], label="Your trainings", elem_id="trainings")
     line = gr.HTML(elem_id="training-status")
     plot = gr.LinePlot(
@@ -83,7 +83,7 @@ def build(shared: Shared) -> None:
         told(begin), [shared.owner, shared.chosen, purpose, *controls.values()], [mine, timer], **PRIVATE
     )
     begun.success(look, [shared.owner, mine], shown, show_progress="hidden", **PRIVATE)
-    for button, handler in ((end, stop), (again, go_on)):
+    for button, handler in ((end, stop), (again, resume)):
         pressed = button.click(told(handler), [shared.owner, mine], None, **PRIVATE)
         pressed.success(look, [shared.owner, mine], shown, show_progress="hidden", **PRIVATE)
     for event in (timer.tick, mine.input, shared.owner.change):
@@ -136,10 +136,5 @@ def status(training: Training) -> str:
 
 def curves(training: Training) -> pd.DataFrame:
     """The losses of ``training`` as a table for the plot."""
-    rows = [
-        (time, losses[name], words)
-        for time, losses in list(training.curve)
-        for name, words in SHOWN.items()
-        if name in losses
-    ]
+    rows = [(time, value, name) for time, losses in list(training.curve) for name, value in losses.items()]
     return pd.DataFrame(rows, columns=["time", "loss", "name"])

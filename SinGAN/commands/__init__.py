@@ -1,1 +1,0 @@
-"""A paragraph for each command: what it does with a run and its options."""

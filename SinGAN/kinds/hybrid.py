@@ -1,0 +1,120 @@
+"""Hybrid: SinGAN's pyramid, trained at a small size, and the photo's own patches up to the photo's size."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from SinGAN.kinds.singan import SinGANKind
+from SinGAN.losses.train_config import TrainConfig
+from SinGAN.models import NetConfig
+from SinGAN.options.growing import HYBRID
+from SinGAN.options.model import ModelOptions
+from SinGAN.options.tasks import TRAIN, Task
+from SinGAN.patches.hybrid import Hybrid
+from SinGAN.patches.instant import as_image, as_levels
+from SinGAN.patches.levels import limited
+from SinGAN.patches.makers import Maker, to_8_bits
+from SinGAN.planning import Plan, Size, plan_scales
+from SinGAN.pyramid import NewScaleT, Pyramid, ScaleT, TrainedScale
+
+PHOTO = "photo.pth"
+
+
+@dataclass(frozen=True, eq=False)
+class HybridPyramid(Pyramid[ScaleT]):
+    """A pyramid with the photo that its pictures are enlarged with."""
+
+    photo: Tensor = torch.empty(0)  # (1, C, H, W), 8 bits
+
+    def with_scale(self, index: int, scale: NewScaleT) -> "HybridPyramid[ScaleT | NewScaleT]":
+        """As ``Pyramid.with_scale``."""
+        scales = super().with_scale(index, scale).scales
+        return HybridPyramid(scales, self.factor, self.margin, self.noise_border, self.photo)
+
+
+class HybridKind(SinGANKind):
+    """A pyramid of ``hybrid_size`` pixels; ``SinGAN.patches.hybrid`` enlarges its pictures to the photo's size."""
+
+    name = HYBRID
+    extra_files = (PHOTO,)
+
+    def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
+        """The scales of a photo of ``height`` x ``width`` pixels.
+
+        Raises:
+            ValueError: the photo has no valid pyramid, or ``task`` is another one than "train".
+        """
+        if task is not TRAIN:
+            raise ValueError(
+                f"a model of `train_mode` {HYBRID} is not for {task.name}: patches add the detail, picture by picture"
+            )
+        # A narrow photo gets a larger size, which leaves two scales.
+        narrow = options.min_size / options.scale_factor * max(height, width) / min(height, width)
+        size = min(options.max_size, max(options.hybrid_size or 0, round(narrow + 1)))
+        return plan_scales(height, width, replace(options.pyramid, max_size=size))
+
+    def picture(self, image: Tensor, options: ModelOptions) -> Tensor:
+        """``image`` (1, C, H, W), its longer side reduced to ``max_size`` where that is less."""
+        if max(image.shape[-2:]) <= options.max_size:
+            return image
+        levels = limited(as_levels(to_8_bits(image)), options.max_size)
+        return (as_image(levels).float() / 127.5 - 1).to(image.device)
+
+    def describe_reduction(self, size: Size, finest: Size, options: Mapping[str, Any]) -> str:
+        """A line on the sizes (height, width) of the picture and of the finest scale."""
+        low, narrow = finest
+        return (
+            f"the networks are trained at {narrow} x {low} pixels (`hybrid_size` {options['hybrid_size']}); "
+            f"results have {size[1]} x {size[0]}"
+        )
+
+    def pyramid(
+        self,
+        scales: tuple[TrainedScale, ...],
+        factor: float,
+        noise_border: bool,
+        net: NetConfig,
+        options: Mapping[str, Any],
+        extras: Mapping[str, Tensor],
+    ) -> Pyramid[TrainedScale]:
+        """The pyramid of trained ``scales`` with the photo in ``extras``.
+
+        Raises:
+            ValueError: the photo is none.
+        """
+        pyramid = super().pyramid(scales, factor, noise_border, net, options, extras)
+        if not extras:
+            return pyramid
+        photo = extras[PHOTO]
+        if photo.dtype != torch.uint8 or photo.ndim != 4 or photo.shape[:2] != (1, net.channels):
+            raise ValueError(f"{PHOTO} is damaged: it holds no photo of {net.channels} channels")
+        return with_photo(pyramid, photo)
+
+    def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
+        """The photo."""
+        assert isinstance(pyramid, HybridPyramid)
+        return {PHOTO: pyramid.photo}
+
+    def maker(self, pyramid: Pyramid[TrainedScale]) -> Maker:
+        """The object that makes pictures of the photo's size."""
+        assert isinstance(pyramid, HybridPyramid)
+        return Hybrid(pyramid, as_levels(pyramid.photo))
+
+    def train(
+        self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any
+    ) -> Iterator[Pyramid[TrainedScale]]:
+        """Train the missing scales, see ``SinGANKind.train``."""
+        photo = to_8_bits(image).cpu()
+        return (with_photo(pyramid, photo) for pyramid in super().train(image, plan, net, config, rng, **others))
+
+    def describe(self, options: Mapping[str, Any]) -> str:
+        """The mode, and the size of the networks' pictures."""
+        return f"{HYBRID}, networks at {options['hybrid_size']} pixels"
+
+
+def with_photo(pyramid: Pyramid[TrainedScale], photo: Tensor) -> HybridPyramid[TrainedScale]:
+    """``pyramid`` with the ``photo`` (1, C, H, W), 8 bits."""
+    return HybridPyramid(pyramid.scales, pyramid.factor, pyramid.margin, pyramid.noise_border, photo)

@@ -1,0 +1,83 @@
+"""Fill a hole from the rest of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from SinGAN.options.applications import NUMBER, PatchOptions
+from SinGAN.options.option import option
+from SinGAN.tasks.references import read_marks
+from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+
+if TYPE_CHECKING:
+    from SinGAN.tasks._types import Patches, Picture, Seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inpaint(PatchOptions):
+    """Fill what a mask marks from the rest of the picture."""
+
+    mask: Path | None = option(
+        None, "picture that is white where it is to be filled", group="inpainting", unset="<picture>_mask"
+    )
+    fill: tuple[int, ...] = option(
+        (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
+        group="inpainting", least=0, most=255, unset="the colours around the hole",
+    )  # fmt: skip
+    num_samples: int = option(3, "variants", group="inpainting", slider=(1, 6, 2, 1), **NUMBER)
+
+
+def inpaint(
+    model: Patches, mask: Picture, count: int = 1, *, fill: Sequence[int] | None = None, seed: Seed = None
+) -> Results:
+    """The picture with the part that ``mask`` marks computed from the rest.
+
+    Arguments:
+        mask: white where the picture is to be filled.
+        count: number of variants.
+        fill: levels of red, green and blue, 0 to 255, or one of grey, that the hole starts from: they decide what comes
+            there. None: the colours around the hole. "denoise" ignores it.
+        seed: of the random numbers.
+
+    Raises:
+        ValueError: the mask marks nothing, everything or too much, or a level is out of range.
+    """
+    import torch
+
+    from SinGAN.pictures import masks
+
+    check_count(count)
+    if fill is not None and not all(0 <= level <= 255 for level in fill):
+        raise ValueError(f"`fill` must be three levels of 0 to 255, not {fill}")
+    hole = masks.exact_mask(read_marks(mask, model.real)).to(model.real)
+    colour = None if fill is None else model.colour(fill)
+    shown = torch.where(hole > 0, model.real.max() if colour is None else colour, model.real)
+    pictures = model.inpaint(hole, colour, generator(model, seed), count)
+    return Results(numbered(pictures), {"original": model.real, "hole": shown}, count=count)
+
+
+def run(call: Call[Inpaint]) -> Iterator[Results]:
+    """The results for the mask that is named, or that lies beside the picture."""
+    from SinGAN.pictures import masks
+    from SinGAN.storage.files import nearest
+
+    options, picture = call.options, call.run.picture
+    file = options.mask or masks.find_mask(picture)
+    if file is None:
+        raise FileNotFoundError(
+            f"no mask {picture.with_name(f'{picture.stem}_mask.png')}: draw there, white on black, "
+            "the part to be filled, or name another file with `mask`"
+        )
+    if not file.exists():
+        raise FileNotFoundError(f"no mask {file}{nearest(file)} (`mask`)")
+    results = call.make(inpaint, mask=file, fill=options.fill or None)
+    yield replace(results, title=f"{file.stem}_out", notes=(f"mask: {file}",))
+
+
+TASK = Task(
+    name="inpaint", row="fill what a mask marks from the rest; no training", options=Inpaint, modes=("inpaint",),
+    run=run, method=inpaint, folders=("Inpaint",), results="pictures with the hole filled",
+)  # fmt: skip

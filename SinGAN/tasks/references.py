@@ -1,0 +1,214 @@
+"""What harmonizing, editing and painting share: references, masks, injection scales and fine-tuning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SinGAN.options.applications import ALL, COUNT, NUMBER, SINGAN, MethodOptions, reference_folder
+from SinGAN.options.growing import CONCURRENT
+from SinGAN.options.option import option
+from SinGAN.tasks.task import Call, Results, check_count, generator
+
+if TYPE_CHECKING:
+    import torch
+
+    from SinGAN.concurrent.pyramid import GrownPyramid
+    from SinGAN.engines.engine import Engine
+    from SinGAN.losses.train_config import TrainConfig
+    from SinGAN.manipulate import Retouched
+    from SinGAN.pictures.masks import Marks
+    from SinGAN.tasks._types import Maker, Picture, Pyramid, Seed, StartScale, Tensor, TrainedScale
+
+TUNED_EVERY = 100  # iterations between two results of a fine-tuning
+
+
+def start_scales(task: str) -> Any:
+    """The option for the scales at which a reference is put in; ``task`` names its flag."""
+    words = (
+        "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all; "
+        "with --train_mode concurrent only 0"
+    )
+    unset = "needed; with --method instant the level of 64 pixels or more"
+    return option(
+        (),
+        words,
+        unset=unset,
+        group="reference",
+        least=0,
+        every=ALL,
+        flag=f"{task}_start_scale",
+        argument="start_scale",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference(MethodOptions):
+    """A reference that is put into the pyramid."""
+
+    ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")
+    ref_dir: Path = reference_folder("")
+    start_scales: tuple[int | None, ...] = start_scales("")
+    num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)
+    fine_tune: int | None = option(
+        None, "with --train_mode concurrent: first learn this reference for so many iterations, a result every 100",
+        group="reference", bare=1000, unset="not at all", **COUNT,
+    )  # fmt: skip
+
+    @property
+    def file(self) -> Path:
+        """The reference."""
+        return self.ref_dir / self.ref_name
+
+    @property
+    def title(self) -> str:
+        """The name of the folder of the results."""
+        return f"{Path(self.ref_name).stem}_out"
+
+
+def read(reference: Picture, real: Tensor, name: str, channels: int | None = None) -> Tensor:
+    """``reference``, a file or the argument ``name``, with the size, type and device of ``real`` (1, C, H, W).
+
+    Arguments:
+        channels: None: those of ``real``.
+    """
+    from SinGAN.pictures import arrays, images
+
+    if arrays.is_file(reference):
+        return images.read_like(Path(str(reference)), real, channels)
+    return arrays.to_image_like(reference, real, channels, name)
+
+
+def read_marks(mask: Picture, real: Tensor) -> Marks:
+    """The pixels (H, W) that ``mask`` marks in white, at the size of ``real`` (1, C, H, W).
+
+    Raises:
+        ValueError: it marks nothing, or everything.
+    """
+    from SinGAN.pictures import arrays, masks
+
+    name = str(mask) if arrays.is_file(mask) else "`mask`"
+    return masks.checked(masks.marked(read(mask, real, "mask", channels=3)), name)
+
+
+def choose_scales(model: Maker, asked: StartScale) -> list[int]:
+    """The injection scales that are ``asked`` for, sorted; None among several stands for all.
+
+    Raises:
+        ValueError: the model lacks one, or none is named and the model has no default.
+    """
+    from SinGAN import manipulate
+
+    named = [asked] if isinstance(asked, int) else [*(asked or ())]
+    if named:
+        return manipulate.injection_scales(model, named)
+    if model.injection_scale is not None:
+        return [model.injection_scale]
+    if asked is None:
+        raise ValueError("`start_scale` is needed: the scale where the reference is put in, 1 to the finest")
+    raise ValueError("name the scales where the reference is put in, with `start_scale`: several, or all")
+
+
+def retouch(
+    model: Maker, reference: Picture, mask: Picture | None, start_scale: StartScale, count: int, seed: Seed, radius: int
+) -> tuple[Retouched, str]:
+    """``reference`` put in at each scale and blended by its mask, and a line that says where the mask comes from.
+
+    Arguments:
+        model: the picture model.
+        reference: the picture with the change.
+        mask: white where it changes. None: a file's own mask, ``<name>_mask`` beside it, or else where it differs.
+        start_scale: one or several, see ``choose_scales``.
+        count: number of pictures for each scale.
+        seed: of the random numbers.
+        radius: pixels that the mask grows by, unless the model chooses the seam itself.
+    """
+    from SinGAN.pictures import arrays, masks
+
+    check_count(count)
+    scales, real, origin = choose_scales(model, start_scale), model.real, ""
+    image = read(reference, real, "reference")
+    if mask is not None:
+        marks = read_marks(mask, real)
+    elif arrays.is_file(reference):
+        marks, origin = masks.marks_of(Path(str(reference)), image, real)
+    else:
+        marks = masks.checked_difference(image, real, "`reference`", "give a `mask`, white where it is to change")
+    drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
+    return model.retouch(image, drawn, scales, generator(model, seed), count), origin
+
+
+def results_of(retouched: Retouched, pictures: dict[str, Tensor], origin: str = "") -> Results:
+    """The results with ``pictures`` by name, the original and the reference first, the mask beside them."""
+    from SinGAN.pictures import images
+
+    firsts = {"original": retouched.real, "reference": retouched.reference}
+    return Results(pictures.items(), firsts, {"mask_dilated": images.of_mask(retouched.mask)}, notes=(origin,))
+
+
+def put_in(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:
+    """The results of a task's ``function`` for the reference; with `fine_tune`, of each state of the tuned model.
+
+    Raises:
+        ValueError: a scale is out of range, or there is no model that can be fine-tuned.
+    """
+    from SinGAN.patches.makers import Trained
+    from SinGAN.pictures import arrays
+
+    options, run, source = call.options, call.run, call.source
+    choose_scales(source.maker, options.start_scales)  # before anything is read or trained
+    changes = {"reference": options.file, **changes}
+    if options.fine_tune is None:
+        return replace(call.make(function, **changes), title=options.title)
+    if source.manifest is None:
+        raise ValueError(f"`fine_tune` trains, and needs `method` {SINGAN}: leave one out")
+    if not isinstance(source.maker, Trained):
+        raise ValueError(f"`fine_tune` needs a model of `train_mode` {CONCURRENT}: leave it out")
+    config = replace(source.manifest.model_options(run.options).training, niter=options.fine_tune)
+    reference, pictures = arrays.to_image_like(options.file, source.real), dict[str, Any]()
+    states = fine_tune(
+        source.maker.pyramid, reference, config, run.fresh_rng(), TUNED_EVERY, run.engine.choose(run.device)
+    )
+    for iterations, pyramid in states:
+        results = call.make(function, replace(source.maker, pyramid=pyramid), **changes)
+        for name, picture in results.pictures:
+            pictures[re.sub(r"^start_scale=\d+", rf"\g<0>_tuned={iterations}", name)] = picture
+    return replace(results, pictures=pictures.items(), title=options.title)
+
+
+def fine_tune(
+    pyramid: Pyramid[TrainedScale],
+    reference: Tensor,
+    config: TrainConfig,
+    rng: torch.Generator,
+    every: int,
+    engine: Engine | None = None,
+    progress: bool | None = None,
+) -> list[tuple[int, GrownPyramid]]:
+    """The states of ``pyramid`` while its newest blocks learn ``reference`` (1, C, H, W), with their iterations.
+
+    Arguments:
+        pyramid: of a model of concurrent training.
+        reference: the picture that is to be put in.
+        config: of the training; ``niter`` is the number of iterations.
+        rng: the source of all randomness.
+        every: number of iterations between two states.
+        engine: runs the iterations. None: the eager one.
+        progress: whether a bar is shown. None: on a terminal.
+    """
+    from tqdm.auto import tqdm
+
+    from SinGAN.concurrent import tuning
+    from SinGAN.engines.engine import EAGER
+
+    states: list[tuple[int, GrownPyramid]] = []
+    hidden = None if progress is None else not progress
+    with tqdm(total=config.niter, unit="iteration", desc="fine-tuning", disable=hidden, leave=False) as bar:
+        tuning.fine_tune(
+            pyramid, reference, config, rng, every=every, tick=bar.update, engine=engine or EAGER,
+            tuned=lambda iterations, tuned: states.append((iterations, tuned)),
+        )  # fmt: skip
+    return states

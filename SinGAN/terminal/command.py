@@ -1,0 +1,38 @@
+"""Run a task: parse its flags, run it for each picture, write its results and print what was done."""
+
+from collections.abc import Sequence
+
+from SinGAN.engines.engine import precision_of
+from SinGAN.runs.events import NOBODY
+from SinGAN.runs.results import write_results
+from SinGAN.storage import layout
+from SinGAN.tasks.task import Call, Task
+from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.parse import parse
+from SinGAN.terminal.script import script
+from SinGAN.terminal.several import check_links, run_several
+from SinGAN.terminal.watchers import command_line, watcher
+
+
+def run(task: Task, argv: Sequence[str] | None = None) -> None:
+    """Run ``task`` with the flags ``argv``, those of the process by default; errors are one line and a status."""
+    script(lambda given: _run(task, given), **task.flags)(argv)
+
+
+def _run(task: Task, argv: Sequence[str]) -> None:
+    asked = parse(parser_of(task.name), argv)
+    options = values_of(task.options or type(None), asked.args)
+    if len(asked.runs) > 1 or asked.run.settings.ray:
+        raise SystemExit(run_several(asked, task.name, lambda run: task.is_done(Call(run, options, NOBODY))))
+    check_links(asked.run, task.name)
+    with precision_of(asked.run.settings.precision, asked.run.device):
+        write(task, Call(asked.run, options, watcher(), command_line))
+
+
+def write(task: Task, call: Call[object]) -> None:
+    """Write the results of ``task``, each in its folder: those that it does not write itself."""
+    for results in task.results_of(call):
+        folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
+        write_results(folder, results.firsts, results.computed(), results.extras)
+        lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
+        print(*filter(None, lines), sep="\n")

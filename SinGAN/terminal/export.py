@@ -1,0 +1,44 @@
+"""Write a trained model as one file that makes images from noise of any size, without this project.
+
+singan export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to onnx
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from SinGAN.options.growing import HYBRID
+from SinGAN.terminal.flags import Parser
+from SinGAN.terminal.script import script
+
+SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
+
+
+def run(argv: Sequence[str]) -> None:
+    """Write the file that ``argv`` asks for."""
+    parser = Parser((__doc__ or "").splitlines()[0])
+    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("--to", choices=SUFFIXES, required=True, help="kind of file")
+    parser.add_argument("--file", type=Path, help="where to write it [model.pt or model.onnx in the model's folder]")
+    args = parser.parse_args(argv)
+    import torch  # only now: -h and a typo take no seconds
+
+    from SinGAN import export
+    from SinGAN.saved_models.model_folder import ModelFolder
+
+    if not args.model.is_dir():
+        raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
+    model = ModelFolder.open(args.model)
+    if model.manifest.kind == HYBRID:
+        raise ValueError(f"a model of `train_mode` {HYBRID} can't be exported: its pictures need the photo's patches")
+    pyramid = model.load(torch.device("cpu"), task=None)
+    export.check(pyramid)
+    file = args.file or args.model / f"model{SUFFIXES[args.to]}"
+    print(f"writing {file}: a large model takes a minute or two", flush=True)
+    export.WRITERS[args.to](pyramid, file)
+    print(
+        f"{file}: noise maps of shapes {export.shapes(pyramid)} make an image of the training picture's size; "
+        "others, enlarged alike, make others"
+    )
+
+
+main = script(run)
