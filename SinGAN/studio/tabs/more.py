@@ -105,7 +105,7 @@ def of_task(
         words: above the controls.
         hint: what to mark on a canvas, whose mask is given to the task; "": there is no canvas.
         columns: of the gallery.
-        copies: also show each result so many times, side by side and one above the other.
+        copies: above 1: also show so many rows and columns of each result.
     """
     task = tasks()[name]
 
@@ -120,7 +120,13 @@ def of_task(
             for pictures, is_done in previewed(
                 maker, lambda maker: getattr(maker, name)(*inputs, **named, seed=seed_of(seed))
             ):
-                shown = [each for one in pictures for each in (one, np.tile(one, (copies, copies, 1)))[:copies]]
+                shown: list[Any] = list(pictures)
+                if copies > 1:
+                    repeated = [np.tile(one, (copies, copies, 1)) for one in pictures]
+                    pairs = zip(pictures, repeated, strict=True)
+                    shown = [
+                        each for one, many in pairs for each in ((one, "one"), (many, f"{copies} x {copies} of it"))
+                    ]
                 yield shown, f"{'made in' if is_done else 'computing,'} {clock}"
 
         if words:
