@@ -111,8 +111,8 @@ class HybridKind(SinGANKind):
         return (with_photo(pyramid, photo) for pyramid in super().train(image, plan, net, config, rng, **others))
 
     def describe(self, options: Mapping[str, Any]) -> str:
-        """The mode, and the size of the networks' pictures."""
-        return f"{HYBRID}, networks at {options['hybrid_size']} pixels"
+        """The mode."""
+        return f"{HYBRID}: pictures of the photo's size"
 
 
 def with_photo(pyramid: Pyramid[TrainedScale], photo: Tensor) -> HybridPyramid[TrainedScale]:

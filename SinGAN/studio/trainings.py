@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from SinGAN.options.growing import HYBRID
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import checked, options_of
 from SinGAN.options.tasks import ANIMATION, TASKS, TRAIN, Task
@@ -31,6 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"max_size": 100, "niter": 200},
     "good": {"max_size": 160, "niter": 1000},
     "paper": {"max_size": 250, "niter": 2000},
+    "full size": {"train_mode": HYBRID, "niter": 1000},
 }
 FILES = ("netG", "netD")  # options that may name a file, but not on the page
 OF_TRAINING, OF_JOB = ("owner", "title", "state", "share", "text"), ("picture", "command", "flags", "folder")

@@ -1,4 +1,4 @@
-"""Train: three presets and all flags of a training, which can be watched, stopped and resumed."""
+"""Train: four presets and all flags of a training, which can be watched, stopped and resumed."""
 
 import html
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
 OPTIONS = {name: entry for name, entry in options_of(ModelOptions).items() if name not in FIXED}
+PRESET_OPTIONS = ("max_size", "niter", "train_mode")
 WORDS = {
     "quick": "quick: 100 pixels, 200 iterations a scale",
     "good": "good: 160 pixels, 1000 iterations a scale",
     "paper": "paper: 250 pixels, 2000 iterations a scale, hours without a GPU",
+    "full size": "full size: the layout is learned at 64 pixels, the picture's own detail is added",
 }
 
 
@@ -76,8 +78,8 @@ def build(shared: Shared) -> None:
     timer = gr.Timer(1.5, active=True)
     shown = [mine, line, plot, gallery, timer]
     preset.change(
-        lambda name: [str(PRESETS[name][key]) for key in ("max_size", "niter")], preset,
-        [controls["max_size"], controls["niter"]], **PRIVATE,
+        lambda name: [str(PRESETS[name].get(key, "")) for key in PRESET_OPTIONS], preset,
+        [controls[name] for name in PRESET_OPTIONS], **PRIVATE,
     )  # fmt: skip
     begun = make.click(
         told(begin), [shared.owner, shared.chosen, purpose, *controls.values()], [mine, timer], **PRIVATE
