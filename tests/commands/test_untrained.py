@@ -81,7 +81,7 @@ def test_edits_paints_and_pasted_objects(workspace: Workspace, capsys: Capture, 
         place = workspace.out / folder / "x" / f"method={method}" / "ref_out"
         assert len(list(place.glob("*.png"))) >= count, folder
     assert not (workspace.out / "TrainedModels").exists()
-    assert "retrains a scale, and needs --method singan" in refusal(
+    assert "retrains a scale: it needs --method singan" in refusal(
         capsys, lambda: run(paint2image.main, workspace, *flags, "--paint_start_scale", "1", "--quantization_flag")
     )
 

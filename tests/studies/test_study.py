@@ -235,7 +235,7 @@ def test_every_ready_study_can_be_planned(workspace: Workspace, capsys: Capture)
         "stochastic": 3,
         "sketch": 4,
         "z_rec": 2,
-        "train_mode": 2,
+        "train_mode": 3,
     }
     workspace.draw("x.png", 60, 80)
     assert counts.keys() == STUDIES.keys()

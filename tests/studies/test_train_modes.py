@@ -11,10 +11,10 @@ from tests.workspace import Capture, Workspace
 STUDY = ["--not_cuda", "--nfc", "4", "--min_size", "12", "--max_size", "24", "--niter", "2"]
 
 
-def test_a_study_of_both_modes(tmp_path: Path, capsys: Capture) -> None:
+def test_a_study_of_all_modes(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     study.main([*workspace.flags(), *STUDY, "--study", "train_mode", "--dry_run"])
-    assert "2 trainings" in capsys.readouterr().out
+    assert "3 trainings" in capsys.readouterr().out
 
 
 @pytest.mark.slow

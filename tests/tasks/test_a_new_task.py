@@ -136,6 +136,7 @@ def test_every_script_is_the_command_of_its_task() -> None:
     named = {
         line.split('"')[1]
         for script in ROOT.glob("*.py")
+        if not script.name.startswith("translate_")  # commands of Pix2Pix
         for line in script.read_text().splitlines()
         if line.startswith("main = command(")
     }
