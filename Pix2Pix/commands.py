@@ -13,9 +13,9 @@ from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
 from Pix2Pix.terminal import parser_of
-from SinGAN.engines.engine import EngineSettings, choose_device, precision_of
+from SinGAN.engines.engine import EngineSettings, choose_device, use_precision
 from SinGAN.storage import layout
-from SinGAN.terminal.flags import values_of
+from SinGAN.terminal.flags import read_options
 from SinGAN.terminal.script import script
 from SinGAN.terminal.watchers import watcher
 
@@ -23,7 +23,7 @@ from SinGAN.terminal.watchers import watcher
 def train(argv: Sequence[str]) -> None:
     """Train the model that ``argv`` asks for."""
     args, given = parser_of("train").parse_given(argv)
-    options: TrainOptions = values_of(TrainOptions, args)
+    options: TrainOptions = read_options(TrainOptions, args)
     device = choose_device(options.device, options.not_cuda)
     if options.engine == "compiled":
         raise ValueError("`engine` compiled does not serve translation: leave it out")
@@ -35,7 +35,7 @@ def train(argv: Sequence[str]) -> None:
         print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
     print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
-    with precision_of(options.precision, device), closing(watcher()) as watching:
+    with use_precision(options.precision, device), closing(watcher()) as watching:
         trained = record.load_or_train(
             place, name, asked, settings.choose(device), device, options,
             seed_matters="manualSeed" in given, watcher=watching,
@@ -46,7 +46,7 @@ def train(argv: Sequence[str]) -> None:
 def test(argv: Sequence[str]) -> None:
     """Translate the pictures that ``argv`` names, and print their distance to the true ones."""
     args, _ = parser_of("test").parse_given(argv)
-    options: TestOptions = values_of(TestOptions, args)
+    options: TestOptions = read_options(TestOptions, args)
     device = choose_device(options.device, options.not_cuda)
     if (options.dataroot is None) == (options.single is None):
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
@@ -72,7 +72,7 @@ def test(argv: Sequence[str]) -> None:
         results, phase = tested(translator, files, options.num_samples), options.phase
     root = options.results_dir or options.out
     target = (options.results_dir or root / "results") / place.name / f"{phase}_{options.epoch}"
-    with precision_of(options.precision, device):
+    with use_precision(options.precision, device):
         rows = write(root, target, f"{place.name}, {phase}, epoch {options.epoch}", results)
     print(f"random seed: {seed}\npictures: {target / 'index.html'}")
     if rows:
@@ -84,7 +84,7 @@ def test(argv: Sequence[str]) -> None:
 def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
     args, _ = parser_of("draw").parse_given(argv)
-    options: DrawOptions = values_of(DrawOptions, args)
+    options: DrawOptions = read_options(DrawOptions, args)
     place, device = model_of(options), choose_device(options.device, options.not_cuda)
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
     server = Server(options.port, translator, place.name)

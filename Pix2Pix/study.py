@@ -23,15 +23,15 @@ from Pix2Pix.terminal import parser_of
 from SIFID import fidelity
 from SIFID.metrics import sliced_wasserstein
 from SinGAN.engines.engine import choose_device
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.pictures import images, plots
 from SinGAN.runs.results import read_losses
 from SinGAN.storage import layout
 from SinGAN.studies.study import Results, Study, as_flag, picture_grid, variations
-from SinGAN.terminal.flags import values_of
+from SinGAN.terminal.flags import read_options
 from SinGAN.terminal.script import script
-from SinGAN.terminal.several import without
+from SinGAN.terminal.several import remove_flags
 from SinGAN.terminal.table import table
 
 SAMPLES = {"stochastic": 8}  # of each picture, where a study is about variety
@@ -44,7 +44,7 @@ SETS = {
 }
 """The measures of sets of pictures: torch-fidelity's names of each, and of its value."""
 SHOWN = 4  # pictures on the sheet
-OWN = tuple(f"--{name}" for name in options_of(StudyOptions) if name not in options_of(TrainOptions))
+OWN = tuple(f"--{name}" for name in get_options(StudyOptions) if name not in get_options(TrainOptions))
 SET_HERE = ("--name", "--manualSeed", "--device", "--not_cuda", "--out", "--overwrite")
 
 
@@ -214,7 +214,7 @@ def settings_of(study: str | None, vary: Sequence[str]) -> list[Setting]:
         raise ValueError("name a `study`, or what to `vary`, as lambda_L1=0,10,100: one of the two")
     if study is not None:
         return STUDIES[study]
-    varied = variations(vary, options_of(TrainOptions), "lambda_L1=0,10,100")
+    varied = variations(vary, get_options(TrainOptions), "lambda_L1=0,10,100")
     return [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
 
 
@@ -226,7 +226,7 @@ def epochs_for_equal_updates(asked: Request) -> list[str]:
 
 def trials_of(settings: Sequence[Setting], shared: Sequence[str], options: StudyOptions, out: Path) -> list[Trial]:
     """The trainings of ``settings``, whose commands share the flags ``shared``, once for each seed."""
-    known, first = options_of(TrainOptions), 1 if options.manualSeed is None else options.manualSeed
+    known, first = get_options(TrainOptions), 1 if options.manualSeed is None else options.manualSeed
     result = []
     for setting in settings:
         flags = [*shared, *(word for name, value in setting.items() for word in as_flag(known[name], name, value))]
@@ -240,12 +240,12 @@ def trials_of(settings: Sequence[Setting], shared: Sequence[str], options: Study
 def asked_for(words: Sequence[str], seed: int) -> Request:
     """The training that the flags ``words`` ask for."""
     args, given = parser_of("train").parse_given(words)
-    return request(values_of(TrainOptions, args), given, seed)
+    return request(read_options(TrainOptions, args), given, seed)
 
 
 def study(argv: Sequence[str]) -> None:
     """Run the study that ``argv`` asks for."""
-    options = values_of(StudyOptions, parser_of("study").parse_given(argv)[0])
+    options = read_options(StudyOptions, parser_of("study").parse_given(argv)[0])
     settings = settings_of(options.study, options.vary)
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
@@ -254,7 +254,7 @@ def study(argv: Sequence[str]) -> None:
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")
     PairStudy(
         folder=folder,
-        trials=trials_of(settings, without((*OWN, *SET_HERE), argv), options, folder / "trainings"),
+        trials=trials_of(settings, remove_flags((*OWN, *SET_HERE), argv), options, folder / "trainings"),
         device=choose_device(options.device, options.not_cuda),
         jobs=options.jobs,
         per_gpu=options.jobs,

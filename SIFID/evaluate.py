@@ -25,7 +25,7 @@ from SIFID import evaluation, fidelity, pairs
 from SIFID.evaluation import Evaluation, Lpips
 from SIFID.inception import check_size, trained_inception
 from SinGAN import manipulate
-from SinGAN.engines.engine import precision_of
+from SinGAN.engines.engine import use_precision
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
@@ -34,7 +34,7 @@ from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
 from SinGAN.storage.files import keep_inside, whole_file
 from SinGAN.storage.recovery import whole_folder
-from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.several import check_links, run_several
 from SinGAN.terminal.table import table
@@ -45,15 +45,15 @@ FID_SET = 2048  # pictures; with fewer the covariance of as many features is sin
 
 def run(argv: Sequence[str]) -> None:
     """Measure the model or the sets that ``argv`` names."""
-    asked = parse(parser_of("evaluate"), argv)
-    options = values_of(EvaluationOptions, asked.args)
+    asked = parse(make_parser("evaluate"), argv)
+    options = read_options(EvaluationOptions, asked.args)
     if options.path2real or options.path2fake or options.results:
         compare_sets(options, asked.device, asked.args.out)
     elif len(asked.runs) > 1 or asked.args.ray:
         raise SystemExit(run_several(asked, "evaluate"))
     elif asked.runs:
         check_links(asked.run, "evaluate")
-        with precision_of(asked.run.settings.precision, asked.device):
+        with use_precision(asked.run.settings.precision, asked.device):
             evaluate_model(asked.run, options)
     else:
         raise ValueError(
@@ -64,7 +64,7 @@ def run(argv: Sequence[str]) -> None:
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
     source = source_of(run, options, draws=True, measured=True)
-    real = images.as_floats(source.real)
+    real = images.to_floats(source.real)
     starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]
     check_size(*size, options.dims)

@@ -42,7 +42,7 @@ def inception_file(file: Path | None) -> Path | None:
     """
     if file is not None:
         _module("metrics")
-        return weights.existing(file, "weights")
+        return weights.check_exists(file, "weights")
     try:
         cached = weights.cached(_module("feature_extractor_inceptionv3").URL_INCEPTION_V3)
     except ValueError:
@@ -120,14 +120,14 @@ def set_metrics(
     fewest = min(len(fake), len(real)) if set(metrics) & {"fid", "kid"} else len(fake)
     if fewest < 2:
         raise ValueError(f"{', '.join(metrics)} need sets of at least 2 pictures, and one has {fewest}")
-    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.existing(file, "weights")
+    source = weights.fetch(extractor.URL_INCEPTION_V3) if file is None else weights.check_exists(file, "weights")
     with weights.clean_copies([source]) as (copy,):
         try:
             values: dict[str, float] = calculate(
                 input1=Pictures(fake),
                 input2=Pictures(real),
                 cuda=device.type == "cuda",
-                batch_size=BATCH if len({images.size(file) for file in (*real, *fake)}) == 1 else 1,
+                batch_size=BATCH if len({images.read_size(file) for file in (*real, *fake)}) == 1 else 1,
                 feature_extractor_weights_path=str(copy),
                 isc_splits=min(ISC_SPLITS, len(fake)),
                 kid_subset_size=min(KID_SUBSET, fewest),

@@ -46,7 +46,7 @@ def trained_inception(dims: int = 64, file: Path | None = None) -> nn.Sequential
     """
     net = inception(dims)
     url = Inception_V3_Weights.IMAGENET1K_V1.url
-    source = weights.fetch(url) if file is None else weights.existing(file, "weights")
+    source = weights.fetch(url) if file is None else weights.check_exists(file, "weights")
     weights.fill(net, weights.read(source), source)
     return net
 

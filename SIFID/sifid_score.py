@@ -30,16 +30,16 @@ from SIFID.inception import check_size, moments_of, trained_inception
 from SIFID.pairs import pairs
 from SinGAN.engines.engine import choose_device
 from SinGAN.options.measures import SifidOptions
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
 from SinGAN.storage.files import files_into
-from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.flags import make_parser, read_options
 
 
 def run(argv: Sequence[str]) -> None:
     """Compute the SIFID of the pairs of pictures that ``argv`` names."""
-    options = values_of(SifidOptions, parser_of("sifid").parse_args(argv))
+    options = read_options(SifidOptions, make_parser("sifid").parse_args(argv))
     compared = pairs(options.path2real, options.path2fake, options.images_suffix)
     device = choose_device(gpu(options.gpu))
     net = trained_inception(options.dims, options.weights).to(device)
@@ -57,7 +57,7 @@ def gpu(number: str) -> torch.device:
     """The GPU with ``number``, or the CPU if that is empty; raise a ValueError for anything else."""
     name = f"cuda:{number.strip()}" if number.strip() else "cpu"
     try:
-        options_of(RunOptions)["device"].check(name)
+        get_options(RunOptions)["device"].check(name)
     except ValueError as error:
         raise ValueError(f"`gpu` {error}") from error
     return torch.device(name)

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from SinGAN.engines.engine import EAGER, Engine, precision_of
+from SinGAN.engines.engine import EAGER, Engine, use_precision
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.losses.adversaries import Adversaries
@@ -148,7 +148,7 @@ def train_scale(
     """
     nets = Adversaries.of(generator, critic, config)
     z_rec, done = first_z_rec(pyramid, real, rng), 0
-    with precision_of(engine, rng.device):
+    with use_precision(engine, rng.device):
         target = make_target(pyramid, real, z_rec, config, edit, vgg)
     if resume is not None:
         done = restore(resume, nets, rng, z_rec)

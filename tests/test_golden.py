@@ -21,7 +21,7 @@ from SIFID.inception import features, inception
 from SinGAN import manipulate
 from SinGAN.engines.compiled import Compiled
 from SinGAN.engines.convolution import convolving
-from SinGAN.engines.engine import precision_of
+from SinGAN.engines.engine import use_precision
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.engines.winograd import conv2d, library
 from SinGAN.imresize import imresize, imresize_to
@@ -232,7 +232,7 @@ def test_one_iteration_on_a_gpu(golden: Path, name: str, differentiate: Differen
     """A CUDA graph repeats what eager execution does: see tests/engines/test_cuda.py."""
     device, slack = DEVICE.set("cuda"), SLACK.set(TF32_SLACK if precision == "tf32" else 1.0)
     try:
-        with precision_of(precision, torch.device("cuda")):
+        with use_precision(precision, torch.device("cuda")):
             check_iteration(golden, name, differentiate)
     finally:
         DEVICE.reset(device)

@@ -133,11 +133,11 @@ def size_of(pair: PairFiles) -> tuple[int, int]:
     Raises:
         ValueError: a file is no picture, has no two sides, or the sides have two sizes.
     """
-    height, width = images.size(pair.a)
+    height, width = images.read_size(pair.a)
     if pair.b is None:
         if width < 2:
             raise ValueError(f"{pair.a} is one pixel wide: it holds no two sides")
         return height, width // 2
-    if images.size(pair.b) != (height, width):
+    if images.read_size(pair.b) != (height, width):
         sides(pair)  # says so
     return height, width

@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, translator: Translator, name: str) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.translator, self.lock = translator, Lock()
-        palette, picture = translator.palette, canvas.as_url(translator.blank())
+        palette, picture = translator.palette, canvas.encode_url(translator.blank())
         self.model = json.dumps({"name": name, "palette": palette, "ground": palette[0], "picture": picture}).encode()
 
     @property

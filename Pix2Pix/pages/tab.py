@@ -10,7 +10,7 @@ import torch
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
 from SinGAN.studio import canvas
-from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, seed_field, seed_of, told
+from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, parse_seed, seed_field, show_errors
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
 
 
@@ -32,12 +32,12 @@ def build(shared: Shared) -> None:
     def begin(name: str | None) -> str:
         place = place_of(name)
         translator = loaded(place, stamp(place))
-        return canvas.given(translator.blank(), colours=translator.palette)
+        return canvas.encode(translator.blank(), colours=translator.palette)
 
     def translate(name: str | None, drawing: str, count: float, seed: str) -> tuple[Any, str]:
-        place, levels, clock = place_of(name), canvas.taken(drawing).picture, Clock()
+        place, levels, clock = place_of(name), canvas.decode(drawing).picture, Clock()
         translator = loaded(place, stamp(place))
-        drawn = [translator.draw(levels, seed_of(seed) or 0, sample) for sample in range(int(count))]
+        drawn = [translator.draw(levels, parse_seed(seed) or 0, sample) for sample in range(int(count))]
         return drawn, f"{clock}"
 
     gr.Markdown(
@@ -56,9 +56,9 @@ def build(shared: Shared) -> None:
             line = gr.Markdown()
     now = gr.Button("Translate", elem_id="translate-now")
     model.focus(listed, model, model, **PRIVATE)
-    model.input(told(begin), model, text, **PRIVATE)
+    model.input(show_errors(begin), model, text, **PRIVATE)
     now.click(
-        told(translate), [model, text, count, seed], [gallery, line], js=with_drawing("labels-canvas", 1),
+        show_errors(translate), [model, text, count, seed], [gallery, line], js=with_drawing("labels-canvas", 1),
         show_progress="hidden", trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
 

@@ -17,9 +17,9 @@ from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of, preparation_of
-from SinGAN.options.option import checked
+from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import keep_inside, links_in, regular, whole_file
+from SinGAN.storage.files import check_regular, keep_inside, links_in, whole_file
 from SinGAN.storage.hashes import digest
 from SinGAN.storage.layout import work_folder
 from SinGAN.storage.tensors import load_weights, reading, save
@@ -65,7 +65,7 @@ class Manifest:
         Raises:
             ValueError: one is unknown, has another type, or is out of range.
         """
-        return ModelOptions(**checked(ModelOptions, self.options))
+        return ModelOptions(**check_values(ModelOptions, self.options))
 
     def digest(self) -> str:
         """The SHA-256 of the content."""
@@ -99,7 +99,7 @@ class Manifest:
         """
         path = folder / FILE
         with reading(path):
-            values = json.loads(regular(path).read_text(encoding="utf-8"))
+            values = json.loads(check_regular(path).read_text(encoding="utf-8"))
             found = cls(**values)
             check_types(vars(found), get_type_hints(cls))
             found.check()

@@ -19,7 +19,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
-from SinGAN.storage.files import discard, entries, remove_if_empty, replace_folder, whole_file
+from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, whole_file
 from SinGAN.storage.layout import work_folder
 from SinGAN.storage.recovery import locked
 
@@ -55,7 +55,7 @@ def load_or_train(
     folders.check_links(options.out, place)
     wanted = folders.Manifest.of(name, asked, device, engine.described())
     with locked(place):
-        work = work_folder(place) if options.overwrite and entries(place) else place
+        work = work_folder(place) if options.overwrite and list_entries(place) else place
         manifest = folders.Manifest.find(work) or wanted
         if differences := manifest.differences(wanted, seed_matters):
             if work == place:

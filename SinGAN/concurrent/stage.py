@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from SinGAN.concurrent.pyramid import GrownPyramid
-from SinGAN.engines.engine import EAGER, Engine, Step, precision_of
+from SinGAN.engines.engine import EAGER, Engine, Step, use_precision
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
@@ -74,7 +74,7 @@ def prepare_iteration(stage: Stage, rng: torch.Generator, engine: Engine) -> tup
     The critic makes its steps on one sample, and the generator as many of its own by one gradient.
     """
     nets, generator, target, config, first = stage.nets, stage.generator, stage.target, stage.config, stage.first
-    with precision_of(engine, rng.device):
+    with use_precision(engine, rng.device):
         rebuilt = tuple(z.clone() for z in generator.window(amplify(stage.z_rec, stage.amps)))
     given = torch.zeros_like(stage.reals[0])  # the output of ``first``, in one place for CUDA graphs
     differentiate = engine.differentiating(stage.setting)

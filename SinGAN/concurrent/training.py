@@ -11,7 +11,7 @@ from torch import Tensor
 from SinGAN.concurrent.inputs import RANDOM, coarsest_input, first_z_rec
 from SinGAN.concurrent.pyramid import GrownPyramid
 from SinGAN.concurrent.stage import Stage, draw_noise, parameter_groups, train_stage
-from SinGAN.engines.engine import EAGER, Engine, precision_of
+from SinGAN.engines.engine import EAGER, Engine, use_precision
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.perceptual import VGG, VGGTarget
@@ -79,7 +79,7 @@ def start_stage(
     nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     z_rec = first_map(pyramid, real, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
-    with precision_of(engine, rng.device):
+    with use_precision(engine, rng.device):
         target = Target(real, torch.zeros_like(real), 1.0, None if vgg is None else VGGTarget.of(vgg, real))
         amps.append(config.noise_amp * reconstruction_rmse(pyramid, generator, target) if pyramid.scales else 1.0)
     reals = [*(scale.real for scale in pyramid.scales), real]

@@ -24,8 +24,8 @@ from SinGAN.engines.cuda_graph import Captured, Work
 from SinGAN.engines.estimates import (
     SHARE,
     ScaleSetting,
+    available_memory,
     bytes_needed,
-    memory_of,
     scale_cost,
     threads_worth,
     worth_compiling,
@@ -75,7 +75,7 @@ class Engine:
 
     def recomputes(self, setting: ScaleSetting) -> bool:
         """Whether to recompute activations: if the device has too little memory for them, or as requested."""
-        room = SHARE * memory_of(setting.device)
+        room = SHARE * available_memory(setting.device)
         return self.recompute == "always" or (self.recompute == "auto" and 0 < room < self.bytes_needed(setting))
 
     def wants_programs(self, setting: ScaleSetting) -> bool:
@@ -142,7 +142,7 @@ class Engine:
         cast = torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
         own = nullcontext() if self.convolve is F.conv2d else convolving(nets, self.convolve)
         norms = normalising(nets) if self.convolve is convolution.conv2d else nullcontext()
-        with precision_of(self, device), cast, own, norms:
+        with use_precision(self, device), cast, own, norms:
             yield
 
 
@@ -167,7 +167,7 @@ def accumulate_gradients(bound: BoundLoss) -> Tensor:
 
 
 @contextmanager
-def precision_of(engine: Engine | str, device: torch.device) -> Iterator[None]:
+def use_precision(engine: Engine | str, device: torch.device) -> Iterator[None]:
     """Use the precision of ``engine``, or that name of a precision, and deterministic cuDNN kernels during the block.
 
     It has no effect on other devices than CUDA.
@@ -266,7 +266,7 @@ def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> t
     Raises:
         ValueError: ``asked`` is no CPU or CUDA device, does not exist, or PyTorch has no kernels for it.
     """
-    device = None if asked is None else device_of(asked)
+    device = None if asked is None else parse_device(asked)
     if device is not None and device.type == "cuda":
         if not_cuda:
             raise ValueError(f"`not_cuda` and `device` {device} contradict each other: leave one out")
@@ -287,7 +287,7 @@ def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> t
     return torch.device("cpu")
 
 
-def device_of(name: torch.device | str) -> torch.device:
+def parse_device(name: torch.device | str) -> torch.device:
     """Return the device ``name``; raise a ValueError if it is neither a CPU nor a CUDA device."""
     try:
         device = torch.device(name)

@@ -64,7 +64,7 @@ def bytes_on_disk(plan: Plan, net: NetConfig) -> int:
     return sum(weights) + 5 * maps + 8 * max(weights) + 2**20
 
 
-def memory_of(device: torch.device) -> int:
+def available_memory(device: torch.device) -> int:
     """The bytes of memory available to a process; 0: unknown.
 
     On a CPU these are all of the machine's, so that the same machine always decides alike. On a GPU, where results need

@@ -15,7 +15,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.patches.hybrid import Hybrid
 from SinGAN.patches.instant import as_image, as_levels
-from SinGAN.patches.levels import limited
+from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, to_8_bits
 from SinGAN.planning import Plan, Size, plan_scales
 from SinGAN.pyramid import NewScaleT, Pyramid, ScaleT, TrainedScale
@@ -60,7 +60,7 @@ class HybridKind(SinGANKind):
         """``image`` (1, C, H, W), its longer side reduced to ``max_size`` where that is less."""
         if max(image.shape[-2:]) <= options.max_size:
             return image
-        levels = limited(as_levels(to_8_bits(image)), options.max_size)
+        levels = limit_levels(as_levels(to_8_bits(image)), options.max_size)
         return (as_image(levels).float() / 127.5 - 1).to(image.device)
 
     def describe_reduction(self, size: Size, finest: Size, options: Mapping[str, Any]) -> str:

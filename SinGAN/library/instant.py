@@ -9,11 +9,11 @@ from SinGAN.engines.engine import choose_device
 from SinGAN.library.pictures import FromPicture, add_methods, method
 from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import checked
+from SinGAN.options.option import check_values
 from SinGAN.patches.instant import Instant
-from SinGAN.patches.levels import limited
+from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
-from SinGAN.patches.published import Published, reduced
+from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import arrays, images
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
@@ -51,13 +51,13 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    checked(PatchOptions, {"method": method, "variety": variety, "balance": balance})
-    checked(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
+    check_values(PatchOptions, {"method": method, "variety": variety, "balance": balance})
+    check_values(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
     chosen = choose_device(device)
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
-        return InstantModel(Instant.of(levels if max_size is None else limited(levels, max_size), variety, chosen))
-    real = reduced(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
+        return InstantModel(Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen))
+    real = limit_image(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
     return InstantModel(Published(real, method, variety, balance))
 
 

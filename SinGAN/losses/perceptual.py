@@ -89,7 +89,7 @@ def trained(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
     from torchvision import models
 
     url = getattr(models, plan.url_of).IMAGENET1K_V1.url
-    source = weights.fetch(url) if file is None else weights.existing(file, "vgg_weights")
+    source = weights.fetch(url) if file is None else weights.check_exists(file, "vgg_weights")
     state = {name.removeprefix("features."): value for name, value in weights.read(source).items()}
     net = VGG(plan)
     weights.fill(net, state, source)

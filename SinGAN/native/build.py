@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from SinGAN.storage.files import entries, whole_file
+from SinGAN.storage.files import list_entries, whole_file
 from SinGAN.storage.hashes import sha256
 
 FOLDER = Path(__file__).parent
@@ -97,7 +97,7 @@ def load(library: Library) -> ctypes.CDLL:
 
 def find_cached(start: str) -> Path | None:
     """The intact file whose name begins with ``start``, or None; damaged files are deleted."""
-    for file in entries(extensions()):
+    for file in list_entries(extensions()):
         if file.name.startswith(start) and file.suffix == ".so":
             if file.stem == start + sha256(file.read_bytes())[:HASH]:
                 return file

@@ -39,8 +39,8 @@ class KindOptions:
     """The kind of model, and the options that only one kind has: None for the others."""
 
     train_mode: str = option(
-        SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one net that grows, its newest blocks trained "
-        "together (ConSinGAN), sooner done; hybrid: SinGAN at --hybrid_size pixels, and the picture's own patches from "
+        SEQUENTIAL, "sequential: scale by scale (SinGAN); concurrent: one growing generator whose newest blocks train "
+        "together (ConSinGAN), faster; hybrid: SinGAN at --hybrid_size pixels, and the picture's own patches from "
         "there to its full size, in minutes", choices=TRAIN_MODES, before=SEQUENTIAL, group="training", shapes=SINGAN,
     )  # fmt: skip
     recipe: str | None = option(
@@ -48,11 +48,13 @@ class KindOptions:
         choices=RECIPES, unset="by the script", **GROWN,
     )  # fmt: skip
     train_stages: int | None = option(
-        None, "sizes that the picture is trained at", unset="6, harmonization 3", least=2, most=64, **GROWN
+        None, "number of sizes at which the picture is trained", unset="6, harmonization 3", least=2, most=64, **GROWN
     )
-    train_depth: int | None = option(None, "newest blocks that train together", unset="3", least=1, most=HUGE, **GROWN)
+    train_depth: int | None = option(
+        None, "number of newest blocks that train together", unset="3", least=1, most=HUGE, **GROWN
+    )
     lr_scale: float | None = option(
-        None, "learning rate of a block for each unit of the next newer one's; above 0.5 pictures may turn black",
+        None, "ratio of a block's learning rate to that of the next newer block; above 0.5 pictures may turn black",
         unset="0.1", above=0, most=1, **GROWN,
     )  # fmt: skip
     batch_norm: bool | None = option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from SinGAN.losses import GAN_NAMES, PENALTY_NAMES
 from SinGAN.options.growing import GENERATION, SINGAN, KindOptions, complete
-from SinGAN.options.option import ALWAYS, HUGE, checked, option, options_of
+from SinGAN.options.option import ALWAYS, HUGE, check_values, get_options, option
 from SinGAN.options.tasks import Task
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ModelOptions(KindOptions):
     no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
     stride: int = option(1, "stride of the convolutions; only 1 works", choices=(1,), **NET)
     padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
-    netG: str | None = option(None, "generator weights to start from, where the authors start from fresh ones", **NET)
+    netG: str | None = option(None, "generator weights to start a scale from, in place of random ones", **NET)
     netD: str = option(
         "patch", f"critic: {', '.join(CRITICS)}, or weights of one",
         choices=tuple(CRITICS), or_file=True, before="patch", **NET,
@@ -51,7 +51,7 @@ class ModelOptions(KindOptions):
     )
     scale_factor: float = option(0.75, "ratio of neighbouring scales, roughly", above=0, below=1, **PYRAMID)
     noise_amp: float = option(
-        0.1, "amplitude of the noise for each unit of the coarser scales' error", least=0, **PYRAMID
+        0.1, "noise amplitude relative to the reconstruction error of the coarser scales", least=0, **PYRAMID
     )
     min_size: int = option(
         25, "shorter side of the coarsest scale, in pixels", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
@@ -60,7 +60,12 @@ class ModelOptions(KindOptions):
         250, "longer side of the finest scale, in pixels; larger pictures are reduced", **COUNT, **PYRAMID
     )
     sketch_scales: int = option(
-        0, "so many scales below the finest learn a sketch of the picture", least=0, most=HUGE, before=0, **PYRAMID
+        0,
+        "number of scales below the finest that learn a sketch of the picture",
+        least=0,
+        most=HUGE,
+        before=0,
+        **PYRAMID,
     )
     niter: int = option(2000, "iterations per scale", **COUNT, **TRAINING)
     gamma: float = option(0.1, "factor of both learning rates after 80 % of the iterations", least=0, **TRAINING)
@@ -96,7 +101,7 @@ class ModelOptions(KindOptions):
         Raises:
             ValueError: a value is out of range, or two contradict each other.
         """
-        return cls(**{**defaults(task), **checked(cls, values)}).completed(values)
+        return cls(**{**defaults(task), **check_values(cls, values)}).completed(values)
 
     @classmethod
     def of_manifest(cls, values: Mapping[str, Any]) -> "ModelOptions":
@@ -113,7 +118,7 @@ class ModelOptions(KindOptions):
         zero = {name: complete.pop(name) for name in ("dropout", "weight_noise") if complete[name] == 0}  # not in use
         try:
             return cls(
-                **checked(cls, {name: complete[name] for name in names if name in complete}, files=False), **zero
+                **check_values(cls, {name: complete[name] for name in names if name in complete}, files=False), **zero
             )
         except ValueError as error:
             raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
@@ -204,12 +209,12 @@ class ModelOptions(KindOptions):
 
 def defaults(task: Task) -> dict[str, Any]:
     """The default of every option in a training for ``task``, by name."""
-    return {name: entry.in_tasks.get(task.name, entry.default) for name, entry in options_of(ModelOptions).items()}
+    return {name: entry.in_tasks.get(task.name, entry.default) for name, entry in get_options(ModelOptions).items()}
 
 
 def legacy_defaults() -> dict[str, Any]:
     """The options that older manifests lack, as those models were trained."""
-    return {name: entry.before for name, entry in options_of(ModelOptions).items() if entry.before is not ALWAYS}
+    return {name: entry.before for name, entry in get_options(ModelOptions).items() if entry.before is not ALWAYS}
 
 
 def with_legacy_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def option(default: Any, help: str, **details: Any) -> Any:
 
 
 @cache
-def options_of(kind: type) -> dict[str, Option]:
+def get_options(kind: type) -> dict[str, Option]:
     """The options of the dataclass ``kind`` by name, in its order."""
     hints = get_type_hints(kind)
     return {
@@ -152,13 +152,13 @@ def _complete(described: Option, name: str, default: Any, hint: Any) -> Option:
     return replace(described, name=name, kind=kind, default=default, several=several, optional=optional)
 
 
-def checked(kind: type, values: Mapping[str, Any], files: bool = True) -> dict[str, Any]:
+def check_values(kind: type, values: Mapping[str, Any], files: bool = True) -> dict[str, Any]:
     """Check ``values`` by option name against the options of the dataclass ``kind``, and return them.
 
     Raises:
         ValueError: a name is unknown, or a value is out of range; the message names the option as `` `name` ``.
     """
-    known = options_of(kind)
+    known = get_options(kind)
     for name in values:
         if name not in known:
             raise ValueError(f"unknown option `{name}`{_nearest(name, known)}")

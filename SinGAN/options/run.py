@@ -25,10 +25,10 @@ class RunOptions:
     mode: str = option(MISSING, "the task")
     not_cuda: bool = option(False, "run on the CPU")
     device: str | None = option(
-        None, "cpu, cuda or cuda:<n>", unset="CUDA where there is one",
+        None, "cpu, cuda or cuda:<n>", unset="CUDA if available",
         pattern=r"cpu|cuda(:\d{1,2})?", meant="cpu, cuda or cuda:<n>",
     )  # fmt: skip
-    manualSeed: int | None = option(None, "random seed", unset="a new one each time", least=0, most=2**63 - 1)
+    manualSeed: int | None = option(None, "random seed", unset="random", least=0, most=2**63 - 1)
     jobs: int = option(1, "number of parallel jobs, for several pictures", **COUNT)
     jobs_per_gpu: int = option(1, "number of parallel jobs on one GPU", **COUNT)
     ray: str | None = option(
@@ -37,14 +37,14 @@ class RunOptions:
     overwrite: bool = option(False, "overwrite existing results")
     engine: str = option("auto", "engine of the iterations: see docs/performance.md", choices=ENGINES, **TRAINING)
     precision: str = option(
-        "auto", "of the convolutions; auto: tf32 on a GPU, else fp32", choices=PRECISIONS, **TRAINING
+        "auto", "precision of the convolutions; auto: tf32 on a GPU, fp32 on a CPU", choices=PRECISIONS, **TRAINING
     )
     recompute: str = option(
         "auto", "recompute activations: half the memory, more time; auto: where memory is short",
         choices=RECOMPUTE, **TRAINING,
     )  # fmt: skip
     winograd: str = option(
-        "auto", "fast convolutions on the CPU; auto: where there is g++", choices=WINOGRAD, **TRAINING
+        "auto", "Winograd convolutions on the CPU; auto: if a C++ compiler is installed", choices=WINOGRAD, **TRAINING
     )
     checkpoint_every: float = option(
         60.0, "seconds between two checkpoints, from which an interrupted training resumes", least=0, **TRAINING

@@ -40,7 +40,7 @@ class Job:
         return [self.command, *self.flags, *named]
 
 
-def pictures(names: Sequence[str], folder: Path) -> list[Path]:
+def find_pictures(names: Sequence[str], folder: Path) -> list[Path]:
     """The files that ``names`` select. File names and patterns refer to ``folder``, paths to their own folder.
 
     Raises:
@@ -67,7 +67,7 @@ def pictures(names: Sequence[str], folder: Path) -> list[Path]:
     return list(files)
 
 
-def slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> list[Slot]:
+def make_slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> list[Slot]:
     """Slots for ``jobs`` parallel jobs, which share ``threads`` evenly; each GPU gets at most ``per_gpu`` of them.
 
     Raises:

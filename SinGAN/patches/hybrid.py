@@ -18,7 +18,7 @@ from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, OfPyramid, Retouched
 from SinGAN.patches.holes import Region, largest_radius
 from SinGAN.patches.instant import as_flags, as_image, as_levels, draw_seed
-from SinGAN.patches.levels import Levels, bounding_box, extended, pixels_of, resized
+from SinGAN.patches.levels import Levels, bounding_box, extend_size, resize, to_pixels
 from SinGAN.patches.makers import Refiner, to_8_bits, to_floats
 from SinGAN.patches.seams import RIM, Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels
@@ -89,7 +89,7 @@ class Hybrid(OfPyramid):
         marks, small, edited = as_flags(mask), self._reduce(reference), as_levels(reference)
         rim, size = max(2, round(RIM * max(marks.shape))), (marks.shape[0], marks.shape[1])
         computed = np.ascontiguousarray(scipy.ndimage.maximum_filter(marks, 2 * rim + 1))
-        box, photo, blended = bounding_box(marks, 3 * rim), pixels_of(self.photo), dict[int, Tensor]()
+        box, photo, blended = bounding_box(marks, 3 * rim), to_pixels(self.photo), dict[int, Tensor]()
         pasted, first = np.ascontiguousarray(marks[box]), max(self._ratio, min(1.0, RADIUS / largest_radius(marks)))
         for scale in scales:
             results = []
@@ -97,7 +97,7 @@ class Hybrid(OfPyramid):
                 # 2. Sources: patches of the photo, and of the reference in the colours that the generators gave it.
                 shifted = edited[box] + 127.5 * _enlarge_smoothly(generated - small, size)[box]
                 levels = np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
-                merged = pixels_of(np.where(pasted[..., None] > 0, levels, self.photo[box]))
+                merged = to_pixels(np.where(pasted[..., None] > 0, levels, self.photo[box]))
                 edit = Edit(size, computed, computed, box, merged, pasted, pasted)
                 # 3. The search starts from that reference, at a level where it has whole patches.
                 region = Region.of(photo, computed, first, self.photo.shape[2], edit)
@@ -115,9 +115,9 @@ class Hybrid(OfPyramid):
             ValueError: a side would be too long.
         """
         (top, bottom, left, right), (height, width) = margins, self.photo.shape[:2]
-        mask: Flags = np.ones(extended((height, width), margins), np.uint8)
+        mask: Flags = np.ones(extend_size((height, width), margins), np.uint8)
         mask[top : top + height, left : left + width] = 0
-        canvas = np.pad(pixels_of(self.photo), ((top, bottom), (left, right), (0, 0)), mode="edge")
+        canvas = np.pad(to_pixels(self.photo), ((top, bottom), (left, right), (0, 0)), mode="edge")
         region = Region.of(canvas, mask, self._ratio, self.photo.shape[2])
         top, bottom, left, right = (round(margin * self._ratio) for margin in margins)
         pictures = manipulate.outpaint(self.pyramid, (top, bottom, left, right), rng, count)
@@ -130,7 +130,7 @@ class Hybrid(OfPyramid):
 
     def _reduce(self, image: Tensor) -> Tensor:
         """``image`` (1, C, H, W), 8 bits, at the generators' finest scale, in [-1, 1]."""
-        levels = resized(pixels_of(as_levels(image)), (self.small.shape[-2], self.small.shape[-1]))
+        levels = resize(to_pixels(as_levels(image)), (self.small.shape[-2], self.small.shape[-1]))
         return to_floats(as_image(levels[..., : image.shape[1]])).to(self.small.device)
 
 
@@ -139,7 +139,7 @@ def _first_canvas(region: Region, picture: Tensor) -> Pixels:
     canvas = region.canvases[0]
     assert canvas.mask is not None
     assert canvas.known is not None
-    whole = resized(pixels_of(as_levels(to_8_bits(picture))), region.sizes[0])
+    whole = resize(to_pixels(as_levels(to_8_bits(picture))), region.sizes[0])
     filled: Pixels = np.where(canvas.mask[..., None] > 0, whole[canvas.box], canvas.known)
     return filled
 

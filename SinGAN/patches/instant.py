@@ -20,14 +20,14 @@ from SinGAN.patches.levels import (
     Photo,
     add_texture,
     check_size,
-    extended,
+    extend_size,
     fill_levels,
     halvings,
     level_sizes,
     mean_ratio,
-    pixels_of,
     pyramid,
-    resized,
+    resize,
+    to_pixels,
 )
 from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
@@ -149,7 +149,7 @@ class Instant:
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
-        small, real = resized(pixels_of(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
+        small, real = resize(to_pixels(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
         if math.prod(field_size(real)) ** 2 <= PAINTABLE:
             small, _ = solve_exactly(small, real, real, self.channels, PAINTED)
         solver = Solver.of_whole(self.photo.reals, self.photo.sizes, self.photo.solved, 0, COMPLETE)
@@ -164,7 +164,7 @@ class Instant:
             ValueError: the size is smaller than a patch.
         """
         solver = self._whole_solver(RETARGETED**8, enlargement, RETARGETED)
-        return self._solve(solver, resized(solver.sources[0].values, solver.sizes[0]), rng, count)
+        return self._solve(solver, resize(solver.sources[0].values, solver.sizes[0]), rng, count)
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) whose ``hole`` is computed from the rest; every pixel outside it stays.
@@ -191,7 +191,7 @@ class Instant:
             ValueError: a side would be too long.
         """
         (top, bottom, left, right), (height, width) = margins, self.size
-        mask = np.ones(extended(self.size, margins), np.uint8)
+        mask = np.ones(extend_size(self.size, margins), np.uint8)
         mask[top : top + height, left : left + width] = 0
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         return self._fill_hole(canvas, mask, EXTENDED, None, rng, count)
@@ -205,7 +205,7 @@ class Instant:
         enlargement = structure.shape[-2] / self.size[0], structure.shape[-1] / self.size[1]
         remedy = "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)"
         solver = self._whole_solver(SMALL, enlargement, remedy=remedy)
-        return self._solve(solver, resized(pixels_of(as_levels(structure)), solver.sizes[0]), rng, count)
+        return self._solve(solver, resize(to_pixels(as_levels(structure)), solver.sizes[0]), rng, count)
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
@@ -217,7 +217,7 @@ class Instant:
         """
         solver = self._whole_solver(0.0, enlargement, margin=MARGIN)
         solver = replace(solver, settings=replace(solver.settings, first_repeats=1))
-        coarsest = resized(solver.sources[0].values, solver.sizes[0])
+        coarsest = resize(solver.sources[0].values, solver.sizes[0])
         for _, seed in draw_seeds(rng, count):
             guess = add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)
             padded = np.pad(guess, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")

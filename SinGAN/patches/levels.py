@@ -25,14 +25,14 @@ TEXTURE = 4.0  # factor of the mean gradient in the fourth byte
 TEXTURE_WINDOW = 5  # pixels
 
 
-def pixels_of(levels: Levels) -> Pixels:
+def to_pixels(levels: Levels) -> Pixels:
     """``levels`` (H, W, 1 to 4) with 4 bytes a pixel, missing ones 0."""
     result = blank(*levels.shape[:2])
     result[..., : levels.shape[2]] = levels
     return result
 
 
-def resized(picture: Pixels, size: Size) -> Pixels:
+def resize(picture: Pixels, size: Size) -> Pixels:
     """``picture`` (H, W, 4) at another ``size``: bicubic, antialiased when it shrinks; all bytes alike."""
     if picture.shape[:2] == size:
         return picture
@@ -43,20 +43,20 @@ def resized(picture: Pixels, size: Size) -> Pixels:
     return result
 
 
-def limited(levels: Levels, max_size: int) -> Levels:
+def limit_levels(levels: Levels, max_size: int) -> Levels:
     """``levels`` (H, W, C), the longer side reduced to ``max_size`` pixels where it is more."""
     ratio = max_size / max(levels.shape[:2])
     if ratio >= 1:
         return levels
     height, width = (math.ceil(ratio * side - 1e-9) for side in levels.shape[:2])
-    return np.ascontiguousarray(resized(pixels_of(levels), (height, width))[..., : levels.shape[2]])
+    return np.ascontiguousarray(resize(to_pixels(levels), (height, width))[..., : levels.shape[2]])
 
 
 def pyramid(picture: Pixels, sizes: Sequence[Size]) -> list[Pixels]:
     """``picture`` (H, W, 4) at all ``sizes``, coarse to fine, each level computed from the next finer one."""
     result = [picture]
     for size in reversed(sizes[:-1]):
-        result.append(resized(result[-1], size))
+        result.append(resize(result[-1], size))
     return result[::-1]
 
 
@@ -91,7 +91,7 @@ def check_size(size: Size, patch: int = PATCH, remedy: str = "raise `scale_h`, `
         )
 
 
-def extended(size: Size, margins: tuple[int, int, int, int]) -> Size:
+def extend_size(size: Size, margins: tuple[int, int, int, int]) -> Size:
     """``size`` with ``margins`` at the top, bottom, left and right; a ValueError where a side gets too long."""
     height, width = size[0] + margins[0] + margins[1], size[1] + margins[2] + margins[3]
     if max(height, width) > LONGEST:
@@ -127,7 +127,7 @@ class Photo:
                 f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use "
                 "`method` patches"
             )
-        return cls(pixels_of(levels), int(levels.shape[2]))
+        return cls(to_pixels(levels), int(levels.shape[2]))
 
     @property
     def size(self) -> Size:

@@ -12,7 +12,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.instant import Instant, as_image, as_levels
-from SinGAN.patches.levels import Levels, extended, halvings, level_sizes, pixels_of, pyramid, resized
+from SinGAN.patches.levels import Levels, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
@@ -101,7 +101,7 @@ class Refiner:
         self.solved = len(self.sizes) - len(halves) + 1
         limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
-        self.reals = pyramid(pixels_of(self.photo), self.sizes)
+        self.reals = pyramid(to_pixels(self.photo), self.sizes)
 
     def __call__(self, images: Tensor, enlargement: tuple[float, float] | None = None) -> Tensor:
         """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail.
@@ -118,7 +118,7 @@ class Refiner:
 
     def _refined(self, solver: Solver, image: Tensor) -> Tensor:
         levels = as_levels(to_8_bits(image))
-        *_, finest = solver.run(resized(pixels_of(levels), solver.sizes[self.start]), self.start)
+        *_, finest = solver.run(resize(to_pixels(levels), solver.sizes[self.start]), self.start)
         return as_image(finest.picture[..., : levels.shape[2]].copy())
 
 
@@ -184,7 +184,7 @@ class Trained(manipulate.OfPyramid):
         (height, width), (small_height, small_width) = real.shape[-2:], self.real.shape[-2:]
         ratios = height / small_height, width / small_width
         top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
-        extended((height, width), (top, bottom, left, right))
+        extend_size((height, width), (top, bottom, left, right))
         pictures = manipulate.outpaint(self.pyramid, margins, rng, count)
         return (_with_original(self.refined(picture), real, top, left) for picture in pictures)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, diffusion_pyramid
-from SinGAN.patches.levels import extended, fill_levels
+from SinGAN.patches.levels import extend_size, fill_levels
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.planning import enlarged
@@ -33,7 +33,7 @@ Neighbours = PatchPyramid[NeighbourScale]
 Denoising = PatchPyramid[DenoiseScale]
 
 
-def reduced(image: Tensor, max_size: int) -> Tensor:
+def limit_image(image: Tensor, max_size: int) -> Tensor:
     """``image`` (1, C, H, W), in [-1, 1], its longer side reduced to ``max_size`` pixels where it is more."""
     ratio = max_size / max(image.shape[-2:])
     height, width = (math.ceil(ratio * side - 1e-9) for side in image.shape[-2:])
@@ -147,7 +147,7 @@ class Published(manipulate.OfPyramid):
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.outpaint``."""
-        extended((self.real.shape[-2], self.real.shape[-1]), margins)
+        extend_size((self.real.shape[-2], self.real.shape[-1]), margins)
         top, bottom, left, right = margins
         canvas = F.pad(self.real, (left, right, top, bottom), mode="replicate")
         hole = F.pad(torch.zeros_like(self.real[:, :1]), (left, right, top, bottom), value=1.0)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from SinGAN.patches.layouts import Diffusion, Variety, largest_region, sliced_distances, solve_exactly
-from SinGAN.patches.levels import Photo, check_size, pixels_of, resized
+from SinGAN.patches.levels import Photo, check_size, resize, to_pixels
 from SinGAN.patches.plain import MASK, splitmix
 from SinGAN.patches.search import Pixels
 from SinGAN.patches.solver import Settings, Solver, State
@@ -168,10 +168,10 @@ class Sampler:
         too large already there.
         """
         picture, reals = np.rint(image.cpu().numpy().transpose(1, 2, 0) * 255), self.photo.reals
-        picture = pixels_of(picture.astype(np.uint8))
+        picture = to_pixels(picture.astype(np.uint8))
         for level in range(self.checked + 1):
-            keys = reals[level] if level == 0 else resized(reals[level - 1], self.photo.sizes[level])
-            guess = resized(picture, self.sizes[level])
+            keys = reals[level] if level == 0 else resize(reals[level - 1], self.photo.sizes[level])
+            guess = resize(picture, self.sizes[level])
             picture, matches = solve_exactly(guess, keys, reals[level], self.photo.channels)
             region = largest_region(matches)
             if not to_the_end and level == self.checked - 1 and region > EARLY * self.variety.region:

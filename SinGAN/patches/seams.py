@@ -21,10 +21,10 @@ from SinGAN.patches.levels import (
     box_size,
     limit_size,
     mask_image,
-    pixels_of,
     pyramid,
+    resize,
     resize_mask,
-    resized,
+    to_pixels,
 )
 from SinGAN.patches.search import PATCH, Flags, Pixels, blank, field_size, mark_outside, mark_touching
 from SinGAN.patches.solver import Source
@@ -117,7 +117,7 @@ def merge(photo: Pixels, edited: Pixels, outer: Flags, inner: Flags, channels: i
     # 1. Cut at a small size.
     box = bounding_box(outer, 1)
     small = limit_size(box_size(box), CUT)
-    one, other = (resized(np.ascontiguousarray(picture[box]), small) for picture in (photo, edited))
+    one, other = (resize(np.ascontiguousarray(picture[box]), small) for picture in (photo, edited))
     masks = (np.asarray(mask_image(mask[box]).resize(small[::-1])) > 127 for mask in (outer, inner))
     near, sure = (mask.astype(np.uint8) for mask in masks)
     taken = cut_seam(one, other, near, sure, channels)
@@ -193,7 +193,7 @@ class Edit:
         side = max(marks.shape)
         rim = max(2, round(RIM * side))
         box = bounding_box(marks, 3 * rim)
-        here, other = photo[box], pixels_of(edited[box])
+        here, other = photo[box], to_pixels(edited[box])
         whole, core, shaped = interpret_marks(marks[box], here, other, side)
         merged, pasted = merge(here, other, whole, core, channels)
         # 2. Compute a rim on both sides of it; deeper inside, pixels are the edit's, further outside the photo's.
@@ -233,7 +233,7 @@ class Edit:
         """
         size, part = real.shape[:2], paste.shape[:2]
         values, penalties = stack(real, paste), None
-        blurred = None if coarser is None else stack(resized(coarser[0], size), resized(coarser[1], part))
+        blurred = None if coarser is None else stack(resize(coarser[0], size), resize(coarser[1], part))
         valid = np.zeros(field_size(values), np.uint8)
         valid[: size[0] - PATCH + 1] = 1
         inside, edge = (resize_mask(mask, part) for mask in (self.pasted, self.shaped))

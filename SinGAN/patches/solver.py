@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 
 from SinGAN.patches import search
-from SinGAN.patches.levels import Box, resized
+from SinGAN.patches.levels import Box, resize
 from SinGAN.patches.search import Field, Flags, Matches, Pixels, Weights, carry, field_size, random_matches
 from SinGAN.planning import Size
 
@@ -154,7 +154,7 @@ class Solver:
         # 2. The guess is the coarser picture, enlarged, and keys are blurred like it.
         blurred = source.blurred
         if blurred is None:
-            blurred = resized(self.sources[level - 1].values, (source.values.shape[0], source.values.shape[1]))
+            blurred = resize(self.sources[level - 1].values, (source.values.shape[0], source.values.shape[1]))
         return self._solve(level, self._field(level, self._enlarge(coarse, level), matches), blurred)
 
     def _enlarge(self, coarse: State, level: int) -> Pixels:
@@ -162,14 +162,14 @@ class Solver:
         canvas, before, (height, width) = self.canvases[level], self.canvases[level - 1], self.sizes[level]
         if canvas.margin:
             m, n = before.margin, canvas.margin
-            three = resized(np.tile(coarse.picture[m:-m, m:-m], (3, 3, 1)), (3 * height, 3 * width))
+            three = resize(np.tile(coarse.picture[m:-m, m:-m], (3, 3, 1)), (3 * height, 3 * width))
             return np.ascontiguousarray(three[height - n : 2 * height + n, width - n : 2 * width + n])
         if canvas.mask is None:
-            return resized(coarse.picture, canvas.size)
+            return resize(coarse.picture, canvas.size)
         assert canvas.known is not None
         whole = search.blank(*self.sizes[level - 1])
         whole[before.box] = coarse.picture
-        fine = resized(whole, (height, width))[canvas.box]
+        fine = resize(whole, (height, width))[canvas.box]
         return np.ascontiguousarray(np.where(canvas.mask[..., None] > 0, fine, canvas.known))
 
     def _solve(self, level: int, field: Field, blurred: Pixels, is_first: bool = False) -> State:

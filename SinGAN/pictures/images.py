@@ -17,7 +17,7 @@ from torch import Tensor
 from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding
 from SinGAN.pictures.decoding import Levels as Levels
-from SinGAN.storage.files import nearest, regular, whole_file
+from SinGAN.storage.files import check_regular, suggest_name, whole_file
 
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
@@ -47,9 +47,8 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
         ValueError: it is no picture, is damaged, or has no alpha, which 4 channels need.
     """
     if not path.exists():
-        hint = (
-            nearest(path) or nearest(Path(path.name)) or ": put it there, or name its folder (`input_dir`, `ref_dir`)"
-        )
+        remedy = ": put it there, or name its folder (`input_dir`, `ref_dir`)"
+        hint = suggest_name(path) or suggest_name(Path(path.name)) or remedy
         raise FileNotFoundError(f"no picture {path}{hint}")
     try:
         with _opened(path) as picture:
@@ -65,7 +64,7 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
     return np.require(with_channels(levels, channels), requirements=["C", "W"])
 
 
-def size(path: Path) -> tuple[int, int]:
+def read_size(path: Path) -> tuple[int, int]:
     """Height and width of the picture that ``read`` returns for ``path``; only the header is read.
 
     Raises:
@@ -92,7 +91,7 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
 def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual files that can be read
-        with _open(regular(path)) as picture:
+        with _open(check_regular(path)) as picture:
             yield picture
 
 
@@ -128,17 +127,17 @@ def read_like(path: Path, real: Tensor, channels: int | None = None) -> Tensor:
 
 def to_image_like(levels: Levels, real: Tensor) -> Tensor:
     """``levels`` (H, W, C) as an image with the size, type and device of ``real`` (1, C', h, w)."""
-    image = as_8_bits(levels) if real.dtype == torch.uint8 else to_tensor(levels).to(real.device)
+    image = to_8_bits(levels) if real.dtype == torch.uint8 else to_tensor(levels).to(real.device)
     size = real.shape[-2], real.shape[-1]
-    return image if image.shape[-2:] == size else resized(image, size)
+    return image if image.shape[-2:] == size else resize(image, size)
 
 
-def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``image`` (1, C, H, W) to ``size``: floats by the paper's resize, 8-bit levels by Pillow's bicubic one."""
     if image.dtype != torch.uint8:
         return imresize_to(image, size)
     channels = (Image.fromarray(channel).resize(size[::-1], Image.Resampling.BICUBIC) for channel in image[0].numpy())
-    return as_8_bits(np.stack([np.asarray(channel) for channel in channels], axis=2))
+    return to_8_bits(np.stack([np.asarray(channel) for channel in channels], axis=2))
 
 
 def with_channels(levels: Levels, channels: int) -> Levels:
@@ -162,17 +161,17 @@ def to_tensor(levels: Levels) -> Tensor:
     return ((image - 0.5) * 2).clamp(-1, 1).permute(2, 0, 1)[None].contiguous()
 
 
-def as_8_bits(levels: Levels) -> Tensor:
+def to_8_bits(levels: Levels) -> Tensor:
     """``levels`` (H, W, C) as an 8-bit image (1, C, H, W) that shares their memory."""
     return torch.from_numpy(levels).permute(2, 0, 1)[None]
 
 
-def as_floats(image: Tensor) -> Tensor:
+def to_floats(image: Tensor) -> Tensor:
     """``image`` (1, C, H, W) in [-1, 1], converted if it has 8 bits."""
     return to_tensor(to_levels(image)) if image.dtype == torch.uint8 else image
 
 
-def of_mask(mask: Tensor) -> Tensor:
+def mask_to_image(mask: Tensor) -> Tensor:
     """``mask`` (1, 1, H, W) as a grey image; its values are in 0 .. 1, or 0 and 1 if it has 8 bits."""
     return mask * 255 if mask.dtype == torch.uint8 else mask * 2 - 1
 

@@ -34,7 +34,7 @@ def exact_mask(marks: Marks) -> Tensor:
     return torch.from_numpy(marks.astype(np.uint8))[None, None]
 
 
-def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
+def find_marks(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
     """The pixels to change in the file ``reference``, and a line about their origin.
 
     They are those of its mask file, if it has one; else those where ``image``, the reference, differs from ``real``
@@ -45,16 +45,16 @@ def marks_of(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str]:
     """
     file = find_mask(reference)
     if file is not None:
-        return checked(marked(images.read_like(file, real, channels=3)), str(file)), f"mask: {file}"
+        return check_marks(read_marks(images.read_like(file, real, channels=3)), str(file)), f"mask: {file}"
     missing = reference.with_name(f"{reference.stem}_mask{reference.suffix}")
-    marks = checked_difference(
+    marks = check_difference(
         image, real, str(reference), f"mark what to change, white on black, in a mask file {missing}"
     )
     share = float(marks.mean())
     return marks, f"no mask file {missing}: the mask is where the reference differs, {share:.1%} of the picture"
 
 
-def checked(marks: Marks, name: str) -> Marks:
+def check_marks(marks: Marks, name: str) -> Marks:
     """Return ``marks``; raise a ValueError about the mask ``name`` if they mark no pixel or every pixel."""
     if not marks.any():
         raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
@@ -65,7 +65,7 @@ def checked(marks: Marks, name: str) -> Marks:
     return marks
 
 
-def checked_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> Marks:
+def check_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> Marks:
     """The pixels (H, W) where ``image`` and ``real`` differ.
 
     Arguments:
@@ -95,7 +95,7 @@ def find_mask(reference: Path) -> Path | None:
     return min(others, default=None)
 
 
-def marked(mask: Tensor) -> Marks:
+def read_marks(mask: Tensor) -> Marks:
     """The pixels (H, W) of ``mask`` (1, 3, H, W) where any colour is at least 128."""
     return np.asarray(images.to_levels(mask).max(axis=2) >= 128)
 

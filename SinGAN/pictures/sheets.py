@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from SinGAN.pictures.images import Levels, as_8_bits, to_levels
+from SinGAN.pictures.images import Levels, to_8_bits, to_levels
 
 SHEET_SAMPLES = 50  # pictures in a contact sheet, at most
 LEAST, MOST = 160, 256  # longer side of a picture in a contact sheet, in pixels
@@ -62,7 +62,7 @@ def _reduce(image: Tensor) -> Tensor:
     if step == 1:
         return image
     channels = np.moveaxis(to_levels(image), 2, 0)
-    return as_8_bits(np.stack([np.asarray(Image.fromarray(channel).reduce(step)) for channel in channels], axis=2))
+    return to_8_bits(np.stack([np.asarray(Image.fromarray(channel).reduce(step)) for channel in channels], axis=2))
 
 
 def draw_label(label: str, width: int, channels: int) -> Levels:

@@ -13,7 +13,7 @@ from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.pictures import images, sheets
 from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
-from SinGAN.storage.recovery import settle, whole_folder
+from SinGAN.storage.recovery import recover_if_free, whole_folder
 
 Columns = dict[str, list[float]]
 WEIGHT = "weight of "  # beginning of the name of a column of a weight
@@ -95,7 +95,7 @@ def write_all_curves(folder: Path, units: Sequence[Unit], columns: LossColumns) 
 
 def count_samples(folder: Path) -> int:
     """The number of samples that ``write_samples`` has written, after crash recovery."""
-    settle(folder)
+    recover_if_free(folder)
     if not (folder / "grid.png").exists():
         return 0
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())

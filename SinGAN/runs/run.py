@@ -21,7 +21,7 @@ from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
 from SinGAN.storage.hashes import sha256
-from SinGAN.storage.recovery import settle
+from SinGAN.storage.recovery import recover_if_free
 
 LOG = logging.getLogger(__name__)
 NAMING = ("input_name", "scale_factor", "alpha", "train_mode", "recipe", "out")
@@ -73,7 +73,7 @@ class Run:
 
     def find(self, folder: Path) -> ModelFolder | None:
         """The model in ``folder``; where that is empty, the same model, of the same picture, among those shipped."""
-        settle(folder)
+        recover_if_free(folder)
         model = ModelFolder.find(folder)
         places = () if model is not None else layout.shipped(folder, self.out)
         shipped = (found for found in map(ModelFolder.find, places) if found is not None and self._is_of(found))

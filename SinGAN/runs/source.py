@@ -10,9 +10,9 @@ from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions,
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
 from SinGAN.patches.instant import Instant
-from SinGAN.patches.levels import limited
+from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
-from SinGAN.patches.published import Published, reduced
+from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
@@ -102,10 +102,10 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     maker: Instant | Published
     if is_instant:
         if is_reduced:
-            levels = limited(levels, limit)
+            levels = limit_levels(levels, limit)
         maker = Instant.of(levels, options.variety, run.device)
     else:
-        real = reduced(images.to_tensor(levels).to(run.device), limit)
+        real = limit_image(images.to_tensor(levels).to(run.device), limit)
         maker = Published(real, options.method, options.variety, options.balance)
     if is_reduced:
         low, narrow = maker.real.shape[-2:]

@@ -21,7 +21,7 @@ from SinGAN.storage import checkpoints
 from SinGAN.storage.checkpoints import Checkpoint, TrainingState
 from SinGAN.storage.files import check_room, discard, replace_folder
 from SinGAN.storage.layout import work_folder
-from SinGAN.storage.recovery import locked, recover, settle
+from SinGAN.storage.recovery import locked, recover, recover_if_free
 
 
 def load_or_train(
@@ -38,7 +38,7 @@ def load_or_train(
     Raises:
         ValueError: another process trains it, the folder holds another model, or a file is damaged.
     """
-    settle(training.folder)
+    recover_if_free(training.folder)
     saved = None if overwrite else training.find(training.folder)
     if saved is not None and saved.is_whole:
         checkpoints.remove(training.folder)  # of a process that died when its last unit was whole

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from SinGAN.kinds.singan import SinGANKind
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.files import discard, entries, regular, whole_file
+from SinGAN.storage.files import check_regular, discard, list_entries, whole_file
 from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.tensors import save
 
@@ -76,7 +76,7 @@ def _save_lists(pyramid: Pyramid[TrainedScale], folder: Path, z_rec: list[Tensor
 
 def hashes_in(place: Path) -> str | None:
     """The text of a scale's file of hashes in ``place``; None where there is none."""
-    return regular(place / HASHES).read_text(errors="replace") if (place / HASHES).exists() else None
+    return check_regular(place / HASHES).read_text(errors="replace") if (place / HASHES).exists() else None
 
 
 def is_whole(place: Path, hashes: str | None) -> bool:
@@ -88,7 +88,7 @@ def forget_scales(folder: Path) -> None:
     """Remove all scales from ``folder``, the list that makes them count first."""
     for name in LISTS:
         (folder / name).unlink(missing_ok=True)
-    for place in entries(folder):
+    for place in list_entries(folder):
         if place.name.isdecimal():
             discard(place)
 

@@ -18,7 +18,7 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
 from SinGAN.saved_models.validation import checked, checksum_of, kind_name
-from SinGAN.storage.files import regular, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 FILE = "manifest.json"
@@ -110,7 +110,7 @@ class Manifest:
         Raises:
             ValueError: it is missing or damaged.
         """
-        path = regular(folder / FILE)
+        path = check_regular(folder / FILE)
         if original.is_original(folder):
             return cls._of_authors(folder)
         try:

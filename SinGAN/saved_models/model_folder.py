@@ -15,9 +15,9 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import HASHES, KEPT, LISTS, NETS, hashes_in, is_whole, list_digests
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
-from SinGAN.storage.files import entries, keep_inside, links_in, nearest, regular
+from SinGAN.storage.files import check_regular, keep_inside, links_in, list_entries, suggest_name
 from SinGAN.storage.hashes import digest, sha256
-from SinGAN.storage.recovery import settle
+from SinGAN.storage.recovery import recover_if_free
 from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
 
@@ -44,7 +44,7 @@ class ModelFolder:
         Raises:
             ValueError: its manifest or its lists are damaged, or a link leads out of it.
         """
-        if all(path.name.startswith(".") for path in entries(folder)):
+        if all(path.name.startswith(".") for path in list_entries(folder)):
             return None
         keep_inside(folder, links_in(folder))
         model = cls(folder, Manifest.read(folder))
@@ -59,7 +59,7 @@ class ModelFolder:
             FileNotFoundError: there is none.
             ValueError: it is damaged.
         """
-        settle(folder)
+        recover_if_free(folder)
         model = cls.find(folder)
         if model is None:
             raise FileNotFoundError(f"no trained model in {folder}{_others(folder)}")
@@ -191,7 +191,7 @@ class ModelFolder:
         """The bytes of the files of scale ``index``, by name: those that were written with it, or its nets."""
         place = self.folder / str(index)
         if not self.manifest.is_sealed:
-            return {name: regular(place / name).read_bytes() for name in NETS if (place / name).exists()}
+            return {name: check_regular(place / name).read_bytes() for name in NETS if (place / name).exists()}
         file, listed = place / HASHES, list_digests(*(self._list(name)[index] for name in LISTS))
         beside = {name: digest(value) for name, value in self._extras.items()} if index == 0 else {}
         listed |= beside
@@ -199,7 +199,7 @@ class ModelFolder:
             hashes = dict(json.loads(self._hashes[index] or ""))
         if hashes.keys() | KEPT != KEPT | listed.keys():
             raise ValueError(f"{file} is damaged: it does not name the files of a scale")
-        contents = {name: regular(place / name).read_bytes() for name in hashes if name not in listed}
+        contents = {name: check_regular(place / name).read_bytes() for name in hashes if name not in listed}
         for name, value in {**{name: sha256(content) for name, content in contents.items()}, **listed}.items():
             if value != hashes[name]:
                 path = self.folder / name if name in listed else place / name
@@ -210,7 +210,7 @@ class ModelFolder:
         """The generator of the finest whole scale."""
         place = self.folder / str(self.scales - 1)
         with reading(place / "netG.pth"):
-            contents = {"netG.pth": regular(place / "netG.pth").read_bytes()}
+            contents = {"netG.pth": check_regular(place / "netG.pth").read_bytes()}
         return read_nets(place, contents, like)[0]
 
 
@@ -256,4 +256,4 @@ def _others(folder: Path) -> str:
     if settings:
         named = "`scale_factor`, `alpha`, `train_mode` and `recipe` name a model"
         return f": of this picture there are {'; '.join(settings)} ({named})"
-    return ": train it first" if folder.parent.exists() else nearest(folder.parent) or ": train it first"
+    return ": train it first" if folder.parent.exists() else suggest_name(folder.parent) or ": train it first"

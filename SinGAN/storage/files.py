@@ -153,12 +153,12 @@ def remove(path: Path) -> None:
 
 def clear_drafts(folder: Path) -> None:
     """Remove the drafts in ``folder`` that no process holds."""
-    for path in entries(folder):
+    for path in list_entries(folder):
         if DRAFT_NAME.fullmatch(path.name) and is_abandoned(path):
             remove(path)
 
 
-def entries(folder: Path) -> list[Path]:
+def list_entries(folder: Path) -> list[Path]:
     """The sorted entries of ``folder``; none if it is missing or no folder."""
     try:
         return sorted(folder.iterdir())
@@ -177,12 +177,12 @@ def check_room(folder: Path, needed: int) -> None:
         )
 
 
-def nearest(path: Path) -> str:
+def suggest_name(path: Path) -> str:
     """A hint at the file in the folder of ``path`` whose name is most similar, or "".
 
     Names that differ in case, in the encoding of a letter or in the extension come first.
     """
-    named = {entry.name: _normalize(entry.name) for entry in entries(path.parent) if entry.name[0] != "."}
+    named = {entry.name: _normalize(entry.name) for entry in list_entries(path.parent) if entry.name[0] != "."}
     wanted = _normalize(path.name)
     same = [name for name, plain in named.items() if wanted in (plain, Path(plain).stem)]
     same += [name for name, plain in named.items() if Path(wanted).stem == Path(plain).stem]
@@ -194,7 +194,7 @@ def _normalize(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def regular(path: Path) -> Path:
+def check_regular(path: Path) -> Path:
     """Return ``path`` unless it is a pipe or a device, which could block a reader.
 
     Raises:

@@ -44,7 +44,7 @@ def fetch(url: str) -> Path:
     return file
 
 
-def existing(path: Path, option: str) -> Path:
+def check_exists(path: Path, option: str) -> Path:
     """Return ``path``, the value of ``option``; raise a FileNotFoundError if there is no such file."""
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path} (`{option}`)")

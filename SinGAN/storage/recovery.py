@@ -13,9 +13,9 @@ from SinGAN.storage.files import (
     ASIDE,
     clear_drafts,
     discard,
-    entries,
     folder_draft,
     fresh_parents,
+    list_entries,
     mark,
     replace_folder,
 )
@@ -48,16 +48,16 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     Otherwise ``folder`` keeps its content, and parents that were created are removed.
     """
-    settle(folder)
+    recover_if_free(folder)
     with folder_draft(folder) as draft:
         yield draft
         with locked(folder, "writing", PATIENCE):
             replace_folder(draft, folder)
 
 
-def settle(folder: Path) -> None:
+def recover_if_free(folder: Path) -> None:
     """Recover ``folder`` before it is used, unless a living process holds it."""
-    if any(path.name.startswith(mark(folder)) for path in entries(folder.parent)):  # drafts, old folders or locks
+    if any(path.name.startswith(mark(folder)) for path in list_entries(folder.parent)):  # drafts, old folders or locks
         with suppress(OSError, ValueError), locked(folder):  # of another user, or in use
             pass
 
@@ -67,7 +67,7 @@ def recover(folder: Path) -> None:
 
     Only one process at a time may call it, see ``locked``.
     """
-    for path in entries(folder.parent):
+    for path in list_entries(folder.parent):
         if not (path.name.startswith(mark(folder)) and path.suffix == ASIDE):
             continue
         if folder.exists():  # the new folder is in place: only the removal of the old one is left to do

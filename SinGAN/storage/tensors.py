@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from SinGAN.storage.files import regular, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 
 DEEPEST = 20  # limit of the nesting
 EXPANDED = 64  # limit of a tensor's size, as a multiple of the file's: tensors may be expanded
@@ -39,7 +39,7 @@ def load(path: Path, device: torch.device, content: bytes | None = None) -> Any:
     Raises:
         ValueError: ``path`` is no regular file, is damaged, or has other content.
     """
-    content = regular(path).read_bytes() if content is None else content
+    content = check_regular(path).read_bytes() if content is None else content
     with reading(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual kinds of tensors, which _check refuses
         _check_archive(content)

@@ -17,7 +17,7 @@ from SinGAN.kinds import KINDS
 from SinGAN.options.growing import defaults_of_kind
 from SinGAN.options.measures import STUDIES, Varied
 from SinGAN.options.model import CRITICS, ModelOptions
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.options.tasks import TRAIN
 from SinGAN.pictures import images
 from SinGAN.planning import Plan
@@ -88,7 +88,7 @@ def varied_options(run: Run, study: str | None, vary: Sequence[str], needs_some:
         ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary.
     """
     ready_made = STUDIES.get(study or "", {})
-    known = {name: entry for name, entry in options_of(ModelOptions).items() if name != "netG"}
+    known = {name: entry for name, entry in get_options(ModelOptions).items() if name != "netG"}
     named = variations(vary, known, "alpha=0,1,10")
     if twice := [name for name in named if name in ready_made]:
         raise ValueError(f"`vary` and `study` name a flag twice: {', '.join(twice)}")
@@ -100,7 +100,7 @@ def varied_options(run: Run, study: str | None, vary: Sequence[str], needs_some:
     if study == "niter":
         varied["niter"] = list(dict.fromkeys(str(max(1, run.options.niter // part)) for part in (8, 4, 2, 1)))
     if study == "sizes":
-        longer = min(run.options.max_size, max(images.size(run.picture)))
+        longer = min(run.options.max_size, max(images.read_size(run.picture)))
         varied["max_size"] = list(dict.fromkeys(str(max(1, longer * part // 4)) for part in (3, 4)))
     if study == "scale_factor":
         varied["scale_factor"] = scale_factors(run)
@@ -114,7 +114,7 @@ def scale_factors(run: Run) -> list[str]:
     for factor in (own, 0.75, 0.4, 0.55, 0.85, 0.25, 0.5, 0.65, 0.8, 0.9):
         with contextlib.suppress(ValueError):
             options = replace(run.options, scale_factor=factor)
-            plan = KINDS[options.kind].plan(*images.size(run.picture), options, TRAIN)
+            plan = KINDS[options.kind].plan(*images.read_size(run.picture), options, TRAIN)
             by_scales.setdefault(len(plan.sizes), factor)
     factors = sorted(by_scales.values())
     if len(factors) > FACTORS:
@@ -141,7 +141,7 @@ def combine(
     Raises:
         ValueError: a value is out of range, two contradict each other, or the picture does not allow one.
     """
-    size, first = images.size(run.picture), run.seed if "manualSeed" in run.given else 1
+    size, first = images.read_size(run.picture), run.seed if "manualSeed" in run.given else 1
     combinations, lines = [], []
     for values in itertools.product(*varied.values()):
         chosen = dict(zip(varied, values, strict=True))
@@ -212,7 +212,7 @@ def short(name: str) -> str:
 
 def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samples: int) -> tuple[str, ...]:
     """The flags of the training that has the ``chosen`` values, in the output folder ``out``."""
-    known = options_of(ModelOptions)
+    known = get_options(ModelOptions)
     shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
     flags = [flag for name, value in (shared | dict(chosen)).items() for flag in as_flag(known.get(name), name, value)]
     overwrite = ["--overwrite"] if run.settings.overwrite else []
@@ -221,13 +221,13 @@ def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samp
 
 def shared_options(run: Run) -> dict[str, object]:
     """The options given by the user that hold for every training, by name."""
-    models = {name: getattr(run.options, name) for name in options_of(ModelOptions) if name in run.given}
+    models = {name: getattr(run.options, name) for name in get_options(ModelOptions) if name in run.given}
     return models | {name: getattr(run.settings, name) for name in PASSED_ON if name in run.given}
 
 
 def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
     """The options given by the user, overridden by ``chosen`` and completed with their defaults."""
-    known = options_of(ModelOptions)
+    known = get_options(ModelOptions)
     values = {name: getattr(run.options, name) for name in known if name in run.given}
     for name, text in chosen.items():
         try:

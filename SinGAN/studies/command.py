@@ -12,12 +12,12 @@ from SIFID import evaluation
 from SIFID.evaluate import sifid_net
 from SIFID.inception import check_size
 from SinGAN import manipulate
-from SinGAN.engines.engine import precision_of
+from SinGAN.engines.engine import use_precision
 from SinGAN.engines.estimates import bytes_on_disk
 from SinGAN.losses import perceptual
 from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, PatchOptions
 from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.parallel.jobs import Job
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import images
@@ -32,7 +32,7 @@ from SinGAN.studies import comparison
 from SinGAN.studies.combinations import Combination, changed, combine, short, speed, varied_options
 from SinGAN.studies.comparison import MeasuredTraining
 from SinGAN.studies.study import Results, Study
-from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script, with_flags
 from SinGAN.terminal.several import check_links, run_several
@@ -40,12 +40,12 @@ from SinGAN.terminal.several import check_links, run_several
 
 def run(argv: Sequence[str]) -> None:
     """Run the study that ``argv`` asks for."""
-    asked = parse(parser_of("study"), argv)
+    asked = parse(make_parser("study"), argv)
     if len(asked.runs) > 1 or asked.run.settings.ray:
         raise SystemExit(run_several(asked, "study"))
     check_links(asked.run, "study")
-    options = values_of(StudyOptions, asked.args)
-    with precision_of(asked.run.settings.precision, asked.device):
+    options = read_options(StudyOptions, asked.args)
+    with use_precision(asked.run.settings.precision, asked.device):
         study_of(asked.run, options).run(options.dry_run)
 
 
@@ -84,7 +84,7 @@ def title(run: Run, options: StudyOptions, varied: Varied) -> str:
     ready_made = STUDIES.get(options.study or "", {})
     shared = {name: value for name, value in changed(run.options).items() if name not in varied}
     own = {name: getattr(options, name) for name in ("gen_start_scale", "num_samples", "seeds", "dims")}
-    defaults = {name: entry.default for name, entry in options_of(StudyOptions).items()}
+    defaults = {name: entry.default for name, entry in get_options(StudyOptions).items()}
     shared |= {name: str(value) for name, value in own.items() if value != defaults[name]}
     if options.method != (SINGAN,):
         shared["method"] = ",".join(options.method)
@@ -171,7 +171,7 @@ class PictureStudy(Study[Combination]):
 
     def of_samples(self, maker: Maker, varied: dict[str, str], seed: int) -> MeasuredTraining:
         """The samples that ``maker`` draws from ``seed``, and their measures."""
-        real, start, count = images.as_floats(maker.real), self.options.gen_start_scale, self.options.num_samples
+        real, start, count = images.to_floats(maker.real), self.options.gen_start_scale, self.options.num_samples
         net = self.net and self.net.to(self.device)
         started = time.monotonic()
         drawn = maker.sample(torch.Generator(self.device).manual_seed(seed), count, start)

@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from SinGAN.options.option import Option
-from SinGAN.parallel.jobs import Job, slots
+from SinGAN.parallel.jobs import Job, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.pictures.images import Levels
 from SinGAN.storage.files import files_into
@@ -80,7 +80,7 @@ class Study(ABC, Generic[Trial]):
         self.check_needs(remaining)
         status = 0
         if remaining:
-            places = slots(self.device, min(self.jobs, len(remaining)), self.per_gpu, torch.get_num_threads())
+            places = make_slots(self.device, min(self.jobs, len(remaining)), self.per_gpu, torch.get_num_threads())
             status = run_all([self.job(trial) for trial in remaining], LocalRunner(places, watched()))
         results = self.measure([trial for trial in self.trials if self.is_trained(trial)])
         if results is not None:

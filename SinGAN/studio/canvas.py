@@ -35,13 +35,13 @@ class Drawing:
         return self.mask
 
 
-def given(picture: Levels, palette: bool = False, colours: Sequence[str] = ()) -> str:
+def encode(picture: Levels, palette: bool = False, colours: Sequence[str] = ()) -> str:
     """Encode ``picture`` (H, W, C) for the canvas, as the background of a drawing.
 
     With ``palette`` the canvas offers the picture's main colours, or ``colours`` (#rrggbb); the first is the ground.
     """
     levels = picture[:, :, :3] if picture.shape[2] >= 3 else picture.repeat(3, axis=2)
-    value: dict[str, object] = {"picture": as_url(levels)}
+    value: dict[str, object] = {"picture": encode_url(levels)}
     if palette or colours:
         chosen = list(colours) or main_colours(levels)
         value |= {"palette": chosen, "ground": chosen[0]}
@@ -57,14 +57,14 @@ def main_colours(levels: Levels) -> list[str]:
     return ["#{:02x}{:02x}{:02x}".format(*map(int, centres[index])) for index in order]
 
 
-def as_url(levels: Levels) -> str:
+def encode_url(levels: Levels) -> str:
     """``levels`` (H, W, 3) as a data URL of a PNG."""
     content = io.BytesIO()
     Image.fromarray(levels).save(content, format="PNG")
     return PREFIX + base64.b64encode(content.getvalue()).decode()
 
 
-def taken(text: str) -> Drawing:
+def decode(text: str) -> Drawing:
     """Decode ``text``, a drawing from the canvas.
 
     Raises:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import fail, script
@@ -25,7 +25,7 @@ def credentials(text: str) -> tuple[str, str]:
 
 def run(argv: Sequence[str]) -> None:
     """Serve the page until Ctrl-C."""
-    defaults = options_of(RunOptions)
+    defaults = get_options(RunOptions)
     parser = Parser((__doc__ or "").strip())
     parser.add_argument("--host", default=HERE, help=f"address that the studio listens at [{HERE}: this machine only]")
     parser.add_argument("--port", type=int, default=7860, help="port [7860]")

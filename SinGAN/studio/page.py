@@ -12,10 +12,10 @@ import gradio as gr
 import torch
 from PIL import Image
 
-from SinGAN.parallel.jobs import slots
+from SinGAN.parallel.jobs import make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.studio import canvas
-from SinGAN.studio.shared import PRIVATE, Shared, told
+from SinGAN.studio.shared import PRIVATE, Shared, show_errors
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import BYTES, PIXELS, SIZE, UNTRAINED, Chosen, Workspace, device
@@ -129,15 +129,15 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         def follow(event: Any, key: Any = None) -> None:
             """After ``event``, which chose a picture: show its title, offer its makers, and notify the tabs."""
             titled = event.success(show_title, chosen, line, **PRIVATE)
-            offered = titled.success(told(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
+            offered = titled.success(show_errors(makers), [chosen, made_by if key is None else key], made_by, **PRIVATE)
             offered.success(count_up, [ready, chosen], ready, **PRIVATE)
 
-        follow(upload.upload(told(take), upload, chosen, **PRIVATE))
-        follow(examples.select(told(example), None, chosen, **PRIVATE))
-        follow(trained.input(told(of_model), trained, chosen, **PRIVATE), trained)
+        follow(upload.upload(show_errors(take), upload, chosen, **PRIVATE))
+        follow(examples.select(show_errors(example), None, chosen, **PRIVATE))
+        follow(trained.input(show_errors(of_model), trained, chosen, **PRIVATE), trained)
         made_by.input(count_up, [ready, chosen], ready, **PRIVATE)
         size.release(count_up, [ready, chosen], ready, **PRIVATE)
-        made_by.focus(told(makers), [chosen, made_by], made_by, **PRIVATE)
+        made_by.focus(show_errors(makers), [chosen, made_by], made_by, **PRIVATE)
         ready.change(remember, [owner, chosen], None, show_progress="hidden", **PRIVATE)
         follow(page.load(restore, owner, [owner, chosen], **PRIVATE))
         page.load(models, None, trained, **PRIVATE)
@@ -161,7 +161,7 @@ def serve(
     """Serve the page at ``host`` and ``port`` until Ctrl-C. Trainings that run then are stopped, and can be resumed."""
     Image.MAX_IMAGE_PIXELS = PIXELS  # Pillow refuses pictures of twice as many before it reads them
     workspace = Workspace(out.absolute(), inputs.absolute())
-    trainings = Trainings(LocalRunner(slots(device(), 1, 1, torch.get_num_threads()), watched()), workspace.out)
+    trainings = Trainings(LocalRunner(make_slots(device(), 1, 1, torch.get_num_threads()), watched()), workspace.out)
     blocks = build(workspace, trainings, temporary)
     blocks.queue(default_concurrency_limit=1)
     try:

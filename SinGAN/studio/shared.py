@@ -19,7 +19,7 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.library.pictures import Pictures
 from SinGAN.options.applications import INSTANT
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.parallel.jobs import describe
 from SinGAN.pictures.images import Levels
 from SinGAN.studio.trainings import Trainings
@@ -66,7 +66,7 @@ class Shared:
 
     def maker(self, chosen: Chosen | None, key: str, size: float, variety: str = "medium") -> InstantModel | Model:
         """The maker of pictures like the ``chosen`` one: a trained model, or patches."""
-        return self.workspace.maker(picked(chosen), key, int(size), variety)
+        return self.workspace.maker(require_picture(chosen), key, int(size), variety)
 
     def patches(self, chosen: Chosen | None, key: str, size: float) -> InstantModel:
         """The training-free maker of pictures like the ``chosen`` one."""
@@ -82,21 +82,21 @@ class Shared:
 
         @functools.wraps(handler)
         def guarded(chosen: Chosen | None, *values: Any) -> Any:
-            return gr.skip() if chosen is None else told(handler)(chosen, *values)
+            return gr.skip() if chosen is None else show_errors(handler)(chosen, *values)
 
         return self.ready.change(
             guarded, self.source, outputs, show_progress="hidden", trigger_mode="always_last", **details
         )
 
 
-def picked(chosen: Chosen | None) -> Chosen:
+def require_picture(chosen: Chosen | None) -> Chosen:
     """Return ``chosen``, or raise a ValueError if no picture is chosen."""
     if chosen is None:
         raise ValueError("choose a picture first: drop one on the left, or click an example")
     return chosen
 
 
-def told(handler: Callable[Values, Result]) -> Callable[Values, Result]:
+def show_errors(handler: Callable[Values, Result]) -> Callable[Values, Result]:
     """Wrap ``handler``, a function or a generator, so that the page shows its errors in one line."""
     if not inspect.isgeneratorfunction(handler):
         return _errors_shown()(handler)
@@ -130,7 +130,7 @@ def _errors_shown() -> Iterator[None]:
         WORKING.discard(thread)
 
 
-def previewed(maker: InstantModel | Model, work: Callable[[Any], Pictures]) -> Iterator[tuple[list[Levels], bool]]:
+def with_previews(maker: InstantModel | Model, work: Callable[[Any], Pictures]) -> Iterator[tuple[list[Levels], bool]]:
     """Yield previews of ``work(maker)`` with False while the instant engine computes, then the pictures with True."""
     if not isinstance(maker, InstantModel) or maker.method != INSTANT:
         yield list(work(maker)), True
@@ -153,7 +153,7 @@ def seed_field(unset: str = "a new one") -> gr.Textbox:
     return gr.Textbox(label="Seed", placeholder=unset, max_lines=1, max_length=18)
 
 
-def seed_of(text: str) -> int | None:
+def parse_seed(text: str) -> int | None:
     """Parse the text of a seed field; None if it is empty."""
     if not text.strip():
         return None
@@ -182,7 +182,7 @@ def scale_slider(first: int, label: str, info: str) -> gr.Slider:
     return gr.Slider(first, first + 1, value=first, step=1, label=label, info=info)
 
 
-def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel | Model], Any]:
+def scale_updater(first: int, value: Callable[[int], int]) -> Callable[[InstantModel | Model], Any]:
     """A function that fits a scale slider to the range of a maker; ``value`` maps the finest scale to the default."""
 
     def update(maker: InstantModel | Model) -> Any:
@@ -200,7 +200,7 @@ def scales_of(first: int, value: Callable[[int], int]) -> Callable[[InstantModel
 def sliders(task: str) -> dict[str, gr.Slider]:
     """The default controls of a task, by the argument of its method: those of its options that have a slider."""
     found = {}
-    for entry in options_of(tasks()[task].options or type(None)).values():
+    for entry in get_options(tasks()[task].options or type(None)).values():
         if entry.slider is not None:
             least, most, value, step = entry.slider
             words = f"{entry.name}, percent" if entry.unit else re.sub(r"^with [^:]*: |;.*$", "", entry.help)
@@ -211,7 +211,7 @@ def sliders(task: str) -> dict[str, gr.Slider]:
 
 def arguments(task: str, values: Sequence[float]) -> dict[str, Any]:
     """The arguments of a task's method for the ``values`` of its sliders."""
-    entries = [entry for entry in options_of(tasks()[task].options or type(None)).values() if entry.slider]
+    entries = [entry for entry in get_options(tasks()[task].options or type(None)).values() if entry.slider]
     whole = (
         (entry, int(value) if entry.kind is int or entry.unit else value)
         for entry, value in zip(entries, values, strict=True)

@@ -12,13 +12,13 @@ from typing import Any
 
 from SinGAN.options.growing import HYBRID
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import checked, options_of
+from SinGAN.options.option import check_values, get_options
 from SinGAN.options.tasks import ANIMATION, TASKS, TRAIN, Task
 from SinGAN.parallel.jobs import Job
 from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.events import Message
 from SinGAN.storage import layout
-from SinGAN.storage.files import regular, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
 LOG = logging.getLogger(__name__)
@@ -88,9 +88,9 @@ class Trainings:
             raise ValueError("the page is not ready yet: load it again")
         task, command, small = PURPOSES[purpose]
         for name in FILES:
-            if name in options and options[name] not in options_of(ModelOptions)[name].choices:
+            if name in options and options[name] not in get_options(ModelOptions)[name].choices:
                 raise ValueError(f"`{name}` can't name a file here: leave it out")
-        model = ModelOptions.for_task(TASKS[task.name], checked(ModelOptions, options))
+        model = ModelOptions.for_task(TASKS[task.name], check_values(ModelOptions, options))
         name = layout.stem(chosen.file.name)
         folder = layout.trained_for_animation(self.out, name, model.scale_factor, model.label)
         if task is TRAIN:
@@ -171,7 +171,7 @@ class Trainings:
     def _read(self) -> list[Training]:
         """The trainings in the list, without entries that can't be read: their models remain in their folders."""
         try:
-            entries = json.loads(regular(self.file).read_text()) if self.file.exists() else []
+            entries = json.loads(check_regular(self.file).read_text()) if self.file.exists() else []
         except (OSError, ValueError, RecursionError) as error:
             LOG.warning("the list of trainings can't be read (%s): %s", error, self.file)
             return []

@@ -83,7 +83,7 @@ class Workspace:
         """
         if upload.stat().st_size > BYTES:
             raise ValueError(f"the file is larger than {BYTES // 2**20} MB: reduce the picture first")
-        height, width = images.size(upload)
+        height, width = images.read_size(upload)
         if height * width > PIXELS:
             raise ValueError(f"the picture has {width} x {height} pixels: the limit is {PIXELS // 10**6} million")
         content = upload.read_bytes()

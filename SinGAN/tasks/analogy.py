@@ -40,14 +40,14 @@ def analogy(
     """
     import torch
 
-    from SinGAN.patches.levels import limited
+    from SinGAN.patches.levels import limit_levels
     from SinGAN.pictures import arrays, images
 
     check_count(count)
     real = model.real
     levels = arrays.levels_of(structure, real.shape[1], "structure", opaque=True)
-    levels = limited(levels, max(real.shape[-2:]) if max_size is None else max_size)
-    image = images.as_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
+    levels = limit_levels(levels, max(real.shape[-2:]) if max_size is None else max_size)
+    image = images.to_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
     pictures = model.analogy(image, generator(model, seed), count)
     return Results(numbered(pictures), {"the picture": real, "the structure": image}, count=count)
 

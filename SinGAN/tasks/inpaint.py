@@ -62,7 +62,7 @@ def inpaint(
 def run(call: Call[Inpaint]) -> Iterator[Results]:
     """The results for the mask that is named, or that lies beside the picture."""
     from SinGAN.pictures import masks
-    from SinGAN.storage.files import nearest
+    from SinGAN.storage.files import suggest_name
 
     options, picture = call.options, call.run.picture
     file = options.mask or masks.find_mask(picture)
@@ -72,7 +72,7 @@ def run(call: Call[Inpaint]) -> Iterator[Results]:
             "the part to be filled, or name another file with `mask`"
         )
     if not file.exists():
-        raise FileNotFoundError(f"no mask {file}{nearest(file)} (`mask`)")
+        raise FileNotFoundError(f"no mask {file}{suggest_name(file)} (`mask`)")
     results = call.make(inpaint, mask=file, fill=options.fill or None)
     yield replace(results, title=f"{file.stem}_out", notes=(f"mask: {file}",))
 

@@ -54,7 +54,7 @@ class Reference(MethodOptions):
     start_scales: tuple[int | None, ...] = start_scales("")
     num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)
     fine_tune: int | None = option(
-        None, "with --train_mode concurrent: first learn this reference for so many iterations, a result every 100",
+        None, "with --train_mode concurrent: first train on this reference for this many iterations, with a result every 100",
         group="reference", bare=1000, unset="not at all", **COUNT,
     )  # fmt: skip
 
@@ -91,7 +91,7 @@ def read_marks(mask: Picture, real: Tensor) -> Marks:
     from SinGAN.pictures import arrays, masks
 
     name = str(mask) if arrays.is_file(mask) else "`mask`"
-    return masks.checked(masks.marked(read(mask, real, "mask", channels=3)), name)
+    return masks.check_marks(masks.read_marks(read(mask, real, "mask", channels=3)), name)
 
 
 def choose_scales(model: Maker, asked: StartScale) -> list[int]:
@@ -134,9 +134,9 @@ def retouch(
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
-        marks, origin = masks.marks_of(Path(str(reference)), image, real)
+        marks, origin = masks.find_marks(Path(str(reference)), image, real)
     else:
-        marks = masks.checked_difference(image, real, "`reference`", "give a `mask`, white where it is to change")
+        marks = masks.check_difference(image, real, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
     return model.retouch(image, drawn, scales, generator(model, seed), count), origin
 
@@ -146,7 +146,7 @@ def results_of(retouched: Retouched, pictures: dict[str, Tensor], origin: str = 
     from SinGAN.pictures import images
 
     firsts = {"original": retouched.real, "reference": retouched.reference}
-    return Results(pictures.items(), firsts, {"mask_dilated": images.of_mask(retouched.mask)}, notes=(origin,))
+    return Results(pictures.items(), firsts, {"mask_dilated": images.mask_to_image(retouched.mask)}, notes=(origin,))
 
 
 def put_in(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:

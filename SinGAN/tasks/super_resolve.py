@@ -135,12 +135,12 @@ def model_of(call: Call[SuperResolve], run: Run, named: bool) -> Pyramid[Trained
 def read_truth(path: Path | None, small: Tensor, factor: float) -> Tensor | None:
     """The picture at ``path``, if one is named; it must show what ``small`` (1, C, H, W), enlarged, shows."""
     from SinGAN.pictures import images, similarity
-    from SinGAN.storage.files import nearest
+    from SinGAN.storage.files import suggest_name
 
     if path is None:
         return None
     if not path.exists():
-        raise FileNotFoundError(f"no true picture {path}{nearest(path)} (`ground_truth`)")
+        raise FileNotFoundError(f"no true picture {path}{suggest_name(path)} (`ground_truth`)")
     truth = images.read(path, small.shape[1], opaque=True)
     size = int(factor * small.shape[-2]), int(factor * small.shape[-1])
     similarity.check_sizes(size, (truth.shape[-2], truth.shape[-1]))

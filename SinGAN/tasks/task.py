@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from SinGAN.options.applications import MethodOptions, PatchOptions
 from SinGAN.options.growing import GENERATION
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.options.tasks import TRAIN
 from SinGAN.options.tasks import Task as Purpose
 
@@ -63,7 +63,7 @@ class Task:
     @property
     def flags(self) -> dict[str, str]:
         """The flags of options that have another name in Python, and so in messages."""
-        entries = options_of(self.options).values() if self.options is not None else ()
+        entries = get_options(self.options).values() if self.options is not None else ()
         return {entry.argument: entry.flag or entry.name for entry in entries if entry.argument}
 
     @property
@@ -135,7 +135,7 @@ class Call(Generic[OptionsT]):
         Its ``seed`` is that of the run; a ``model`` takes the place of the call's own.
         """
         kind: Any = type(self.options)
-        entries = options_of(kind).values()
+        entries = get_options(kind).values()
         given = {entry.argument or entry.name: getattr(self.options, entry.name) for entry in entries}
         given |= {"seed": self.run.seed, **changes}
         values = {name: given[name] for name in inspect.signature(function).parameters if name in given}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import NUMBER, PatchOptions
-from SinGAN.options.option import checked, option
+from SinGAN.options.option import check_values, option
 from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tile(model: Patches, count: int = 1, *, scale_h: float = 1.0, scale_v: float
         ValueError: the size leaves too few pixels.
     """
     check_count(count)
-    checked(Tile, {"scale_h": scale_h, "scale_v": scale_v})
+    check_values(Tile, {"scale_h": scale_h, "scale_v": scale_v})
     pictures = model.tile(generator(model, seed), count, (scale_v, scale_h))
     return Results(numbered(pictures), count=count, title=f"scale_v={scale_v:f}_scale_h={scale_h:f}")
 
@@ -53,7 +53,7 @@ def reduce(picture: Tensor) -> Tensor:
 
     ratio = PREVIEW / max(picture.shape[-2:])
     size = round(ratio * picture.shape[-2]), round(ratio * picture.shape[-1])
-    return picture if ratio >= 1 else images.resized(picture, (max(1, size[0]), max(1, size[1])))
+    return picture if ratio >= 1 else images.resize(picture, (max(1, size[0]), max(1, size[1])))
 
 
 TASK = Task(

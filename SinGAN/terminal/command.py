@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from SinGAN.engines.engine import precision_of
+from SinGAN.engines.engine import use_precision
 from SinGAN.runs.events import NOBODY
 from SinGAN.runs.results import write_results
 from SinGAN.storage import layout
 from SinGAN.tasks.task import Call, Task
-from SinGAN.terminal.flags import parser_of, values_of
+from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
@@ -20,12 +20,12 @@ def run(task: Task, argv: Sequence[str] | None = None) -> None:
 
 
 def _run(task: Task, argv: Sequence[str]) -> None:
-    asked = parse(parser_of(task.name), argv)
-    options = values_of(task.options or type(None), asked.args)
+    asked = parse(make_parser(task.name), argv)
+    options = read_options(task.options or type(None), asked.args)
     if len(asked.runs) > 1 or asked.run.settings.ray:
         raise SystemExit(run_several(asked, task.name, lambda run: task.is_done(Call(run, options, NOBODY))))
     check_links(asked.run, task.name)
-    with precision_of(asked.run.settings.precision, asked.run.device):
+    with use_precision(asked.run.settings.precision, asked.run.device):
         write(task, Call(asked.run, options, watcher(), command_line))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from SinGAN.options.growing import GENERATION
 from SinGAN.options.measures import SifidOptions
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import Option, options_of
+from SinGAN.options.option import Option, get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.tasks import tasks
@@ -147,18 +147,18 @@ def parser(
     result = Parser(description)
     changes: dict[str, dict[str, Any]] = {"mode": {"choices": modes, "default": modes[0], "required": len(modes) > 1}}
     if input_name is not None:
-        text = f"{options_of(RunOptions)['input_name'].help} [{input_name}]".removesuffix(" []")
+        text = f"{get_options(RunOptions)['input_name'].help} [{input_name}]".removesuffix(" []")
         changes["input_name"] = {"default": [input_name] if input_name else [], "required": False, "help": text}
     own = vars(options).get("__annotations__", {}) if options else {}  # these come before those that are inherited
-    titles = [entry.group for name, entry in options_of(options).items() if name in own] if options else []
+    titles = [entry.group for name, entry in get_options(options).items() if name in own] if options else []
     for title in (*titles, *GROUPS):
         result.add_argument_group(title)
     if options is not None:
         add_options(result, options)
     hidden: dict[str, dict[str, Any]] = {}
     if not trains:
-        names = {name for name in options_of(ModelOptions) if name not in NAMING} | set(NEEDLESS)
-        names |= {name for name, entry in options_of(RunOptions).items() if entry.group == "training"}
+        names = {name for name in get_options(ModelOptions) if name not in NAMING} | set(NEEDLESS)
+        names |= {name for name, entry in get_options(RunOptions).items() if entry.group == "training"}
         hidden = {name: {"help": argparse.SUPPRESS} for name in names}
         result.epilog = (
             "The flags of main_train.py that shape a model are accepted, but have no effect: a model keeps its own."
@@ -168,7 +168,7 @@ def parser(
     return result
 
 
-def parser_of(command: str) -> Parser:
+def make_parser(command: str) -> Parser:
     """Return the parser of a command: that of a task, or of "sifid"."""
     if command == "sifid":
         result = Parser("SIFID: how far generated pictures are from real ones in the statistics of Inception features.")
@@ -183,14 +183,14 @@ def parser_of(command: str) -> Parser:
 def check(command: str, argv: Sequence[str]) -> None:
     """Print the help and exit if ``argv`` asks for it; exit with one line if a flag is bad. Imports nothing slow."""
     if command == "sifid" or tasks()[command].options is not None:
-        parser_of(command).parse_given(argv)
+        make_parser(command).parse_given(argv)
 
 
 def add_options(
     parser: Parser, kind: type, changes: dict[str, dict[str, Any]] | None = None, task: Task = TRAIN
 ) -> None:
     """Add a flag for each option of the dataclass ``kind``, with ``changes`` of argparse's arguments by name."""
-    for option in options_of(kind).values():
+    for option in get_options(kind).values():
         parser.add_option(option, task, (changes or {}).get(option.name, {}))
 
 
@@ -241,7 +241,7 @@ def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def values_of(kind: Callable[..., Kind], args: Flags) -> Kind:
+def read_options(kind: Callable[..., Kind], args: Flags) -> Kind:
     """Return an instance of the dataclass of options ``kind`` with the values in ``args``."""
-    values = {name: getattr(args, name) for name in options_of(kind)}
+    values = {name: getattr(args, name) for name in get_options(kind)}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -9,15 +9,15 @@ import torch
 from SinGAN.engines.engine import EngineSettings, choose_device
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.run import RunOptions
-from SinGAN.parallel.jobs import pictures
+from SinGAN.parallel.jobs import find_pictures
 from SinGAN.runs.run import Run
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
-from SinGAN.terminal.flags import Flags, Parser, values_of
+from SinGAN.terminal.flags import Flags, Parser, read_options
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedCommand:
     """A parsed command line."""
 
     runs: tuple[Run, ...]  # one for each picture
@@ -36,7 +36,7 @@ class Asked:
         return self.args.device is None and not self.args.not_cuda
 
 
-def parse(parser: Parser, argv: Sequence[str]) -> Asked:
+def parse(parser: Parser, argv: Sequence[str]) -> ParsedCommand:
     """Parse ``argv``.
 
     Raises:
@@ -44,8 +44,8 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
         SystemExit: of status 2, after one line on stderr, if a flag is unknown or has a bad value.
     """
     args, given = parser.parse_given(argv)
-    settings, options = values_of(RunOptions, args), values_of(ModelOptions, args).completed(given, parser.recipe)
-    files = pictures(settings.input_name, settings.input_dir)
+    settings, options = read_options(RunOptions, args), read_options(ModelOptions, args).completed(given, parser.recipe)
+    files = find_pictures(settings.input_name, settings.input_dir)
     if hasattr(args, "ref_name"):
         layout.stem(args.ref_name, "ref_name")
         keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
@@ -55,4 +55,4 @@ def parse(parser: Parser, argv: Sequence[str]) -> Asked:
     runs = tuple(
         Run(file.name, device, seed, options, replace(settings, input_dir=file.parent), given) for file in files
     )
-    return Asked(runs, args, parser.to_words(args, given), device)
+    return ParsedCommand(runs, args, parser.to_words(args, given), device)

@@ -6,7 +6,7 @@ from contextlib import closing
 import torch
 
 from SinGAN.options.applications import SINGAN
-from SinGAN.parallel.jobs import Job, slots
+from SinGAN.parallel.jobs import Job, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.ray_cluster import RayRunner
 from SinGAN.runs.run import Run
@@ -15,19 +15,19 @@ from SinGAN.storage.files import keep_inside
 from SinGAN.tasks import tasks
 from SinGAN.terminal.display import run_all
 from SinGAN.terminal.flags import Flags
-from SinGAN.terminal.parse import Asked
+from SinGAN.terminal.parse import ParsedCommand
 from SinGAN.terminal.watchers import watched
 
 PER_JOB_FLAGS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
 """Flags of the whole command, which each job gets with values of its own or not at all."""
 
 
-def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lambda run: False) -> int:
+def run_several(asked: ParsedCommand, command: str, is_done: Callable[[Run], bool] = lambda run: False) -> int:
     """Run ``command`` for each picture that ``asked`` names, in parallel processes; returns the exit status.
 
     Pictures for which ``is_done`` is true are skipped.
     """
-    settings, flags = asked.run.settings, without(PER_JOB_FLAGS, asked.argv)
+    settings, flags = asked.run.settings, remove_flags(PER_JOB_FLAGS, asked.argv)
     if settings.ray and settings.device == "cpu":
         flags = (*flags, "--not_cuda")  # a worker's machine may have a GPU
     jobs = [make_job(run, command, flags, asked.args) for run in asked.runs]
@@ -36,7 +36,7 @@ def run_several(asked: Asked, command: str, is_done: Callable[[Run], bool] = lam
     if len(done) == len(jobs):
         return run_all(jobs, LocalRunner((), {}), done)
     if not settings.ray:
-        places = slots(asked.run.device, parallel, settings.jobs_per_gpu, threads)
+        places = make_slots(asked.run.device, parallel, settings.jobs_per_gpu, threads)
         return run_all(jobs, LocalRunner(places, watched()), done)
     for run in asked.runs:
         check_links(run, command)
@@ -77,7 +77,7 @@ def make_job(run: Run, command: str, flags: tuple[str, ...], args: Flags) -> Job
     return Job(run.picture, command, flags, folder)
 
 
-def without(flags: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
+def remove_flags(flags: Sequence[str], argv: Sequence[str]) -> tuple[str, ...]:
     """``argv`` without ``flags`` and their values."""
     kept, is_dropped = [], False
     for word in argv:

@@ -40,16 +40,16 @@ def test_results_have_the_photos_own_size_and_a_given_max_size_limits_it(workspa
     flags = ["--mode", "random_samples", "--method", "instant", "--num_samples", "1"]
     run(random_samples.main, workspace, *flags)
     place = workspace.out / "RandomSamples" / "x"
-    assert images.size(place / "method=instant" / "gen_start_scale=0" / "0.png") == (300, 420)
+    assert images.read_size(place / "method=instant" / "gen_start_scale=0" / "0.png") == (300, 420)
     assert "reduced" not in capsys.readouterr().out
     run(random_samples.main, workspace, *flags, "--max_size", "250")
     assert "the picture is reduced from 420 x 300 to 250 x 179 pixels (--max_size 250)" in capsys.readouterr().out
-    assert images.size(place / "method=instant,max_size=250" / "gen_start_scale=0" / "0.png") == (179, 250)
+    assert images.read_size(place / "method=instant,max_size=250" / "gen_start_scale=0" / "0.png") == (179, 250)
     run(random_samples.main, workspace, *flags, "--max_size", "120")
-    assert images.size(place / "method=instant,max_size=120" / "gen_start_scale=0" / "0.png") == (86, 120)
+    assert images.read_size(place / "method=instant,max_size=120" / "gen_start_scale=0" / "0.png") == (86, 120)
     run(retarget.main, workspace, "--scale_h", "1.5")
     wide = workspace.out / "Retarget" / "x" / "method=instant" / "scale_v=1.000000_scale_h=1.500000" / "0.png"
-    assert images.size(wide) == (300, 630)
+    assert images.read_size(wide) == (300, 630)
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_a_models_samples_are_lifted_to_the_photos_size(workspace: Workspace, ca
     workspace.train()
     workspace.sample("--refine", "--full_size")
     lifted = workspace.out / "RandomSamples" / "x" / "refined,full_size" / "gen_start_scale=0" / "0.png"
-    assert images.size(lifted) == (300, 420)
+    assert images.read_size(lifted) == (300, 420)
     for flags, words in (
         (["--full_size"], "--full_size needs --refine: leave it out"),
         (["--full_size", "--method", "instant"], "--full_size is for --method singan"),

@@ -56,7 +56,7 @@ def test_several_start_scales_and_sizes_in_pixels(workspace: Workspace, capsys: 
     sizes = ["--size", "40x30", "33X50", "--gen_start_scale", "0", "1"]
     workspace.sample(*sizes, mode="random_samples_arbitrary_sizes")
     folder = workspace.out / "RandomSamples_ArbitrerySizes" / "x"
-    assert {path.name: images.size(path / "0.png") for path in folder.iterdir()} == {
+    assert {path.name: images.read_size(path / "0.png") for path in folder.iterdir()} == {
         "size=40x30": (30, 40), "size=40x30_gen_start_scale=1": (30, 40),
         "size=33x50": (50, 33), "size=33x50_gen_start_scale=1": (50, 33),
     }  # fmt: skip

@@ -51,7 +51,7 @@ def test_samples_without_a_model(workspace: Workspace, capsys: Capture, method: 
     sizes = ["--mode", "random_samples_arbitrary_sizes", "--size", "60x30", "--gen_start_scale", *starts]
     run(random_samples.main, workspace, *sizes, "--method", method, "--num_samples", "1")
     place = workspace.out / "RandomSamples_ArbitrerySizes" / "x" / f"method={method}"
-    assert {images.size(file) for file in place.glob("*/0.png")} == {(30, 60)}
+    assert {images.read_size(file) for file in place.glob("*/0.png")} == {(30, 60)}
     assert len(list(place.iterdir())) == len(starts)
 
 
@@ -99,11 +99,11 @@ def test_the_new_tasks(workspace: Workspace, capsys: Capture, method: str) -> No
     run(inpaint.main, workspace, *own, "--num_samples", "2")
     label = f"method={method}"
     place = workspace.out / "Retarget" / "x" / label
-    assert {images.size(file) for file in place.glob("scale*/[01].png")} == {(36, 66)}
-    assert images.size(place / "size=36x36" / "0.png") == (36, 36)
-    assert images.size(workspace.out / "Analogy" / "x" / label / "x_out" / "0.png") == (36, 44)
+    assert {images.read_size(file) for file in place.glob("scale*/[01].png")} == {(36, 66)}
+    assert images.read_size(place / "size=36x36" / "0.png") == (36, 36)
+    assert images.read_size(workspace.out / "Analogy" / "x" / label / "x_out" / "0.png") == (36, 44)
     folder = workspace.out / "Tile" / "x" / label / "scale_v=1.000000_scale_h=1.000000"
-    assert images.size(folder / "0_2x2.png") == (72, 88)
+    assert images.read_size(folder / "0_2x2.png") == (72, 88)
     filled = images.read(workspace.out / "Inpaint" / "x" / label / "x_mask_out" / "0.png")
     difference = (filled - images.read(workspace.inputs / "x.png")).abs().amax(dim=1)[0]
     assert float(difference[torch.from_numpy(mask) == 0].max()) < 1e-6
@@ -119,7 +119,7 @@ def test_a_sample_of_a_model_is_refined(workspace: Workspace) -> None:
     folder = workspace.out / "RandomSamples" / "x"
     plain = folder / "gen_start_scale=0" / "0.png"
     refined = folder / "refined" / "gen_start_scale=0" / "0.png"
-    assert images.size(refined) == images.size(plain)
+    assert images.read_size(refined) == images.read_size(plain)
     assert refined.read_bytes() != plain.read_bytes()
 
 

@@ -16,7 +16,7 @@ from SinGAN.engines import cuda_graph as graphs_module
 from SinGAN.engines import engine as engines
 from SinGAN.engines.compiled import has_compiler
 from SinGAN.engines.cuda_graph import Captured
-from SinGAN.engines.engine import Engine, EngineSettings, choose_device, no_capture, precision_of, tf32
+from SinGAN.engines.engine import Engine, EngineSettings, choose_device, no_capture, tf32, use_precision
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import iteration
 from SinGAN.losses.train_config import TrainConfig
@@ -63,14 +63,14 @@ def test_tf32_is_on_only_where_it_is_asked_for_and_only_within(
         request.getfixturevalue("global_tf32")
     before, engine = settings_of_cuda(), EngineSettings("eager", precision).choose(CUDA)
     for chosen in (engine, precision):
-        with pytest.raises(KeyError), precision_of(chosen, CUDA):
+        with pytest.raises(KeyError), use_precision(chosen, CUDA):
             conv, matmul, deterministic = settings_of_cuda()
             assert conv == ("tf32" if precision == "tf32" else "ieee")
             assert matmul == (before[1] if precision == "tf32" else "ieee")
             assert deterministic
             raise KeyError
         assert settings_of_cuda() == before
-    with precision_of("fp32", CPU):
+    with use_precision("fp32", CPU):
         assert settings_of_cuda() == before
 
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from SinGAN.engines import engine as engines
 from SinGAN.engines import estimates
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
-from SinGAN.engines.estimates import ScaleSetting, bytes_needed, memory_of
+from SinGAN.engines.estimates import ScaleSetting, available_memory, bytes_needed
 from SinGAN.engines.recompute import with_recomputation
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES
@@ -173,14 +173,14 @@ def test_it_is_chosen_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> 
     assert bytes_needed(net, size) / 2**30 == pytest.approx(10.5, abs=0.1)  # measured: 9.6
     assert bytes_needed(replace(net, conditional=True), size) == 2 * bytes_needed(net, size)
     assert bytes_needed(net, (10, 10), uses_vgg=True) - bytes_needed(net, (10, 10)) == 4 * 270 * 100
-    assert memory_of(CPU) > 2**30
+    assert available_memory(CPU) > 2**30
     for gigabytes, short in ((8, True), (16, False), (0, False)):  # 0: unknown
-        monkeypatch.setattr(engines, "memory_of", lambda device, gigabytes=gigabytes: gigabytes * 2**30)
+        monkeypatch.setattr(engines, "available_memory", lambda device, gigabytes=gigabytes: gigabytes * 2**30)
         assert EAGER.recomputes(setting) is short
         assert (EAGER.differentiating(setting) is with_recomputation) is short
         assert Engine(recompute="always").differentiating(setting) is with_recomputation
         assert Engine(recompute="never").differentiating(setting) is eagerly
-    monkeypatch.setattr(engines, "memory_of", lambda device: 8 * 2**30)
+    monkeypatch.setattr(engines, "available_memory", lambda device: 8 * 2**30)
     assert EAGER.recomputes(replace(setting, size=(192, 256))) is False
     assert Engine(precision="bf16").recomputes(replace(setting, size=(512, 768))) is False
     assert (
@@ -192,11 +192,11 @@ def test_it_is_chosen_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_container_has_the_memory_that_it_is_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(estimates, "LIMIT", limit)
-    whole = memory_of(CPU)
+    whole = available_memory(CPU)
     limit.write_text("max\n")
-    assert memory_of(CPU) == whole
+    assert available_memory(CPU) == whole
     limit.write_text("1000000\n")
-    assert memory_of(CPU) == 1_000_000
+    assert available_memory(CPU) == 1_000_000
 
 
 def test_an_iteration_as_eager(rng: torch.Generator) -> None:
@@ -223,7 +223,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
     cut.train("--recompute", "always", "--checkpoint_every", "0")
     assert bits(cut) == bits(always)
     assert ', recompute always"' in (always.model() / "manifest.json").read_text()
-    monkeypatch.setattr(engines, "memory_of", lambda device: 150_000)  # room for scale 0 alone
+    monkeypatch.setattr(engines, "available_memory", lambda device: 150_000)  # room for scale 0 alone
     auto.train()
     assert "scales 1 to 2 compute activations again where others keep them" in capsys.readouterr().out
     same, other = ((workspace.model() / "0" / "netG.pth").read_bytes() for workspace in (always, auto))

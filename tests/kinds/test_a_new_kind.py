@@ -20,7 +20,7 @@ from SinGAN.kinds.singan import SinGANKind
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig, initialise
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.planning import Plan, build_reals, scale_seed
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.manifest import Manifest
@@ -92,9 +92,9 @@ class ToyKind(SinGANKind):
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row in ``KINDS``, and the word of ``train_mode``."""
-    mode = options_of(ModelOptions)["train_mode"]
+    mode = get_options(ModelOptions)["train_mode"]
     monkeypatch.setitem(KINDS, "toy", ToyKind())
-    monkeypatch.setitem(options_of(ModelOptions), "train_mode", replace(mode, choices=(*mode.choices, "toy")))
+    monkeypatch.setitem(get_options(ModelOptions), "train_mode", replace(mode, choices=(*mode.choices, "toy")))
 
 
 def train(workspace: Workspace) -> None:

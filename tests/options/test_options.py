@@ -9,19 +9,19 @@ import pytest
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import ModelOptions, defaults, legacy_defaults
-from SinGAN.options.option import checked, option, options_of
+from SinGAN.options.option import check_values, get_options, option
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN
 from SinGAN.planning import PyramidConfig
 from SinGAN.tasks import tasks
-from SinGAN.terminal.flags import Parser, add_options, parser, values_of
+from SinGAN.terminal.flags import Parser, add_options, parser, read_options
 
 KINDS = [ModelOptions, RunOptions, *(task.options for task in tasks().values() if task.options is not None)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_field_is_a_described_option(kind: type) -> None:
-    described = options_of(kind)
+    described = get_options(kind)
     assert list(described) == [field.name for field in fields(kind)]
     for name, entry in described.items():
         assert entry.name == name
@@ -30,16 +30,16 @@ def test_every_field_is_a_described_option(kind: type) -> None:
 
 
 def test_the_options_of_a_model_say_so() -> None:
-    assert all(entry.shapes == ("singan",) for entry in options_of(ModelOptions).values())
-    assert not any(entry.shapes for entry in options_of(RunOptions).values())
+    assert all(entry.shapes == ("singan",) for entry in get_options(ModelOptions).values())
+    assert not any(entry.shapes for entry in get_options(RunOptions).values())
 
 
 def test_every_option_is_a_flag_with_its_default() -> None:
     known = parser("test", ["train"])
     args = known.parse_args(["--input_name", "x.png"])
-    assert values_of(ModelOptions, args) == ModelOptions()
-    assert values_of(RunOptions, args) == RunOptions(input_name=("x.png",), mode="train")
-    assert all(entry.help in " ".join(known.format_help().split()) for entry in options_of(ModelOptions).values())
+    assert read_options(ModelOptions, args) == ModelOptions()
+    assert read_options(RunOptions, args) == RunOptions(input_name=("x.png",), mode="train")
+    assert all(entry.help in " ".join(known.format_help().split()) for entry in get_options(ModelOptions).values())
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ class Example:
 
 
 def test_values_are_checked_whoever_gives_them() -> None:
-    assert checked(Example, {"sides": [1, 5], "amount": 0.25}) == {"sides": (1, 5), "amount": 0.25}
+    assert check_values(Example, {"sides": [1, 5], "amount": 0.25}) == {"sides": (1, 5), "amount": 0.25}
     for values, words in (
         ({"amount": 1}, "`amount` must be above 0 and below 1, not 1"),
         ({"amount": float("nan")}, "must be above 0 and below 1, not nan"),
@@ -106,9 +106,9 @@ def test_values_are_checked_whoever_gives_them() -> None:
         ({"x": 1}, "unknown option `x`: there are amount, sides, ways, every"),
     ):
         with pytest.raises(ValueError) as error:  # noqa: PT011
-            checked(Example, values)
+            check_values(Example, values)
         assert words in str(error.value)
     flags = Parser("test")
     add_options(flags, Example)
-    asked = values_of(Example, flags.parse_args(["--every", "all", "3", "--sides", "1", "7"]))
+    asked = read_options(Example, flags.parse_args(["--every", "all", "3", "--sides", "1", "7"]))
     assert asked == Example(every=(None, 3), sides=(1, 7))

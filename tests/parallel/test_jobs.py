@@ -16,10 +16,10 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel.jobs import Job, Slot, failure, pictures, slots
+from SinGAN.parallel.jobs import Job, Slot, failure, find_pictures, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.queue import Listener, Outcome
-from SinGAN.terminal.several import PER_JOB_FLAGS, without
+from SinGAN.terminal.several import PER_JOB_FLAGS, remove_flags
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 CPU = torch.device("cpu")
@@ -51,8 +51,8 @@ def album(tmp_path: Path) -> Path:
 )
 def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str]) -> None:
     named = [name.replace("ALBUM", str(album)) for name in names]
-    assert pictures(named, album) == [album / name for name in meant]
-    assert pictures([str(album / "[ab].png")], album.parent) == [album / "a.png", album / "b.png"]
+    assert find_pictures(named, album) == [album / name for name in meant]
+    assert find_pictures([str(album / "[ab].png")], album.parent) == [album / "a.png", album / "b.png"]
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,18 @@ def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str
 )
 def test_names_that_are_refused(album: Path, names: list[str], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        pictures(names, album)
+        find_pictures(names, album)
 
 
 def test_threads_are_divided_and_gpus_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert slots(CPU, jobs=2, per_gpu=1, threads=9) == [Slot("cpu", 4)] * 2
-    assert slots(CPU, jobs=4, per_gpu=1, threads=2) == [Slot("cpu", 1)] * 4
+    assert make_slots(CPU, jobs=2, per_gpu=1, threads=9) == [Slot("cpu", 4)] * 2
+    assert make_slots(CPU, jobs=4, per_gpu=1, threads=2) == [Slot("cpu", 1)] * 4
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    devices = [slot.device for slot in slots(torch.device("cuda"), jobs=3, per_gpu=2, threads=8)]
+    devices = [slot.device for slot in make_slots(torch.device("cuda"), jobs=3, per_gpu=2, threads=8)]
     assert devices == ["cuda:0", "cuda:1", "cuda:0"]
-    assert [slot.device for slot in slots(torch.device("cuda:1"), 2, 2, 8)] == ["cuda:1", "cuda:1"]
+    assert [slot.device for slot in make_slots(torch.device("cuda:1"), 2, 2, 8)] == ["cuda:1", "cuda:1"]
     with pytest.raises(ValueError, match="`jobs` 3 on 2 GPUs with `jobs_per_gpu` 1: raise `jobs_per_gpu`"):
-        slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
+        make_slots(torch.device("cuda"), jobs=3, per_gpu=1, threads=8)
 
 
 def test_flags_of_the_whole_command_are_taken_away() -> None:
@@ -95,7 +95,7 @@ def test_flags_of_the_whole_command_are_taken_away() -> None:
         "--device=cpu",
         "--x=-1",
     ]
-    assert without(PER_JOB_FLAGS, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
+    assert remove_flags(PER_JOB_FLAGS, argv) == ("--out=/my folder", "--lr_g", "1e-3", "--x=-1")
 
 
 def test_why_a_run_failed() -> None:

@@ -11,7 +11,7 @@ from SinGAN.imresize import imresize_to
 from SinGAN.patches import layouts, search
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layouts import largest_region
-from SinGAN.patches.levels import Levels, Photo, halvings, limited
+from SinGAN.patches.levels import Levels, Photo, halvings, limit_levels
 from SinGAN.patches.makers import Refiner
 from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Sampler
 from SinGAN.pictures.images import to_levels
@@ -329,5 +329,5 @@ def test_the_largest_region_is_the_part_that_moves_as_a_whole() -> None:
 
 
 def test_pictures_are_limited_to_a_size_and_never_enlarged() -> None:
-    assert limited(photo(40, 60), 30).shape == (20, 30, 3)
-    assert limited(photo(40, 60), 100).shape == (40, 60, 3)
+    assert limit_levels(photo(40, 60), 30).shape == (20, 30, 3)
+    assert limit_levels(photo(40, 60), 100).shape == (40, 60, 3)

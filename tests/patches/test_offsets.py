@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from SinGAN.patches import holes
-from SinGAN.patches.levels import pixels_of
+from SinGAN.patches.levels import to_pixels
 from SinGAN.patches.seams import minimum_cut
 from SinGAN.patches.search import Flags, Pixels
 
@@ -21,7 +21,7 @@ def windows(height: int = 66, width: int = 80) -> Pixels:
     wall = (
         180 - 100 * ((rows % 11 > 4) & (columns % 16 > 9)) + np.random.default_rng(0).integers(-5, 6, (height, width))
     )
-    return pixels_of(np.repeat(wall.astype(np.uint8)[:, :, None], 3, axis=2))
+    return to_pixels(np.repeat(wall.astype(np.uint8)[:, :, None], 3, axis=2))
 
 
 def hole(height: int = 66, width: int = 80) -> Flags:

@@ -11,7 +11,7 @@ import torch
 
 from SinGAN.native import build
 from SinGAN.patches import search
-from SinGAN.patches.levels import pixels_of
+from SinGAN.patches.levels import to_pixels
 from SinGAN.patches.search import (
     Field,
     Matches,
@@ -30,8 +30,8 @@ from tests.patches.plain import scene
 
 Patch = pytest.MonkeyPatch
 compiled = pytest.mark.skipif(isinstance(build.SEARCH.load(), str), reason="needs g++")
-KEYS = pixels_of(to_levels(scene(40, 46)))
-TARGET = pixels_of(to_levels(scene(48, 90)[..., :80].flip(-1)))
+KEYS = to_pixels(to_levels(scene(40, 46)))
+TARGET = to_pixels(to_levels(scene(48, 90)[..., :80].flip(-1)))
 
 
 @contextmanager

@@ -232,7 +232,7 @@ def test_a_huge_picture_is_said_to_be_one_or_refused(
     with pytest.raises(ValueError, match="decompression bomb"):
         images.read(tmp_path / "bomb.png")
     Image.new("1", (9_500, 9_500)).save(tmp_path / "big.png")  # Pillow warns from 89 megapixels on
-    assert images.size(tmp_path / "big.png") == (2_375, 2_375)
+    assert images.read_size(tmp_path / "big.png") == (2_375, 2_375)
     content = bytearray((tmp_path / "big.png").read_bytes())
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match="can't be read as a picture"):
@@ -251,7 +251,7 @@ def test_a_picture_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("subprocess.Popen", started)
     (tmp_path / name).write_bytes(EPS)
-    for read in (images.read, images.size):
+    for read in (images.read, images.read_size):
         with pytest.raises(ValueError, match="it is none of PNG, JPEG, WebP, TIFF, BMP and GIF"):
             read(tmp_path / name)
 
@@ -260,7 +260,7 @@ def test_a_picture_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.M
 def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
     """Reading one would wait for ever."""
     os.mkfifo(tmp_path / "x.png")
-    for read in (images.read, images.size):
+    for read in (images.read, images.read_size):
         with pytest.raises(ValueError, match=r"x\.png is no regular file"):
             read(tmp_path / "x.png")
 

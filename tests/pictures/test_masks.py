@@ -30,7 +30,7 @@ def save_mask(folder: Path, name: str, height: int = 24, width: int = 32, colour
 def test_any_colour_marks_a_pixel_and_alpha_does_not(tmp_path: Path) -> None:
     for colour in ((255, 0, 0), (0, 0, 130), (200, 200, 200, 0)):
         save_mask(tmp_path, "a_mask.png", colour=colour)
-        marks, line = masks.marks_of(tmp_path / "a.png", REAL, REAL)
+        marks, line = masks.find_marks(tmp_path / "a.png", REAL, REAL)
         assert marks.shape == (24, 32)
         assert marks[:, :16].all()
         assert not marks[:, 16:].any()
@@ -40,18 +40,18 @@ def test_any_colour_marks_a_pixel_and_alpha_does_not(tmp_path: Path) -> None:
 def test_faint_pixels_do_not_count(tmp_path: Path) -> None:
     save_mask(tmp_path, "a_mask.png", colour=(100, 120, 90))
     with pytest.raises(ValueError, match="marks no pixel"):
-        masks.marks_of(tmp_path / "a.png", REAL, REAL)
+        masks.find_marks(tmp_path / "a.png", REAL, REAL)
 
 
 def test_a_mask_that_marks_everything_is_refused(tmp_path: Path) -> None:
     Image.new("L", (32, 24), 255).save(tmp_path / "a_mask.png")
     with pytest.raises(ValueError, match="marks every pixel"):
-        masks.marks_of(tmp_path / "a.png", REAL, REAL)
+        masks.find_marks(tmp_path / "a.png", REAL, REAL)
 
 
 def test_masks_of_other_size_and_kind_of_file(tmp_path: Path) -> None:
     save_mask(tmp_path, "a_mask.jpeg", 72, 96)
-    marks, _ = masks.marks_of(tmp_path / "a.png", REAL, REAL)
+    marks, _ = masks.find_marks(tmp_path / "a.png", REAL, REAL)
     assert marks.shape == (24, 32)
     assert marks[:, :15].all()
     assert not marks[:, 17:].any()
@@ -59,7 +59,7 @@ def test_masks_of_other_size_and_kind_of_file(tmp_path: Path) -> None:
 
 def test_grey_models_see_colours_of_the_mask(tmp_path: Path) -> None:
     save_mask(tmp_path, "a_mask.png", colour=(0, 0, 255))
-    marks, _ = masks.marks_of(tmp_path / "a.png", REAL[:, :1], REAL[:, :1])
+    marks, _ = masks.find_marks(tmp_path / "a.png", REAL[:, :1], REAL[:, :1])
     assert marks[:, :16].all()
 
 
@@ -67,7 +67,7 @@ def test_without_a_file_the_mask_is_where_the_reference_differs(tmp_path: Path) 
     image = edited(slice(5, 12), slice(8, 20))
     image[0, 0, 20, 3] *= -1  # a speck
     noisy = (image + 8 / 255 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))).clamp(-1, 1)
-    marks, line = masks.marks_of(tmp_path / "a.png", noisy, REAL)
+    marks, line = masks.find_marks(tmp_path / "a.png", noisy, REAL)
     wanted = np.zeros((24, 32), bool)
     wanted[5:12, 8:20] = True
     assert (marks & ~wanted).sum() == 0
@@ -82,9 +82,9 @@ def test_alpha_is_no_difference() -> None:
 
 def test_useless_guesses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not differ"):
-        masks.marks_of(tmp_path / "a.png", REAL, REAL)
+        masks.find_marks(tmp_path / "a.png", REAL, REAL)
     with pytest.raises(ValueError, match=r"differs .* on \d+% of it: mark what to change"):
-        masks.marks_of(tmp_path / "a.png", edited(slice(0, 24), slice(0, 30)), REAL)
+        masks.find_marks(tmp_path / "a.png", edited(slice(0, 24), slice(0, 30)), REAL)
 
 
 def test_soft_masks_run_from_0_to_1() -> None:

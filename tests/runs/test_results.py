@@ -27,7 +27,7 @@ def test_a_sheet_begins_with_the_original_and_each_tile_says_what_it_is(
     pictures = by_scale(generated) | by_scale({2: picture}, "_masked")
     write_results(tmp_path, {"original": picture, "reference": picture}, pictures)
     assert labels == ["original", "reference", "scale 1", "scale 1, 1", "scale 2", "scale 2, masked"]
-    assert max(images.size(tmp_path / "grid.png")) > 3 * 140  # large enough to judge
+    assert max(images.read_size(tmp_path / "grid.png")) > 3 * 140  # large enough to judge
 
 
 def test_a_training_says_to_what_the_picture_is_reduced(tmp_path: Path, capsys: Capture) -> None:

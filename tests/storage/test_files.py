@@ -87,10 +87,10 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     for name in ("file", "link", "missing"):
-        assert files.regular(tmp_path / name) == tmp_path / name
+        assert files.check_regular(tmp_path / name) == tmp_path / name
     for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
         with pytest.raises(ValueError, match="is no regular file: put one there"):
-            files.regular(path)
+            files.check_regular(path)
     with pytest.raises(ValueError, match="is no regular file"):
         tensors.load(tmp_path / "pipe", torch.device("cpu"))
     os.mkfifo(tmp_path / "manifest.json")

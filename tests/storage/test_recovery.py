@@ -11,7 +11,7 @@ import pytest
 
 from SinGAN.storage import files, locks, recovery
 from SinGAN.storage.files import files_into, folder_draft, whole_file
-from SinGAN.storage.recovery import locked, recover, settle, whole_folder
+from SinGAN.storage.recovery import locked, recover, recover_if_free, whole_folder
 
 Patch = pytest.MonkeyPatch
 
@@ -69,7 +69,7 @@ def test_a_process_that_dies_while_a_folder_is_replaced_loses_nothing(call: int,
             (draft / "new").touch()
 
     died(replace)
-    settle(folder)
+    recover_if_free(folder)
     assert names(tmp_path) == ["f"]
     assert names(folder) == (["old"] if call <= 2 else ["new"])
 
@@ -163,9 +163,9 @@ def test_writers_of_one_folder_wait_for_each_other(tmp_path: Path, monkeypatch: 
 def test_what_another_process_holds_is_not_set_right(tmp_path: Path) -> None:
     with locked(tmp_path / "f"):
         filled(tmp_path / ".f.0000000000000000.old")
-        settle(tmp_path / "f")
+        recover_if_free(tmp_path / "f")
         assert not (tmp_path / "f").exists()
-    settle(tmp_path / "f")
+    recover_if_free(tmp_path / "f")
     assert names(tmp_path) == ["f"]
 
 

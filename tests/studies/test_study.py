@@ -15,7 +15,7 @@ from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.studies import command as studies
 from SinGAN.studies.combinations import changed, short, varied_options
-from SinGAN.terminal.flags import parser_of
+from SinGAN.terminal.flags import make_parser
 from SinGAN.terminal.parse import parse
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -134,7 +134,7 @@ def test_equal_plans_are_one_row(workspace: Workspace, capsys: Capture) -> None:
 def test_the_ready_scale_factors_give_different_numbers_of_scales(workspace: Workspace, size: tuple[int, int]) -> None:
     workspace.draw("x.png", *size)
     flags = [*workspace.flags(), "--not_cuda"]
-    (asked,) = parse(parser_of("study"), flags).runs
+    (asked,) = parse(make_parser("study"), flags).runs
     values = varied_options(asked, "scale_factor", ())["scale_factor"]
     plans = [plan_scales(*size, PyramidConfig(scale_factor=float(value))) for value in values]
     assert len({len(plan.sizes) for plan in plans}) == len(values) >= 3
@@ -250,7 +250,7 @@ def test_a_dry_run_needs_no_vgg(workspace: Workspace, capsys: Capture) -> None:
 
 
 def test_the_niter_study_takes_parts_of_niter(workspace: Workspace) -> None:
-    (asked,) = parse(parser_of("study"), [*workspace.flags(), "--not_cuda"]).runs
+    (asked,) = parse(make_parser("study"), [*workspace.flags(), "--not_cuda"]).runs
     assert varied_options(asked, "niter", ()) == {"niter": ["250", "500", "1000", "2000"]}
 
 

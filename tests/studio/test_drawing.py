@@ -43,7 +43,7 @@ def picture() -> Levels:
 def show(browser: Browser, mode: str) -> None:
     """Put a canvas on the page, with the picture on it."""
     colours = ["#f0f0c8", "#ff0000", "#0000ff"] if mode == "paint" else []
-    given = canvas.given(picture(), colours=colours)
+    given = canvas.encode(picture(), colours=colours)
     browser.driver.execute_script(
         "const element = document.createElement('singan-canvas');"
         "element.id = 'drawn'; element.setAttribute('mode', arguments[0]); document.body.append(element);"
@@ -56,7 +56,7 @@ def show(browser: Browser, mode: str) -> None:
 
 
 def drawn(browser: Browser) -> canvas.Drawing:
-    return canvas.taken(browser.driver.execute_script("return singanValue('drawn')"))
+    return canvas.decode(browser.driver.execute_script("return singanValue('drawn')"))
 
 
 def drag(browser: Browser, *points: tuple[int, int]) -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("gradio")
 import gradio as gr
 
 import SinGAN
-from SinGAN.studio.shared import WORKING, previewed, told
+from SinGAN.studio.shared import WORKING, show_errors, with_previews
 
 
 def levels() -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -22,7 +22,7 @@ def levels() -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def test_levels_are_shown_from_coarse_to_fine_and_the_pictures_come_last() -> None:
     made = SinGAN.instant(levels(), device="cpu")
-    *before, (pictures, is_done) = previewed(made, lambda maker: maker.sample(2, seed=3))
+    *before, (pictures, is_done) = with_previews(made, lambda maker: maker.sample(2, seed=3))
     assert is_done
     assert np.array_equal(pictures, made.sample(2, seed=3))
     assert before
@@ -32,13 +32,13 @@ def test_levels_are_shown_from_coarse_to_fine_and_the_pictures_come_last() -> No
 
 def test_other_makers_show_only_their_pictures() -> None:
     made = SinGAN.instant(levels()[:40, :50], "patches", device="cpu")
-    ((pictures, is_done),) = previewed(made, lambda maker: maker.sample(1, seed=3))
+    ((pictures, is_done),) = with_previews(made, lambda maker: maker.sample(1, seed=3))
     assert is_done
     assert len(pictures) == 1
 
 
 def test_an_error_of_a_handler_that_yields_is_one_line() -> None:
-    @told
+    @show_errors
     def handler(value: int) -> Iterator[int]:
         yield value
         raise ValueError("`scale_h` must be above 0")
@@ -54,4 +54,4 @@ def test_an_error_of_a_handler_that_yields_is_one_line() -> None:
 def test_an_error_of_the_work_reaches_the_page() -> None:
     made = SinGAN.instant(levels(), device="cpu")
     with pytest.raises(ValueError, match="`count` must be at least 1"):
-        list(previewed(made, lambda maker: maker.sample(0)))
+        list(with_previews(made, lambda maker: maker.sample(0)))

@@ -17,7 +17,7 @@ from SinGAN import tasks as registry
 from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.library.pictures import FromPicture, add_methods
-from SinGAN.options.option import options_of
+from SinGAN.options.option import get_options
 from SinGAN.tasks import tasks
 from tests.workspace import Capture, Workspace, refusal
 
@@ -129,7 +129,7 @@ def test_every_task_has_its_method_where_its_models_are(name: str) -> None:
     assert "seed" in signature.parameters
     assert getattr(owner, method).__doc__
     assert {"seed", "count"} & set(signature.parameters)
-    assert options_of(task.options)
+    assert get_options(task.options)
 
 
 def test_every_script_is_the_command_of_its_task() -> None:

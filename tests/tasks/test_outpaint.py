@@ -101,7 +101,7 @@ def test_concurrent_models_extend_theirs_where_they_begin_with_noise(tmp_path: P
 @pytest.mark.parametrize("size", [None, (50, 70)])
 def test_refined_results_keep_the_photo_of_their_size(model: Model, size: tuple[int, int] | None) -> None:
     real = model.pyramid.scales[-1].real
-    photo = None if size is None else arrays.from_image(images.resized(real, size))
+    photo = None if size is None else arrays.from_image(images.resize(real, size))
     maker = Trained(model.pyramid, Refiner(real, photo))
     (picture,) = maker.outpaint((0, 3, 6, 5), torch.Generator().manual_seed(1))
     kept = arrays.from_image(real) if photo is None else photo

@@ -9,7 +9,7 @@ import torch
 from SIFID.copies import copied_regions
 from SIFID.metrics import diversity
 from SinGAN.pictures import arrays
-from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, picked, seed_field, seed_of, told
+from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, parse_seed, require_picture, seed_field, show_errors
 from SinGAN.studio.workspace import UNTRAINED, Chosen
 
 DRAWN = 4  # samples of each
@@ -20,8 +20,8 @@ def build(shared: Shared) -> None:
     """The tab."""
 
     def compare(chosen: Chosen | None, size: float, seed: str) -> tuple[Any, Any]:
-        used = 1 if seed_of(seed) is None else seed_of(seed)
-        trained = {model.key: model.title for model in shared.workspace.of_picture(picked(chosen))}
+        used = 1 if parse_seed(seed) is None else parse_seed(seed)
+        trained = {model.key: model.title for model in shared.workspace.of_picture(require_picture(chosen))}
         sheets, rows = [], []
         for key, title in {**UNTRAINED, **trained}.items():
             maker = shared.maker(chosen, key, min(size, COMPARED))
@@ -47,4 +47,4 @@ def build(shared: Shared) -> None:
     gallery = gr.Gallery(label="Samples", elem_id="compared", **{**GALLERY, "columns": 2})
     names = ["made by", "pixels", "seconds", "diversity", "copied"]
     table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True)
-    make.click(told(compare), [shared.chosen, shared.size, seed], [gallery, table], **PRIVATE)
+    make.click(show_errors(compare), [shared.chosen, shared.size, seed], [gallery, table], **PRIVATE)

@@ -11,17 +11,17 @@ from SinGAN.studio.shared import (
     PRIVATE,
     Clock,
     Shared,
+    parse_seed,
     scale_slider,
-    scales_of,
+    scale_updater,
     seed_field,
-    seed_of,
-    told,
+    show_errors,
 )
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
 from SinGAN.studio.workspace import Chosen
 
 WAYS = [("an edit: parts of this picture", "edit"), ("a foreign object: harmonize", "harmonize")]
-start_range = scales_of(1, lambda finest: (finest + 1) // 2)
+start_range = scale_updater(1, lambda finest: (finest + 1) // 2)
 
 
 def build(shared: Shared) -> None:
@@ -30,10 +30,11 @@ def build(shared: Shared) -> None:
     def made(
         chosen: Chosen | None, key: str, size: float, drawing: str, way: str, scales: list[int], seed: str
     ) -> tuple[Any, list[Any]]:
-        maker, drawn = shared.maker(chosen, key, size), canvas.taken(drawing)
+        maker, drawn = shared.maker(chosen, key, size), canvas.decode(drawing)
         mask = drawn.marked("copy or move a part of the picture, or put an object in")
         fit = maker.harmonize if way == "harmonize" else maker.edit
-        return drawn.picture, [fit(drawn.picture, mask, start_scale=scale, seed=seed_of(seed))[0] for scale in scales]
+        results = (fit(drawn.picture, mask, start_scale=scale, seed=parse_seed(seed)) for scale in scales)
+        return drawn.picture, [pictures[0] for pictures in results]
 
     def one(
         chosen: Chosen | None, key: str, size: float, drawing: str, way: str, start: float, seed: str
@@ -51,7 +52,7 @@ def build(shared: Shared) -> None:
 
     def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[str, Any]:
         maker = shared.maker(chosen, key, size)
-        return canvas.given(maker.picture), start_range(maker)
+        return canvas.encode(maker.picture), start_range(maker)
 
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -72,5 +73,5 @@ def build(shared: Shared) -> None:
     gallery = gr.Gallery(label="All scales", elem_id="all-scales", **GALLERY)
     shared.on_choice(adapt, [text, start], **PRIVATE)
     inputs, js = [*shared.source, text, way, start, seed], with_drawing("edit-canvas", 3)
-    make.click(told(one), inputs, [slider, line], js=js, **PRIVATE)
-    sheet.click(told(every), inputs, [gallery, line], js=js, **PRIVATE)
+    make.click(show_errors(one), inputs, [slider, line], js=js, **PRIVATE)
+    sheet.click(show_errors(every), inputs, [gallery, line], js=js, **PRIVATE)

@@ -19,13 +19,13 @@ from SinGAN.studio.shared import (
     Clock,
     Shared,
     arguments,
-    picked,
-    previewed,
+    parse_seed,
+    require_picture,
     scale_slider,
     seed_field,
-    seed_of,
+    show_errors,
     sliders,
-    told,
+    with_previews,
 )
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
 from SinGAN.studio.workspace import UNTRAINED, Chosen
@@ -36,9 +36,9 @@ def enlarge(shared: Shared) -> None:
     """The tab that enlarges."""
 
     def made(chosen: Chosen | None, key: str, factor: float, rounds: float, seed: str) -> tuple[Any, str]:
-        picked(chosen)
+        require_picture(chosen)
         model, clock = shared.workspace.trained(key), Clock()
-        large = model.super_resolve(**arguments("super-resolve", (factor, rounds)), seed=seed_of(seed))
+        large = model.super_resolve(**arguments("super-resolve", (factor, rounds)), seed=parse_seed(seed))
         plain = arrays.from_image(bicubic(arrays.to_image(model.picture), factor))
         return (plain, large), f"{large.shape[1]} x {large.shape[0]} pixels in {clock}"
 
@@ -50,25 +50,25 @@ def enlarge(shared: Shared) -> None:
         label="Bicubic, and with the model's detail", interactive=False, format="png", elem_classes="large",
         buttons=BUTTONS, elem_id="enlarged",
     )  # fmt: skip
-    make.click(told(made), [shared.chosen, shared.made_by, *controls], [slider, line], **PRIVATE)
+    make.click(show_errors(made), [shared.chosen, shared.made_by, *controls], [slider, line], **PRIVATE)
 
 
 def animate(shared: Shared) -> None:
     """The tab that animates."""
 
     def models(chosen: Chosen | None, key: str, size: float) -> Any:
-        moving = shared.workspace.of_picture(picked(chosen), ANIMATION.name)
+        moving = shared.workspace.of_picture(require_picture(chosen), ANIMATION.name)
         choices = [(model.title, model.key) for model in moving]
         choices += [] if key in UNTRAINED else [("the chosen one", key)]
         return gr.update(choices=choices, value=choices[0][1] if choices else None)
 
     def made(chosen: Chosen | None, key: str | None, start: float, kind: str, *values: Any) -> tuple[Any, Any, str]:
-        picked(chosen)
+        require_picture(chosen)
         model, clock = shared.workspace.trained(key or ""), Clock()
         animations.check_format(kind)
         named = arguments("animate", values[:-1])
         fps, start = named.pop("fps"), min(int(start), len(model) - 1)
-        walk = model.animate(**named, start_scale=start, seed=seed_of(values[-1]))
+        walk = model.animate(**named, start_scale=start, seed=parse_seed(values[-1]))
         file = Path(tempfile.mkdtemp(dir=shared.temporary)) / f"animation.{kind}"
         channels = walk.shape[-1]
         animations.write(file, (arrays.to_image(frame, channels) for frame in walk), fps)
@@ -89,7 +89,7 @@ def animate(shared: Shared) -> None:
     )  # fmt: skip
     video = gr.Video(label="Animation", interactive=False, autoplay=True, loop=True, visible=False, elem_id="video")
     inputs = [shared.chosen, model, start, kind, *controls]
-    make.click(told(made), inputs, [moving, video, line], **PRIVATE)
+    make.click(show_errors(made), inputs, [moving, video, line], **PRIVATE)
     shared.on_choice(models, model, **PRIVATE)
 
 
@@ -115,10 +115,10 @@ def of_task(
 
         def made(chosen: Chosen | None, key: str, size: float, *values: Any) -> Iterator[tuple[Any, str]]:
             maker, clock, (*numbers, seed) = maker_of(chosen, key, size), Clock(), values
-            inputs = [canvas.taken(numbers.pop(0)).marked(hint)] if hint else []
+            inputs = [canvas.decode(numbers.pop(0)).marked(hint)] if hint else []
             named = arguments(name, numbers)
-            for pictures, is_done in previewed(
-                maker, lambda maker: getattr(maker, name)(*inputs, **named, seed=seed_of(seed))
+            for pictures, is_done in with_previews(
+                maker, lambda maker: getattr(maker, name)(*inputs, **named, seed=parse_seed(seed))
             ):
                 shown: list[Any] = list(pictures)
                 if copies > 1:
@@ -138,13 +138,13 @@ def of_task(
                     drawing = [canvas_of("mask", "mask-canvas")]
                 with gr.Column(scale=2, min_width=320):
                     results = gr.Gallery(label="Pictures", elem_id=gallery, **look)
-            shared.on_choice(lambda *source: canvas.given(maker_of(*source).picture), drawing, **PRIVATE)
+            shared.on_choice(lambda *source: canvas.encode(maker_of(*source).picture), drawing, **PRIVATE)
         with gr.Row():
             controls = [*sliders(name).values(), seed_field()]
         make, line = gr.Button(button, variant="primary", elem_id=f"make-{name}"), gr.Markdown()
         if not hint:
             results = gr.Gallery(label="Pictures", elem_id=gallery, **look)
         js = with_drawing("mask-canvas", 3) if hint else None
-        make.click(told(made), [*shared.source, *drawing, *controls], [results, line], js=js, **PRIVATE)
+        make.click(show_errors(made), [*shared.source, *drawing, *controls], [results, line], js=js, **PRIVATE)
 
     return build

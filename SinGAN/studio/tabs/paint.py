@@ -5,10 +5,20 @@ from typing import Any
 import gradio as gr
 
 from SinGAN.studio import canvas
-from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, scale_slider, scales_of, seed_field, seed_of, told
+from SinGAN.studio.shared import (
+    GALLERY,
+    PRIVATE,
+    Clock,
+    Shared,
+    parse_seed,
+    scale_slider,
+    scale_updater,
+    seed_field,
+    show_errors,
+)
 from SinGAN.studio.workspace import Chosen
 
-start_range = scales_of(1, lambda finest: (finest + 1) // 2)
+start_range = scale_updater(1, lambda finest: (finest + 1) // 2)
 
 
 def build(shared: Shared) -> None:
@@ -17,13 +27,13 @@ def build(shared: Shared) -> None:
     def paint(
         chosen: Chosen | None, key: str, size: float, drawing: str, start: float, count: float, seed: str
     ) -> tuple[Any, str]:
-        maker, strokes, clock = shared.maker(chosen, key, size), canvas.taken(drawing).picture, Clock()
-        pictures = maker.paint(strokes, start_scale=int(start), count=int(count), seed=seed_of(seed))
+        maker, strokes, clock = shared.maker(chosen, key, size), canvas.decode(drawing).picture, Clock()
+        pictures = maker.paint(strokes, start_scale=int(start), count=int(count), seed=parse_seed(seed))
         return [(strokes, "what you drew"), *((picture, "") for picture in pictures)], f"made in {clock}"
 
     def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[str, Any]:
         maker = shared.maker(chosen, key, size)
-        return canvas.given(maker.picture, palette=True), start_range(maker)
+        return canvas.encode(maker.picture, palette=True), start_range(maker)
 
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -38,7 +48,7 @@ def build(shared: Shared) -> None:
     line = gr.Markdown()
     shared.on_choice(adapt, [text, start], **PRIVATE)
     inputs = [*shared.source, text, start, count, seed]
-    make.click(told(paint), inputs, [gallery, line], js=with_drawing("paint-canvas", 3), **PRIVATE)
+    make.click(show_errors(paint), inputs, [gallery, line], js=with_drawing("paint-canvas", 3), **PRIVATE)
 
 
 def canvas_of(mode: str, name: str, then: str = "") -> gr.Textbox:

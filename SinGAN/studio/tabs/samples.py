@@ -13,19 +13,19 @@ from SinGAN.studio.shared import (
     PRIVATE,
     Clock,
     Shared,
-    picked,
-    previewed,
+    parse_seed,
+    require_picture,
     scale_slider,
-    scales_of,
+    scale_updater,
     seed_field,
-    seed_of,
+    show_errors,
     sliders,
-    told,
+    with_previews,
 )
 from SinGAN.studio.workspace import Chosen
 
 SIZES = {"As it is": (1.0, 1.0), "Wider": (2.0, 1.0), "Taller": (1.0, 2.0), "2 x": (2.0, 2.0)}
-start_range = scales_of(0, lambda finest: 0)
+start_range = scale_updater(0, lambda finest: 0)
 
 
 def build(shared: Shared) -> None:
@@ -36,21 +36,21 @@ def build(shared: Shared) -> None:
         high: float, seed: str,
     ) -> Iterator[tuple[Any, str, Any]]:  # fmt: skip
         maker, clock = shared.maker(chosen, key, size, VARIETIES[int(variety)]), Clock()
-        used = seed_of(seed)
+        used = parse_seed(seed)
         used = random.SystemRandom().randrange(2**31) if used is None else used
         start = min(int(start), len(maker) - 1)
 
         def draw(maker: Any) -> Any:
             return maker.sample(int(count), start_scale=start, scale_h=wide, scale_v=high, seed=used)
 
-        for pictures, is_done in previewed(maker, draw):
+        for pictures, is_done in with_previews(maker, draw):
             line = f"{len(pictures)} pictures in {clock}, seed {used}" if is_done else f"computing, {clock}"
             yield pictures, line, pictures if is_done else []
 
     def keep(chosen: Chosen | None, made: list[Any]) -> str:
         if not made:
             raise ValueError("there is nothing to keep yet: make samples first")
-        return f"kept in {shared.workspace.keep(picked(chosen).title, made)}"
+        return f"kept in {shared.workspace.keep(require_picture(chosen).title, made)}"
 
     def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[Any, Any]:
         maker = shared.maker(chosen, key, size)
@@ -81,11 +81,11 @@ def build(shared: Shared) -> None:
     line, last = gr.Markdown(elem_id="samples-line"), gr.State([])
     gallery = gr.Gallery(label="Samples", elem_id="samples", **GALLERY)
     results = [gallery, line, last]
-    kept.click(told(keep), [shared.chosen, last], line, **PRIVATE)
+    kept.click(show_errors(keep), [shared.chosen, last], line, **PRIVATE)
     inputs = [*shared.source, count, variety, start, wide, high, seed]
-    make.click(told(sample), inputs, results, **PRIVATE)
+    make.click(show_errors(sample), inputs, results, **PRIVATE)
     for button, factors in sizes:
         chosen_size = button.click(lambda factors=factors: factors, None, [wide, high], **PRIVATE)
-        chosen_size.then(told(sample), inputs, results, **PRIVATE)
+        chosen_size.then(show_errors(sample), inputs, results, **PRIVATE)
     adapted = shared.on_choice(adapt, [real, start], **PRIVATE)
-    adapted.success(told(sample), inputs, results, **PRIVATE)
+    adapted.success(show_errors(sample), inputs, results, **PRIVATE)

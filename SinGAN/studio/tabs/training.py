@@ -8,15 +8,15 @@ import gradio as gr
 import pandas as pd
 
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import Option, options_of
+from SinGAN.options.option import Option, get_options
 from SinGAN.parallel.queue import DONE, RUNNING
 from SinGAN.runs.progress import duration
-from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, picked, told
+from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, require_picture, show_errors
 from SinGAN.studio.trainings import PRESETS, PURPOSES, Training
 from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
-OPTIONS = {name: entry for name, entry in options_of(ModelOptions).items() if name not in FIXED}
+OPTIONS = {name: entry for name, entry in get_options(ModelOptions).items() if name not in FIXED}
 PRESET_OPTIONS = ("max_size", "niter", "train_mode")
 WORDS = {
     "quick": "quick: 100 pixels, 200 iterations a scale",
@@ -31,7 +31,7 @@ def build(shared: Shared) -> None:
     trainings = shared.trainings
 
     def begin(owner: str, chosen: Chosen | None, purpose: str, *values: Any) -> Any:
-        training = trainings.begin(owner, picked(chosen), purpose, asked_for(values))
+        training = trainings.begin(owner, require_picture(chosen), purpose, asked_for(values))
         return gr.update(choices=choices(owner), value=training.job.id), gr.Timer(active=True)
 
     def choices(owner: str) -> list[tuple[str, str]]:
@@ -82,11 +82,11 @@ def build(shared: Shared) -> None:
         [controls[name] for name in PRESET_OPTIONS], **PRIVATE,
     )  # fmt: skip
     begun = make.click(
-        told(begin), [shared.owner, shared.chosen, purpose, *controls.values()], [mine, timer], **PRIVATE
+        show_errors(begin), [shared.owner, shared.chosen, purpose, *controls.values()], [mine, timer], **PRIVATE
     )
     begun.success(look, [shared.owner, mine], shown, show_progress="hidden", **PRIVATE)
     for button, handler in ((end, stop), (again, resume)):
-        pressed = button.click(told(handler), [shared.owner, mine], None, **PRIVATE)
+        pressed = button.click(show_errors(handler), [shared.owner, mine], None, **PRIVATE)
         pressed.success(look, [shared.owner, mine], shown, show_progress="hidden", **PRIVATE)
     for event in (timer.tick, mine.input, shared.owner.change):
         event(look, [shared.owner, mine], shown, show_progress="hidden", **PRIVATE)
