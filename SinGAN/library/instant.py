@@ -44,7 +44,7 @@ def instant(
         max_size: longer side, in pixels, to which the picture is reduced. None: its own size; 250 by the published
             methods.
         nc_im: channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        device: "cpu", "cuda" or "cuda:<n>"; the instant engine uses it for the layouts of samples only. None: CUDA
+        device: "cpu", "cuda" or ``cuda:<n>``; the instant engine uses it for the layouts of samples only. None: CUDA
             where there is one.
 
     Raises:

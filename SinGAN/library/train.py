@@ -43,7 +43,7 @@ def train(
         sr_factor: with "SR", the enlargement that it shall do.
         seed: of the random numbers; on one machine's CPU the same seed gives the same model, to the bit, and on a GPU
             nearly the same one. None: a new one.
-        device: "cpu", "cuda" or "cuda:<n>". None: CUDA if available.
+        device: "cpu", "cuda" or ``cuda:<n>``. None: CUDA if available.
         engine: what runs the iterations, in which precision.
         vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
         watcher: is told how far the training is, in place of the progress bar.
@@ -104,7 +104,7 @@ def load(folder: str | Path, *, device: str | torch.device | None = None) -> Mod
 
     Arguments:
         folder: of the model, as Output/TrainedModels/lake/scale_factor=0.750000,alpha=10.
-        device: "cpu", "cuda" or "cuda:<n>". None: CUDA if available.
+        device: "cpu", "cuda" or ``cuda:<n>``. None: CUDA if available.
 
     Raises:
         FileNotFoundError: there is none.

@@ -57,8 +57,9 @@ class ModelOptions(KindOptions):
         25, "shorter side of the coarsest scale, in pixels", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
     )
     max_size: int = option(
-        250, "longer side of the finest scale, in pixels; larger pictures are reduced", **COUNT, **PYRAMID
-    )
+        250, "longer side of the finest scale, in pixels; larger pictures are reduced (hybrid: of the results, no limit)",
+        **COUNT, **PYRAMID,
+    )  # fmt: skip
     sketch_scales: int = option(
         0,
         "number of scales below the finest that learn a sketch of the picture",

@@ -54,7 +54,7 @@ class Reference(MethodOptions):
     start_scales: tuple[int | None, ...] = start_scales("")
     num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)
     fine_tune: int | None = option(
-        None, "with --train_mode concurrent: first train on this reference for this many iterations, with a result every 100",
+        None, "with --train_mode concurrent: first train on this reference, with a result every 100 iterations",
         group="reference", bare=1000, unset="not at all", **COUNT,
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ import random_samples
 import SinGAN
 import SR
 from SinGAN.kinds import KINDS
+from SinGAN.library.model import Model
 from SinGAN.models import NetConfig
 from SinGAN.options import growing
 from SinGAN.patches import levels
@@ -49,6 +50,23 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def train(workspace: Workspace, *more: str) -> None:
     main_train.main([*workspace.flags(), *FLAGS, *more])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a trained model, which tests do not change."""
+    result = Workspace(tmp_path_factory.mktemp("trained"))
+    photo().save(result.inputs / "x.png")
+    photo().save(result.inputs / "r.png")
+    train(result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """A model of the photo, trained in memory."""
+    sizes = {"nfc": 4, "min_nfc": 4, "min_size": 12, "hybrid_size": 24, "niter": 2}
+    return SinGAN.train(np.asarray(photo()), train_mode="hybrid", seed=1, **sizes)
 
 
 def folder_of(workspace: Workspace) -> Path:
@@ -100,9 +118,8 @@ def test_a_narrow_photo_is_trained_larger(workspace: Workspace) -> None:
     assert pyramid.scales[0].size[0] >= 12
 
 
-def test_saved_and_loaded_it_makes_the_same_pictures(tmp_path: Path) -> None:
+def test_saved_and_loaded_it_makes_the_same_pictures(model: Model, tmp_path: Path) -> None:
     picture = np.asarray(photo())
-    model = SinGAN.train(picture, train_mode="hybrid", nfc=4, min_nfc=4, min_size=12, hybrid_size=24, niter=2, seed=1)
     assert np.array_equal(model.picture, picture)
     samples = model.sample(2, seed=3)
     assert samples.shape == (2, *SIZE, 3)
@@ -114,9 +131,8 @@ def test_saved_and_loaded_it_makes_the_same_pictures(tmp_path: Path) -> None:
     assert model.paint(picture, start_scale=1, seed=1).shape == (1, *SIZE, 3)
 
 
-def test_what_is_not_marked_stays_to_the_bit(tmp_path: Path) -> None:
+def test_what_is_not_marked_stays_to_the_bit(model: Model) -> None:
     picture = np.asarray(photo())
-    model = SinGAN.train(picture, train_mode="hybrid", nfc=4, min_nfc=4, min_size=12, hybrid_size=24, niter=2, seed=1)
     reference, mask = picture.copy(), np.zeros(SIZE, bool)
     reference[40:60, 50:80], mask[40:60, 50:80] = (250, 20, 20), True
     for call in (model.edit, model.harmonize):
@@ -132,9 +148,10 @@ def test_what_is_not_marked_stays_to_the_bit(tmp_path: Path) -> None:
     assert (wide[0] != wide[1]).any()
 
 
-def test_an_objects_detail_is_kept_in_the_colours_that_the_generators_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_objects_detail_is_kept_in_the_colours_that_the_generators_give_it(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     picture = np.asarray(photo())
-    model = SinGAN.train(picture, train_mode="hybrid", nfc=4, min_nfc=4, min_size=12, hybrid_size=24, niter=2, seed=1)
     hybrid = model._maker
     assert isinstance(hybrid, Hybrid)
     # The object: a checkerboard; the generators make it darker by 60 levels.
@@ -177,27 +194,23 @@ REFUSED: dict[str, tuple[Callable[[list[str]], None], list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_one_line_for_what_it_is_not_for(name: str, workspace: Workspace, capsys: Capture) -> None:
+def test_one_line_for_what_it_is_not_for(name: str, trained: Workspace, capsys: Capture) -> None:
     main, flags, words = REFUSED[name]
-    train(workspace)
-    photo().save(workspace.inputs / "r.png")
     if name in ("quantize", "fine_tune"):
-        flags = [*flags, "--ref_name", "r.png", "--ref_dir", str(workspace.inputs)]
+        flags = [*flags, "--ref_name", "r.png", "--ref_dir", str(trained.inputs)]
     sizes = SMALL if name in ("animation", "SR") else ["--not_cuda"]
-    error = refusal(capsys, lambda: main([*workspace.flags(), *sizes, *MODE, *flags]))
+    error = refusal(capsys, lambda: main([*trained.flags(), *sizes, *MODE, *flags]))
     assert words.replace("`train_mode`", "--train_mode") in error
 
 
-def test_the_script_extends_the_photo(workspace: Workspace) -> None:
-    train(workspace)
-    outpaint.main([*workspace.flags(), "--not_cuda", *MODE, "--method", "singan", "--top", "8", "--num_samples", "1"])
-    (result,) = (workspace.out / "Outpaint" / "x").rglob("0.png")
-    assert np.array_equal(read(result)[8:], read(workspace.inputs / "x.png"))
+def test_the_script_extends_the_photo(trained: Workspace) -> None:
+    outpaint.main([*trained.flags(), "--not_cuda", *MODE, "--method", "singan", "--top", "8", "--num_samples", "1"])
+    (result,) = (trained.out / "Outpaint" / "x").rglob("0.png")
+    assert np.array_equal(read(result)[8:], read(trained.inputs / "x.png"))
 
 
-def test_it_is_not_exported(workspace: Workspace, capsys: Capture) -> None:
-    train(workspace)
-    error = refusal(capsys, lambda: export.main([str(folder_of(workspace)), "--to", "onnx"]))
+def test_it_is_not_exported(trained: Workspace, capsys: Capture) -> None:
+    error = refusal(capsys, lambda: export.main([str(folder_of(trained)), "--to", "onnx"]))
     assert "can't be exported: its pictures need the photo's patches" in error
 
 
