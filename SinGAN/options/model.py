@@ -57,7 +57,7 @@ class ModelOptions(KindOptions):
         25, "shorter side of the coarsest scale, in pixels", in_tasks={"SR": 18, "animation": 20}, **COUNT, **PYRAMID
     )
     max_size: int = option(
-        250, "longer side of the finest scale, in pixels; larger pictures are reduced (hybrid: of the results, no limit)",
+        250, "longer side of the finest scale, in pixels; larger pictures are reduced (hybrid: of results, no limit)",
         **COUNT, **PYRAMID,
     )  # fmt: skip
     sketch_scales: int = option(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def model() -> Model:
     """A model of the photo, trained in memory."""
-    sizes = {"nfc": 4, "min_nfc": 4, "min_size": 12, "hybrid_size": 24, "niter": 2}
+    sizes: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "hybrid_size": 24, "niter": 2}
     return SinGAN.train(np.asarray(photo()), train_mode="hybrid", seed=1, **sizes)
 
 
