@@ -65,11 +65,9 @@ class HybridKind(SinGANKind):
 
     def describe_reduction(self, size: Size, finest: Size, options: Mapping[str, Any]) -> str:
         """A line on the sizes (height, width) of the picture and of the finest scale."""
-        low, narrow = finest
-        return (
-            f"the networks are trained at {narrow} x {low} pixels (`hybrid_size` {options['hybrid_size']}); "
-            f"results have {size[1]} x {size[0]}"
-        )
+        (low, narrow), asked = finest, options["hybrid_size"]
+        reason = f"`hybrid_size` {asked}" + (" leaves a narrow picture too few" if max(finest) > asked else "")
+        return f"the networks are trained at {narrow} x {low} pixels ({reason}); results have {size[1]} x {size[0]}"
 
     def pyramid(
         self,

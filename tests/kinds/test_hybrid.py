@@ -111,9 +111,10 @@ def test_max_size_limits_the_results(workspace: Workspace) -> None:
     assert model.picture.shape == (48, 64, 3)
 
 
-def test_a_narrow_photo_is_trained_larger(workspace: Workspace) -> None:
+def test_a_narrow_photo_is_trained_larger(workspace: Workspace, capsys: Capture) -> None:
     photo(40, 200).save(workspace.inputs / "x.png")
     train(workspace)
+    assert "(--hybrid_size 24 leaves a narrow picture too few); results have 200 x 40" in capsys.readouterr().out
     _, pyramid = load_model(folder_of(workspace))
     assert len(pyramid) >= 2
     assert pyramid.scales[0].size[0] >= 12
