@@ -1,6 +1,7 @@
 """What a trained model and patches share in Python: properties, and a method for each of their tasks."""
 
 import functools
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
@@ -17,7 +18,7 @@ from SinGAN.tasks.harmonize import harmonize
 from SinGAN.tasks.outpaint import outpaint
 from SinGAN.tasks.paint import paint
 from SinGAN.tasks.sample import sample
-from SinGAN.tasks.task import Results
+from SinGAN.tasks.task import Results, check_arguments
 
 Pictures = Levels  # (count, H, W, C)
 Arguments = ParamSpec("Arguments")
@@ -30,7 +31,10 @@ def method(
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
-        results = function(self._maker, *values, **named)
+        given = inspect.signature(function).bind(self._maker, *values, **named)
+        (task,) = (task for task in tasks().values() if task.method is function)
+        check_arguments(function, task.options, given.arguments)
+        results = function(*given.args, **given.kwargs)
         return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
 
     return call

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import INSTANT, NUMBER, PatchOptions, reference_folder
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Picture, Seed
@@ -43,7 +43,6 @@ def analogy(
     from SinGAN.patches.levels import limit_levels
     from SinGAN.pictures import arrays, images
 
-    check_count(count)
     real = model.real
     levels = arrays.levels_of(structure, real.shape[1], "structure", opaque=True)
     levels = limit_levels(levels, max(real.shape[-2:]) if max_size is None else max_size)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from SinGAN.options.applications import NUMBER, PatchOptions
 from SinGAN.options.option import option
 from SinGAN.tasks.references import read_marks
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Picture, Seed
@@ -49,9 +49,6 @@ def inpaint(
 
     from SinGAN.pictures import masks
 
-    check_count(count)
-    if fill is not None and not all(0 <= level <= 255 for level in fill):
-        raise ValueError(f"`fill` must be three levels of 0 to 255, not {fill}")
     hole = masks.exact_mask(read_marks(mask, model.real)).to(model.real)
     colour = None if fill is None else model.colour(fill)
     shown = torch.where(hole > 0, model.real.max() if colour is None else colour, model.real)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import DENOISE, INSTANT, NUMBER, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.option import check_values, option
-from SinGAN.tasks.task import Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Results, Task, generator, numbered
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Maker, Seed
@@ -59,7 +59,6 @@ def outpaint(
     Raises:
         ValueError: no margin is above 0, or one is no such value.
     """
-    check_count(count)
     given = {"top": str(top), "bottom": str(bottom), "left": str(left), "right": str(right)}
     check_values(Outpaint, given)
     height, width = model.real.shape[-2:]

@@ -12,7 +12,7 @@ from SinGAN.options.applications import SINGAN, reference_folder
 from SinGAN.options.growing import EDITING, HYBRID
 from SinGAN.options.option import option
 from SinGAN.tasks.references import Reference, choose_scales, put_in, read, start_scales
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator
+from SinGAN.tasks.task import Call, Results, Task, generator
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,6 @@ def paint(
     """
     from SinGAN.runs.results import by_scale
 
-    check_count(count)
     scales, rng = choose_scales(model, start_scale), generator(model, seed)
     image = read(strokes, model.real, "strokes")
     pictures, extras = dict[str, "Tensor"](), dict[str, "Tensor"]()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from SinGAN.options.applications import ALL, COUNT, NUMBER, SINGAN, MethodOptions, reference_folder
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, check_count, generator
+from SinGAN.tasks.task import Call, Results, generator
 
 if TYPE_CHECKING:
     import torch
@@ -128,7 +128,6 @@ def retouch(
     """
     from SinGAN.pictures import arrays, masks
 
-    check_count(count)
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference")
     if mask is not None:

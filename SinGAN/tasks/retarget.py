@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import NUMBER, SIZE, PatchOptions, as_size
 from SinGAN.options.option import check_values, option
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Seed
@@ -34,7 +34,6 @@ def retarget(
     Raises:
         ValueError: the size leaves too few pixels.
     """
-    check_count(count)
     check_values(Retarget, {"scale_h": scale_h, "scale_v": scale_v})
     pictures = model.retarget(generator(model, seed), count, (scale_v, scale_h))
     title = f"scale_v={scale_v:f}_scale_h={scale_h:f}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import ALL, NUMBER, SIZE, MethodOptions, as_size
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
     from SinGAN.runs.source import Source
@@ -66,7 +66,6 @@ def sample(
     Raises:
         ValueError: the model lacks ``start_scale``, the size is too small, or the picture allows no variety.
     """
-    check_count(count)
     samples = model.sample(generator(model, seed), count, start_scale, (scale_v, scale_h))
     return Results(numbered(samples), {"original": model.real}, count=count)
 

@@ -73,10 +73,6 @@ def super_resolve(
     from SinGAN import manipulate
     from SinGAN.pictures import arrays
 
-    if not factor > 1:
-        raise ValueError(f"`factor` must be above 1, not {factor:g}")
-    if count < 1 or back_projection < 0:
-        raise ValueError(f"`count` {count} must be at least 1, `back_projection` {back_projection} at least 0")
     image = model.real if picture is None else picture
     if not isinstance(image, torch.Tensor):
         image = arrays.to_image(image, model.real.shape[1], opaque=True).to(model.real.device)

@@ -252,7 +252,7 @@ def test_what_an_instant_model_refuses(levels: images.Levels) -> None:
         made.sample(0)
     with pytest.raises(ValueError, match="marks no pixel"):
         made.inpaint(np.zeros((20, 28), dtype=np.uint8))
-    with pytest.raises(ValueError, match="three levels of 0 to 255"):
+    with pytest.raises(ValueError, match="`fill` must be at least 0 and at most 255"):
         made.inpaint(np.eye(20, 28, dtype=np.uint8) * 255, fill=(1, 2, 300))
     with pytest.raises(ValueError, match="`scale_h` must be above 0"):
         made.tile(scale_h=0)

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from SinGAN.options.applications import MethodOptions
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Results, Task, check_count, generator, numbered
+from SinGAN.tasks.task import Results, Task, generator, numbered
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror(MethodOptions):
@@ -38,7 +38,6 @@ class Mirror(MethodOptions):
 
 def mirror(model, count=1, *, upside_down=False, seed=None):
     """Mirrored random samples."""
-    check_count(count)
     samples = model.sample(generator(model, seed), count)
     pictures = (sample.flip(-2 if upside_down else -1) for sample in samples)
     return Results(numbered(pictures), {"original": model.real}, count=count)
