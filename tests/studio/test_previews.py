@@ -1,10 +1,12 @@
 """Previews: what the page shows while pictures are computed, and how errors of a handler that yields are shown."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("gradio")
 
@@ -15,9 +17,8 @@ from SinGAN.studio.shared import WORKING, show_errors, with_previews
 
 
 def levels() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    y, x = np.indices((120, 160))
-    noise = np.random.default_rng(0).integers(0, 40, (120, 160))
-    return np.stack([x, y + noise, 200 - y], axis=2).clip(0, 255).astype(np.uint8)
+    with Image.open(Path(__file__).parent.parent.parent / "Input" / "Images" / "dandelions.png") as picture:
+        return np.asarray(picture.convert("RGB").resize((160, 120)))
 
 
 def test_levels_are_shown_from_coarse_to_fine_and_the_pictures_come_last() -> None:
