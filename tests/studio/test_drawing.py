@@ -228,6 +228,6 @@ def test_a_file_that_is_no_picture_is_told(browser: Browser, tmp_path: Path) -> 
     (tmp_path / "letter.png").write_text("Dear all")
     browser.driver.find_element("css selector", "#drawn input[type=file]").send_keys(str(tmp_path / "letter.png"))
     alert = WebDriverWait(browser.driver, 30).until(alert_is_present())
-    assert "no picture" in alert.text
+    assert "can't read this file as a picture" in alert.text
     alert.accept()
     assert np.array_equal(drawn(browser).picture, picture())
