@@ -113,7 +113,7 @@ def preparation_of(options: ModelOptions) -> Preparation:
 
 
 def request(options: TrainOptions, given: Collection[str], seed: int) -> Request:
-    """The training that ``options`` ask for; ``given`` are the names of those that were set by hand.
+    """The training that ``options`` ask for; ``given`` are the names of those that were set explicitly.
 
     Raises:
         FileNotFoundError: there are no such files.

@@ -47,7 +47,7 @@ def load_or_train(
         device: of the nets.
         options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq` and `vgg_weights`.
         seed_matters: whether a model with another seed is another model.
-        watcher: is told how far the training is.
+        watcher: receives the progress of the training.
 
     Raises:
         ValueError: the folder holds another model, a link leads out of it, or the training diverged.

@@ -62,7 +62,7 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """The finest image (B, C, H, W) that ``noise`` makes, one map for each stage.
 
         Raises:
-            ValueError: there is a ``previous`` image, or a map is lacking.
+            ValueError: there is a ``previous`` image, or a map is missing.
         """
         if previous is not None or len(noise) != len(self):
             raise ValueError("a generator that grows makes images of the noise of all its stages alone")

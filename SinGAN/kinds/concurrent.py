@@ -45,15 +45,9 @@ class ConcurrentKind(SinGANKind):
             raise ValueError(f"factor is {factor!r}")
 
     def pyramid(
-        self,
-        scales: tuple[TrainedScale, ...],
-        factor: float,
-        noise_border: bool,
-        net: NetConfig,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Tensor],
+        self, plain: Pyramid[TrainedScale], net: NetConfig, options: Mapping[str, Any], extras: Mapping[str, Tensor]
     ) -> Pyramid[TrainedScale]:
-        return GrownPyramid.of(scales, factor, net, noise_border, options["recipe"] or GENERATION)
+        return GrownPyramid.of(plain.scales, plain.factor, net, plain.noise_border, options["recipe"] or GENERATION)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

@@ -40,6 +40,7 @@ class HybridKind(SinGANKind):
 
     name = HYBRID
     extra_files = (PHOTO,)
+    unexportable = "its pictures need the photo's patches"
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
         """The scales of a photo of ``height`` x ``width`` pixels.
@@ -70,26 +71,19 @@ class HybridKind(SinGANKind):
         return f"the networks are trained at {narrow} x {low} pixels ({reason}); results have {size[1]} x {size[0]}"
 
     def pyramid(
-        self,
-        scales: tuple[TrainedScale, ...],
-        factor: float,
-        noise_border: bool,
-        net: NetConfig,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Tensor],
+        self, plain: Pyramid[TrainedScale], net: NetConfig, options: Mapping[str, Any], extras: Mapping[str, Tensor]
     ) -> Pyramid[TrainedScale]:
-        """The pyramid of trained ``scales`` with the photo in ``extras``.
+        """The pyramid with the photo in ``extras``; the plain one before the training.
 
         Raises:
-            ValueError: the photo is none.
+            ValueError: the file holds no photo.
         """
-        pyramid = super().pyramid(scales, factor, noise_border, net, options, extras)
         if not extras:
-            return pyramid
+            return plain
         photo = extras[PHOTO]
         if photo.dtype != torch.uint8 or photo.ndim != 4 or photo.shape[:2] != (1, net.channels):
             raise ValueError(f"{PHOTO} is damaged: it holds no photo of {net.channels} channels")
-        return with_photo(pyramid, photo)
+        return with_photo(plain, photo)
 
     def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
         """The photo."""

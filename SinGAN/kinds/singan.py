@@ -44,6 +44,8 @@ class SinGANKind:
     """The names of the files, each a tensor, that a model's folder holds beside its scales."""
     remedy = "smaller `lr_g` and `lr_d`"
     """Advice for a training that diverged; options in backticks."""
+    unexportable = ""
+    """Why models can't be exported; "" if they can."""
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
         """The scales of a picture of ``height`` x ``width`` pixels.
@@ -70,25 +72,17 @@ class SinGANKind:
         return f"{reduced} (`max_size` {options['max_size']})"
 
     def pyramid(
-        self,
-        scales: tuple[TrainedScale, ...],
-        factor: float,
-        noise_border: bool,
-        net: NetConfig,
-        options: Mapping[str, Any],
-        extras: Mapping[str, Tensor],
+        self, plain: Pyramid[TrainedScale], net: NetConfig, options: Mapping[str, Any], extras: Mapping[str, Tensor]
     ) -> Pyramid[TrainedScale]:
-        """The pyramid of trained ``scales``, or the empty one that a training starts from.
+        """The pyramid of this kind.
 
         Arguments:
-            scales: coarse to fine.
-            factor: adjusted ratio of neighbouring scales.
-            noise_border: whether the noise covers the margin, too.
+            plain: SinGAN's pyramid of the trained scales, or the empty one that a training starts from.
             net: the nets at the coarsest scale.
             options: of the model, by name, as its manifest stores them.
             extras: the content of ``extra_files``; empty before the training.
         """
-        return Pyramid(scales, factor, net.margin, noise_border)
+        return plain
 
     def extras(self, pyramid: Pyramid[TrainedScale]) -> Mapping[str, Tensor]:
         """The content of ``extra_files`` for ``pyramid``, which ``train`` has yielded, by name."""

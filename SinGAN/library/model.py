@@ -1,6 +1,7 @@
 """A trained model as an object: its tasks as methods, on arrays as well as files."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -48,7 +49,7 @@ class Model(FromPicture):
             f"<SinGAN model of {self.manifest.picture or 'a picture'}: {len(self)} scales, {height} x {width} pixels>"
         )
 
-    @property
+    @cached_property
     def _maker(self) -> Maker:
         maker = self.manifest.kind_of_model.maker(self.pyramid)
         return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker

@@ -46,7 +46,7 @@ def train(
         device: "cpu", "cuda" or ``cuda:<n>``. None: CUDA if available.
         engine: what runs the iterations, in which precision.
         vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
-        watcher: is told how far the training is, in place of the progress bar.
+        watcher: receives the progress of the training, in place of the progress bar.
         options: the options below, by name.
 
     Raises:

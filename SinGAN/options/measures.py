@@ -65,7 +65,7 @@ class EvaluationOptions(MethodOptions, InceptionOptions):
         (0,), "first scales with fresh noise, or: all", group="samples", least=0, every=ALL
     )
     num_samples: int = option(50, "samples from each start scale", group="samples", **COUNT)
-    lpips: bool = option(False, "download the weights of LPIPS, half a GB, where they are lacking", group="samples")
+    lpips: bool = option(False, "download the weights of LPIPS, half a GB, if they are missing", group="samples")
     path2real: Path | None = option(None, "folder of the real pictures", group=SETS)
     path2fake: Path | None = option(None, "folder of the generated pictures", group=SETS)
     results: Path | None = option(

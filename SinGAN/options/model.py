@@ -109,7 +109,7 @@ class ModelOptions(KindOptions):
         """The options in a model's manifest, of this version or an older one.
 
         Raises:
-            ValueError: one is lacking or out of range.
+            ValueError: one is missing or out of range.
         """
         complete = with_legacy_defaults(values)
         names = [entry.name for entry in fields(cls)]
@@ -128,7 +128,7 @@ class ModelOptions(KindOptions):
         """The options with those filled in that follow from others.
 
         Arguments:
-            given: names of the options that were given by hand.
+            given: names of the options that were set explicitly.
             recipe: of concurrent training, where none is given.
 
         Raises:

@@ -197,7 +197,8 @@ class PictureTraining:
         """The pyramid before training: without scales, or the base of a retrained one."""
         if self.retraining is not None:
             return self.retraining.base
-        return self.kind.pyramid((), self.plan.factor, self.config.noise_border, self.net, self.manifest.options, {})
+        plain = Pyramid[TrainedScale]((), self.plan.factor, self.net.margin, self.config.noise_border)
+        return self.kind.pyramid(plain, self.net, self.manifest.options, {})
 
     def run(
         self,

@@ -37,7 +37,7 @@ class Run:
     seed: int
     options: ModelOptions
     settings: RunOptions
-    given: frozenset[str] = frozenset()  # names of the options that were given by hand
+    given: frozenset[str] = frozenset()  # names of the options that were set explicitly
 
     @property
     def name(self) -> str:
@@ -100,13 +100,13 @@ class Run:
         return replace(self, input_name=input_name)
 
     def with_scale_factor(self, scale_factor: float) -> "Run":
-        """The run with another ``scale_factor``, unless one was given by hand."""
+        """The run with another ``scale_factor``, unless one was set explicitly."""
         if "scale_factor" in self.given:
             return self
         return replace(self, options=replace(self.options, scale_factor=scale_factor))
 
     def with_options_of(self, model: ModelFolder | None) -> "Run":
-        """The run with the options of ``model``, if there is one, but for those given by hand."""
+        """The run with the options of ``model``, if there is one, but for those set explicitly."""
         if model is None or self.settings.overwrite:
             return self
         by_hand = {
@@ -150,7 +150,7 @@ class Run:
         return replace(training, folder=folder, engine=self.engine, checkpoint_every=every, seed_matters=seed_matters)
 
     def contradictions(self, manifest: Manifest) -> list[str]:
-        """How the options that were given by hand differ from those in ``manifest``, in words."""
+        """How the options that were set explicitly differ from those in ``manifest``, in words."""
         return manifest.differences(
             {name: value for name, value in self.options.as_dict().items() if name in self.given}
         )

@@ -14,7 +14,7 @@ class TensorBoard:
     """A watcher that writes events into ``folder``, which the first one creates."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises a ValueError where the package tensorboard is lacking."""
+        """Raises a ValueError if the package tensorboard is not installed."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:

@@ -26,7 +26,7 @@ def save_pyramid(
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
-    extra_digests = _save_extras(extras or {}, folder)
+    _save_extras(extras or {}, folder)
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
         if not sealed or not is_whole(place, hashes_in(place)):
@@ -35,7 +35,7 @@ def save_pyramid(
             if scale.discriminator is not None:
                 save(place / "netD.pth", scale.discriminator.state_dict())
             listed = list_digests(scale.z_rec, scale.real, torch.tensor(scale.noise_amp))
-            _write_hashes(place, listed | (extra_digests if index == 0 else {}))
+            _write_hashes(place, listed | extra_digests(extras or {}, index))
     _save_lists(pyramid, folder, pyramid.z_rec())
 
 
@@ -45,7 +45,8 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind,
     The critics go, and the generators that are a part of the finest scale's. Convolutions are saved in half precision.
     A noise map that ``seed`` gives again is saved as an empty one.
     """
-    extra_digests = _save_extras(kind.extras(pyramid), folder)
+    extras = kind.extras(pyramid)
+    _save_extras(extras, folder)
     finest, maps = pyramid.scales[-1], []
     for index, scale in enumerate(pyramid.scales):
         place = folder / str(index)
@@ -55,16 +56,20 @@ def save_compact(pyramid: Pyramid[TrainedScale], folder: Path, kind: SinGANKind,
         drawn = kind.planned_noise(scale.generator.config, scale.real, index, seed).to(scale.z_rec.device)
         maps.append(scale.z_rec.new_empty(1, 1, 0, 0) if torch.equal(scale.z_rec, drawn) else scale.z_rec)
         listed = list_digests(maps[-1], scale.real, torch.tensor(scale.noise_amp))
-        _write_hashes(place, listed | (extra_digests if index == 0 else {}))
+        _write_hashes(place, listed | extra_digests(extras, index))
     _save_lists(pyramid, folder, maps)
 
 
-def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> dict[str, str]:
-    """Write the ``extras`` of a kind of model that ``folder`` lacks; returns their digests by name."""
+def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the ``extras`` of a kind of model that ``folder`` lacks."""
     for name, value in extras.items():
         if not (folder / name).exists():
             save(folder / name, value)
-    return {name: digest(value) for name, value in extras.items()}
+
+
+def extra_digests(extras: Mapping[str, Tensor], index: int) -> dict[str, str]:
+    """The digests of ``extras`` by name, which stand in the hashes of scale 0; none for another ``index``."""
+    return {} if index else {name: digest(value) for name, value in extras.items()}
 
 
 def _save_lists(pyramid: Pyramid[TrainedScale], folder: Path, z_rec: list[Tensor]) -> None:

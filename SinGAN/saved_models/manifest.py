@@ -154,7 +154,7 @@ class Manifest:
         """All options of the model; those that the folder of an authors' model does not tell are taken from ``others``.
 
         Raises:
-            ValueError: one is lacking or out of range.
+            ValueError: one is missing or out of range.
         """
         if not self.is_authors:
             return ModelOptions.of_manifest(self.options)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.saved_models.folder import HASHES, KEPT, LISTS, NETS, hashes_in, is_whole, list_digests
+from SinGAN.saved_models.folder import HASHES, KEPT, LISTS, NETS, extra_digests, hashes_in, is_whole, list_digests
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
 from SinGAN.storage.files import check_regular, keep_inside, links_in, list_entries, suggest_name
-from SinGAN.storage.hashes import digest, sha256
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import recover_if_free
 from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
@@ -162,8 +162,8 @@ class ModelFolder:
                 net.to(device)
             scales.append(TrainedScale.of(generator, critic, real.to(device), noise.to(device), float(amp)))
         shape = scales[0].generator.config
-        options, extras = self.manifest.options, self._extras
-        return kind.pyramid(tuple(scales), self.manifest.factor, noise_border, shape, options, extras)
+        plain = Pyramid(tuple(scales), self.manifest.factor, shape.margin, noise_border)
+        return kind.pyramid(plain, shape, self.manifest.options, self._extras)
 
     @cached_property
     def _extras(self) -> dict[str, Tensor]:
@@ -193,8 +193,7 @@ class ModelFolder:
         if not self.manifest.is_sealed:
             return {name: check_regular(place / name).read_bytes() for name in NETS if (place / name).exists()}
         file, listed = place / HASHES, list_digests(*(self._list(name)[index] for name in LISTS))
-        beside = {name: digest(value) for name, value in self._extras.items()} if index == 0 else {}
-        listed |= beside
+        listed |= extra_digests(self._extras, index)
         with reading(file):
             hashes = dict(json.loads(self._hashes[index] or ""))
         if hashes.keys() | KEPT != KEPT | listed.keys():

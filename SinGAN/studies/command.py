@@ -122,7 +122,7 @@ class PictureStudy(Study[Combination]):
 
     @cached_property
     def net(self) -> nn.Module | None:
-        """The Inception net of SIFID on the CPU; None where its weights can't be had."""
+        """The Inception net of SIFID on the CPU; None if its weights are not available."""
         return sifid_net(self.options.dims, self.options.weights)
 
     def check_needs(self, remaining: Sequence[Combination]) -> None:

@@ -165,5 +165,5 @@ def picture_grid(rows: Sequence[Sequence[Levels]], left: Sequence[str], top: Map
         for place, label in enumerate(left):
             cells[place][0].set_ylabel(label, rotation=0, ha="right", va="center")
         for place, title in top.items():
-            cells[0][place].set_title(title, loc="left" if left else "center")
+            cells[0][place].set_title(title, loc="left" if left and place else "center")
     return figure

@@ -6,7 +6,6 @@ singan export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to on
 from collections.abc import Sequence
 from pathlib import Path
 
-from SinGAN.options.growing import HYBRID
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import script
 
@@ -28,8 +27,9 @@ def run(argv: Sequence[str]) -> None:
     if not args.model.is_dir():
         raise FileNotFoundError(f"no folder {args.model}: name that of a trained model, below Output/TrainedModels")
     model = ModelFolder.open(args.model)
-    if model.manifest.kind == HYBRID:
-        raise ValueError(f"a model of `train_mode` {HYBRID} can't be exported: its pictures need the photo's patches")
+    kind = model.manifest.kind_of_model
+    if kind.unexportable:
+        raise ValueError(f"a model of `train_mode` {kind.name} can't be exported: {kind.unexportable}")
     pyramid = model.load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"

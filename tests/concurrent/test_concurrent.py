@@ -19,6 +19,7 @@ from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig, initialise
 from SinGAN.planning import Plan, PyramidConfig
+from SinGAN.pyramid import Pyramid
 from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.growing import GrowingGenerator
 from tests.workspace import stripes
@@ -229,6 +230,6 @@ def test_nets_know_their_shape_from_their_weights() -> None:
     initialise(generator, torch.Generator().manual_seed(1), spread=True)
     assert NetConfig.of(generator.state_dict(), NET) == net
     assert float(generator.state_dict()["head.conv.bias"].abs().max()) > 0.02
-    assert isinstance(KINDS["concurrent"].pyramid((), 0.7, False, net, {"recipe": None}, {}), GrownPyramid)
+    assert isinstance(KINDS["concurrent"].pyramid(Pyramid((), 0.7, 5), net, {"recipe": None}, {}), GrownPyramid)
     with pytest.raises(ValueError, match="`num_layer` must be at least 3"):
         replace(NET, num_layer=2)

@@ -49,8 +49,8 @@ class ToyKind(SinGANKind):
         return {"average.pth": pyramid.scales[0].real.mean()}
 
     def pyramid(self, *arguments: Any) -> Pyramid[TrainedScale]:
-        scales, *_, extras = arguments
-        assert not scales or extras["average.pth"] == scales[0].real.mean()
+        plain, *_, extras = arguments
+        assert not plain.scales or extras["average.pth"] == plain.scales[0].real.mean()
         return super().pyramid(*arguments)
 
     def state(

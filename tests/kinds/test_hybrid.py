@@ -24,7 +24,7 @@ from SinGAN.options import growing
 from SinGAN.patches import levels
 from SinGAN.patches.hybrid import Hybrid
 from SinGAN.pictures import images
-from SinGAN.pyramid import Pyramid
+from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.terminal import export
 from tests.cuts import CutError, bits, cut_after
 from tests.workspace import Capture, Workspace, load_model, refusal
@@ -239,4 +239,5 @@ def test_the_longest_side_is_that_of_the_patch_search() -> None:
 
 
 def test_pyramids_without_a_photo_are_plain() -> None:
-    assert type(KINDS["hybrid"].pyramid((), 0.75, False, NetConfig(), {}, {})) is Pyramid
+    plain = Pyramid[TrainedScale]((), 0.75, 5)
+    assert type(KINDS["hybrid"].pyramid(plain, NetConfig(), {}, {})) is Pyramid
