@@ -16,17 +16,16 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, OfPyramid, Retouched
-from SinGAN.patches.holes import Region, largest_radius
+from SinGAN.patches.holes import Region
 from SinGAN.patches.instant import as_flags, as_image, as_levels, draw_seed
-from SinGAN.patches.levels import Levels, bounding_box, extend_size, resize, to_pixels
+from SinGAN.patches.levels import Levels, extend_size, resize, to_pixels
 from SinGAN.patches.makers import Refiner, to_8_bits, to_floats
-from SinGAN.patches.seams import RIM, Edit, match_colours
+from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels
 from SinGAN.patches.solver import Settings
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, TrainedScale
 
-RADIUS = 8.0  # pixels of the largest disk in a mask, at the level where the search starts, if the photo is so large
 REPEATS = 2  # of search and vote at each level: more would return to the photo's layout
 SOFTENED = 1.0  # pixels of the generators' picture, deviation of the Gaussian that smooths a change of colour
 
@@ -85,26 +84,24 @@ class Hybrid(OfPyramid):
             rng: of the random numbers.
             count: of pictures at each scale.
         """
-        # 1. The pixels that are computed: those of the mask, and a rim around it.
-        marks, small, edited = as_flags(mask), self._reduce(reference), as_levels(reference)
-        rim, size = max(2, round(RIM * max(marks.shape))), (marks.shape[0], marks.shape[1])
-        computed = np.ascontiguousarray(scipy.ndimage.maximum_filter(marks, 2 * rim + 1))
-        box, photo, blended = bounding_box(marks, 3 * rim), to_pixels(self.photo), dict[int, Tensor]()
-        pasted, first = np.ascontiguousarray(marks[box]), max(self._ratio, min(1.0, RADIUS / largest_radius(marks)))
+        # 1. The seam around the marked part, as in the instant engine.
+        photo, edited, small = to_pixels(self.photo), as_levels(reference), self._reduce(reference)
+        edit, blended = Edit.of(photo, edited, as_flags(mask), self.photo.shape[2]), dict[int, Tensor]()
         for scale in scales:
             results = []
             for generated in manipulate.inject(self.pyramid, small, scale, rng, count).split(1):
-                # 2. Sources: patches of the photo, and of the reference in the colours that the generators gave it.
-                shifted = edited[box] + 127.5 * _enlarge_smoothly(generated - small, size)[box]
-                levels = np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
-                merged = to_pixels(np.where(pasted[..., None] > 0, levels, self.photo[box]))
-                edit = Edit(size, computed, computed, box, merged, pasted, pasted)
-                # 3. The search starts from that reference, at a level where it has whole patches.
-                region = Region.of(photo, computed, first, self.photo.shape[2], edit)
+                # 2. The pasted pixels in the colours that the generators give them.
+                change = 127.5 * _enlarge_smoothly(generated - small, edit.size)[edit.box]
+                shifted, colours = edit.merged.copy(), slice(self.photo.shape[2])
+                levels = np.clip(np.rint(edit.merged[..., colours] + change), 0, 255).astype(np.uint8)
+                shifted[..., colours] = np.where(edit.pasted[..., None] > 0, levels, edit.merged[..., colours])
+                # 3. Both sides of the seam are computed from patches of the photo and of these pixels.
+                fitted = replace(edit, merged=shifted)
+                region = Region.of(photo, edit.computed, self._ratio, self.photo.shape[2], fitted)
                 assert region.canvases[0].known is not None
-                results.append(_fill(region, region.canvases[0].known, rng))
+                results.append(_fill(region, region.canvases[0].known, rng, Settings()))
             blended[scale] = torch.cat(results)
-        return Retouched(self.real, reference, torch.from_numpy(computed)[None, None], {}, blended)
+        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) that extend the photo by ``margins``: at the top, bottom, left and right.
@@ -121,7 +118,8 @@ class Hybrid(OfPyramid):
         region = Region.of(canvas, mask, self._ratio, self.photo.shape[2])
         top, bottom, left, right = (round(margin * self._ratio) for margin in margins)
         pictures = manipulate.outpaint(self.pyramid, (top, bottom, left, right), rng, count)
-        return (_fill(region, _first_canvas(region, picture), rng, matches_colours=True) for picture in pictures)
+        settings = Settings(REPEATS, REPEATS)
+        return (_fill(region, _first_canvas(region, picture), rng, settings, True) for picture in pictures)
 
     @property
     def _ratio(self) -> float:
@@ -144,12 +142,14 @@ def _first_canvas(region: Region, picture: Tensor) -> Pixels:
     return filled
 
 
-def _fill(region: Region, guess: Pixels, rng: torch.Generator, matches_colours: bool = False) -> Tensor:
+def _fill(
+    region: Region, guess: Pixels, rng: torch.Generator, settings: Settings, matches_colours: bool = False
+) -> Tensor:
     """The photo (1, C, H, W), 8 bits, with the ``region`` computed from ``guess`` (h, w, 4), its first canvas.
 
     With ``matches_colours`` the region's colours are shifted to meet the photo's.
     """
-    solver = replace(region.solver(draw_seed(rng) & 0xFFFFFF), settings=Settings(REPEATS, REPEATS))
+    solver = replace(region.solver(draw_seed(rng) & 0xFFFFFF), settings=settings)
     *_, finest = solver.run(np.ascontiguousarray(guess))
     result = region.photo[..., : region.channels].copy()
     result[region.canvases[-1].box] = finest.picture[..., : region.channels]

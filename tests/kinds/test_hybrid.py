@@ -168,6 +168,22 @@ def test_an_objects_detail_is_kept_in_the_colours_that_the_generators_give_it(
         assert 0.35 < float(((inside - level).abs() < 12).float().mean()) < 0.65
 
 
+def test_the_edges_of_a_crude_paste_disappear(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, reference, mask = np.asarray(photo()), np.asarray(photo()).copy(), np.zeros(SIZE, bool)
+    reference[20:60, 70:110], mask[20:60, 70:110] = picture[50:90, 10:50], True
+    monkeypatch.setattr("SinGAN.patches.hybrid.manipulate.inject", lambda pyramid, image, *_: image)
+    result = model.edit(reference, mask, start_scale=1, seed=1)[0]
+
+    def step(picture: levels.Levels) -> float:
+        """The mean difference of the pixels on both sides of the mask's border."""
+        values = picture.astype(int)
+        sides = (values[20:60, 70] - values[20:60, 69], values[20:60, 110] - values[20:60, 109])
+        ends = (values[20, 70:110] - values[19, 70:110], values[60, 70:110] - values[59, 70:110])
+        return float(np.mean([np.abs(each).mean() for each in (*sides, *ends)]))
+
+    assert step(result) < step(reference) / 2
+
+
 def test_the_generators_decide_the_layout() -> None:
     picture = np.asarray(photo())
     small = images.to_tensor(np.asarray(photo(36, 48)))
