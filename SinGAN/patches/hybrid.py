@@ -16,7 +16,7 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, OfPyramid, Retouched
-from SinGAN.patches.holes import Region
+from SinGAN.patches.holes import Region, largest_radius
 from SinGAN.patches.instant import as_flags, as_image, as_levels, draw_seed
 from SinGAN.patches.levels import Levels, extend_size, resize, to_pixels
 from SinGAN.patches.makers import Refiner, to_8_bits, to_floats
@@ -26,6 +26,7 @@ from SinGAN.patches.solver import Settings
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, TrainedScale
 
+RADIUS = 8.0  # pixels of the largest disk in a paste where the search starts, so that it has whole patches there
 REPEATS = 2  # of search and vote at each level: more would return to the photo's layout
 SOFTENED = 1.0  # pixels of the generators' picture, deviation of the Gaussian that smooths a change of colour
 
@@ -87,6 +88,7 @@ class Hybrid(OfPyramid):
         # 1. The seam around the marked part, as in the instant engine.
         photo, edited, small = to_pixels(self.photo), as_levels(reference), self._reduce(reference)
         edit, blended = Edit.of(photo, edited, as_flags(mask), self.photo.shape[2]), dict[int, Tensor]()
+        first = max(self._ratio, min(1.0, RADIUS / max(1.0, largest_radius(edit.pasted))))
         for scale in scales:
             results = []
             for generated in manipulate.inject(self.pyramid, small, scale, rng, count).split(1):
@@ -97,7 +99,7 @@ class Hybrid(OfPyramid):
                 shifted[..., colours] = np.where(edit.pasted[..., None] > 0, levels, edit.merged[..., colours])
                 # 3. Both sides of the seam are computed from patches of the photo and of these pixels.
                 fitted = replace(edit, merged=shifted)
-                region = Region.of(photo, edit.computed, self._ratio, self.photo.shape[2], fitted)
+                region = Region.of(photo, edit.computed, first, self.photo.shape[2], fitted)
                 assert region.canvases[0].known is not None
                 results.append(_fill(region, region.canvases[0].known, rng, Settings()))
             blended[scale] = torch.cat(results)

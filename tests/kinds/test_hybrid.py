@@ -168,20 +168,40 @@ def test_an_objects_detail_is_kept_in_the_colours_that_the_generators_give_it(
         assert 0.35 < float(((inside - level).abs() < 12).float().mean()) < 0.65
 
 
-def test_the_edges_of_a_crude_paste_disappear(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture, reference, mask = np.asarray(photo()), np.asarray(photo()).copy(), np.zeros(SIZE, bool)
-    reference[20:60, 70:110], mask[20:60, 70:110] = picture[50:90, 10:50], True
+@pytest.mark.parametrize(
+    ("name", "size", "source", "place"),
+    [
+        ("dandelions.png", (128, 96), (50, 10, 40, 40), (20, 70)),
+        ("larches.jpg", (200, 133), (48, 131, 47, 31), (52, 44)),
+    ],
+)
+def test_the_edges_of_a_crude_paste_disappear(
+    name: str,
+    size: tuple[int, int],
+    source: tuple[int, int, int, int],
+    place: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Image.open(ROOT / "Input" / "Images" / name) as file:
+        picture = np.asarray(file.convert("RGB").resize(size))
+    (y, x, height, width), (top, left) = source, place
+    bottom, right = top + height, left + width
+    reference, mask = picture.copy(), np.zeros(picture.shape[:2], bool)
+    reference[top:bottom, left:right], mask[top:bottom, left:right] = picture[y : y + height, x : x + width], True
+    sizes: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "hybrid_size": 48, "niter": 1}
+    model = SinGAN.train(picture, train_mode="hybrid", seed=1, **sizes)
     monkeypatch.setattr("SinGAN.patches.hybrid.manipulate.inject", lambda pyramid, image, *_: image)
     result = model.edit(reference, mask, start_scale=1, seed=1)[0]
 
-    def step(picture: levels.Levels) -> float:
+    def step(shown: levels.Levels) -> float:
         """The mean difference of the pixels on both sides of the mask's border."""
-        values = picture.astype(int)
-        sides = (values[20:60, 70] - values[20:60, 69], values[20:60, 110] - values[20:60, 109])
-        ends = (values[20, 70:110] - values[19, 70:110], values[60, 70:110] - values[59, 70:110])
-        return float(np.mean([np.abs(each).mean() for each in (*sides, *ends)]))
+        values = shown.astype(int)
+        across = np.abs(np.diff(values, axis=1))[top:bottom, [left - 1, right - 1]]
+        down = np.abs(np.diff(values, axis=0))[[top - 1, bottom - 1], left:right]
+        return float((across.mean() + down.mean()) / 2)
 
-    assert step(result) < step(reference) / 2
+    assert step(reference) > 3 * step(picture)
+    assert step(result) < 1.3 * step(picture)
 
 
 def test_the_generators_decide_the_layout() -> None:
