@@ -10,6 +10,7 @@ from torch import Tensor
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures, add_methods, first, method
 from SinGAN.options.model import ModelOptions
+from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
@@ -39,6 +40,7 @@ class Model(FromPicture):
 
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
+    refiner: Refiner | None = None  # of all results; see ``refined``
 
     super_resolve = first(method(super_resolve))
     animate = method(animate)
@@ -52,7 +54,20 @@ class Model(FromPicture):
     @cached_property
     def _maker(self) -> Maker:
         maker = self.manifest.kind_of_model.maker(self.pyramid)
-        return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
+        return replace(maker, retrain=self._retrain, refiner=self.refiner) if isinstance(maker, Trained) else maker
+
+    def refined(self, photo: Picture, max_size: int | None = None) -> "Model":
+        """The same model, whose samples, edits, paints and extensions have the detail and resolution of ``photo``.
+
+        Animations and enlargements stay as they are, and so do the results of models of ``train_mode`` hybrid, which
+        have the photo's resolution anyway.
+
+        Arguments:
+            photo: the training picture as it was before it was reduced.
+            max_size: longer side, in pixels, to which the photo is reduced. None: its own size.
+        """
+        whole = arrays.levels_of(photo, self._real.shape[1], "photo", opaque=True)
+        return replace(self, refiner=Refiner(self._real, whole if max_size is None else limit_levels(whole, max_size)))
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
         """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""

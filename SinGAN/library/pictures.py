@@ -3,7 +3,7 @@
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec
 
 import torch
@@ -31,13 +31,20 @@ def method(
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
-        given = inspect.signature(function).bind(self._maker, *values, **named)
-        (task,) = (task for task in tasks().values() if task.method is function)
-        check_arguments(function, task.options, given.arguments)
-        results = function(*given.args, **given.kwargs)
+        results = _results(self, function, values, named)
         return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
 
     return call
+
+
+def _results(
+    model: "FromPicture", function: Callable[..., Results], values: Sequence[Any], named: Mapping[str, Any]
+) -> Results:
+    """The results of a task's ``function`` for arguments, which are checked."""
+    given = inspect.signature(function).bind(model._maker, *values, **named)
+    (task,) = (task for task in tasks().values() if task.method is function)
+    check_arguments(function, task.options, given.arguments)
+    return function(*given.args, **given.kwargs)
 
 
 def first(
@@ -66,6 +73,27 @@ class FromPicture(ABC):
     @abstractmethod
     def _maker(self) -> Maker: ...
 
+    def iterate(self, task: str, *values: Any, **named: Any) -> Iterator[Levels]:
+        """The pictures (H, W, C) of a task one by one, where the method of this name returns all at the end.
+
+        ``sample``, ``inpaint``, ``outpaint``, ``retarget``, ``tile``, ``analogy`` and ``animate`` compute each picture
+        when it is asked for; the others compute all with the first.
+
+        Arguments:
+            task: the method's name.
+            values: its arguments.
+            named: its arguments by name.
+
+        Raises:
+            ValueError: there is no such method, or an argument is out of range.
+        """
+        method_of = "trained" if hasattr(self, "animate") else "patches"
+        known = {one.method.__name__: one.method for one in tasks().values() if one.method and method_of in one.models}
+        if task not in known:
+            raise ValueError(f"there is no task {task!r} here: there are {', '.join(known)}")
+        results = _results(self, known[task], values, named)
+        return (arrays.from_image(picture) for _, picture in results.pictures)
+
     def __len__(self) -> int:
         """The number of scales."""
         return len(self._maker)
@@ -84,6 +112,11 @@ class FromPicture(ABC):
     def injection_scales(self) -> range:
         """The scales at which a reference or strokes can be put in, coarse to fine."""
         return self._maker.injection_scales
+
+    @property
+    def injection_scale(self) -> int | None:
+        """The scale at which they are put in by default; None: there is none, a scale must be named."""
+        return self._maker.injection_scale
 
     @property
     def start_scales(self) -> range:

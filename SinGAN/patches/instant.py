@@ -58,7 +58,7 @@ class Instant:
     photo: Photo
     variety: str = "medium"  # of samples: low, medium or high
     device: torch.device = torch.device("cpu")  # of the layouts of samples
-    watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
+    watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine; of samples, layouts first
 
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
@@ -123,7 +123,7 @@ class Instant:
                 "samples from a `start_scale` above 0 keep the photo's layout, and those of `method` instant never do: "
                 "use `variety` low, or `method` patches or denoise"
             )
-        sampler = Sampler(self.photo, VARIETIES[self.variety], enlargement, self.device)
+        sampler = Sampler(self.photo, VARIETIES[self.variety], enlargement, self.device, self._show)
         return (self._finish(levels) for levels in sampler.samples(draw_seed(rng), count))
 
     def retouch(
