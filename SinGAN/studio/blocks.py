@@ -1,5 +1,6 @@
 """Gradio's blocks with the guards of the studio: errors in one line, no file that was not uploaded."""
 
+import html
 from collections.abc import Collection
 from typing import Any
 
@@ -21,10 +22,10 @@ PATHS = (
 
 
 class PlainError(gr.Error):  # type: ignore[misc]
-    """An error that the page shows in one line."""
+    """An error that the page shows in one line. Gradio takes it for HTML."""
 
     def __init__(self, words: str) -> None:
-        super().__init__(words, title="That can't be done", print_exception=False)
+        super().__init__(html.escape(words, quote=False), title="That can't be done", print_exception=False)
 
 
 class Blocks(gr.Blocks):  # type: ignore[misc]
