@@ -35,6 +35,7 @@ from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 
 
 def run(argv: Sequence[str]) -> None:
@@ -46,8 +47,8 @@ def run(argv: Sequence[str]) -> None:
     distances = list(tqdm(sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None))
     write(options.out, compared, distances)
     for (real, fake), distance in zip(compared, distances, strict=True):
-        print(f"{real.name}  {fake.name}  {distance:.6g}")
-    print(
+        say(f"{real.name}  {fake.name}  {distance:.6g}")
+    say(
         f"SIFID: {np.mean(distances):.6g}, standard deviation {np.std(distances):.6g}, "
         f"of {len(compared)} pairs, {options.dims} features: {options.out / 'SIFID.csv'}"
     )

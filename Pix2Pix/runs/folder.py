@@ -19,9 +19,8 @@ from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of, preparation_of
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import check_regular, keep_inside, links_in, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 from SinGAN.storage.hashes import digest
-from SinGAN.storage.layout import work_folder
 from SinGAN.storage.tensors import load_weights, reading, save
 
 FILE = "manifest.json"
@@ -122,13 +121,6 @@ class Manifest:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
         if self.digest() != self.checksum:
             raise ValueError("its content is not what was written")
-
-
-def check_links(root: Path, folder: Path) -> None:
-    """Raise a ValueError if a link leads ``folder``, or what it holds, out of ``root``, which may be a link itself."""
-    for place in (folder, work_folder(folder)):
-        keep_inside(root, [place])
-        keep_inside(root, links_in(place))
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:

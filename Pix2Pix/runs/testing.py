@@ -18,6 +18,7 @@ from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
 from SinGAN.pictures.similarity import compare
+from SinGAN.storage.layout import guard
 from SinGAN.storage.recovery import whole_folder
 
 PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
@@ -127,7 +128,7 @@ def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list
     Raises:
         ValueError: a link leads ``place`` out of ``root``.
     """
-    folders.check_links(root, place)
+    guard(root, [place])
     rows, shown = [], []
     with whole_folder(place) as draft:
         for one in results:

@@ -19,6 +19,7 @@ from SinGAN.parallel.local import LocalRunner
 from SinGAN.pictures.images import Levels
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.display import run_all
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.watchers import watched
 
 Trial = TypeVar("Trial")
@@ -89,7 +90,7 @@ class Study(ABC, Generic[Trial]):
                 (draft / "table.md").write_text(as_markdown(results.markdown), encoding="utf-8")
                 for name, figure in results.figures.items():
                     figure.savefig(draft / f"{name}.png", dpi=130)
-            print(results.text, f"figures and tables: {self.folder}", sep="")
+            say(f"{results.text}figures and tables: {self.folder}")
         if status:
             raise SystemExit(status)
 

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 FLAGS = {"seed": "manualSeed"}  # options whose flag has another name
 OPTION = re.compile(r"`(\w+)`")  # an option in a message of the package
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters with which a name could control the terminal, or change the direction of the text around it."""
 
 _program: ContextVar[str] = ContextVar("program", default="")
 
@@ -38,8 +42,19 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
     return OPTION.sub(lambda match: f"--{flags.get(match[1], match[1])}", message)
 
 
+def plain(text: str) -> str:
+    """Escape control characters, other than tabs and ends of lines, and bidirectional marks in ``text``."""
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print ``lines`` on stdout, or to another ``file``, at once, with unsafe characters escaped."""
+    for line in lines:
+        print(plain(str(line)), file=file, flush=True)
+
+
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print ``message`` as one line on stderr and exit."""
-    plain = re.sub(r"\s+", " ", message.strip(), flags=re.ASCII)  # keeps unusual spaces of file names
-    sys.stderr.write(f"{program()}: error: {plain}\n")
+    line = re.sub(r"\s+", " ", message.strip(), flags=re.ASCII)  # keeps unusual spaces of file names
+    say(f"{program()}: error: {line}", file=sys.stderr)
     raise SystemExit(status)
