@@ -33,6 +33,7 @@ from SinGAN.options.measures import SifidOptions
 from SinGAN.options.option import get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
+from SinGAN.storage.escaping import escape_cell
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.messages import say
@@ -96,10 +97,13 @@ def write(folder: Path, pairs: Sequence[tuple[Path, Path]], distances: Sequence[
     """Write ``SIFID.npy``, the distances, and ``SIFID.csv``, with the pictures, into ``folder``."""
     with files_into(folder) as draft:
         np.save(draft / "SIFID.npy", np.asarray(distances))
-        with (draft / "SIFID.csv").open("w", newline="", encoding="utf-8") as file:
+        with (draft / "SIFID.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["real", "fake", "sifid"])
-            table.writerows([*pair, distance] for pair, distance in zip(pairs, distances, strict=True))
+            table.writerows(
+                [*(escape_cell(str(path)) for path in pair), distance]
+                for pair, distance in zip(pairs, distances, strict=True)
+            )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import html
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import quote
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,11 @@ FILE = "manifest.json"
 LATEST = "latest"
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 COLOURS = 256  # more than any palette has
-STYLE = "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
+POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
+STYLE = (
+    "body{font:16px sans-serif;overflow-wrap:anywhere}figure{display:inline-block;margin:8px}"
+    "img{width:256px;image-rendering:pixelated}"
+)
 
 
 @dataclass(frozen=True)
@@ -191,12 +197,14 @@ def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None
 
 def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
-    lines = [f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{STYLE}</style></head>']
-    lines.append(f"<body><h1>{html.escape(name)}</h1>")
+    lines = [f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">']
+    lines.append(f"<title>{html.escape(name)}</title><style>{STYLE}</style></head>")
+    lines.append(f"<body><h1><bdi>{html.escape(name)}</bdi></h1>")
     for stem, kinds in rows:
-        lines.append(f"<h2>{html.escape(stem)}</h2>")
+        lines.append(f"<h2><bdi>{html.escape(stem)}</bdi></h2>")
         for kind in kinds:
-            picture = f'<img src="images/{html.escape(stem)}_{kind}.png" alt="">'
+            picture = f'<img src="images/{quote(os.fsencode(f"{stem}_{kind}.png"))}" alt="">'
             lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
     with whole_file(folder / "index.html") as draft:
-        draft.write_text(f"<!doctype html><html><head>{''.join(lines)}</body></html>\n", encoding="utf-8")
+        page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
+        draft.write_text(page, encoding="utf-8", errors="replace")  # names may be no UTF-8

@@ -14,6 +14,7 @@ from PIL import Image
 
 from SinGAN.parallel.jobs import make_slots
 from SinGAN.parallel.local import LocalRunner
+from SinGAN.storage.escaping import escape_markdown
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import PRIVATE, Shared, show_errors
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
@@ -79,7 +80,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
     def show_title(chosen: Chosen | None) -> Any:
-        return gr.skip() if chosen is None else f"Chosen: **{chosen.title}**"
+        return gr.skip() if chosen is None else f"Chosen: **{escape_markdown(chosen.title)}**"
 
     def models() -> Any:
         return gr.update(choices=[(model.title, model.key) for model in workspace.models()], value=None)

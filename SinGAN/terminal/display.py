@@ -9,7 +9,8 @@ from tqdm import tqdm
 from SinGAN.parallel.jobs import Job
 from SinGAN.parallel.queue import DONE, WAITING, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.progress import duration
-from SinGAN.terminal.messages import plain, say
+from SinGAN.storage.escaping import escape_controls
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.table import table
 
 
@@ -28,7 +29,7 @@ class TerminalDisplay:
         self.bar.update(share - self.shares.get(entry, 0.0))
         self.shares[entry] = share
         if has_ended and entry.error and not self.bar.disable:  # elsewhere the job's own line was shown
-            tqdm.write(plain(f"{entry.job.name}: {entry.error}"), file=sys.stderr)
+            tqdm.write(escape_controls(f"{entry.job.name}: {entry.error}"), file=sys.stderr)
         elif event and not has_ended and self.bar.disable:
             say(f"{entry.job.name}: {event}")
 

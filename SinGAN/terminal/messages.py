@@ -11,12 +11,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from SinGAN.storage.escaping import escape_controls
+
 FLAGS = {"seed": "manualSeed"}  # options whose flag has another name
 OPTION = re.compile(r"`(\w+)`")  # an option in a message of the package
-UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Characters with which a name could control the terminal, or change the direction of the text around it."""
 
 _program: ContextVar[str] = ContextVar("program", default="")
 
@@ -42,15 +40,10 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
     return OPTION.sub(lambda match: f"--{flags.get(match[1], match[1])}", message)
 
 
-def plain(text: str) -> str:
-    """Escape control characters, other than tabs and ends of lines, and bidirectional marks in ``text``."""
-    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
 def say(*lines: object, file: TextIO | None = None) -> None:
     """Print ``lines`` on stdout, or to another ``file``, at once, with unsafe characters escaped."""
     for line in lines:
-        print(plain(str(line)), file=file, flush=True)
+        print(escape_controls(str(line)), file=file, flush=True)
 
 
 def fail(message: str, status: int = 2) -> NoReturn:

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from SinGAN.engines.estimates import SHARED, user_set_threads
 from SinGAN.runs.events import Losses, Message, Progress, Watcher
 from SinGAN.runs.progress import duration
-from SinGAN.terminal.messages import plain, program, say, with_flags
+from SinGAN.storage.escaping import escape_controls
+from SinGAN.terminal.messages import program, say, with_flags
 
 EVERY = 60.0  # seconds between two lines, where there is no bar
 BAR = "{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # a narrow terminal cuts off the end
@@ -124,7 +125,7 @@ class ParentProcess:
         self.is_due = RateLimiter()
 
     def note(self, text: str) -> None:
-        self._send(Message("note", text=plain(with_flags(text))))
+        self._send(Message("note", text=escape_controls(with_flags(text))))
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         text = state(progress, losses[-1]) if self.is_due() else ""
