@@ -1,5 +1,6 @@
 """The commands of paired translation: train, test and draw."""
 
+import importlib.util
 import random
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,7 +9,6 @@ from pathlib import Path
 from Pix2Pix.data.layouts import find_pairs
 from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions, UseOptions
-from Pix2Pix.pages.draw import Server
 from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
@@ -85,12 +85,13 @@ def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
     args, _ = parser_of("draw").parse_given(argv)
     options: DrawOptions = read_options(DrawOptions, args)
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
+        raise ValueError("the page needs the packages starlette and uvicorn: pip install starlette uvicorn")
+    from Pix2Pix.pages.draw import serve  # only this command needs them
+
     place, device = model_of(options), choose_device(options.device, options.not_cuda)
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
-    server = Server(options.port, translator, place.name)
-    say(f"draw at http://127.0.0.1:{server.server_port} (Ctrl-C ends it)")
-    with server:
-        server.serve_forever()
+    serve(translator, place.name, options.port)
 
 
 def model_of(options: UseOptions, default: str | None = None) -> Path:
