@@ -16,6 +16,7 @@ from Pix2Pix.terminal import parser_of
 from SinGAN.engines.engine import EngineSettings, choose_device, use_precision
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
 from SinGAN.terminal.watchers import watcher
 
@@ -32,15 +33,15 @@ def train(argv: Sequence[str]) -> None:
     asked, name = request(options, given, seed_of(options.manualSeed)), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
-        print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
+        say("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better")
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
-    print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
+    say(f"{shown}: {asked.epochs} epochs of {asked.steps} steps")
     with use_precision(options.precision, device), closing(watcher()) as watching:
         trained = record.load_or_train(
             place, name, asked, settings.choose(device), device, options,
             seed_matters="manualSeed" in given, watcher=watching,
         )  # fmt: skip
-    print(f"{'trained' if trained else 'there already'}: {place}")
+    say(f"{'trained' if trained else 'there already'}: {place}")
 
 
 def test(argv: Sequence[str]) -> None:
@@ -58,10 +59,9 @@ def test(argv: Sequence[str]) -> None:
     )
     running = options.eval or options.statistics == "running"
     if translator.batch_size > 1 and not running and translator.config.layers.norm == "batch":
-        print(
+        say(
             f"{place} was trained with batches of {translator.batch_size}, and never saw one picture by itself: "
-            "--statistics running takes the statistics of its training",
-            flush=True,
+            "--statistics running takes the statistics of its training"
         )
     translator.set_up("running" if running else "batch", chance=not options.eval)
     if options.single is not None:
@@ -74,11 +74,11 @@ def test(argv: Sequence[str]) -> None:
     target = (options.results_dir or root / "results") / place.name / f"{phase}_{options.epoch}"
     with use_precision(options.precision, device):
         rows = write(root, target, f"{place.name}, {phase}, epoch {options.epoch}", results)
-    print(f"random seed: {seed}\npictures: {target / 'index.html'}")
+    say(f"random seed: {seed}", f"pictures: {target / 'index.html'}")
     if rows:
         l1, psnr, ssim, apart = averages(rows)
         several = "" if options.num_samples == 1 else f", diversity {apart:.3f}"
-        print(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
+        say(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
 
 
 def draw(argv: Sequence[str]) -> None:
@@ -99,7 +99,10 @@ def model_of(options: UseOptions, default: str | None = None) -> Path:
     name = options.name or default
     if name is None:
         raise ValueError("name the model: `name`")
-    return (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(f"{name}.x", "name")
+    root = options.checkpoints_dir or options.out / "checkpoints"
+    place = root / layout.stem(f"{name}.x", "name")
+    layout.guard(options.checkpoints_dir or options.out, [place])
+    return place
 
 
 def seed_of(given: int | None) -> int:

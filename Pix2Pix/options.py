@@ -45,10 +45,8 @@ STUDIES: dict[str, list[Setting]] = {
 """The settings of each ready-made study by name."""
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 LOADED, CROPPED, NOISE = 2**15, 2**13, 100.0  # more pixels of a side, and noise on weights, than any training can use
-PHASE: dict[str, Any] = {
-    "pattern": r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*(/[^./\\\x00-\x1f][^/\\\x00-\x1f]*)*",
-    "meant": "the name of a folder in the data set",
-}
+PART = r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*"  # of a path, in UTF-8
+PHASE: dict[str, Any] = {"pattern": f"{PART}(/{PART})*", "meant": "the name of a folder in the data set"}
 DATA: dict[str, Any] = {"group": "data"}
 NET: dict[str, Any] = {"group": "networks"}
 TRAINING: dict[str, Any] = {"group": "training"}

@@ -14,6 +14,7 @@ from PIL import Image
 
 from SinGAN.parallel.jobs import make_slots
 from SinGAN.parallel.local import LocalRunner
+from SinGAN.storage.escaping import escape_markdown
 from SinGAN.studio import canvas
 from SinGAN.studio.blocks import Blocks, application
 from SinGAN.studio.server import listen, run
@@ -81,7 +82,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
     def show_title(chosen: Chosen | None) -> Any:
-        return gr.skip() if chosen is None else f"Chosen: **{chosen.title}**"
+        return gr.skip() if chosen is None else f"Chosen: **{escape_markdown(chosen.title)}**"
 
     def models() -> Any:
         return gr.update(choices=[(model.title, model.key) for model in workspace.models()], value=None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from SinGAN.terminal.messages import FLAGS, program
+from SinGAN.terminal.messages import FLAGS, program, say
 from SinGAN.terminal.messages import OPTION as OPTION
 from SinGAN.terminal.messages import fail as fail
 from SinGAN.terminal.messages import running_as as running_as
@@ -69,7 +69,7 @@ class _Printer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(with_flags(record.getMessage(), self.flags), file=stream, flush=True)
+        say(with_flags(record.getMessage(), self.flags), file=stream)
 
 
 @contextmanager
