@@ -28,7 +28,9 @@ from SinGAN.studio.workspace import Workspace as Folders
 from tests.parallel.test_queue import ManualRunner
 from tests.workspace import Workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Gradio
+pytestmark = pytest.mark.filterwarnings(  # of Gradio
+    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 CALLS = 1000
 PNG = canvas.encode_url(np.zeros((2, 2, 3), np.uint8))
 
