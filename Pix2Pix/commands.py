@@ -110,4 +110,5 @@ def seed_of(given: int | None) -> int:
     return random.SystemRandom().randrange(2**31) if given is None else given
 
 
-main_train, main_test, main_draw = script(train), script(test), script(draw)
+main_train = script(train, "out of memory: lower `crop_size`, `batch_size`, `ngf` or `ndf`, or use another `device`")
+main_test, main_draw = (script(main, "out of memory: use another `device`") for main in (test, draw))
