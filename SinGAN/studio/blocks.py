@@ -48,6 +48,21 @@ class Blocks(gr.Blocks):  # type: ignore[misc]
         except Exception as error:
             raise PlainError(explain(error)) from error
 
+    async def preprocess_data(self, *values: Any, **named: Any) -> list[Any]:
+        """Check the values that a browser sent, and convert them for a function of the page.
+
+        Raises:
+            gr.Error: a value is out of range.
+            ValueError: the page can't have sent a value.
+        """
+        try:
+            result: list[Any] = await super().preprocess_data(*values, **named)
+            return result
+        except (gr.Error, OSError, MemoryError):
+            raise
+        except Exception as error:  # Gradio's components raise nearly anything for values of other types
+            raise ValueError("a value can't be used that the browser sent: load the page again") from error
+
 
 def check_files(inputs: Any) -> None:
     """Raise a ValueError if a file among ``inputs`` is a link: Gradio would ask another server for it."""
