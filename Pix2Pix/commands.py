@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 from Pix2Pix.data.layouts import find_pairs
-from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions, UseOptions
 from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
@@ -30,7 +29,7 @@ def train(argv: Sequence[str]) -> None:
         raise ValueError("`engine` compiled does not serve translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
     settings.check(device)
-    asked, name = request(options, given, seed_of(options.manualSeed)), model_name(options)
+    asked, name = request(options, given, seed_of(options.manualSeed), say), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
         say("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better")
@@ -53,15 +52,15 @@ def test(argv: Sequence[str]) -> None:
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
     place = model_of(options, None if options.dataroot is None else options.dataroot.resolve().stem)
     seed = seed_of(options.manualSeed)
-    like = Layers("batch", "none" if options.no_dropout else "dropout", 0.5)
     translator = Translator.load(
-        place, options.epoch, device, seed=seed, like=like, kind=options.netG, swapped=options.direction == "BtoA"
-    )
+        place, options.epoch, device, seed=seed, kind=options.netG, direction=options.direction,
+        no_dropout=options.no_dropout,
+    )  # fmt: skip
     running = options.eval or options.statistics == "running"
     if translator.batch_size > 1 and not running and translator.config.layers.norm == "batch":
         say(
-            f"{place} was trained with batches of {translator.batch_size}, and never saw one picture by itself: "
-            "--statistics running takes the statistics of its training"
+            f"{place} was trained with batches of {translator.batch_size}, which share their statistics, and each "
+            "picture has its own here: --statistics running takes those of the training"
         )
     translator.set_up("running" if running else "batch", chance=not options.eval)
     if options.single is not None:
@@ -110,4 +109,5 @@ def seed_of(given: int | None) -> int:
     return random.SystemRandom().randrange(2**31) if given is None else given
 
 
-main_train, main_test, main_draw = script(train), script(test), script(draw)
+main_train = script(train, "out of memory: lower `crop_size`, `batch_size`, `ngf` or `ndf`, or use another `device`")
+main_test, main_draw = (script(main, "out of memory: use another `device`") for main in (test, draw))
