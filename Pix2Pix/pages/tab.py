@@ -10,6 +10,7 @@ import torch
 
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
+from SinGAN.storage.layout import guard
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, canvas_of, message, parse_seed, with_drawing
 from SinGAN.studio.workspace import Workspace
@@ -31,7 +32,9 @@ def build(shared: Shared) -> None:
     def place_of(name: str | None) -> Path:
         if name not in names(workspace):
             raise ValueError("choose a model first")
-        return workspace.out / "checkpoints" / name
+        folder = workspace.out / "checkpoints" / name
+        guard(workspace.out, [folder])
+        return folder
 
     def begin(name: str | None) -> str:
         place = place_of(name)

@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec
 import torch
 from torch import Tensor
 
+from SinGAN.library.arguments import check_arguments
+from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker
 from SinGAN.pictures import arrays
 from SinGAN.pictures.images import Levels
@@ -18,7 +20,7 @@ from SinGAN.tasks.harmonize import harmonize
 from SinGAN.tasks.outpaint import outpaint
 from SinGAN.tasks.paint import paint
 from SinGAN.tasks.sample import sample
-from SinGAN.tasks.task import Results, check_arguments
+from SinGAN.tasks.task import Results
 
 Pictures = Levels  # (count, H, W, C)
 Arguments = ParamSpec("Arguments")
@@ -41,9 +43,10 @@ def _results(
     model: "FromPicture", function: Callable[..., Results], values: Sequence[Any], named: Mapping[str, Any]
 ) -> Results:
     """The results of a task's ``function`` for arguments, which are checked."""
-    given = inspect.signature(function).bind(model._maker, *values, **named)
-    (task,) = (task for task in tasks().values() if task.method is function)
-    check_arguments(function, task.options, given.arguments)
+    signature = inspect.signature(function)
+    given = signature.bind(model._maker, *values, **named)
+    declared = [task.options for task in tasks().values() if task.method is function and task.options]
+    check_arguments(signature, [ModelOptions, *declared], given.arguments)
     return function(*given.args, **given.kwargs)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 
 RAY_HERE = "local"  # the address of a cluster that is started on this machine, for one command
 TRAINING: dict[str, Any] = {"group": "training"}
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,7 +89,7 @@ class Run:
         The folders themselves may be links.
         """
         keep_inside(self.picture.parent, [self.picture])
-        keep_inside(self.out, layout.places(self.out, self.name))
+        layout.guard(self.out, layout.places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""

@@ -1,5 +1,6 @@
 """Gradio's blocks with the guards of the studio: errors in one line, no file that was not uploaded."""
 
+import html
 from collections.abc import Collection
 from typing import Any
 
@@ -21,10 +22,10 @@ PATHS = (
 
 
 class PlainError(gr.Error):  # type: ignore[misc]
-    """An error that the page shows in one line."""
+    """An error that the page shows in one line. Gradio takes it for HTML."""
 
     def __init__(self, words: str) -> None:
-        super().__init__(words, title="That can't be done", print_exception=False)
+        super().__init__(html.escape(words, quote=False), title="That can't be done", print_exception=False)
 
 
 class Blocks(gr.Blocks):  # type: ignore[misc]
@@ -46,6 +47,21 @@ class Blocks(gr.Blocks):  # type: ignore[misc]
             raise PlainError(plain(error.message)) from error
         except Exception as error:
             raise PlainError(explain(error)) from error
+
+    async def preprocess_data(self, *values: Any, **named: Any) -> list[Any]:
+        """Check the values that a browser sent, and convert them for a function of the page.
+
+        Raises:
+            gr.Error: a value is out of range.
+            ValueError: the page can't have sent a value.
+        """
+        try:
+            result: list[Any] = await super().preprocess_data(*values, **named)
+            return result
+        except (gr.Error, OSError, MemoryError):
+            raise
+        except Exception as error:  # Gradio's components raise nearly anything for values of other types
+            raise ValueError("a value can't be used that the browser sent: load the page again") from error
 
 
 def check_files(inputs: Any) -> None:

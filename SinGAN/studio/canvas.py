@@ -1,7 +1,6 @@
 """What is drawn on the canvas of the page: strokes, marks, and parts that are moved, as data URLs and numbers."""
 
 import base64
-import binascii
 import io
 import json
 import math
@@ -15,10 +14,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from SinGAN.functions import palette_of
-from SinGAN.pictures import arrays, decoding
+from SinGAN.pictures import arrays, images
 from SinGAN.pictures.images import Levels
 
-PREFIXES = "data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,"
+PREFIX = "data:image/png;base64,"
 LONGEST, PIXELS = 16 * 2**20, 4_000_000  # of a picture in a drawing at most: characters and pixels
 PARTS, CORNERS = 100, 5000  # of a drawing, at most; of the outline of a part
 COLOURS = 8  # of the palette
@@ -219,7 +218,7 @@ def encode_url(levels: Levels) -> str:
     """``levels`` (H, W, 3) as a data URL of a PNG."""
     content = io.BytesIO()
     Image.fromarray(levels).save(content, format="PNG")
-    return PREFIXES[0] + base64.b64encode(content.getvalue()).decode()
+    return PREFIX + base64.b64encode(content.getvalue()).decode()
 
 
 def decode(text: str) -> Drawing:
@@ -252,7 +251,7 @@ def decode(text: str) -> Drawing:
 def _part(value: Any) -> Part:
     """Decode a part."""
     outline = tuple(_pair(point) for point in value.get("outline") or ())
-    picture = _picture(value["object"]).convert("RGBA") if value.get("object") else None
+    picture = _picture(value["object"]) if value.get("object") else None
     if picture is None and not 3 <= len(outline) <= CORNERS:
         raise ValueError("the drawing can't be read: load the page again")
     centre, size = ((_number(value[one]), _number(value[two])) for one, two in (("x", "y"), ("w", "h")))
@@ -281,15 +280,10 @@ def _pair(value: Any, least: float = -16 * WORK, most: float = 16 * WORK) -> tup
 
 def _picture(url: object) -> Image.Image:
     """Decode a data URL."""
-    prefix = next((one for one in PREFIXES if isinstance(url, str) and url.startswith(one)), "")
-    if not isinstance(url, str) or not prefix or len(url) > LONGEST:
-        raise ValueError("the drawing can't be read: it is not a picture, or too large")
+    if not isinstance(url, str) or not url.startswith(PREFIX) or len(url) > LONGEST:
+        raise ValueError("the drawing can't be read: it is not a PNG, or too large")
     try:
-        content = base64.b64decode(url[len(prefix) :], validate=True)
-        with Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP"]) as picture:
-            if picture.width * picture.height > PIXELS:
-                raise ValueError(f"the drawing has {picture.width} x {picture.height} pixels: that is too large")
-            levels = decoding.levels_of(picture)
-    except (binascii.Error, OSError, SyntaxError) as error:
-        raise ValueError("the drawing can't be read: it is not a picture") from error
-    return Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+        content = base64.b64decode(url[len(PREFIX) :], validate=True)
+    except ValueError as error:
+        raise ValueError("the drawing can't be read: it is not a PNG") from error
+    return Image.fromarray(images.from_png(content, PIXELS, channels=4))

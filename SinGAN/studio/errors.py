@@ -1,6 +1,5 @@
 """Errors in words for the page: one plain line without paths of the server, or a number that the log explains."""
 
-import html
 import logging
 import re
 import secrets
@@ -17,7 +16,7 @@ PATH = re.compile(r"(?<![^\s'\"(\[=`])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"`:;,)\]]+[
 
 
 def explain(error: BaseException) -> str:
-    """``error`` in one line for the page, as HTML. An unforeseen one gets a number, under which it is logged."""
+    """``error`` in one line for the page. An unforeseen one gets a number, under which it is logged."""
     if is_out_of_memory(error):
         words = "there is not enough memory: choose a smaller size"
     elif isinstance(error, OSError) and error.strerror:
@@ -31,12 +30,10 @@ def explain(error: BaseException) -> str:
 
 
 def plain(words: str) -> str:
-    """``words`` as one line of HTML: options without backticks, paths by their last part, no control characters."""
+    """``words`` as one line: options without backticks, paths by their last part, no control characters."""
     line = PATH.sub(r"\1", OPTION.sub(r"\1", " ".join(words.split())))
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
-    if len(shown) > LONGEST:
-        shown = f"{shown[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
-    return html.escape(shown, quote=False)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def record(error: BaseException) -> str:

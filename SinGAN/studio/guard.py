@@ -56,7 +56,7 @@ class Guard:
     """An ASGI application in front of ``app``.
 
     A request is refused unless its host is one of this server, its origin is the server itself, and its path begins
-    with one of ``paths``. A request body has at most ``BODY`` bytes and must arrive in time.
+    with one of ``paths``. A request body has at most ``largest`` bytes and must arrive in time.
 
     Arguments:
         app: the application.
@@ -65,13 +65,14 @@ class Guard:
         paths: the paths that are served: a path, or its beginning if it ends with ``/`` or ``=``.
         head: HTML with inline scripts that the page adds to its head, besides those that it contains.
         evaluates: whether scripts of the page may compile text.
+        largest: bytes of a request, at most.
     """
 
     def __init__(
         self, app: ASGIApp, host: str, names: Collection[str], paths: Collection[str], head: str = "",
-        evaluates: bool = False,
+        evaluates: bool = False, largest: int = BODY,
     ) -> None:  # fmt: skip
-        self.app, self.paths = app, paths
+        self.app, self.paths, self.largest = app, paths, largest
         self.given = frozenset(name_of(f"//{name}") for name in names) - {""}
         self.names, self.any_address = names_of(host) | self.given, not is_local(host)
         self.scripts = hashes_in(head.encode()) | ({"'unsafe-eval'"} if evaluates else set())
@@ -90,7 +91,7 @@ class Guard:
             kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope = {**scope, "headers": kept}
         try:
-            await self.app(scope, Body(receive).receive, answered.send)
+            await self.app(scope, Body(receive, self.largest).receive, answered.send)
         except (TooLargeError, TimeoutError) as error:
             failure = refused(413 if isinstance(error, TooLargeError) else 408, str(error))
         except Exception as error:  # the application did not expect it
@@ -115,8 +116,8 @@ class Guard:
             return refused(403, "another page asks: this server answers its own page only")
         if "://" in scope["path"] or not any(matches(scope["path"], path) for path in self.paths):
             return refused(404, "there is no such page")
-        if not (length.isascii() and length.isdecimal() and len(length) < 16 and int(length) <= BODY):
-            return refused(413, f"a request has at most {BODY // 2**20} MB")
+        if not (length.isascii() and length.isdecimal() and len(length) < 16 and int(length) <= self.largest):
+            return refused(413, f"a request has at most {self.largest // 2**20} MB")
         return None
 
     def _is_known(self, name: str) -> bool:
@@ -178,8 +179,8 @@ class Answer:
 class Body:
     """The body of a request, which is limited in size and time."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self.size, self.is_whole = receive, 0, False
+    def __init__(self, receive: Receive, largest: int) -> None:
+        self._receive, self.largest, self.size, self.is_whole = receive, largest, 0, False
         self.end = asyncio.get_running_loop().time() + PATIENCE
 
     async def receive(self) -> Message:
@@ -193,8 +194,8 @@ class Body:
             raise TimeoutError("the request takes too long") from None
         self.size += len(message.get("body", b""))
         self.is_whole = not message.get("more_body", False)
-        if self.size > BODY:
-            raise TooLargeError(f"a request has at most {BODY // 2**20} MB")
+        if self.size > self.largest:
+            raise TooLargeError(f"a request has at most {self.largest // 2**20} MB")
         return message
 
 

@@ -189,7 +189,7 @@ def read_runs(home: Path) -> Iterator[Run]:
         try:
             entry = json.loads(check_regular(file).read_text())
             results = [Result(**result) for result in entry.pop("results")]
-            results = [replace(one, place=tuple(one.place)) if one.place else one for one in results]
+            results = [replace(one, place=as_place(one.place)) for one in results]
             run = Run(**{**entry, "id": file.parent.name}, results=results)
             names = [
                 name for result in results for name in (result.file, *shown_files(str(int(Path(result.file).stem))))
@@ -200,6 +200,14 @@ def read_runs(home: Path) -> Iterator[Run]:
             LOG.warning("results are left out, because files are missing: %s", file.parent)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             LOG.warning("a result is left out, because it can't be read (%s): %s", type(error).__name__, file)
+
+
+def as_place(value: Any) -> Place | None:
+    """``value`` of a record as a place."""
+    if value is None:
+        return None
+    left, top, width, height = map(float, value)
+    return left, top, width, height
 
 
 def shown_files(stem: str) -> tuple[str, str]:

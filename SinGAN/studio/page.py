@@ -22,6 +22,7 @@ from SinGAN.parallel.jobs import make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
+from SinGAN.storage.escaping import escape_markdown
 from SinGAN.studio import canvas
 from SinGAN.studio.album import Album
 from SinGAN.studio.blocks import Blocks, application
@@ -101,8 +102,8 @@ class Page:
         view, levels = self.workspace.view(chosen), images.read_levels(chosen.file)
         text = json.loads(canvas.describe(levels, self.url(view), view.stem, title=chosen.title))
         self.album.add(owner, pictures)
-        line = f"**{html.escape(chosen.title)}** &nbsp; {levels.shape[1]} \u00d7 {levels.shape[0]} pixels"
-        line += f", {html.escape(chosen.note)}" if chosen.note else ""
+        line = f"**{escape_markdown(chosen.title)}** &nbsp; {levels.shape[1]} \u00d7 {levels.shape[0]} pixels"
+        line += f", {chosen.note}" if chosen.note else ""
         line += f" (and {len(pictures) - 1} more)" if len(pictures) > 1 else ""
         made_by = gr.update(choices=makers, value=key, visible=len(makers) > 1)
         return pictures, message(**text), line, made_by, gr.update(value=self.mine(owner))

@@ -20,9 +20,10 @@ from SinGAN.options.tasks import ANIMATION, TASKS, TRAIN, Task
 from SinGAN.parallel.jobs import Job
 from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.events import Message
-from SinGAN.storage import layout
+from SinGAN.storage import layout, pretrained
 from SinGAN.storage.files import check_regular, whole_file
 from SinGAN.storage.hashes import sha256
+from SinGAN.studio.errors import plain
 from SinGAN.studio.tools import label_of
 from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
@@ -106,7 +107,9 @@ class Trainings:
         if not owner:
             raise ValueError("the page is not ready yet: load it again")
         _, command, small = PURPOSES[purpose]
-        folder, _ = self._model(chosen, purpose, options)
+        folder, model = self._model(chosen, purpose, options)
+        if model.training.uses_vgg:
+            pretrained.check_may_download(pretrained.VGG16)
         shown = [(option, value) for option, value in options.items() if value is not None and value is not False]
         flags = [f"--{option}" if value is True else f"--{option}={value}" for option, value in shown]
         flags += [*small, f"--out={self.out}", "--checkpoint_every=20", *(["--overwrite"] if overwrite else [])]
@@ -209,6 +212,7 @@ class Trainings:
 
     def _on_event(self, entry: Entry, event: Event) -> None:
         if isinstance(event, Outcome):
+            entry.text = plain(entry.text)  # the page shows it
             self._write()
 
     def _write(self) -> None:

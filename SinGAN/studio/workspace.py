@@ -126,7 +126,7 @@ class Workspace:
     def examples(self) -> list[Path]:
         """The example pictures."""
         files = (path for path in self.inputs.glob("*") if path.suffix.lower() in EXAMPLES and path.is_file())
-        found = sorted(path for path in files if "_LR" not in path.name)
+        found = sorted(path for path in files if "_LR" not in path.name and not path.name.startswith("."))
         first = [self.inputs / name for name in SHOWN_FIRST]
         return [path for path in first if path in found] + [path for path in found if path not in first]
 

@@ -8,6 +8,7 @@ from SinGAN.runs.results import write_results
 from SinGAN.storage import layout
 from SinGAN.tasks.task import Call, Task
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
@@ -35,4 +36,4 @@ def write(task: Task, call: Call[object]) -> None:
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
         write_results(folder, results.firsts, results.computed(), results.extras)
         lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
-        print(*filter(None, lines), sep="\n")
+        say(*filter(None, lines))

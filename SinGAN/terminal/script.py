@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from SinGAN.terminal.messages import FLAGS, program
+from SinGAN.terminal.messages import FLAGS, program, say
 from SinGAN.terminal.messages import OPTION as OPTION
 from SinGAN.terminal.messages import fail as fail
 from SinGAN.terminal.messages import running_as as running_as
@@ -22,7 +22,8 @@ from SinGAN.terminal.messages import with_flags as with_flags
 
 Main = Callable[[Sequence[str]], None]
 OUT_OF_MEMORY = (
-    "out of memory: lower `max_size`, `scale_h` or `scale_v`, train with `recompute` always, or use another `device`"
+    "out of memory: lower `max_size`, `scale_h`, `scale_v` or `nfc`, train with `recompute` always, or use another "
+    "`device`"
 )
 INTERRUPTED = "{}: interrupted\n"
 WAITING = {"GOMP_SPINCOUNT": "3000"}
@@ -69,7 +70,7 @@ class _Printer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(with_flags(record.getMessage(), self.flags), file=stream, flush=True)
+        say(with_flags(record.getMessage(), self.flags), file=stream)
 
 
 @contextmanager
@@ -91,16 +92,18 @@ def printing_notes(flags: Mapping[str, str] = FLAGS) -> Iterator[None]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether ``error`` means that memory is exhausted: Python's error, or PyTorch's for any device."""
     words = str(error) if isinstance(error, RuntimeError) else ""
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+    known = ("out of memory", "can't allocate memory", "bad_alloc")
+    return isinstance(error, MemoryError) or any(phrase in words for phrase in known)
 
 
-def script(main: Main, **flags: str) -> Callable[..., None]:
+def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..., None]:
     """Wrap ``main`` so that errors print one line and set the exit status: 2, or 130 for Ctrl-C.
 
     Called without flags, the script uses those of the process.
 
     Arguments:
         main: a function of the flags.
+        memory: the message when memory is exhausted.
         flags: the flags of options that have another name in messages.
     """
     names = {**FLAGS, **flags}
@@ -123,6 +126,6 @@ def script(main: Main, **flags: str) -> Callable[..., None]:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            fail(with_flags(OUT_OF_MEMORY))
+            fail(with_flags(memory))
 
     return guarded

@@ -213,7 +213,7 @@ class Browser:
     def phone(self, width: int = 400, height: int = 800) -> None:
         """Have the page as wide as a phone."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # type: ignore[no-untyped-call]
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def close(self) -> None:
         self.driver.quit()

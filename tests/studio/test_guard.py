@@ -51,11 +51,11 @@ APP = Starlette(
 PATHS = ("/", "/upload", "/stream", "/fail")
 
 
-def serve(host: str = "127.0.0.1", names: tuple[str, ...] = ()) -> Iterator[int]:
+def serve(host: str = "127.0.0.1", names: tuple[str, ...] = (), largest: int = guards.BODY) -> Iterator[int]:
     """Serve the application behind a guard as if it listened at ``host``; yield its port."""
     found = listen("127.0.0.1", 0)
     port = int(found.getsockname()[1])
-    with serving(Guard(APP, host, names, PATHS, "<script>three</script>"), found):
+    with serving(Guard(APP, host, names, PATHS, "<script>three</script>", largest=largest), found):
         yield port
 
 
@@ -175,14 +175,16 @@ def test_odd_lengths(port: int, length: str) -> None:
     assert ask(port)[0] == 200
 
 
-def test_a_body_without_a_length_is_limited(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "BODY", 1000)
-    parts = [b"x" * 400] * 3
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("POST", "/upload", iter(parts), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
-    assert connection.getresponse().status == 413
-    connection.close()
-    assert ask(port, "/upload", "POST", b"x" * 1000)[1] == b"1000"
+def test_a_body_without_a_length_is_limited() -> None:
+    for port in serve(largest=1000):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request(
+            "POST", "/upload", iter([b"x" * 400] * 3), {"Transfer-Encoding": "chunked"}, encode_chunked=True
+        )
+        assert connection.getresponse().status == 413
+        connection.close()
+        assert ask(port, "/upload", "POST", b"x" * 1000)[1] == b"1000"
+        assert ask(port, "/upload", "POST", b"x" * 1001)[0] == 413
 
 
 def test_300_slow_clients_need_no_threads_and_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -396,7 +396,7 @@ def test_a_result_becomes_the_picture_and_again_gives_the_same(browser: Browser)
 
 def test_a_download_has_a_speaking_name(browser: Browser, tmp_path: Path) -> None:
     behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
-    browser.driver.execute_cdp_cmd("Page.setDownloadBehavior", behaviour)  # type: ignore[no-untyped-call]
+    browser.driver.execute_cdp_cmd("Page.setDownloadBehavior", behaviour)
     browser.example(LARCHES)
     newest = browser.results(4)[0]
     browser.click("#download")
@@ -561,7 +561,7 @@ def test_on_a_phone_picture_result_and_button_are_in_view(browser: Browser) -> N
     browser.example(PEAKS)
     browser.opened("peaks")
     browser.results(4)
-    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.top, box.bottom, box.right]"
+    box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.top, box.bottom]"
     browser.driver.execute_script("window.scrollTo(0, 0)")
     for tool in ("variations", "paint", "extend"):
         browser.tool(tool)

@@ -15,6 +15,7 @@ from SinGAN.terminal.script import script
         (FileNotFoundError("no model"), 2, "no model"),
         (torch.OutOfMemoryError("CUDA out of memory."), 2, "train with --recompute always"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "lower --max_size"),
+        (RuntimeError("std::bad_alloc"), 2, "or --nfc"),
     ],
 )
 def test_errors_become_one_line(

@@ -206,12 +206,12 @@ def status(training: Training) -> str:
     left = f", {duration(training.seconds_left)} left" if training.state == RUNNING and training.seconds_left else ""
     if training.state == DONE:
         left = ": \u201cUse it\u201d makes pictures with it"
-    words, share = f"{training.title} {STATES[training.state]}{left}", f"{training.share:.4f}"
+    words, share = f"<bdi>{escape(training.title)}</bdi> {STATES[training.state]}{left}", f"{training.share:.4f}"
     text = plain_failure(training.text) if training.state == FAILED else training.text
     bar = f'<progress max="1" value="{share}" aria-label="part that is done"></progress>'
     return (
         f'<div class="progress" data-state="{training.state}" role="status">{bar}'
-        f"<b>{escape(words)}</b><span>{escape(text)}</span></div>"
+        f"<b>{words}</b><span>{escape(text)}</span></div>"
     )
 
 
