@@ -108,6 +108,13 @@ class Recorder:
         self.run = self.history.add_file(self.owner, self.run, file.read_bytes(), file.suffix, poster, self._lap())
         self.piece.finish_one()
 
+    def shared(self, pictures: list[Levels]) -> Iterator[Levels]:
+        """``pictures`` that came together, each after its share of the time."""
+        each = (time.monotonic() - self.clock) / max(1, len(pictures))
+        for levels in pictures:
+            self.clock = time.monotonic() - each
+            yield levels
+
     def _lap(self) -> float:
         before, self.clock = self.clock, time.monotonic()
         return self.clock - before
@@ -123,7 +130,10 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
             animate(maker, request, word, piece, recorder)
             continue
         caption = word if len(words) > 1 else ""
-        for levels in watched_pictures(maker, request, chosen, word, values, piece):
+        pictures = watched_pictures(maker, request, word, values, piece)
+        if request.tool.task in AT_ONCE:
+            pictures = recorder.shared(list(pictures))
+        for levels in pictures:
             recorder.add(levels, caption, place_of(request.tool, values))
 
 
@@ -140,7 +150,7 @@ def open_maker(request: Request, chosen: Chosen, workspace: Workspace, word: str
 
 
 def watched_pictures(
-    maker: Maker, request: Request, chosen: Chosen, word: str, values: Mapping[str, Any], piece: Piece
+    maker: Maker, request: Request, word: str, values: Mapping[str, Any], piece: Piece
 ) -> Iterator[Levels]:
     """The pictures (H, W, C) one by one, while ``piece`` shows previews."""
     tool, seed = request.tool, request.seed

@@ -293,15 +293,15 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
             dark = gr.Button("Dark or light", elem_id="dark", size="sm")
         # The first page.
         with gr.Column(elem_id="landing"):
-            gr.Markdown("## Make more of one picture\nClick one of these, or open your own.")
+            gr.Markdown("## Make more of one picture")
+            upload = gr.File(
+                label="Open your own pictures: drop them here, paste one, or click", file_count="multiple", height=120,
+                elem_id="upload",
+            )  # fmt: skip
             examples = gr.Gallery(
                 [(str(workspace.view(Chosen(path, path.stem))), path.stem) for path in workspace.examples()[:LARGE]],
                 columns=3, height="auto", allow_preview=False, interactive=False, show_label=False,
                 elem_id="examples", elem_classes="results", buttons=[], object_fit="cover",
-            )  # fmt: skip
-            upload = gr.File(
-                label="Open your own pictures: drop them here, paste one, or click", file_count="multiple", height=120,
-                elem_id="upload",
             )  # fmt: skip
             mine = gr.Gallery(
                 [], columns=6, height="auto", allow_preview=False, interactive=False, label="Your pictures",
@@ -366,7 +366,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
                             live, listed = channel("live", "singanLive"), channel("listed", "singanHistory")
                             outputs += [state, cancel, live, listed]
                         for name, (_, _, make) in offered.items():
-                            with gr.Column(elem_id=f"panel-{name}", elem_classes="panel"):
+                            with gr.Column(elem_id=f"panel-{name}", elem_classes="tool-panel"):
                                 make(shared)
                         common.render()
                 right.render()

@@ -55,7 +55,7 @@ def first(pictures: list[Chosen]) -> Chosen:
 def seed_field(unset: str = "a new one each time") -> gr.Textbox:
     """A field for the seed; ``unset`` says what an empty field means."""
     return gr.Textbox(
-        label="Seed", placeholder=unset, max_lines=1, max_length=18, elem_id="seed",
+        "", label="Seed", placeholder=unset, max_lines=1, max_length=18, elem_id="seed",
         info="the number that a result begins from: the same one gives the same picture",
     )  # fmt: skip
 

@@ -14,16 +14,22 @@ from SinGAN.tasks.task import Task
 
 NEAR, FREE, WILD, EACH = "near", "free", "wild", "each"
 FREEDOMS = (NEAR, FREE, WILD)
+FREELY = {
+    "variety": "near keeps close to your picture, free is another one of the same kind, wild is hardly recognizable",
+    "injection": "near keeps what you drew, free makes it fit, wild makes something new of it",
+    "walk": "near stirs a little, free moves, wild changes everything",
+}
+"""What near, free and wild mean, by what they decide."""
 WALKS = {NEAR: (2, 0.3, 0.95), FREE: (1, 0.1, 0.9), WILD: (0, 0.05, 0.85)}
 """Start scale, alpha and beta of an animation for each word."""
 LABELS = {
     "count": ("How many", ""),
     "scale_h": ("Width", "1 is as wide as the picture, 2 twice as wide"),
     "scale_v": ("Height", "1 is as high as the picture, 2 twice as high"),
-    "left": ("Left", "how much is added, in percent of the picture's width"),
-    "right": ("Right", "how much is added, in percent of the picture's width"),
-    "top": ("Top", "how much is added, in percent of the picture's height"),
-    "bottom": ("Bottom", "how much is added, in percent of the picture's height"),
+    "left": ("Left", "percent of the width"),
+    "right": ("Right", "percent of the width"),
+    "top": ("Top", "percent of the height"),
+    "bottom": ("Bottom", "percent of the height"),
     "factor": ("Times as large", ""),
     "back_projection": (
         "Back-projection rounds",
@@ -107,8 +113,8 @@ TOOLS = {
         ),
         Tool(
             id="edit", title="Move & copy", task="edit", button="Make it fit", canvas="edit", freedom="injection",
-            words="Draw round a part and drag it elsewhere, or add an object from another picture. Its edges are made "
-            "to fit; everything else stays as it is.",
+            words="Move or copy a part of the picture, or add an object from another one. Its edges are made to fit; "
+            "everything else stays as it is.",
             undrawn="draw round a part of the picture and drag it, or add an object from a file",
         ),
         Tool(
@@ -127,11 +133,11 @@ TOOLS = {
         ),
         Tool(
             id="enlarge", title="Enlarge", task="super-resolve", button="Enlarge", plain=("factor",),
-            words="A larger picture, with new detail. This needs training: see \u201cTrain\u201d.",
+            words="A larger picture, with new detail. The picture must be trained once: see \u201cTrain\u201d.",
         ),
         Tool(
             id="animate", title="Animate", task="animate", button="Animate", plain=("frames", "fps"), freedom="walk",
-            words="A short film in which the picture stirs. This needs training: see \u201cTrain\u201d.", walk=True,
+            words="A short film in which the picture stirs. It must be trained once: see \u201cTrain\u201d.", walk=True,
         ),
     )
 }  # fmt: skip

@@ -40,8 +40,8 @@ def picture() -> Levels:
     return levels
 
 
-def show(browser: Browser, mode: str) -> None:
-    """Put a canvas on the page, with the picture on it."""
+def show(browser: Browser, mode: str, ground: str = "colour") -> None:
+    """Put a canvas on the page, with the picture on it; a painting begins on a ``ground``."""
     colours = ["#f0f0c8", "#ff0000", "#0000ff"] if mode == "paint" else []
     given = canvas.describe(picture(), canvas.encode_url(picture()), "", colours)
     browser.driver.execute_script(
@@ -53,6 +53,14 @@ def show(browser: Browser, mode: str) -> None:
         given,
     )
     browser.loaded("drawn")
+    if mode == "paint":
+        lay(browser, ground)
+
+
+def lay(browser: Browser, ground: str) -> None:
+    """Choose what to paint on."""
+    select = browser.driver.find_element("css selector", "#drawn select")
+    browser.driver.execute_script("arguments[0].value = arguments[1]; arguments[0].onchange()", select, ground)
 
 
 def drawn(browser: Browser) -> canvas.Drawing:
@@ -141,8 +149,7 @@ def test_a_painting_on_the_photo(browser: Browser) -> None:
     show(browser, "paint")
     browser.all(".singan-swatches button")[2].click()
     drag(browser, (10, 30), (40, 30))
-    ground = browser.driver.find_element("css selector", "#drawn select")
-    browser.driver.execute_script("arguments[0].value = 'photo'; arguments[0].onchange()", ground)
+    lay(browser, "photo")
     result = drawn(browser).picture
     assert red(result) == square(10, 8), "the photo is below"
     assert tuple(result[30, 25]) == BLUE, "the stroke stays"
@@ -152,7 +159,7 @@ def test_a_painting_on_the_photo(browser: Browser) -> None:
     drag(browser, (10, 30), (40, 30))
     rest = np.abs(drawn(browser).picture.astype(int) - picture())
     assert rest.max() <= 8, "but for the soft edge of the stroke"
-    browser.driver.execute_script("arguments[0].value = 'faint'; arguments[0].onchange()", ground)
+    lay(browser, "faint")
     assert not red(drawn(browser).picture), "what is faint is not sent"
 
 

@@ -8,7 +8,7 @@ from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, VARIETIES
 from SinGAN.studio.history import Run
 from SinGAN.studio.making import Request, prepare
 from SinGAN.studio.shared import PRIVATE, Shared, parse_seed, slider, with_drawing
-from SinGAN.studio.tools import EACH, FREE, FREEDOMS, TOOLS, Tool
+from SinGAN.studio.tools import EACH, FREE, FREEDOMS, FREELY, TOOLS, Tool
 from SinGAN.studio.workspace import Chosen
 
 SHAPES = {"as it is": (1.0, 1.0), "wider": (2.0, 1.0), "taller": (1.0, 2.0), "twice as large": (2.0, 2.0)}
@@ -29,8 +29,8 @@ def build(shared: Shared, tool: Tool) -> None:
         controls["freedom"] = gr.Radio(
             words,
             value=FREE,
-            label="How far from your picture",
-            info="near keeps close to it, free is another one of the same kind, wild is hardly recognizable",
+            label="How freely",
+            info=FREELY[tool.freedom],
             elem_id=f"{tool.id}-freedom",
         )
     if tool.id == "variations":

@@ -12,7 +12,7 @@ const TOOLS = {
 const HINTS = {
   look: "Your picture. The wheel or two fingers zoom, dragging moves it.",
   paint: "Paint rough shapes. Details are added later.",
-  edit: "Draw round a part, then drag it. The square resizes it, the circle turns it. What will change is red.",
+  edit: "Draw closely round a part, then drag it. The square resizes it, the circle turns it. What will change is red.",
   mask: "Brush over what is to go, or draw round it. What will change is red.",
 };
 const MARK = "#e6283c", DRAWINGS = "singan-drawings", KEPT = 20;
@@ -33,6 +33,7 @@ class SinganCanvas extends HTMLElement {
     if (this.view) return;
     this.mode = this.getAttribute("mode");
     this.isWhole = this.hasAttribute("data-whole"); // also a drawing without a stroke is sent
+    this.usualGround = this.isWhole ? "colour" : "photo";
     this.drawings = {}; // by picture and mode
     this.pictures = {}; // decoded, by data URL
     this.pointers = new Map();
@@ -91,15 +92,15 @@ class SinganCanvas extends HTMLElement {
       const label = make("label", this.bar, { textContent: "On " });
       this.ground = make("select", label);
       this.ground.setAttribute("aria-label", "What to paint on");
-      for (const [value, words] of [["colour", "plain colour"], ["faint", "plain colour, the photo faintly"], ["photo", "the photo"]])
+      for (const [value, words] of [["photo", "the photo"], ["faint", "plain colour, the photo faintly"], ["colour", "plain colour"]])
         make("option", this.ground, { value, textContent: words });
       this.ground.onchange = () => { this.drawing.ground = this.ground.value; this.replay(); this.keep(); };
     }
     for (const [words, title, act] of [["\u2212", "Zoom out", () => this.zoomAt(1 / 1.5)], ["+", "Zoom in", () => this.zoomAt(1.5)], ["Fit", "The whole picture", () => this.whole()]]) {
-      const button = make("button", this.bar, { type: "button", textContent: words, title, onclick: act });
+      const button = make("button", this.bar, { type: "button", className: "zoom", textContent: words, title, onclick: act });
       button.setAttribute("aria-label", title);
     }
-    this.hint.textContent = HINTS[mode];
+    this.hint.textContent = mode === "edit" ? HINTS[mode] : ""; // the page says the rest
     this.view.setAttribute("aria-label", HINTS[mode]);
     this.showPalette();
     if (this.tool) this.choose(this.tool);
@@ -142,7 +143,7 @@ class SinganCanvas extends HTMLElement {
   // The drawing of this picture in this mode, as it was left.
   async begin() {
     const key = `${this.given.key}|${this.mode}`;
-    this.drawing = this.drawings[key] ??= { ops: [], undone: [], ground: "colour", ...readKept()[key] };
+    this.drawing = this.drawings[key] ??= { ops: [], undone: [], ground: this.usualGround, ...readKept()[key] };
     this.floating = null;
     if (this.ground) this.ground.value = this.drawing.ground;
     for (const op of this.drawing.ops) if (op.url) await this.decoded(op.url);
@@ -157,7 +158,7 @@ class SinganCanvas extends HTMLElement {
     if (!this.given.key) return;
     const kept = readKept();
     delete kept[key];
-    if (ops.length || ground !== "colour") kept[key] = { ops, ground };
+    if (ops.length || ground !== this.usualGround) kept[key] = { ops, ground };
     for (const old of Object.keys(kept).slice(0, -KEPT)) delete kept[old];
     try { localStorage.setItem(DRAWINGS, JSON.stringify(kept)); } catch { /* there is no room: it lasts as long as the page */ }
   }

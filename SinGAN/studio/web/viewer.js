@@ -42,6 +42,7 @@ class SinganViewer extends HTMLElement {
 
   button(bar, words, title, act) {
     const button = make("button", bar, { type: "button", textContent: words, title, onclick: act });
+    button.classList.toggle("zoom", words.length < 4);
     if (words.length < 4) button.setAttribute("aria-label", title);
     return button;
   }
@@ -142,7 +143,7 @@ class SinganViewer extends HTMLElement {
     [zoom.x, zoom.y] = [keep(zoom.x, w, wide), keep(zoom.y, h, high)];
     Object.assign(this.frame.style, { width: `${w}px`, height: `${h}px`, transform: `translate(${zoom.x}px, ${zoom.y}px) scale(${zoom.z})` });
     this.stage.style.cursor = zoom.z > 1 ? "grab" : "zoom-in";
-    this.classList.toggle("pixels", zoom.z * this.scale > 3);
+    this.classList.toggle("pixels", zoom.z > 1 && zoom.z * this.scale > 3);
     if (this.before) {
       const at = (Number(this.split.value) / 100) * wide, share = Math.min(100, Math.max(0, (100 * (at - zoom.x)) / (w * zoom.z)));
       this.cut.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
