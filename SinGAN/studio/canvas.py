@@ -199,7 +199,7 @@ def describe(levels: Levels, url: str, key: str, colours: Sequence[str] = (), ti
     chosen = list(colours) or main_colours(levels)
     return json.dumps({
         "key": key, "url": url, "title": title, "palette": chosen, "ground": chosen[0],
-        "width": max(1, round(share * width)), "height": max(1, round(share * height)), "full": [width, height],
+        "width": max(1, round(share * width)), "height": max(1, round(share * height)),
     })  # fmt: skip
 
 

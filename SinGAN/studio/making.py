@@ -4,6 +4,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from SinGAN.library.instant import InstantModel, instant
 from SinGAN.library.model import Model
 from SinGAN.options.applications import INSTANT
-from SinGAN.pictures import animations, arrays
+from SinGAN.pictures import animations, arrays, images
 from SinGAN.pictures.images import Levels
 from SinGAN.studio import canvas
 from SinGAN.studio.history import History, Place, Run
@@ -22,6 +23,7 @@ from SinGAN.studio.work import Piece
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace, device
 
 START = 2.5  # megapixels whose lifting takes as long as the first level, roughly
+DRAFT, DRAFTED = 320, 3_000_000  # pixels: the longer side of a draft, and of pictures that get one, at least
 AT_ONCE = ("paint", "edit", "harmonize")  # methods that return all pictures together, when the last is done
 Maker = InstantModel | Model
 
@@ -125,6 +127,7 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
     words = request.words
     for word in words:
         values = {**request.values, "count": 1} if len(words) > 1 else request.values
+        show_draft(request, chosen, workspace, word, piece)
         maker = open_maker(request, chosen, workspace, word)
         if request.tool.walk:
             animate(maker, request, word, piece, recorder)
@@ -135,6 +138,18 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
             pictures = recorder.shared(list(pictures))
         for levels in pictures:
             recorder.add(levels, caption, place_of(request.tool, values))
+
+
+def show_draft(request: Request, chosen: Chosen, workspace: Workspace, word: str, piece: Piece) -> None:
+    """Show a small draft first, where the picture is so large that the first level of the result takes its time."""
+    height, width = images.read_size(chosen.file)
+    if height * width < DRAFTED or request.size or request.made_by != INSTANT or request.tool.walk:
+        return
+    variety = request.values.get("variety") or variety_of(word)
+    small = instant(workspace.view(chosen), variety=variety, max_size=DRAFT, device=device())
+    with suppress(ValueError):  # at this size something is too small: the result comes without a draft
+        for levels in watched_pictures(small, request, word, {**request.values, "count": 1}, piece):
+            piece.show(levels)
 
 
 def open_maker(request: Request, chosen: Chosen, workspace: Workspace, word: str) -> Maker:

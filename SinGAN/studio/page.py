@@ -99,10 +99,10 @@ class Page:
         chosen = pictures[0]
         makers = self.workspace.makers(chosen)
         key = made_by if made_by in [key for _, key in makers] else INSTANT
-        view, levels = self.workspace.view(chosen), images.read_levels(chosen.file)
-        text = json.loads(canvas.describe(levels, self.url(view), view.stem, title=chosen.title))
+        view, (height, width) = self.workspace.view(chosen), images.read_size(chosen.file)
+        text = json.loads(canvas.describe(images.read_levels(view), self.url(view), view.stem, title=chosen.title))
         self.album.add(owner, pictures)
-        line = f"**{escape_markdown(chosen.title)}** &nbsp; {levels.shape[1]} \u00d7 {levels.shape[0]} pixels"
+        line = f"**{escape_markdown(chosen.title)}** &nbsp; {width} \u00d7 {height} pixels"
         line += f", {chosen.note}" if chosen.note else ""
         line += f" (and {len(pictures) - 1} more)" if len(pictures) > 1 else ""
         made_by = gr.update(choices=makers, value=key, visible=len(makers) > 1)

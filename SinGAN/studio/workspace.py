@@ -98,17 +98,22 @@ class Workspace:
             content = upload.read_bytes()
             place = self.pictures / f"{plain_name(name)}_{sha256(content)[:8]}.png"
             if not place.exists():
-                images.write_levels(place, images.read_levels(upload))
+                levels = images.read_levels(upload)
+                images.write_levels(place, levels)
+                write_reduced(self._view_of(place), levels, VIEW)  # now, while it is decoded
         except ValueError as error:
             raise ValueError(str(error).replace(str(upload), upload.name)) from error
         return Chosen(place, readable_name(name), note_of(upload, (width, height)))
 
     def view(self, chosen: Chosen) -> Path:
         """A JPEG of the picture, small enough for a page."""
-        place = self.views / f"{sha256(f'{chosen.file}{chosen.file.stat().st_mtime_ns}'.encode())[:32]}.jpg"
+        place = self._view_of(chosen.file)
         if not place.exists():
             write_reduced(place, images.read_levels(chosen.file), VIEW)
         return place
+
+    def _view_of(self, file: Path) -> Path:
+        return self.views / f"{sha256(f'{file}{file.stat().st_mtime_ns}'.encode())[:32]}.jpg"
 
     def picture_at(self, file: str, title: str) -> Chosen:
         """The picture in the ``file`` of an earlier result.

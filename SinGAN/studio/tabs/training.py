@@ -128,7 +128,7 @@ def build(shared: Shared) -> None:
     line = gr.HTML(elem_id="training-status")
     with gr.Row():
         end = gr.Button("Stop", elem_id="stop", visible=False)
-        again = gr.Button("Go on", elem_id="resume", visible=False)
+        again = gr.Button("Resume", elem_id="resume", visible=False)
         use = gr.Button("Use it", elem_id="use-model", visible=False)
     plot = gr.Image(label="How it learns", interactive=False, visible=False, elem_id="losses", buttons=[], format="png")
     gallery = gr.Gallery(label="What it has learned so far", elem_id="scales", visible=False, **GALLERY)
