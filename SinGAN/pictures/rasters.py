@@ -38,6 +38,7 @@ ARRAYS = ".npy", ".npz"
 TAIL, TAIL_SHARE = 0.1, 0.5
 """Percent of a channel's values at each end that are its tails, and the share of the range above which these are long.
 """
+STEP = 2.0**-21  # of the values of an image: 32 steps for each of 16 bits
 BODY = 0.9  # of [-1, 1]: what lies between long tails gets so much
 
 
@@ -142,6 +143,11 @@ class Raster:
         if self.form.axes == PLANE and self.channels == 1:
             return self.values[:, :, 0]
         return np.ascontiguousarray(np.moveaxis(self.values, 2, 0)) if self.form.axes != LAST else self.values
+
+    @property
+    def as_array(self) -> Values:
+        """The values (H, W, C), or (H, W) where they have been stored so."""
+        return self.values[:, :, 0] if self.form.axes == PLANE and self.channels == 1 else self.values
 
     def filled(self) -> Values:
         """The values, those of pixels without data replaced by the nearest pixel's that has some."""
@@ -354,12 +360,15 @@ def knots_of(values: npt.NDArray[Any]) -> Knots:
 
 
 def to_tensor(raster: Raster, knots: Sequence[Knots]) -> Tensor:
-    """``raster`` as (1, C, H, W) in [-1, 1], by the ``knots`` of each channel; pixels without data are filled."""
+    """``raster`` as (1, C, H, W) in [-1, 1], by the ``knots`` of each channel; pixels without data are filled.
+
+    Values are rounded to steps of ``STEP``, so that the image of scaled values is the same to the bit.
+    """
     filled = raster.filled()
     planes = [
         np.interp(filled[:, :, index].astype(np.float64), *np.transpose(channel)) for index, channel in enumerate(knots)
     ]
-    return torch.from_numpy(np.stack(planes).astype(np.float32))[None]
+    return torch.from_numpy((np.rint(np.stack(planes) / STEP) * STEP).astype(np.float32))[None]
 
 
 def from_tensor(image: Tensor, knots: Sequence[Knots], form: Form) -> Raster:
