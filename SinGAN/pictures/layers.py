@@ -4,6 +4,7 @@ A map is a label map, of which each label is a channel (1 where it is, -1 elsewh
 channels are scaled as those of a picture.
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 from SinGAN.pictures import arrays, images, rasters
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.rasters import Form, Knots, Raster, from_tensor, knots_of, read_raster, to_tensor, write_raster
+from SinGAN.storage.files import check_regular
 from SinGAN.storage.hashes import sha256
 
 LABEL, CONTINUOUS = MAP_KINDS = ("label", "continuous")
@@ -230,6 +232,22 @@ class Layers:
             write_raster(file, raster)
             if file != preview:
                 images.write(preview, seen[key])
+
+    def copy(self, source: Path, folder: Path, name: str) -> list[Tensor]:
+        """Copy the result ``name`` that ``write`` wrote into ``source`` to ``folder``; returns its previews.
+
+        These are those of the picture and of each map, as ``preview`` and ``preview_maps`` make them.
+        """
+        seen = []
+        for layer in (self.picture, *self.maps):
+            stem = f"{name}_{layer.name}" if layer.name else name
+            file, preview = f"{stem}{layer.form.suffix}", f"{stem}.png"
+            for each in {file, preview}:
+                shutil.copyfile(check_regular(source / each), folder / each)
+            is_picture = layer is self.picture
+            levels = _levels(source / preview) if is_picture else layer.preview(read_raster(source / file))
+            seen.append(images.to_8_bits(levels))
+        return seen
 
     def read_like(self, picture: Picture, real: Tensor, name: str = "reference") -> Tensor:
         """``picture`` as an image with the size and channels of ``real`` (1, C, H, W), the training picture.
@@ -444,6 +462,12 @@ def _colour_maps() -> Any:
     import matplotlib  # the import takes a third of a second
 
     return matplotlib.colormaps
+
+
+def _levels(path: Path) -> images.Levels:
+    """The levels (H, W, 1 or 3) of a preview, which is grey or RGB."""
+    with images.opened(path) as picture:
+        return images.read_levels(path, 1 if picture.mode == "L" else 3)
 
 
 def _as_raster(picture: Picture, name: str) -> Raster:

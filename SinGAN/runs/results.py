@@ -128,22 +128,33 @@ def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
     return [("grid.png", layers.preview(image)), *((f"grid_{name}.png", shown) for name, shown in maps)]
 
 
-def write_samples(folder: Path, samples: Iterable[Tensor], real: Tensor, layers: Layers | None = None) -> None:
+def write_samples(
+    folder: Path, samples: Iterable[Tensor], real: Tensor, layers: Layers | None = None, kept: int = 0
+) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
-    Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map.
+    Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
+    come after the first ones that the folder has, which are ``kept``.
 
     The folder appears when all are there, and takes an older one's place only then.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
-        for index, image in enumerate(samples):
+        originals = previews(real, layers)
+
+        def show(index: int, shown: Iterable[Tensor]) -> None:
+            for (sheet, original), seen in zip(originals, shown, strict=True):
+                if index < sheets.SHEET_SAMPLES:
+                    first = [] if index else [sheets.beside(original, seen)]
+                    tiles.setdefault(sheet, []).extend([*first, sheets.tile(seen, str(index))])
+
+        for index in range(kept):
+            assert layers is not None
+            show(index, layers.copy(folder, draft, str(index)))
+        for index, image in enumerate(samples, start=kept):
             write_picture(draft, str(index), image, layers)
-            if index >= sheets.SHEET_SAMPLES:
-                continue
-            for (sheet, seen), original in zip(previews(image, layers), previews(real, layers), strict=True):
-                first = [] if index else [sheets.beside(original[1], seen)]
-                tiles.setdefault(sheet, []).extend([*first, sheets.tile(seen, str(index))])
+            if index < sheets.SHEET_SAMPLES:
+                show(index, (seen for _, seen in previews(image, layers)))
         for sheet, shown in tiles.items():
             images.write_levels(draft / sheet, sheets.contact_sheet(shown))
 
