@@ -60,6 +60,7 @@ class Instant:
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
 
+    layers = None
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions, PatchOptions
+from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, MethodOptions, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
 from SinGAN.patches.instant import Instant
@@ -14,6 +14,7 @@ from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images
+from SinGAN.pictures.layers import Layers, is_data
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -30,6 +31,11 @@ class Source:
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # results that are older are of another picture or model
     manifest: Manifest | None = None  # of the trained model
+
+    @property
+    def layers(self) -> Layers | None:
+        """The layers of its pictures' channels; None: they have 8 bits, and no maps."""
+        return self.maker.layers
 
     @property
     def real(self) -> Tensor:
@@ -64,7 +70,12 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     opened, task = drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
-    maker = model.manifest.kind_of_model.maker(pyramid)
+    layers = model.manifest.layers_of_pictures
+    if layers is not None:
+        layers = run.viewed(layers, pyramid.scales[-1].real)
+        if options.refine:
+            raise ValueError("`refine` is for pictures of 8 bits without maps: leave it out")
+    maker = model.manifest.kind_of_model.maker(pyramid, layers)
     if options.refine:
         if not isinstance(maker, Trained):
             raise ValueError("results of this model have the photo's detail already: leave `refine` out")
@@ -96,6 +107,8 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
+    if is_data(run.picture) or run.settings.maps:
+        return untrained_with_layers(run, options)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
@@ -110,6 +123,23 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
+    return Source(maker, label(run, options), run.picture)
+
+
+def untrained_with_layers(run: Run, options: PatchOptions) -> Source:
+    """What makes pictures of the run's data, or picture with maps, without training.
+
+    Raises:
+        ValueError: the method can't, or something has no data.
+    """
+    if options.method == INSTANT:
+        raise ValueError(f"`method` {INSTANT} is for pictures of 8 bits without maps: use `method` {PATCHES}")
+    opened = run.open()
+    assert opened.layers is not None
+    if opened.valid is not None:
+        raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
+    real = limit_image(opened.image.to(run.device), run.options.max_size)
+    maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
     return Source(maker, label(run, options), run.picture)
 
 
