@@ -1,6 +1,5 @@
 """Options: each described once, and flags, manifests and checks made from that."""
 
-import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
