@@ -50,6 +50,7 @@ def use_the_studio(words: Sequence[str]) -> None:
     studio.keep("x", [images.read_levels(studio.take(Path(words[1]) / "x.png").file)])
 
 
+TRAINED = f"OUT/TrainedModels/x/{MODEL}"
 SR, PAINT = OPERATIONS["SR"], OPERATIONS["paint"]
 CASES: dict[str, dict[str, Case]] = {
     "train": {name: OPERATIONS[name] for name in ("train", "overwrite")},
@@ -70,7 +71,7 @@ CASES: dict[str, dict[str, Case]] = {
     "evaluate": {"evaluate": OPERATIONS["evaluate"]},
     "study": {"study": Case(OPERATIONS["study"].command), "study again": OPERATIONS["study"]},
     "sifid": {"sifid": Case((sifid_score.main, f"{MADE} --out OUT --weights IN/weights.pth"), (TRAIN,))},
-    "export": {"export": Case((singan.main, f"export OUT/TrainedModels/x/{MODEL} --to torchscript --file OUT/x.pt"), (TRAIN,))},
+    "export": {"export": Case((singan.main, f"export {TRAINED} --to torchscript --file OUT/x.pt"), (TRAIN,))},
     "studio": {"studio": Case((use_the_studio, "OUT IN"))},
     "translate train": {
         "pairs": Case(TRANSLATE),
