@@ -51,16 +51,15 @@ def use_the_studio(words: Sequence[str]) -> None:
 
 
 TRAINED = f"OUT/TrainedModels/x/{MODEL}"
-SR, PAINT = OPERATIONS["SR"], OPERATIONS["paint"]
 CASES: dict[str, dict[str, Case]] = {
     "train": {name: OPERATIONS[name] for name in ("train", "overwrite")},
     "sample": {
         "samples": OPERATIONS["samples"],
-        "sizes": Case((random_samples.main, f"{USE} --mode random_samples --size 30x20 --num_samples 2"), (TRAIN,)),
+        "sizes": Case((random_samples.main, f"{USE} --mode random_samples_arbitrary_sizes --size 30x20 --num_samples 2"), (TRAIN,)),
     },
     "animate": {"animation": OPERATIONS["animation"]},
-    "super-resolve": {"SR": SR, "SR again": Case(SR.command, (SR.command,))},
-    "paint": {"paint": PAINT, "paint again": Case(PAINT.command, (TRAIN, PAINT.command))},
+    "super-resolve": {"SR": OPERATIONS["SR"]},
+    "paint": {"paint": OPERATIONS["paint"]},
     "edit": {"edit": Case((editing.main, f"{USE} --ref_dir IN --ref_name edit.png --method instant"))},
     "harmonize": {"harmonize": Case((harmonization.main, f"{USE} --ref_dir IN --ref_name edit.png --method instant"))},
     "inpaint": {"inpaint": Case((inpaint.main, f"{USE} --mask IN/edit_mask.png"))},
