@@ -1,14 +1,13 @@
 """The commands of paired translation: train, test and draw."""
 
+import importlib.util
 import random
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from Pix2Pix.data.layouts import find_pairs
-from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions, UseOptions
-from Pix2Pix.pages.draw import Server
 from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
@@ -30,7 +29,7 @@ def train(argv: Sequence[str]) -> None:
         raise ValueError("`engine` compiled does not serve translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
     settings.check(device)
-    asked, name = request(options, given, seed_of(options.manualSeed)), model_name(options)
+    asked, name = request(options, given, seed_of(options.manualSeed), say), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
         say("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better")
@@ -53,15 +52,15 @@ def test(argv: Sequence[str]) -> None:
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
     place = model_of(options, None if options.dataroot is None else options.dataroot.resolve().stem)
     seed = seed_of(options.manualSeed)
-    like = Layers("batch", "none" if options.no_dropout else "dropout", 0.5)
     translator = Translator.load(
-        place, options.epoch, device, seed=seed, like=like, kind=options.netG, swapped=options.direction == "BtoA"
-    )
+        place, options.epoch, device, seed=seed, kind=options.netG, direction=options.direction,
+        no_dropout=options.no_dropout,
+    )  # fmt: skip
     running = options.eval or options.statistics == "running"
     if translator.batch_size > 1 and not running and translator.config.layers.norm == "batch":
         say(
-            f"{place} was trained with batches of {translator.batch_size}, and never saw one picture by itself: "
-            "--statistics running takes the statistics of its training"
+            f"{place} was trained with batches of {translator.batch_size}, which share their statistics, and each "
+            "picture has its own here: --statistics running takes those of the training"
         )
     translator.set_up("running" if running else "batch", chance=not options.eval)
     if options.single is not None:
@@ -85,12 +84,13 @@ def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
     args, _ = parser_of("draw").parse_given(argv)
     options: DrawOptions = read_options(DrawOptions, args)
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
+        raise ValueError("the page needs the packages starlette and uvicorn: pip install starlette uvicorn")
+    from Pix2Pix.pages.draw import serve  # only this command needs them
+
     place, device = model_of(options), choose_device(options.device, options.not_cuda)
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
-    server = Server(options.port, translator, place.name)
-    say(f"draw at http://127.0.0.1:{server.server_port} (Ctrl-C ends it)")
-    with server:
-        server.serve_forever()
+    serve(translator, place.name, options.port)
 
 
 def model_of(options: UseOptions, default: str | None = None) -> Path:

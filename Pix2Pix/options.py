@@ -134,6 +134,7 @@ class TrainOptions(SharedOptions, ModelOptions):
 
     dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
     pair: tuple[Path, ...] = option((), "two files, A and B: learn from one pair", **DATA)
+    skip_unreadable: bool = option(False, "leave out pairs that can't be read, each with a line", **DATA)
     model: str = option("pix2pix", "a preset of flags", choices=tuple(PRESETS), **TRAINING)
     no_dropout: bool = option(False, "pix2pix's word for --stochastic none", **NET)
     vgg_weights: Path | None = option(None, "VGG19's weights", unset="torchvision's, downloaded once", **TRAINING)
@@ -199,5 +200,5 @@ class TestOptions(UseOptions):
     eval: bool = option(False, "the norms' running values, and no randomness", group="test")
     results_dir: Path | None = option(None, "folder of the results", unset="Output/results", group="test")
     netG: str | None = option(None, "of a model without manifest, where its weights don't tell", unset="", **NET)
-    direction: str = option("AtoB", "of a model without manifest", choices=DIRECTIONS, **DATA)
+    direction: str | None = option(None, "of a model without manifest", choices=DIRECTIONS, unset="AtoB", **DATA)
     no_dropout: bool = option(False, "of a U-Net without manifest: it was trained without dropout", **NET)

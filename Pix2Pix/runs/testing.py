@@ -15,7 +15,7 @@ from Pix2Pix.data.layouts import PairFiles, pictures_in, sides
 from Pix2Pix.data.pairs import Preparation
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, random_layers
-from Pix2Pix.request import preparation_of
+from Pix2Pix.request import epoch_size, preparation_of
 from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
@@ -35,25 +35,41 @@ class Translator:
     config: GeneratorConfig
     preparation: Preparation
     seed: int
-    batch_size: int  # of its training; 0: unknown
+    batch_size: int  # of its training, as far as an epoch had so many pairs; 0: unknown
     palette: list[str]  # colours to draw with, as #rrggbb: the most frequent ones of its inputs, where they are known
 
     @classmethod
     def load(
         cls, place: Path, epoch: str, device: torch.device, *, seed: int,
-        like: Layers = Layers("batch", "dropout", 0.5), kind: str | None = None, swapped: bool = False,
+        kind: str | None = None, direction: str | None = None, no_dropout: bool = False,
     ) -> "Translator":  # fmt: skip
-        """The model in ``place`` as it was kept after ``epoch``; the other arguments replace a missing manifest."""
+        """The model in ``place`` as it was kept after ``epoch``.
+
+        The other arguments replace a missing manifest.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged, or contradicts an argument.
+        """
         manifest = folders.Manifest.find(place)
         options = None if manifest is None else manifest.model_options
+        if options is not None and direction not in (None, options.direction):
+            raise ValueError(
+                f"{place} was trained with `direction` {options.direction}, not {direction}: leave `direction` out, or "
+                "train another model"
+            )
+        if options is not None and no_dropout and options.stochastic == "dropout":
+            raise ValueError(f"{place} was trained with dropout: leave `no_dropout` out; `eval` switches it off")
+        like = Layers("batch", "none" if no_dropout else "dropout", 0.5)
         config, net = folders.load_generator(place, epoch, like, kind, options)
         preparation = Preparation(
             crop_size=max(256, config.multiple), inputs=config.inputs, outputs=config.outputs, multiple=config.multiple,
-            swapped=swapped,
+            swapped=direction == "BtoA",
         )  # fmt: skip
         batch_size = 0
-        if options is not None:
-            preparation, batch_size = preparation_of(options), options.batch_size
+        if manifest is not None and options is not None:
+            preparation = preparation_of(options)
+            batch_size = min(options.batch_size, epoch_size(options, manifest.pairs, manifest.one_pair))
         palette = [] if manifest is None else manifest.palette
         return cls(net.to(device), config, preparation.for_test(), seed, batch_size, palette or PLAIN)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from SinGAN.engines.engine import choose_device
+from SinGAN.library.arguments import checked
 from SinGAN.library.pictures import FromPicture, add_methods, method
 from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import check_values
 from SinGAN.patches.instant import Instant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
@@ -23,6 +23,7 @@ from SinGAN.tasks.retarget import retarget
 from SinGAN.tasks.tile import tile
 
 
+@checked(PatchOptions, ModelOptions)
 def instant(
     picture: Picture,
     method: str = INSTANT,
@@ -51,8 +52,6 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    check_values(PatchOptions, {"method": method, "variety": variety, "balance": balance})
-    check_values(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
     chosen = choose_device(device)
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
@@ -90,6 +89,7 @@ class InstantModel(FromPicture):
     def _maker(self) -> Patches:
         return self.engine
 
+    @checked()
     def watched(self, watch: Callable[[Levels], None]) -> "InstantModel":
         """The same model; ``watch`` is called with each level's picture (h, w, C), coarse to fine, as it is computed.
 

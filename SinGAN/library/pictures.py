@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec
 import torch
 from torch import Tensor
 
+from SinGAN.library.arguments import check_arguments
+from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker
 from SinGAN.pictures import arrays
 from SinGAN.pictures.images import Levels
@@ -18,7 +20,7 @@ from SinGAN.tasks.harmonize import harmonize
 from SinGAN.tasks.outpaint import outpaint
 from SinGAN.tasks.paint import paint
 from SinGAN.tasks.sample import sample
-from SinGAN.tasks.task import Results, check_arguments
+from SinGAN.tasks.task import Results
 
 Pictures = Levels  # (count, H, W, C)
 Arguments = ParamSpec("Arguments")
@@ -28,12 +30,13 @@ def method(
     function: Callable[Concatenate[Any, Arguments], Results],
 ) -> Callable[Concatenate["FromPicture", Arguments], Pictures]:
     """The method of a library object that calls a task's ``function``, and returns its pictures as one array."""
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
-        given = inspect.signature(function).bind(self._maker, *values, **named)
-        (task,) = (task for task in tasks().values() if task.method is function)
-        check_arguments(function, task.options, given.arguments)
+        given = signature.bind(self._maker, *values, **named)
+        declared = [task.options for task in tasks().values() if task.method is function and task.options]
+        check_arguments(signature, [ModelOptions, *declared], given.arguments)
         results = function(*given.args, **given.kwargs)
         return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
 

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from SinGAN.engines.engine import EngineSettings, choose_device
+from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
-from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TASKS, TRAIN
+from SinGAN.options.tasks import SUPER_RESOLUTION, TASKS
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.runs.events import Watcher
@@ -20,9 +21,10 @@ from SinGAN.runs.pictures import PictureTraining, TrainingPicture
 from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
-from SinGAN.tasks.super_resolve import trained_factor
+from SinGAN.tasks.super_resolve import SuperResolve, trained_factor
 
 
+@checked(SuperResolve)
 def train(
     picture: Picture,
     *,
@@ -53,11 +55,8 @@ def train(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    purposes = {known.name: known for known in (TRAIN, SUPER_RESOLUTION, ANIMATION)}
-    if task not in purposes:
-        raise ValueError(f"`task` must be one of {', '.join(purposes)}, not {task}")
     if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
-        options["scale_factor"] = trained_factor(_above_one(sr_factor))
+        options["scale_factor"] = trained_factor(sr_factor)
     asked = ModelOptions.for_task(TASKS[task], options)
     chosen = choose_device(device)
     engine.check(chosen)
@@ -85,12 +84,6 @@ def _listed_options() -> str:
 train.__doc__ = f"{train.__doc__}\n    The options of a model, their defaults in brackets:\n{_listed_options()}\n"
 
 
-def _above_one(factor: float) -> float:
-    if not factor > 1:
-        raise ValueError(f"`sr_factor` must be above 1, not {factor:g}")
-    return factor
-
-
 def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
     """The source for the manifest: ``picture``, whose tensor is ``image``."""
     if arrays.is_file(picture):
@@ -99,6 +92,7 @@ def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
     return TrainingPicture("an array", sha256(arrays.from_images(image).tobytes()), image)
 
 
+@checked()
 def load(folder: str | Path, *, device: str | torch.device | None = None) -> Model:
     """The model in ``folder``, which ``Model.save``, ``main_train.py`` or the authors' code wrote.
 

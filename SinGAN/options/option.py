@@ -2,8 +2,9 @@
 
 import difflib
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,7 @@ class Option:
         return self.check(value, text)
 
     def check(self, value: Any, text: str | None = None, files: bool = True) -> Any:
-        """Check ``value`` and return it, with whole numbers converted to floats if the option is a float.
+        """Check ``value`` and return it: NumPy's numbers as Python's, whole numbers as floats if the option is a float.
 
         Arguments:
             value: the value; for an option with ``several`` values, one of them.
@@ -81,13 +82,17 @@ class Option:
         Raises:
             ValueError: it has another type or is out of range; the message does not name the option.
         """
+        value = plain(value)
         shown = str(value) if text is None else text
         if value is None and (self.optional or self.every):
             return None
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if self.kind is Path and isinstance(value, str | os.PathLike):
+            value = _expand_user(os.fspath(value))
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
-            raise ValueError(f"must be {KINDS.get(self.kind, self.kind.__name__)}, not {value!r}")
+            wanted = self.meant or KINDS.get(self.kind, self.kind.__name__)
+            raise ValueError(f"must be {wanted}, not {value!r}")
         if self.pattern and not re.fullmatch(self.pattern, str(value), re.ASCII):
             raise ValueError(f"must be {self.meant}, not {value}")
         if self.choices and value not in self.choices:
@@ -125,7 +130,15 @@ def _expand_user(text: str) -> Path:
         raise ValueError(f"must be a path, not {text}: there is no such user") from error
 
 
-KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path"}
+def plain(value: Any) -> Any:
+    """``value``; a number of NumPy, or a tensor or array without dimensions, as a number of Python."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
+KINDS: dict[Any, str] = {
+    int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path",
+    Callable: "a function",
+}  # fmt: skip
 
 
 def option(default: Any, help: str, **details: Any) -> Any:
@@ -153,6 +166,7 @@ def _complete(described: Option, name: str, default: Any, hint: Any) -> Option:
     if several:
         inner = get_args(kind)[0]
         (kind,) = (part for part in (get_args(inner) or (inner,)) if part is not NoneType)
+    kind = get_origin(kind) or kind
     return replace(described, name=name, kind=kind, default=default, several=several, optional=optional)
 
 

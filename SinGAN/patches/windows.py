@@ -146,7 +146,7 @@ def choose_width(known: Known | None, widths: range) -> int:
             return width
     if known is None:
         return 1
-    raise ValueError("the mask leaves no whole patch of the picture: mark less of it")
+    raise ValueError("no whole patch of the picture is left: mark less of it, or use a larger picture")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

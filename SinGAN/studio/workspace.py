@@ -109,7 +109,7 @@ class Workspace:
     def examples(self) -> list[Path]:
         """The example pictures."""
         files = (path for path in self.inputs.glob("*") if path.suffix.lower() in EXAMPLES and path.is_file())
-        return sorted(path for path in files if "_LR" not in path.name)
+        return sorted(path for path in files if "_LR" not in path.name and not path.name.startswith("."))
 
     def example(self, name: str) -> Chosen:
         """The example picture with the file name ``name``."""

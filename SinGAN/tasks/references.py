@@ -85,13 +85,15 @@ def read(reference: Picture, real: Tensor, name: str, channels: int | None = Non
 def read_marks(mask: Picture, real: Tensor) -> Marks:
     """The pixels (H, W) that ``mask`` marks in white, at the size of ``real`` (1, C, H, W).
 
+    An array of the whole numbers 0 and 1 is taken as boolean.
+
     Raises:
         ValueError: it marks nothing, or everything.
     """
     from SinGAN.pictures import arrays, masks
 
     name = str(mask) if arrays.is_file(mask) else "`mask`"
-    return masks.check_marks(masks.read_marks(read(mask, real, "mask", channels=3)), name)
+    return masks.check_marks(masks.read_marks(read(arrays.as_mask(mask), real, "mask", channels=3)), name)
 
 
 def choose_scales(model: Maker, asked: StartScale) -> list[int]:

@@ -51,7 +51,7 @@ def trained_factor(factor: float) -> float:
 
 
 def super_resolve(
-    model: Trained, picture: Picture | Tensor | None = None, *, factor: float = 4.0, count: int = 1,
+    model: Trained, picture: Picture | None = None, *, factor: float = 4.0, count: int = 1,
     back_projection: int = BACK_PROJECTION, seed: Seed = None,
 ) -> Results:  # fmt: skip
     """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
@@ -74,7 +74,9 @@ def super_resolve(
     from SinGAN.pictures import arrays
 
     image = model.real if picture is None else picture
-    if not isinstance(image, torch.Tensor):
+    if isinstance(image, torch.Tensor) and image.ndim == 4:
+        image = arrays.check_image(image, model.real)
+    else:
         image = arrays.to_image(image, model.real.shape[1], opaque=True).to(model.real.device)
     large = manipulate.super_resolve(model.pyramid, image, factor, generator(model, seed), count, back_projection)
     return Results([("0", large)])

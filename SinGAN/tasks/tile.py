@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import NUMBER, PatchOptions
-from SinGAN.options.option import check_values, option
+from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def tile(model: Patches, count: int = 1, *, scale_h: float = 1.0, scale_v: float
     Raises:
         ValueError: the size leaves too few pixels.
     """
-    check_values(Tile, {"scale_h": scale_h, "scale_v": scale_v})
     pictures = model.tile(generator(model, seed), count, (scale_v, scale_h))
     return Results(numbered(pictures), count=count, title=f"scale_v={scale_v:f}_scale_h={scale_h:f}")
 

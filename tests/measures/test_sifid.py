@@ -188,6 +188,7 @@ def test_the_contact_sheet_and_other_files_do_not_count(tmp_path: Path) -> None:
     folder = put(tmp_path / "f", **{"0_png": stripes(), "1_png": stripes(), "grid_png": stripes()})
     (folder / "notes.txt").write_text("no picture")
     assert [file.name for file in pictures(folder)] == ["0.png", "1.png"]
+    (folder / "._1.png").write_bytes(b"")
     assert [file.name for file in pictures(folder, "1.PNG")] == ["1.png"]
     (folder / "0.png").unlink()
     assert [file.name for file in pictures(folder)] == ["1.png", "grid.png"]  # then it is just a picture's name

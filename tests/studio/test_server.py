@@ -1,9 +1,12 @@
 """The studio's server: what it gives away, and to whom."""
 
+import functools
+import http.server
 import importlib.util
 import json
 import os
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from SinGAN.studio.command import main
-from tests.studio.browser import served
+from tests.studio.browser import MISSING, Browser, served, until
 from tests.workspace import Capture, refusal
 
 gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="the package gradio is not installed")
@@ -34,6 +37,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(home: Path) -> Iterator[str]:
     with served(home) as found:
         yield found
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 def status(address: str, headers: dict[str, str] | None = None) -> int:
@@ -76,9 +86,7 @@ def test_only_its_own_files_are_served(address: str, home: Path) -> None:
 @gradio
 @pytest.mark.browser
 def test_other_pages_can_t_use_it(address: str) -> None:
-    answer = urllib.request.Request(f"{address}/config", headers={"Origin": "http://elsewhere.example"})
-    with urllib.request.urlopen(answer, timeout=20) as given:
-        assert given.headers.get("Access-Control-Allow-Origin") is None
+    assert status(f"{address}/config", {"Origin": "http://elsewhere.example"}) == 403
 
 
 @gradio
@@ -87,6 +95,88 @@ def test_a_password_is_asked_for(tmp_path: Path) -> None:
     with served(tmp_path, "--auth", "me:word") as address:
         assert status(f"{address}/config") == 401
         assert "warning" not in (tmp_path / "studio.log").read_text()
+
+
+LISTEN = """
+window.refused = [];
+document.addEventListener("securitypolicyviolation", (event) => refused.push(event.violatedDirective));
+"""
+INJECT = """
+document.body.insertAdjacentHTML("beforeend", `<img src="x" onerror="window.taken = 1">
+  <img src="http://elsewhere.example/x.png"><p style="background: url(http://elsewhere.example/y.png)"></p>
+  <iframe src="http://elsewhere.example"></iframe><link rel="stylesheet" href="http://elsewhere.example/z.css">`);
+const script = document.createElement("script");
+script.textContent = "window.taken = 2";
+document.body.append(script);
+fetch("http://elsewhere.example").catch(() => 0);
+"""
+
+
+@gradio
+@pytest.mark.browser
+@pytest.mark.skipif(bool(MISSING), reason=MISSING or "all is there")
+def test_the_page_works_under_its_policy_and_injected_html_does_not(address: str) -> None:
+    browser = Browser()
+    try:
+        browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
+        browser.open(address)
+        browser.example(0)
+        browser.tab("Paint")
+        browser.drag("paint-canvas", (0.2, 0.2), (0.8, 0.8))
+        browser.click("#make-paint")
+        browser.await_all("#painted img", 2)
+        browser.tab("Train")
+        assert browser.driver.execute_script("return refused") == []
+        own = urllib.parse.urlsplit(address).netloc
+        asked = [request for request in browser.requests() if request.startswith("http")]
+        assert {urllib.parse.urlsplit(request).netloc for request in asked} == {own}
+        browser.driver.execute_script(INJECT)
+        wanted = {"script-src-attr", "script-src-elem", "img-src", "frame-src", "style-src-elem", "connect-src"}
+        until(lambda: wanted <= set(browser.driver.execute_script("return refused")), 20)
+        assert browser.driver.execute_script("return window.taken") is None
+    finally:
+        browser.close()
+
+
+@gradio
+@pytest.mark.browser
+@pytest.mark.skipif(bool(MISSING), reason=MISSING or "all is there")
+def test_a_page_from_elsewhere_can_t_frame_it_or_upload_to_it(address: str, tmp_path: Path) -> None:
+    """The other page comes from another port, so that it has another origin."""
+    script = f"""fetch("{address}/gradio_api/upload", {{method: "POST", mode: "no-cors", body: new FormData(form)}})
+    .then(() => document.title = "sent", () => document.title = "failed")"""
+    (tmp_path / "index.html").write_text(
+        f"<form id=form><input name=files value=x></form><iframe src='{address}'></iframe><script>{script}</script>"
+    )
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        browser = Browser()
+        try:
+            browser.driver.get(f"http://127.0.0.1:{other.server_port}/")
+            until(lambda: browser.driver.title in ("sent", "failed"), 20)
+            log = browser.driver.get_log("performance")  # type: ignore[no-untyped-call]
+            events = [json.loads(entry["message"])["message"] for entry in log]
+            answers = [event["params"]["response"] for event in events if event["method"] == "Network.responseReceived"]
+            assert {answer["status"] for answer in answers if answer["url"].startswith(address)} == {403}
+        finally:
+            browser.close()
+            other.shutdown()
+
+
+@gradio
+@pytest.mark.browser
+def test_foreign_hosts_and_origins_are_refused(address: str) -> None:
+    for headers in (
+        {"Host": "elsewhere.example"}, {"Origin": "null"}, {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):  # fmt: skip
+        assert status(f"{address}/config", headers) == 403
+    for path in (
+        "gradio_api/run/x", "gradio_api/call/x", "gradio_api/info", "gradio_api/process_recording", "docs",
+        "monitoring", "gradio_api/file=http://elsewhere.example", "gradio_api/proxy=http://x.hf.space",
+    ):  # fmt: skip
+        assert status(f"{address}/{path}") == 404
 
 
 OPEN = "warning: everybody who can reach 0.0.0.0 can use this page"

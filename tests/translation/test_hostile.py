@@ -271,18 +271,19 @@ def pair(path: Path, height: int, width: int) -> None:
     Image.fromarray(np.zeros((height, 2 * width, 3), np.uint8)).save(path)
 
 
-def test_a_batch_of_several_sizes_is_refused_at_the_start(home: Path, capsys: Capture) -> None:
+def test_batches_of_several_sizes_need_whole_rounds(home: Path, capsys: Capture) -> None:
     data = side_by_side(home / "sizes" / "train", 2)
     pair(data / "wide.png", 40, 90)
     for preprocess, sizes in (("none", "32 x 32 pixels, {} 96 x 32"), ("scale_width", "32 x 32 pixels, {} 32 x 64")):
         if preprocess == "scale_width":
             pair(data / "wide.png", 90, 45)
         more = ["--dataroot", str(data.parent), "--out", str(home / "made"), *TINY, "--preprocess", preprocess]
-        line = refusal(capsys, partial(translate_train.main, [*more, "--batch_size", "2"]))
+        more += ["--batch_size", "2"]
+        line = refusal(capsys, partial(translate_train.main, [*more, "--epoch_size", "4"]))
         assert f"{data / '0.png'} becomes {sizes.format(data / 'wide.png')}" in line
-        assert "--batch_size 1" in line
+        assert "--epoch_size must be a multiple of the number of pairs, 3" in line
     assert not (home / "made").exists()
-    translate_train.main(more)  # one by one they serve
+    translate_train.main([*more, "--epoch_size", "6"])
     assert (home / "made" / "checkpoints" / "sizes" / "latest_net_G.pth").exists()
 
 
@@ -308,6 +309,52 @@ def test_a_picture_that_can_t_be_read_is_named(home: Path, capsys: Capture, cont
     single = ["--single", str(home / "squares" / "test"), "--name", "squares", "--out", str(home / "out"), "--not_cuda"]
     assert "11.png can't be read as a picture" in refusal(capsys, lambda: translate_test.main(single))
     assert contents(home / "out") == before
+    translate_train.main(flags(home, *TINY, "--name", "other", "--skip_unreadable"))
+    out = capsys.readouterr().out
+    assert f"left out: {home / 'squares' / 'train' / '3.png'} can't be read as a picture" in out
+    assert "5 pairs: 3 epochs" in out
+    (home / "squares" / "train" / "3.png").unlink()
+    translate_train.main(flags(home, *TINY, "--name", "without"))
+    nets = [(home / "out" / "checkpoints" / name / "latest_net_G.pth") for name in ("other", "without")]
+    assert contents_of_net(nets[0]) == contents_of_net(nets[1])
+
+
+def contents_of_net(path: Path) -> dict[str, bytes]:
+    """The bytes of each tensor in ``path``."""
+    state = torch.load(path, weights_only=True)
+    return {name: value.numpy().tobytes() for name, value in state.items()}
+
+
+def test_a_data_set_that_can_t_be_read_at_all(home: Path, capsys: Capture) -> None:
+    for path in (home / "squares" / "train").iterdir():
+        path.write_bytes(b"no picture")
+    line = refusal(capsys, lambda: translate_train.main(flags(home, *TINY, "--name", "other", "--skip_unreadable")))
+    assert "none of the 6 pairs can be read" in line
+    assert not (home / "out" / "checkpoints" / "other").exists()
+
+
+def test_flags_that_contradict_the_model_are_told(home: Path, capsys: Capture) -> None:
+    before = contents(home / "out")
+    for more, words in (
+        (["--direction", "BtoA"], "was trained with --direction AtoB, not BtoA: leave --direction out"),
+        (["--no_dropout"], "was trained with dropout: leave --no_dropout out; --eval switches it off"),
+        (["--netG", "unet_64"], "it is unet_32, not unet_64"),
+    ):
+        assert words in refusal(capsys, partial(translate_test.main, [*flags(home), *more]))
+    assert contents(home / "out") == before
+    translate_test.main([*flags(home), "--direction", "AtoB"])
+
+
+def test_the_test_speaks_of_the_batches_that_there_were(home: Path, capsys: Capture) -> None:
+    photo = [str(home / "squares" / "train" / "0.png")]
+    one = ["--dataroot", *photo, "--out", str(home / "one"), *TINY, "--batch_size", "4"]
+    for size, words in (("1", ""), ("2", "with batches of 2"), ("8", "with batches of 4")):
+        translate_train.main([*one, "--epoch_size", size, "--name", f"of_{size}"])
+        capsys.readouterr()
+        translate_test.main(flags(home, "--name", f"of_{size}", "--checkpoints_dir", str(home / "one" / "checkpoints")))
+        out = capsys.readouterr().out
+        assert words in out
+        assert bool(words) == ("was trained with batches" in out)
 
 
 def test_a_drawing_begins_with_the_first_colour(trained: Path) -> None:
