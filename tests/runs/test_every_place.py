@@ -33,6 +33,7 @@ from tests.runs.test_every_operation import TRAIN, Call, Case, copied, run, work
 from tests.translation.tiny import NETS, data_set
 from tests.workspace import MODEL, Workspace
 
+SIZES = "random_samples_arbitrary_sizes"
 USE = "USE --not_cuda --manualSeed 1"
 PAIRS = f"--dataroot IN/pairs --out OUT --not_cuda --manualSeed 1 {' '.join(NETS)} --n_epochs 1 --n_epochs_decay 0"
 TEST = "--name pairs --out OUT --not_cuda --manualSeed 1"
@@ -55,7 +56,7 @@ CASES: dict[str, dict[str, Case]] = {
     "train": {name: OPERATIONS[name] for name in ("train", "overwrite")},
     "sample": {
         "samples": OPERATIONS["samples"],
-        "sizes": Case((random_samples.main, f"{USE} --mode random_samples_arbitrary_sizes --size 30x20 --num_samples 2"), (TRAIN,)),
+        "sizes": Case((random_samples.main, f"{USE} --mode {SIZES} --size 30x20 --num_samples 2"), (TRAIN,)),
     },
     "animate": {"animation": OPERATIONS["animation"]},
     "super-resolve": {"SR": OPERATIONS["SR"]},
