@@ -119,6 +119,8 @@ class Manifest:
         """Raise a ValueError if a value is out of range, or the content is not what was written."""
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
+        if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
+            raise ValueError("pairs, threads or versions are none that a training has")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
         preparation_of(self.model_options).check()
