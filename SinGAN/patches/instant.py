@@ -33,6 +33,7 @@ from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
+from SinGAN.patches.votes import Votes
 from SinGAN.planning import Size, enlarged
 
 COMPLETE = Settings(completeness=1.0)  # of tasks in whose results all parts of the photo shall appear
@@ -59,6 +60,7 @@ class Instant:
     variety: str = "medium"  # of samples: low, medium or high
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
+    voted: Callable[[Votes], None] | None = None  # called with the votes of each result, before it is returned
 
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
@@ -144,7 +146,7 @@ class Instant:
             region = Region.of(self.photo.pixels, edit.computed, coarsest, self.channels, edit)
             guess = region.canvases[0].known
             assert guess is not None
-            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count)))
+            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, edit=edit)))
         return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
@@ -194,7 +196,7 @@ class Instant:
         mask = np.ones(extend_size(self.size, margins), np.uint8)
         mask[top : top + height, left : left + width] = 0
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
-        return self._fill_hole(canvas, mask, EXTENDED, None, rng, count)
+        return self._fill_hole(canvas, mask, EXTENDED, None, rng, count, (top, left))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.
@@ -264,19 +266,37 @@ class Instant:
             yield self._finish(replace(solver, seed=seed).run(varied, start))
 
     def _fill_hole(
-        self, photo: Pixels, mask: Flags, pixels: int, fill: Tensor | None, rng: torch.Generator, count: int
+        self,
+        photo: Pixels,
+        mask: Flags,
+        pixels: int,
+        fill: Tensor | None,
+        rng: torch.Generator,
+        count: int,
+        place: Size = (0, 0),
     ) -> Iterator[Tensor]:
-        """``count`` pictures (1, C, H, W) of ``photo`` (H, W, 4) with its ``mask`` filled; ``pixels`` of the start."""
+        """``count`` pictures (1, C, H, W) of ``photo`` (H, W, 4) with its ``mask`` filled; ``pixels`` of the start.
+
+        The engine's photo begins at the row and column ``place`` of this one.
+        """
         textured, coarsest = add_texture(photo, self.channels), coarsest_scale(mask, pixels)
         region = Region.of(textured, mask, coarsest, self.channels)
         if fill is None:
-            return self._fill(region, None, rng, count)
+            return self._fill(region, None, rng, count, place)
         guess, hole = region.interpolate(), region.canvases[0].mask
         assert hole is not None
         guess[hole > 0, : self.channels] = as_levels(fill)[0, 0]
-        return self._fill(region, guess, rng, count)
+        return self._fill(region, guess, rng, count, place)
 
-    def _fill(self, region: Region, guess: Pixels | None, rng: torch.Generator, count: int) -> Iterator[Tensor]:
+    def _fill(
+        self,
+        region: Region,
+        guess: Pixels | None,
+        rng: torch.Generator,
+        count: int,
+        place: Size = (0, 0),
+        edit: Edit | None = None,
+    ) -> Iterator[Tensor]:
         """``count`` photos (1, C, H, W) with the ``region`` computed from ``guess``, the first without noise on it.
 
         Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
@@ -293,6 +313,10 @@ class Instant:
             # 2. Paste it: outside, pixels are the photo's own.
             result = region.photo[..., : self.channels].copy()
             result[region.canvases[-1].box] = state.picture[..., : self.channels]
+            if self.voted is not None:
+                size = result.shape[0], result.shape[1]
+                votes = Votes.of_part(state, region.canvases[-1], size, self.photo.pixels, place, edit)
+                self.voted(votes if guess is not None else replace(votes, shifted=region.mask))
             if guess is None:
                 match_colours(result, region.mask)
                 self._show(result)
@@ -304,6 +328,8 @@ class Instant:
         for state in states:
             picture = state.picture[inner, inner]
             self._show(picture)
+        if self.voted is not None:
+            self.voted(Votes.of_whole(state, [self.size], margin))
         return as_image(np.ascontiguousarray(picture[..., : self.channels]))
 
     def _show(self, picture: Levels) -> None:

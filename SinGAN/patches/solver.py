@@ -82,6 +82,7 @@ class State:
     level: int
     picture: Pixels  # of the canvas
     matches: Matches
+    sigma: float | None = None  # of the vote that made the picture, as for ``search.vote_weights``
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,20 +202,21 @@ class Solver:
             if int(moved.sum()) <= SETTLED * count:
                 break
             field.active = whole if settings.completeness > 0 or (settings.sharpen and repeat == 0) else moved
-        picture = canvas.vote(field.matches, values, FINAL) if self._is_finest(level) else field.target
-        return State(level, picture, field.matches)
+        sigma = FINAL if self._is_finest(level) else None
+        picture = field.target if sigma is None else canvas.vote(field.matches, values, sigma)
+        return State(level, picture, field.matches, sigma)
 
     def _lift(self, level: int, field: Field) -> State:
         """Correct carried matches: three rounds of a search near each, among sharp patches."""
-        whole, canvas = field.active, self.canvases[level]
+        whole, canvas, final = field.active, self.canvases[level], FINAL if self._is_finest(level) else None
         for radius, samples, is_last in ((16, 5, False), (8, 4, False), (8, 4, True)):
             field.measure()
             field.search(2, radius, samples)
-            voted = canvas.vote(field.matches, field.keys, FINAL if is_last and self._is_finest(level) else None)
+            voted = canvas.vote(field.matches, field.keys, final if is_last else None)
             if not is_last:
                 field.active = search.mark_changed(field.target, voted, CHANGED, whole)
             field.target = voted
-        return State(level, field.target, field.matches)
+        return State(level, field.target, field.matches, final)
 
 
 def replace_lost(matches: Matches, valid: Flags | None, active: Flags | None, keys: Size, seed: int) -> None:
