@@ -18,6 +18,7 @@ from SinGAN.patches.levels import (
     RATIO,
     Levels,
     Photo,
+    add_noise,
     add_texture,
     check_size,
     extend_size,
@@ -33,6 +34,7 @@ from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
+from SinGAN.patches.tiles import TileSet
 from SinGAN.patches.votes import Votes
 from SinGAN.planning import Size, enlarged
 
@@ -222,8 +224,35 @@ class Instant:
         coarsest = resize(solver.sources[0].values, solver.sizes[0])
         for _, seed in draw_seeds(rng, count):
             guess = add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)
-            padded = np.pad(guess, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
-            yield self._finish(replace(solver, seed=seed).run(padded), MARGIN)
+            yield self._finish(replace(solver, seed=seed).run(pad(guess)), MARGIN)
+
+    def tile_set(
+        self, rng: torch.Generator, count: int, enlargement: tuple[float, float] = SAME_SIZE
+    ) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W), each of which can be laid at any side of any other without a seam.
+
+        Raises:
+            ValueError: the size is smaller than a patch.
+        """
+        solver = self._whole_solver(0.0, enlargement, margin=MARGIN)
+        canvases = [replace(canvas, closed=True) for canvas in solver.canvases]
+        solver = replace(solver, canvases=canvases, settings=replace(solver.settings, first_repeats=1))
+        coarsest = resize(solver.sources[0].values, solver.sizes[0])
+        tiles, seeds = TileSet(solver, self.channels), draw_seeds(rng, count)
+        # 1. The first tile.
+        _, seed = next(seeds)
+        for first in tiles.first(pad(add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)), seed):
+            self._show(tiles.inside(first))
+        if self.voted is not None:
+            self.voted(tiles.votes(first, None, self.size))
+        yield as_image(tiles.inside(first))
+        # 2. The others, inside its border.
+        for _, seed in seeds:
+            for variant in tiles.variant(first, seed):
+                self._show(variant.picture)
+            if self.voted is not None:
+                self.voted(tiles.votes(first, variant, self.size))
+            yield as_image(np.ascontiguousarray(variant.picture[..., : self.channels]))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
@@ -337,14 +366,9 @@ class Instant:
             self.watch(picture[..., : self.channels].copy())
 
 
-def add_noise(guess: Pixels, deviation: float, seed: int, channels: int, mask: Flags | None = None) -> Pixels:
-    """A copy of ``guess`` (H, W, 4) with noise of so many grey levels on its channels, within ``mask`` (H, W)."""
-    noise = deviation * np.random.default_rng(seed).standard_normal((*guess.shape[:2], channels))
-    noisy = np.clip(np.rint(guess[..., :channels] + noise), 0, 255).astype(np.uint8)
-    where = np.ones(guess.shape[:2], bool) if mask is None else mask > 0
-    result: Pixels = guess.copy()
-    result[where, :channels] = noisy[where]
-    return result
+def pad(tile: Pixels) -> Pixels:
+    """``tile`` (H, W, 4) with a margin that repeats the opposite sides."""
+    return np.pad(tile, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
 
 
 def as_image(levels: Levels) -> Tensor:
