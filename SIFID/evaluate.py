@@ -66,6 +66,9 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
     source = source_of(run, options, draws=True, measured=True)
     real, layers = images.to_floats(source.real), source.layers
+    if layers is not None:
+        real = layers.to_floats(real).float()
+        layers = run.viewed(replace(layers, raw=False), real)
     starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]
     check_size(*size, options.dims)
@@ -74,7 +77,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
         drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
-        samples[start] = evaluation.as_in_files(drawn, run.device, layers)
+        samples[start] = evaluation.as_in_files(drawn, run.device, source.layers)
         evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips, layers))
     manifest = source.manifest
     score = evaluation.reconstruction(source.maker.pyramid, layers) if isinstance(source.maker, Trained) else None

@@ -60,7 +60,7 @@ COLUMNS = {
 def as_in_files(samples: Iterable[Tensor], device: torch.device, layers: Layers | None = None) -> Tensor:
     """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files; not those of data."""
     if layers is not None:
-        return torch.cat(list(samples)).to(device)
+        return torch.cat([layers.to_floats(image).float() for image in samples]).to(device)
     return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
 
 

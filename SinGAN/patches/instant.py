@@ -73,6 +73,10 @@ class Instant:
         """The engine for the photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
         return cls(Photo.of(levels), variety, device)
 
+    def watched(self, watch: Watch) -> "Instant":
+        """The same; ``watch`` is called with each level's picture (h, w, C), coarse to fine."""
+        return replace(self, watch=watch)
+
     @property
     def channels(self) -> int:
         """1 (grey), 3 (RGB) or 4 (RGBA)."""

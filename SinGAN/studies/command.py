@@ -180,8 +180,12 @@ class PictureStudy(Study[Combination]):
         started = time.monotonic()
         drawn = maker.sample(torch.Generator(self.device).manual_seed(seed), count, start)
         layers = maker.layers
+        if layers is not None:
+            real = layers.to_floats(real).float()
         samples = evaluation.as_in_files(drawn, self.device, layers)
         took = time.monotonic() - started
+        if layers is not None:
+            layers = self.picture.viewed(replace(layers, raw=False), real)
         measures = evaluation.evaluate(samples, real, start, net, None, layers)
         if layers is not None:  # what people see
             samples, real = (evaluation.seen(batch, layers) for batch in (samples, real))
