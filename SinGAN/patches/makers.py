@@ -12,6 +12,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.instant import Instant, as_image, as_levels
+from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import Levels, check_size, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
@@ -75,7 +76,7 @@ class Maker(Protocol):
         """
 
 
-Patches = Instant | Published
+Patches = Instant | LayeredInstant | Published
 """The picture models without training, which have more tasks."""
 Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""

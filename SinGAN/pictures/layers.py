@@ -68,8 +68,16 @@ class Layer:
         """The raster (H, W, C) of ``image`` (1, count, H, W): at each pixel the label of the largest channel."""
         if not self.labels:
             return from_tensor(image[:, np.argsort(self.order)] if self.order else image, self.knots, self.form)
+        return self.from_index(image[0].argmax(dim=0).cpu().numpy())
+
+    def index(self, raster: Raster) -> npt.NDArray[np.int32]:
+        """The number (H, W) of each pixel's label in ``labels``."""
+        return np.asarray(self.encode(raster)[0].argmax(dim=0).numpy(), np.int32)
+
+    def from_index(self, numbers: npt.NDArray[Any]) -> Raster:
+        """The raster (H, W, C) of the labels with these ``numbers`` (H, W)."""
         values = np.array(self.labels).astype(np.dtype(self.form.dtype))
-        return Raster(values[image[0].argmax(dim=0).cpu().numpy()], self.form)
+        return Raster(values[numbers], self.form)
 
     def preview(self, raster: Raster) -> images.Levels:
         """What people see of a map's ``raster`` (H, W, C): (H, W, 1 or 3); labels are in the colours of its palette."""
@@ -141,11 +149,18 @@ class Layers:
     picture: Layer
     maps: tuple[Layer, ...] = ()
     view: View = field(default=View(), compare=False)
+    raw: bool = False
+    """Whether images hold the values themselves, and the number of each label: those of the instant engine."""
 
     @property
     def count(self) -> int:
         """The number of channels of an image."""
-        return self.picture.count + sum(layer.count for layer in self.maps)
+        return sum(self._counts)
+
+    @property
+    def _counts(self) -> list[int]:
+        layers = (self.picture, *self.maps)
+        return [1 if self.raw and layer.labels else layer.count for layer in layers]
 
     @property
     def is_plain(self) -> bool:
@@ -154,10 +169,24 @@ class Layers:
 
     def split(self, image: Tensor) -> Parts:
         """The picture and the maps of an ``image`` (1, C, H, W) in [-1, 1]."""
-        sizes = [self.picture.count, *(layer.count for layer in self.maps)]
-        first, *others = image.split(sizes, dim=1)
-        maps = {layer.name: layer.decode(part) for layer, part in zip(self.maps, others, strict=True)}
-        return Parts(self.picture.decode(first), maps)
+        first, *others = image.split(self._counts, dim=1)
+        decode = _from_raw if self.raw else Layer.decode
+        maps = {layer.name: decode(layer, part) for layer, part in zip(self.maps, others, strict=True)}
+        return Parts(decode(self.picture, first), maps)
+
+    def join(self, parts: Parts) -> Tensor:
+        """The image (1, C, H, W) of the picture and its maps."""
+        encode, named = _to_raw if self.raw else Layer.encode, {"": parts.picture, **parts.maps}
+        planes = [encode(layer, named[layer.name]) for layer in (self.picture, *self.maps)]
+        kind = torch.float64 if any(plane.dtype == torch.float64 for plane in planes) else torch.float32
+        return torch.cat([plane.to(kind) for plane in planes], dim=1)
+
+    def to_floats(self, image: Tensor) -> Tensor:
+        """``image`` (B, C, H, W) in [-1, 1]."""
+        if not self.raw:
+            return image
+        scaled = replace(self, raw=False)
+        return torch.cat([scaled.join(self.split(one)) for one in image.split(1)])
 
     def channels_of_picture(self, image: Tensor) -> Tensor:
         """The channels of ``image`` (B, C, H, W) that are the picture's."""
@@ -258,6 +287,9 @@ class Layers:
         Raises:
             ValueError: it has another number of channels than the picture.
         """
+        if self.raw:
+            scaled = replace(self, raw=False)
+            return self.join(scaled.split(scaled.read_like(picture, self.to_floats(real).float(), name))).to(real)
         image = self._read_picture(picture, name)
         size = (real.shape[-2], real.shape[-1])
         image, parts, lacking = _resized(image, size), [], False
@@ -276,6 +308,15 @@ class Layers:
             if part is not None:
                 guessed[:, start : start + layer.count] = _resized(part, size).to(guessed)
         return guessed.to(real)
+
+    def read_structure(self, picture: Picture, limit: int) -> Tensor:
+        """``picture`` as an image (1, C, H, W) without maps, its longer side reduced to ``limit`` pixels."""
+        image = self._read_picture(picture, "structure")
+        ratio = min(1.0, limit / max(image.shape[-2:]))
+        image = _resized(image, (round(ratio * image.shape[-2]), round(ratio * image.shape[-1])))
+        scaled = replace(self, raw=False)
+        image = torch.cat([image, image.new_full((1, scaled.count - image.shape[1], *image.shape[-2:]), -1)], dim=1)
+        return self.join(scaled.split(image)) if self.raw else image
 
     def _read_picture(self, picture: Picture, name: str) -> Tensor:
         """The picture's channels (1, C, H, W) of ``picture``."""
@@ -334,6 +375,7 @@ class Opened:
     layers: Layers | None = None  # None: a picture of 8 bits without maps
     valid: Tensor | None = None  # (1, 1, H, W): 1 where the picture and its maps have data, else 0; None: everywhere
     notes: tuple[str, ...] = ()
+    parts: Parts | None = None  # of the image, with pixels without data filled
 
 
 def open_picture(
@@ -365,6 +407,7 @@ def open_picture(
         if not maps:
             return Opened(image)
         form = Form(".png", "uint8", rasters.PLANE if channels == 1 else rasters.LAST)
+        raster = Raster(images.to_levels(image), form)
         layer, valid, notes = Layer(form, (LEVELS,) * image.shape[1]), None, list[str]()
     else:
         raster = _as_raster(picture, "picture")
@@ -373,7 +416,7 @@ def open_picture(
             raise ValueError(f"`nc_im` {channels} asked, but {shown} has {raster.channels} channels: leave it out")
         layer, notes = _picture_layer(raster, str(picture) if arrays.is_file(picture) else "`picture`")
         image, valid = layer.encode(raster), _valid(raster)
-    size, layers, parts = (image.shape[-2], image.shape[-1]), list[Layer](), [image]
+    size, layers, parts, originals = (image.shape[-2], image.shape[-1]), list[Layer](), [image], {"": raster}
     for index, (name, source) in enumerate(maps.items()):
         raster = _as_raster(source, name)
         shown = str(source) if arrays.is_file(source) else f"the map {name}"
@@ -383,13 +426,16 @@ def open_picture(
             raise ValueError(f"{wrong}: save the map at the picture's size")
         kind = kinds[index % len(kinds)] if kinds else guess_kind(raster)
         digest = sha256(Path(str(source)).read_bytes()) if arrays.is_file(source) else sha256(raster.stored.tobytes())
+        originals[name] = raster
         layers.append(replace(_map_layer(raster, kind, shown), name=name, sha256=digest))
         parts.append(layers[-1].encode(raster))
         known = _valid(raster)
         valid = known if valid is None else valid if known is None else valid * known
     if valid is not None and not valid.any():
         raise ValueError("no pixel has data in the picture and in all its maps")
-    return Opened(torch.cat(parts, dim=1), Layers(layer, tuple(layers)), valid, tuple(notes))
+    filled = {name: replace(one, values=one.filled(), empty=None) for name, one in originals.items()}
+    whole = Parts(filled.pop(""), filled)
+    return Opened(torch.cat(parts, dim=1), Layers(layer, tuple(layers)), valid, tuple(notes), whole)
 
 
 def maps_by_name(maps: Mapping[str, Picture] | Sequence[str | Path] | None) -> dict[str, Picture]:
@@ -512,6 +558,22 @@ def _map_layer(raster: Raster, kind: str, name: str) -> Layer:
     if kind == LABEL:
         return Layer(raster.form, labels=tuple(tuple(map(float, label)) for label in labels_of(raster, name)))
     return Layer(replace(raster.form, palette=""), tuple(knots_of(channel) for channel in raster.known().T))
+
+
+def _to_raw(layer: Layer, raster: Raster) -> Tensor:
+    if layer.labels:
+        return torch.from_numpy(layer.index(raster))[None, None].float()
+    values = raster.values[:, :, list(layer.order)] if layer.order else raster.values
+    kind = np.float32 if np.can_cast(values.dtype, np.float32) else np.float64
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, 2, 0), kind))[None]
+
+
+def _from_raw(layer: Layer, image: Tensor) -> Raster:
+    values = np.moveaxis(image[0].cpu().numpy(), 0, 2)
+    if layer.labels:
+        return layer.from_index(np.clip(values[:, :, 0].astype(int), 0, len(layer.labels) - 1))
+    ordered = values[:, :, np.argsort(layer.order)] if layer.order else values
+    return Raster(np.ascontiguousarray(ordered.astype(np.dtype(layer.form.dtype))), layer.form)
 
 
 def _valid(raster: Raster) -> Tensor | None:

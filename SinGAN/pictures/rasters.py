@@ -381,9 +381,16 @@ def from_tensor(image: Tensor, knots: Sequence[Knots], form: Form) -> Raster:
         values, places = zip(*channel, strict=True)
         result = np.interp(plane, places, values)
         stored = (np.rint(result) if dtype.kind in "bui" else result).astype(dtype)
-        if form.nodata is not None and (hits := stored == form.nodata).any():
-            towards = values[-1] if values[-1] > form.nodata else values[0]
-            beside = form.nodata + np.sign(towards - form.nodata)
-            stored[hits] = beside if dtype.kind in "bui" else np.nextafter(stored[hits], np.asarray(towards, dtype))
-        planes.append(stored)
+        planes.append(without_nodata(stored, form, channel))
     return Raster(np.stack(planes, axis=2), form)
+
+
+def without_nodata(plane: npt.NDArray[Any], form: Form, knots: Knots) -> npt.NDArray[Any]:
+    """``plane`` (H, W), with the next value within ``knots`` in place of that which stands for no data in ``form``."""
+    if form.nodata is None or not (hits := plane == form.nodata).any():
+        return plane
+    towards, result = knots[-1][0] if knots[-1][0] > form.nodata else knots[0][0], plane.copy()
+    beside = form.nodata + np.sign(towards - form.nodata)
+    is_float = plane.dtype.kind == "f"
+    result[hits] = np.nextafter(plane[hits], np.asarray(towards, plane.dtype)) if is_float else beside
+    return np.asarray(result)

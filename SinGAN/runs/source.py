@@ -1,20 +1,21 @@
 """The picture model that a command's options ask for: a trained one, or patches of the picture."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, MethodOptions, PatchOptions
+from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
 from SinGAN.patches.instant import Instant
+from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images
-from SinGAN.pictures.layers import Layers, is_data
+from SinGAN.pictures.layers import Layers, is_data, maps_by_name
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -108,7 +109,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
     if is_data(run.picture) or run.settings.maps:
-        return untrained_with_layers(run, options)
+        return untrained_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
@@ -126,19 +127,24 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     return Source(maker, label(run, options), run.picture)
 
 
-def untrained_with_layers(run: Run, options: PatchOptions) -> Source:
+def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
     """What makes pictures of the run's data, or picture with maps, without training.
 
     Raises:
         ValueError: the method can't, or something has no data.
     """
-    if options.method == INSTANT:
-        raise ValueError(f"`method` {INSTANT} is for pictures of 8 bits without maps: use `method` {PATCHES}")
-    opened = run.open()
+    opened, limit = run.open(), run.options.max_size
+    for line in opened.notes:
+        LOG.info(line)
     assert opened.layers is not None
+    if options.method == INSTANT:
+        own_size = has_own_size(run, measured)
+        instant = LayeredInstant.of(opened, options.variety, run.device, None if own_size else limit)
+        instant = replace(instant, layers=run.viewed(instant.layers, instant.real))
+        return Source(instant, label(run, options), run.picture)
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
-    real = limit_image(opened.image.to(run.device), run.options.max_size)
+    real = limit_image(opened.image.to(run.device), limit)
     maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
     return Source(maker, label(run, options), run.picture)
 
@@ -155,4 +161,6 @@ def label(run: Run, options: PatchOptions) -> str:
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
     if options.method == INSTANT and "max_size" in run.given and run.options.max_size == DEFAULTS["max_size"]:
         changed.append(f"max_size={run.options.max_size}")
+    if run.settings.maps:
+        changed.append(f"maps={'+'.join(maps_by_name(run.settings.maps))[:100]}")
     return ",".join([f"method={options.method}", *changed])

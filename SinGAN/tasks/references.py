@@ -137,7 +137,7 @@ def retouch(
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference", layers=model.layers)
-    seen = (image, real) if model.layers is None else as_one_channel(image, real)
+    seen = (image, real) if model.layers is None else as_one_channel(*map(model.layers.to_floats, (image, real)))
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):

@@ -142,7 +142,7 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 
 def is_meant(function: str, argument: str, value: Any) -> bool:
     """Whether a value of the tables is one for this function's ``argument``."""
-    if function == "train" and argument == "picture" and isinstance(value, np.ndarray) and is_data(value):
+    if function in ("train", "instant") and argument == "picture" and isinstance(value, np.ndarray) and is_data(value):
         return False  # data of any range
     if function in ("train", "instant") and argument == "picture" and isinstance(value, torch.Tensor):
         return value.ndim == 3
