@@ -59,9 +59,9 @@ def run(argv: Sequence[str]) -> None:
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", SINGAN_OFFLINE="1")
-    from SinGAN.studio.server import signals_interrupt, temporary_folder  # slow: -h and typos must not wait for it
+    from SinGAN.studio.server import temporary_folder  # slow: -h and typos must not wait for it
 
-    with signals_interrupt(), temporary_folder() as temporary:
+    with temporary_folder() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # files of other programs are not served
         from SinGAN.studio.page import serve
         from SinGAN.studio.shared import WORKING

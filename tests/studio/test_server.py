@@ -262,7 +262,9 @@ def serve(*given):
     {code}
 sys.modules["SinGAN.studio.page"] = types.SimpleNamespace(serve=serve)
 sys.modules["SinGAN.studio.shared"] = types.SimpleNamespace(WORKING=set())
-from SinGAN.studio.command import AUTH, main
+from SinGAN.terminal.script import quiet_interrupts
+quiet_interrupts()
+from SinGAN.studio.command import main
 main(["--input_dir", "."])
 """
     return subprocess.Popen(
@@ -288,7 +290,7 @@ def test_signals_leave_no_uploads(number: str, tmp_path: Path) -> None:
         assert len(list(tmp_path.rglob("*"))) == 3  # both files lie in one folder
         process.send_signal(getattr(signal, number))
         assert b"Traceback" not in process.stdout.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + getattr(signal, number)
     assert list(tmp_path.iterdir()) == []
 
 
