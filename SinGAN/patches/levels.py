@@ -178,6 +178,16 @@ def add_texture(picture: Pixels, channels: int) -> Pixels:
     return result
 
 
+def add_noise(guess: Pixels, deviation: float, seed: int, channels: int, mask: Flags | None = None) -> Pixels:
+    """A copy of ``guess`` (H, W, 4) with noise of so many grey levels on its channels, within ``mask`` (H, W)."""
+    noise = deviation * np.random.default_rng(seed).standard_normal((*guess.shape[:2], channels))
+    noisy = np.clip(np.rint(guess[..., :channels] + noise), 0, 255).astype(np.uint8)
+    where = np.ones(guess.shape[:2], bool) if mask is None else mask > 0
+    result: Pixels = guess.copy()
+    result[where, :channels] = noisy[where]
+    return result
+
+
 def resize_mask(mask: Flags, size: Size) -> Flags:
     """``mask`` (H, W) of 0 and 1 at a smaller ``size``: 1 where more than 2 % of a pixel is marked."""
     if mask.shape == size:

@@ -33,6 +33,7 @@ class Canvas:
     mask: Flags | None = None  # (H, W), 1 where pixels are computed; None: everywhere
     known: Pixels | None = None  # (H, W, 4), the other pixels
     margin: int = 0  # pixels on each side that repeat the opposite side: a tile
+    closed: bool = False  # patches across the edges of a tile have one match, not one for each side
 
     @property
     def box(self) -> Box:
@@ -44,6 +45,15 @@ class Canvas:
     def active(self) -> Flags | None:
         """The patches with a pixel that is computed; None: all."""
         return None if self.mask is None else search.mark_touching(self.mask)
+
+    def close(self, field: Field) -> None:
+        """Give the patches that lie in a closed tile twice, at opposite sides, the better one of their matches."""
+        for axis in (0, 1) if self.closed else ():
+            matches, scores = (np.moveaxis(each, axis, 0) for each in (field.matches, field.scores))
+            twice = 2 * self.margin - search.PATCH + 1
+            is_better = scores[-twice:] < scores[:twice]
+            for each in (matches, scores):
+                each[:twice] = each[-twice:] = np.where(is_better, each[-twice:], each[:twice])
 
     def vote(self, matches: Matches, values: Pixels, sigma: float | None = None) -> Pixels:
         """The canvas's picture from ``matches`` in ``values``; ``sigma`` as for ``search.vote_weights``."""
@@ -82,6 +92,7 @@ class State:
     level: int
     picture: Pixels  # of the canvas
     matches: Matches
+    sigma: float | None = None  # of the vote that made the picture, as for ``search.vote_weights``
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,26 +206,29 @@ class Solver:
             else:
                 field.search(1, 32, 6)
             # 3. Vote; only patches that changed are searched again.
+            canvas.close(field)
             voted = canvas.vote(field.matches, values)
             moved = search.mark_changed(field.target, voted, 0, whole)
             field.target = voted
             if int(moved.sum()) <= SETTLED * count:
                 break
             field.active = whole if settings.completeness > 0 or (settings.sharpen and repeat == 0) else moved
-        picture = canvas.vote(field.matches, values, FINAL) if self._is_finest(level) else field.target
-        return State(level, picture, field.matches)
+        sigma = FINAL if self._is_finest(level) else None
+        picture = field.target if sigma is None else canvas.vote(field.matches, values, sigma)
+        return State(level, picture, field.matches, sigma)
 
     def _lift(self, level: int, field: Field) -> State:
         """Correct carried matches: three rounds of a search near each, among sharp patches."""
-        whole, canvas = field.active, self.canvases[level]
+        whole, canvas, final = field.active, self.canvases[level], FINAL if self._is_finest(level) else None
         for radius, samples, is_last in ((16, 5, False), (8, 4, False), (8, 4, True)):
             field.measure()
             field.search(2, radius, samples)
-            voted = canvas.vote(field.matches, field.keys, FINAL if is_last and self._is_finest(level) else None)
+            canvas.close(field)
+            voted = canvas.vote(field.matches, field.keys, final if is_last else None)
             if not is_last:
                 field.active = search.mark_changed(field.target, voted, CHANGED, whole)
             field.target = voted
-        return State(level, field.target, field.matches)
+        return State(level, field.target, field.matches, final)
 
 
 def replace_lost(matches: Matches, valid: Flags | None, active: Flags | None, keys: Size, seed: int) -> None:

@@ -18,9 +18,11 @@ from SinGAN.storage.tensors import load_weights, save
 
 LOG = logging.getLogger(__name__)
 HASH = re.compile(r"-([0-9a-f]{8,})\.")  # the start of a file's SHA-256, in its name
+OFFLINE = "SINGAN_OFFLINE"  # environment variable of a process that downloads nothing
+VGG16 = "vgg16-397923af.pth"
 SHA256 = {
     "inception_v3_google-0cc3c7bd.pth": "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef",
-    "vgg16-397923af.pth": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    VGG16: "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     "vgg19-dcbb9e9d.pth": "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
     "weights-inception-2015-12-05-6726825d.pth": "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
     "weights-vgg16-lpips.pth": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
@@ -37,11 +39,12 @@ def fetch(url: str) -> Path:
     """Download the file at ``url`` unless it is in torch's cache, check its SHA-256, and return its path.
 
     Raises:
-        FileNotFoundError: the download failed; nothing is left behind.
+        FileNotFoundError: the download failed, or is not allowed; nothing is left behind.
         ValueError: the file in the cache, or the download, has another content than it should.
     """
     file = cached(url)
     if not file.exists():
+        check_may_download(file.name)
         LOG.info(f"downloading {url} to {file}")
         try:
             with fresh_parents(file):
@@ -52,6 +55,15 @@ def fetch(url: str) -> Path:
             ) from error
     check_content(file)
     return file
+
+
+def check_may_download(name: str) -> None:
+    """Raise a FileNotFoundError if the weights ``name`` are not in torch's cache and this process downloads nothing."""
+    if os.environ.get(OFFLINE) and not cached(name).exists():
+        raise FileNotFoundError(
+            f"the weights {name} are not on this machine, and nothing is downloaded here: a training in the terminal "
+            "that needs them loads them once"
+        )
 
 
 def expected_hash(name: str) -> str:

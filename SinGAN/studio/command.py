@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> None:
             fail(f"argument --allowed_hosts: must be host names like studio.example, not {name!r}")
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1")
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", SINGAN_OFFLINE="1")
     from SinGAN.studio.server import signals_interrupt, temporary_folder  # slow: -h and typos must not wait for it
 
     with signals_interrupt(), temporary_folder() as temporary:

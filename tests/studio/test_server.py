@@ -5,6 +5,8 @@ import http.server
 import importlib.util
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -13,11 +15,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from SinGAN.studio.command import main
-from tests.studio.browser import MISSING, Browser, served, until
+from SinGAN.studio.command import AUTH, main
+from tests.studio.browser import MISSING, ONE_THREAD, ROOT, Browser, served, until
 from tests.workspace import Capture, refusal
 
 gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="the package gradio is not installed")
@@ -193,22 +196,20 @@ OPEN = "warning: everybody who can reach 0.0.0.0 can use this page"
     ],
 )
 def test_an_open_address_is_warned_of(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str], line: str
+    capsys: Capture, asked_for: list[Any], tmp_path: Path, flags: list[str], line: str
 ) -> None:
-    served = list[object]()
-    monkeypatch.setitem(sys.modules, "SinGAN.studio.page", SimpleNamespace(serve=lambda *given: served.append(given)))
-    monkeypatch.setitem(sys.modules, "SinGAN.studio.shared", SimpleNamespace(WORKING=set()))
-    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "DO_NOT_TRACK", "GRADIO_TEMP_DIR"):
-        monkeypatch.setenv(name, "")
     main(["--input_dir", str(tmp_path), *flags])
     assert capsys.readouterr().out == line
-    assert len(served) == 1
+    assert len(asked_for) == 1
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--auth", "me"], "must be user:password"),
+        (["--auth"], "must be user:password"),
+        (["--auth", ":"], "must be user:password"),
+        (["--allowed_hosts", "https://studio.example"], "must be host names like studio.example"),
         (["--port", "0"], "must be 1 to 65535"),
         (["--input_dir", "nowhere"], "no folder nowhere"),
         (["--prot", "1"], "do you mean --port?"),
@@ -216,6 +217,100 @@ def test_an_open_address_is_warned_of(
 )
 def test_bad_flags_are_one_line(capsys: Capture, flags: list[str], words: str) -> None:
     assert words in refusal(capsys, lambda: main(flags))
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the page is served with; it is not served."""
+    served = list[Any]()
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.page", SimpleNamespace(serve=lambda *given: served.append(given)))
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.shared", SimpleNamespace(WORKING=set()))
+    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "DO_NOT_TRACK", "GRADIO_TEMP_DIR", "SINGAN_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    return served
+
+
+@gradio
+def test_the_password_comes_from_the_environment(asked_for: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AUTH, "me:wo:rd")
+    main([])
+    assert ("me", "wo:rd") in asked_for[0]
+    assert AUTH not in os.environ  # trainings don't get it
+    monkeypatch.setenv(AUTH, "me:word")
+    main(["--auth", "you:password"])
+    assert ("you", "password") in asked_for[1]
+
+
+@gradio
+@pytest.mark.parametrize(("flags", "user"), [(["--auth"], "asked"), (["--auth", "me"], "me")])
+def test_the_terminal_asks_for_the_password(
+    flags: list[str], user: str, asked_for: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda words: "asked")
+    monkeypatch.setattr("getpass.getpass", lambda words: "word")
+    main(flags)
+    assert (user, "word") in asked_for[0]
+
+
+def start_command(folder: Path, code: str) -> "subprocess.Popen[bytes]":
+    """The studio in ``folder`` with its temporary files there; ``code`` runs in place of the page's server."""
+    program = f"""
+import sys, time, types
+from pathlib import Path
+def serve(*given):
+    {code}
+sys.modules["SinGAN.studio.page"] = types.SimpleNamespace(serve=serve)
+sys.modules["SinGAN.studio.shared"] = types.SimpleNamespace(WORKING=set())
+from SinGAN.studio.command import AUTH, main
+main(["--input_dir", "."])
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", program], cwd=folder, env={**ONE_THREAD, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+UPLOAD = """import tempfile
+    file, name = tempfile.mkstemp()
+    (given[2] / "upload.png").write_text("private")
+    print("ready", flush=True)
+    time.sleep(600)"""
+
+
+@gradio
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_leave_no_uploads(number: str, tmp_path: Path) -> None:
+    with start_command(tmp_path, UPLOAD) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        assert len(list(tmp_path.rglob("*"))) == 3  # both files lie in one folder
+        process.send_signal(getattr(signal, number))
+        assert b"Traceback" not in process.stdout.read()
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@gradio
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_uploads_of_a_killed_server_are_removed_at_the_next_start_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    (tmp_path / "singan-studio-link").symlink_to(tmp_path / "elsewhere")
+    with start_command(tmp_path, UPLOAD) as killed, start_command(tmp_path, UPLOAD) as running:
+        assert killed.stdout
+        assert running.stdout
+        assert [killed.stdout.readline(), running.stdout.readline()] == [b"ready\n"] * 2
+        before = set(tmp_path.glob("singan-studio-*/upload.png"))
+        assert len(before) == 2
+        killed.kill()
+        killed.wait()
+        with start_command(tmp_path, "pass") as third:
+            assert third.wait(60) == 0
+        assert len(before & set(tmp_path.glob("singan-studio-*/upload.png"))) == 1  # that of the server that runs
+        assert (tmp_path / "elsewhere" / "file").exists()
+        running.send_signal(signal.SIGTERM)
 
 
 def test_without_gradio_one_line_says_so(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from SinGAN.losses import perceptual
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.queue import DONE, FAILED, RUNNING, STATES, STOPPED, WAITING, Listener, Outcome
 from SinGAN.runs.events import Message
+from SinGAN.storage import pretrained
 from SinGAN.studio import trainings as trainings_module
 from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings
 from SinGAN.studio.workspace import Chosen
@@ -227,6 +229,32 @@ def test_flags_of_other_kinds_are_refused(
     with pytest.raises(ValueError, match=words):
         trainings.begin("me", chosen, PURPOSE, options)
     assert trainings.of("me") == []
+
+
+@pytest.mark.parametrize("name", ["perceptual_weight", "texture_weight"])
+def test_nothing_is_downloaded(
+    name: str, trainings: Trainings, chosen: Chosen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(pretrained.OFFLINE, "1")
+    monkeypatch.setattr("torch.hub.download_url_to_file", None)
+    with pytest.raises(FileNotFoundError, match=r"vgg16-397923af.pth are not on this machine, and nothing is downl"):
+        trainings.begin("me", chosen, PURPOSE, {name: 1.0})
+    with pytest.raises(FileNotFoundError, match="nothing is downloaded here"):  # nor by the process of a training
+        perceptual.trained(None)
+    assert trainings.of("me") == []
+    assert not (tmp_path / "cache").exists()
+    pretrained.cached(pretrained.VGG16).parent.mkdir(parents=True)
+    pretrained.cached(pretrained.VGG16).touch()  # somebody has loaded it
+    assert trainings.begin("me", chosen, PURPOSE, {name: 1.0}).state == RUNNING
+
+
+def test_errors_of_trainings_name_no_paths_of_the_server(
+    runner: ManualRunner, trainings: Trainings, chosen: Chosen
+) -> None:
+    training = trainings.begin("me", chosen, PURPOSE, {})
+    runner.listeners[training.job](Outcome("No space left on device: /home/me/out/TrainedModels/x/netG.pth", 1.0))
+    assert training.text == "No space left on device: netG.pth"
 
 
 def test_long_curves_are_thinned() -> None:
