@@ -10,10 +10,13 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from SinGAN.options.run import LIFELINE
 from SinGAN.terminal.messages import FLAGS, program, say
 from SinGAN.terminal.messages import OPTION as OPTION
 from SinGAN.terminal.messages import fail as fail
@@ -27,6 +30,7 @@ OUT_OF_MEMORY = (
 )
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """The signals that end a command: what it has begun is removed or kept as a checkpoint, as after Ctrl-C."""
+PATIENCE = 10.0  # seconds that a job has to end by itself after its parent
 WAITING = {"GOMP_SPINCOUNT": "3000"}
 """How many rounds a waiting OpenMP thread keeps its core busy. With OpenMP's default, a hundred times as many, two
 trainings on the same cores slow each other down tenfold. Not set if the environment sets a policy."""
@@ -44,6 +48,7 @@ def quiet_interrupts(command: str = "") -> None:
     for number in ENDING:
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit_immediately)
+    follow_parent()
     os.environ["MPLBACKEND"] = "Agg"
     if not {*WAITING, "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ.update(WAITING)
@@ -57,6 +62,21 @@ def quiet_interrupts(command: str = "") -> None:
         from SinGAN.terminal.flags import check
 
         check(command, sys.argv[1:])
+
+
+def follow_parent() -> None:
+    """End this process soon after its parent, if it is a job: as SIGTERM does, at once if that takes too long."""
+    if os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    with suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _exit_immediately(number: int, frame: FrameType | None) -> None:
