@@ -23,8 +23,8 @@ from SinGAN.variants.build import build_critic, build_generator
 
 CPU = torch.device("cpu")
 NO_LONGER = (
-    "`niter` can't be raised afterwards: each scale was trained on the images of the finished ones below it, so all would be "
-    "trained again;"
+    "`niter` can't be raised afterwards: each scale was trained on the images of the finished ones below it, so all "
+    "would be trained again;"
 )
 DIMENSIONS = {"Zs.pth": 4, "reals.pth": 4, "NoiseAmp.pth": 0}  # of the tensors in the lists
 
