@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from SinGAN.options.option import get_options
+from SinGAN.options.option import as_path, get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import fail, script
@@ -30,9 +30,9 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument("--host", default=HERE, help=f"address that the studio listens at [{HERE}: this machine only]")
     parser.add_argument("--port", type=int, default=7860, help="port [7860]")
     parser.add_argument("--auth", help="user:password that the page asks for")
-    parser.add_argument("--out", type=Path, default=defaults["out"].default, help="folder of all results [Output]")
+    parser.add_argument("--out", type=as_path, default=defaults["out"].default, help="folder of all results [Output]")
     parser.add_argument(
-        "--input_dir", type=Path, default=defaults["input_dir"].default, help="folder of the examples [Input/Images]"
+        "--input_dir", type=as_path, default=defaults["input_dir"].default, help="folder of the examples [Input/Images]"
     )
     parser.add_argument("--browser", action="store_true", help="open the page in the browser")
     args = parser.parse_args(argv)
