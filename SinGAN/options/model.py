@@ -28,7 +28,10 @@ COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 class ModelOptions(KindOptions):
     """The options that shape a model, and so stand in its manifest."""
 
-    nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
+    nc_im: int = option(
+        3, "channels: 1 grey, 3 RGB, 4 RGBA; of data (.npy, .npz, TIFF files) its own, up to 64",
+        least=1, most=64, **NET,
+    )  # fmt: skip
     nc_z: int | None = option(None, "channels of the noise: as nc_im, which it follows", **NET)
     nfc: int = option(32, "filters at the coarsest scale", **COUNT, **NET)
     min_nfc: int = option(32, "fewest filters in a net, at the coarsest scale", **COUNT, **NET)

@@ -67,6 +67,7 @@ class Instant:
     others: tuple[Photo, ...] = ()  # more pictures whose patches are used
     shares: tuple[float, ...] = ()  # of a result, that shall come from each picture; (): as they fit
 
+    layers = None
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
 
@@ -83,6 +84,10 @@ class Instant:
             ValueError: one is too small beside the photo, they are too large together, or ``shares`` don't fit them.
         """
         return Collection.of(self.photo, self.others, self.shares)
+
+    def watched(self, watch: Watch) -> "Instant":
+        """The same; ``watch`` is called with each level's picture (h, w, C), coarse to fine."""
+        return replace(self, watch=watch)
 
     @property
     def channels(self) -> int:

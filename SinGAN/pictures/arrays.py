@@ -11,9 +11,11 @@ from torch import Tensor
 
 from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.rasters import Raster
 
-Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image
-"""A file's path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits or floats in 0..1."""
+Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Raster
+"""A file's path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits or floats in 0..1; or
+data of any channels and range: a ``Raster``."""
 
 
 def is_file(picture: Picture) -> bool:
@@ -41,6 +43,8 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
     """
     if isinstance(picture, str | os.PathLike):
         return images.read_levels(Path(picture), channels, opaque)
+    if isinstance(picture, Raster):
+        raise ValueError(f"`{name}` is data of any channels, where a picture of 8 bits is needed")
     levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")

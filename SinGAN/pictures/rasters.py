@@ -38,6 +38,7 @@ ARRAYS = ".npy", ".npz"
 TAIL, TAIL_SHARE = 0.1, 0.5
 """Percent of a channel's values at each end that are its tails, and the share of the range above which these are long.
 """
+STEP = 2.0**-21  # of the values of an image: 32 steps for each of 16 bits
 BODY = 0.9  # of [-1, 1]: what lies between long tails gets so much
 
 
@@ -142,6 +143,11 @@ class Raster:
         if self.form.axes == PLANE and self.channels == 1:
             return self.values[:, :, 0]
         return np.ascontiguousarray(np.moveaxis(self.values, 2, 0)) if self.form.axes != LAST else self.values
+
+    @property
+    def as_array(self) -> Values:
+        """The values (H, W, C), or (H, W) where they have been stored so."""
+        return self.values[:, :, 0] if self.form.axes == PLANE and self.channels == 1 else self.values
 
     def filled(self) -> Values:
         """The values, those of pixels without data replaced by the nearest pixel's that has some."""
@@ -354,12 +360,15 @@ def knots_of(values: npt.NDArray[Any]) -> Knots:
 
 
 def to_tensor(raster: Raster, knots: Sequence[Knots]) -> Tensor:
-    """``raster`` as (1, C, H, W) in [-1, 1], by the ``knots`` of each channel; pixels without data are filled."""
+    """``raster`` as (1, C, H, W) in [-1, 1], by the ``knots`` of each channel; pixels without data are filled.
+
+    Values are rounded to steps of ``STEP``, so that the image of scaled values is the same to the bit.
+    """
     filled = raster.filled()
     planes = [
         np.interp(filled[:, :, index].astype(np.float64), *np.transpose(channel)) for index, channel in enumerate(knots)
     ]
-    return torch.from_numpy(np.stack(planes).astype(np.float32))[None]
+    return torch.from_numpy((np.rint(np.stack(planes) / STEP) * STEP).astype(np.float32))[None]
 
 
 def from_tensor(image: Tensor, knots: Sequence[Knots], form: Form) -> Raster:
@@ -372,9 +381,16 @@ def from_tensor(image: Tensor, knots: Sequence[Knots], form: Form) -> Raster:
         values, places = zip(*channel, strict=True)
         result = np.interp(plane, places, values)
         stored = (np.rint(result) if dtype.kind in "bui" else result).astype(dtype)
-        if form.nodata is not None and (hits := stored == form.nodata).any():
-            towards = values[-1] if values[-1] > form.nodata else values[0]
-            beside = form.nodata + np.sign(towards - form.nodata)
-            stored[hits] = beside if dtype.kind in "bui" else np.nextafter(stored[hits], np.asarray(towards, dtype))
-        planes.append(stored)
+        planes.append(without_nodata(stored, form, channel))
     return Raster(np.stack(planes, axis=2), form)
+
+
+def without_nodata(plane: npt.NDArray[Any], form: Form, knots: Knots) -> npt.NDArray[Any]:
+    """``plane`` (H, W), with the next value within ``knots`` in place of that which stands for no data in ``form``."""
+    if form.nodata is None or not (hits := plane == form.nodata).any():
+        return plane
+    towards, result = knots[-1][0] if knots[-1][0] > form.nodata else knots[0][0], plane.copy()
+    beside = form.nodata + np.sign(towards - form.nodata)
+    is_float = plane.dtype.kind == "f"
+    result[hits] = np.nextafter(plane[hits], np.asarray(towards, plane.dtype)) if is_float else beside
+    return np.asarray(result)

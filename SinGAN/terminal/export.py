@@ -30,6 +30,8 @@ def run(argv: Sequence[str]) -> None:
     kind = model.manifest.kind_of_model
     if kind.unexportable:
         raise ValueError(f"a model of `train_mode` {kind.name} can't be exported: {kind.unexportable}")
+    if model.manifest.layers:
+        raise ValueError("a model of data or with maps can't be exported: its images are resized without rounding")
     pyramid = model.load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"

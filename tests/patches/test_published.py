@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,8 @@ def test_the_number_of_threads_changes_no_bit(method: str) -> None:
 @pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
 def test_variety_and_balance_change_samples(method: str) -> None:
     image = scene()
-    pairs = [("variety", "low", "high"), *([("balance", "off", "full")] if method == "denoise" else [])]
+    pairs: list[tuple[str, Any, Any]] = [("variety", "low", "high")]
+    pairs += [("balance", "off", "full")] if method == "denoise" else []
     for name, one, other in pairs:
         samples = [next(Published(image, method, **{name: value}).sample(seeded(), 1)) for value in (one, other)]
         assert not torch.equal(*samples)
