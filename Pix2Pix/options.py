@@ -141,7 +141,16 @@ class TrainOptions(SharedOptions, ModelOptions):
     engine: str = shared("engine")
     checkpoint_every: float = shared("checkpoint_every", 300.0)
     save_epoch_freq: int = option(5, "epochs between two kept models", **COUNT, **TRAINING)
-    continue_train: bool = option(False, "no effect; training always resumes", **TRAINING)
+    continue_train: bool = option(
+        False, "train a finished model further, up to more epochs (--n_epochs); others always resume", **TRAINING
+    )
+    epoch: str = option(
+        "latest", "with --continue_train: which kept nets to begin with", pattern=r"latest|\d{1,6}",
+        meant="latest or a number", **TRAINING,
+    )  # fmt: skip
+    epoch_count: int | None = option(
+        None, "with --continue_train: the first epoch to train", unset="the one after those nets", **COUNT, **TRAINING
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

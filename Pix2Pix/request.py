@@ -33,10 +33,11 @@ class Request:
     files: tuple[PairFiles, ...]
     one_pair: bool
     seed: int
+    first_epoch: int = 1  # to be trained
 
     @property
     def epochs(self) -> int:
-        """The number of epochs."""
+        """The number of the last epoch."""
         return self.options.n_epochs + self.options.n_epochs_decay
 
     @property

@@ -250,6 +250,8 @@ def study(argv: Sequence[str]) -> None:
     settings = settings_of(options.study, options.vary)
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
+    if options.continue_train:
+        raise ValueError("`continue_train` is for one model: leave it out of a study")
     files = find_pairs(options.dataroot, options.test_phase)[: options.num_test]
     title = options.study or ",".join(text.replace(",", "+") for text in options.vary)
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")

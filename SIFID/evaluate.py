@@ -29,6 +29,7 @@ from SinGAN.engines.engine import use_precision
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
+from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
 from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
@@ -65,7 +66,10 @@ def run(argv: Sequence[str]) -> None:
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
     source = source_of(run, options, draws=True, measured=True)
-    real = images.to_floats(source.real)
+    real, layers = images.to_floats(source.real), source.layers
+    if layers is not None:
+        real = layers.to_floats(real).float()
+        layers = run.viewed(replace(layers, raw=False), real)
     starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]
     check_size(*size, options.dims)
@@ -74,10 +78,11 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
         drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
-        samples[start] = evaluation.as_in_files(drawn, run.device)
-        evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips))
+        samples[start] = evaluation.as_in_files(drawn, run.device, source.layers)
+        evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips, layers))
     manifest = source.manifest
-    score = evaluation.reconstruction(source.maker.pyramid) if isinstance(source.maker, Trained) else None
+    score = evaluation.reconstruction(source.maker.pyramid, layers) if isinstance(source.maker, Trained) else None
+    channels = evaluation.describe_channels(layers)
     sha256 = hashes.sha256(run.picture.read_bytes()) if manifest is None else manifest.sha256
     report: dict[str, object] = {
         "model": None if manifest is None else str(run.model),
@@ -89,11 +94,14 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
         "seed": run.seed,
         "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
         "reconstruction": score and {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
+        **({"channels": channels.replace("`", "")} if channels else {}),
         "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
     folder = layout.evaluation(run.out, run.name)
     folder = folder / source.label if source.label else folder
-    write(folder, report, real, samples)
+    write(folder, report, real, samples, layers)
+    if channels:
+        LOG.info(channels)
     say(*table(evaluation.table_rows(evaluations, size), right=True))
     rebuilt = f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; " if score else ""
     say(f"{rebuilt}random seed: {run.seed}")
@@ -142,13 +150,17 @@ def as_text(report: dict[str, object]) -> str:
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
-def write(folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor]) -> None:
+def write(
+    folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor], layers: Layers | None = None
+) -> None:
     """Write ``folder``: ``evaluation.json``, and a heat map and a contact sheet for each start scale."""
     with whole_folder(folder) as draft:
         (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
         for start, batch in samples.items():
-            images.write_levels(draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real))
-        for start, figure in evaluation.deviation_plots(samples).items():
+            images.write_levels(
+                draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real, layers)
+            )
+        for start, figure in evaluation.deviation_plots(samples, layers).items():
             figure.savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
 
 

@@ -1,4 +1,4 @@
-"""The map in CONTRIBUTING.md: each room imports what its row allows, and only the terminal's side prints."""
+"""The map in CONTRIBUTING.md: each room imports what its row allows, and only the terminal prints."""
 
 import ast
 import re

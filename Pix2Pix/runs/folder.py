@@ -6,7 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import quote
@@ -52,6 +52,8 @@ class Manifest:
     versions: Mapping[str, str]
     palette: list[str]  # the inputs' most frequent colours, as #rrggbb
     kind: str = "pix2pix"
+    first_epoch: int = 1  # where the model was trained further: the first epoch of that
+    base: str = ""  # SHA-256 of the nets that it began with then
     checksum: str = field(default="", compare=False)  # of the rest, in its file
 
     @classmethod
@@ -72,12 +74,34 @@ class Manifest:
         """
         return ModelOptions(**check_values(ModelOptions, self.options))
 
+    @property
+    def epochs(self) -> int:
+        """The number of the last epoch."""
+        return int(self.options["n_epochs"]) + int(self.options["n_epochs_decay"])
+
     def digest(self) -> str:
         """The SHA-256 of the content."""
-        return digest({name: value for name, value in asdict(self).items() if name != "checksum"})
+        return digest(self._content())
 
-    def differences(self, asked: "Manifest", seed_matters: bool) -> list[str]:
-        """A phrase for each difference between this model and the one that is ``asked`` for."""
+    def _content(self) -> dict[str, Any]:
+        """All but the checksum; older versions don't know of trainings further."""
+        left_out = {"checksum"} if self.base else {"checksum", "first_epoch", "base"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+    def grows_to(self, asked: "Manifest") -> bool:
+        """Whether the model that is ``asked`` for is this one, trained further."""
+        changed = {name: self.options[name] for name in ("n_epochs", "n_epochs_decay")}
+        same = replace(asked, options={**asked.options, **changed})
+        return asked.epochs > self.epochs and not self.differences(same, seed_matters=False)
+
+    def differences(self, asked: "Manifest", seed_matters: bool, starts: bool = False) -> list[str]:
+        """A phrase for each difference between this model and the one that is ``asked`` for.
+
+        Arguments:
+            asked: the other one.
+            seed_matters: whether another seed is one.
+            starts: whether another start of a training further is one.
+        """
         found = [
             f"`{name}` {self.options.get(name)} there, {value} asked"
             for name, value in asked.options.items()
@@ -87,12 +111,14 @@ class Manifest:
             found.append("another data set")
         if seed_matters and self.seed != asked.seed:
             found.append(f"`seed` {self.seed} there, {asked.seed} asked")
+        if starts and (self.first_epoch, self.base) != (asked.first_epoch, asked.base):
+            found.append("it began with other nets")
         return found
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``."""
         with whole_file(folder / FILE) as draft:
-            content = {**asdict(self), "checksum": self.digest()}
+            content = {**self._content(), "checksum": self.digest()}
             draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -119,9 +145,15 @@ class Manifest:
         """Raise a ValueError if a value is out of range, or the content is not what was written."""
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
+        if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
+            raise ValueError("pairs, threads or versions are none that a training has")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
         preparation_of(self.model_options).check()
+        if not re.fullmatch("([0-9a-f]{64})?", self.base) or not 1 <= self.first_epoch <= (
+            self.epochs if self.base else 1
+        ):
+            raise ValueError(f"first_epoch is {self.first_epoch!r:.80}, base {self.base!r:.80}")
         colours = all(isinstance(colour, str) and re.fullmatch("#[0-9a-f]{6}", colour) for colour in self.palette)
         if not colours or len(self.palette) > COLOURS:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
@@ -137,6 +169,15 @@ def net_file(folder: Path, epoch: str, net: str) -> Path:
 def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
     """Keep a net."""
     save(net_file(folder, epoch, net), {name: value.cpu() for name, value in module.state_dict().items()})
+
+
+def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
+    """Give ``module`` the weights of a net, "G" or "D", kept after ``epoch``; a ValueError where they don't fit."""
+    path = net_file(folder, epoch, net)
+    state = cleaned(load_weights(path))
+    with reading(path):
+        check_fit(state, module.state_dict())
+    module.load_state_dict(state)
 
 
 def load_generator(

@@ -4,8 +4,10 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,20 +25,52 @@ from SinGAN.tasks.sample import sample
 from SinGAN.tasks.task import Results
 
 Pictures = Levels  # (count, H, W, C)
+MapsOfPictures = dict[str, npt.NDArray[Any]]
+"""The maps of several pictures by name, each (count, H, W) or (count, H, W, C), in their own type."""
 Arguments = ParamSpec("Arguments")
 
 
-def method(
-    function: Callable[Concatenate[Any, Arguments], Results],
-) -> Callable[Concatenate["FromPicture", Arguments], Pictures]:
-    """The method of a library object that calls a task's ``function``, and returns its pictures as one array."""
+class BoundMethod(Protocol[Arguments]):
+    """A method of a library object, with the arguments of a task's function, and ``maps``."""
+
+    @overload
+    def __call__(self, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures: ...
+
+    @overload
+    def __call__(self, *values: Any, maps: Literal[True], **named: Any) -> tuple[Pictures, MapsOfPictures]: ...
+
+
+class Method(Protocol[Arguments]):
+    """The type of ``method``, for type checkers."""
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Method[Arguments]": ...
+
+    @overload
+    def __get__(self, instance: "FromPicture", owner: type) -> BoundMethod[Arguments]: ...
+
+
+def method(function: Callable[Concatenate[Any, Arguments], Results], alone: bool = False) -> Method[Arguments]:
+    """The method of a library object that calls a task's ``function``, and returns its pictures as one array.
+
+    With ``maps=True`` it returns also a dictionary of the pictures' maps, each (count, H, W, C) or (count, H, W).
+
+    Arguments:
+        function: of a task.
+        alone: whether the first picture alone, and its maps, are returned: (H, W, C).
+    """
 
     @functools.wraps(function)
-    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
+    def call(self: "FromPicture", /, *values: Any, maps: bool = False, **named: Any) -> Any:
+        if maps and not (self._maker.layers and self._maker.layers.maps):
+            raise ValueError("`maps` are asked for, but the picture has none: name them when you open it or train")
         results = _results(self, function, values, named)
-        return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
+        pictures, of_maps = self._arrays(torch.cat([picture for _, picture in results.pictures]))
+        if alone:
+            pictures, of_maps = pictures[0], {name: values[0] for name, values in of_maps.items()}
+        return (pictures, of_maps) if maps else pictures
 
-    return call
+    return cast(Method[Arguments], call)
 
 
 def _results(
@@ -48,19 +82,6 @@ def _results(
     declared = [task.options for task in tasks().values() if task.method is function and task.options]
     check_arguments(signature, [ModelOptions, *declared], given.arguments)
     return function(*given.args, **given.kwargs)
-
-
-def first(
-    function: Callable[Concatenate["FromPicture", Arguments], Pictures],
-) -> Callable[Concatenate["FromPicture", Arguments], Levels]:
-    """The method ``function`` that returns the first of its pictures alone, (H, W, C)."""
-
-    @functools.wraps(function)
-    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Levels:
-        pictures: Levels = function(self, *values, **named)[0]
-        return pictures
-
-    return call
 
 
 class FromPicture(ABC):
@@ -76,14 +97,14 @@ class FromPicture(ABC):
     @abstractmethod
     def _maker(self) -> Maker: ...
 
-    def iterate(self, task: str, *values: Any, **named: Any) -> Iterator[Levels]:
+    def iterate(self, name: str, /, *values: Any, **named: Any) -> Iterator[Levels]:
         """The pictures (H, W, C) of a task one by one, where the method of this name returns all at the end.
 
         ``sample``, ``inpaint``, ``outpaint``, ``retarget``, ``tile``, ``analogy`` and ``animate`` compute each picture
         when it is asked for; the others compute all with the first.
 
         Arguments:
-            task: the method's name.
+            name: of the method.
             values: its arguments.
             named: its arguments by name.
 
@@ -92,10 +113,10 @@ class FromPicture(ABC):
         """
         method_of = "trained" if hasattr(self, "animate") else "patches"
         known = {one.method.__name__: one.method for one in tasks().values() if one.method and method_of in one.models}
-        if task not in known:
-            raise ValueError(f"there is no task {task!r} here: there are {', '.join(known)}")
-        results = _results(self, known[task], values, named)
-        return (arrays.from_image(picture) for _, picture in results.pictures)
+        if name not in known:
+            raise ValueError(f"there is no task {name!r} here: there are {', '.join(known)}")
+        results = _results(self, known[name], values, named)
+        return (self._arrays(picture)[0][0] for _, picture in results.pictures)
 
     def __len__(self) -> int:
         """The number of scales."""
@@ -108,8 +129,23 @@ class FromPicture(ABC):
 
     @property
     def picture(self) -> Levels:
-        """The picture at the finest scale, (H, W, C)."""
-        return arrays.from_image(self._real)
+        """The picture at the finest scale, (H, W, C); data have their own type."""
+        picture: Levels = self._arrays(self._real)[0][0]
+        return picture
+
+    @property
+    def maps(self) -> MapsOfPictures:
+        """The maps of the picture by name, each (H, W) or (H, W, C)."""
+        return {name: values[0] for name, values in self._arrays(self._real)[1].items()}
+
+    def _arrays(self, batch: Tensor) -> tuple[Pictures, MapsOfPictures]:
+        """The pictures (count, H, W, C) in ``batch`` (count, C', H, W), and their maps."""
+        layers = self._maker.layers
+        if layers is None:
+            return arrays.from_images(batch), {}
+        parts = [layers.split(image) for image in batch.split(1)]
+        maps = {layer.name: np.stack([part.maps[layer.name].as_array for part in parts]) for layer in layers.maps}
+        return np.stack([part.picture.values for part in parts]), maps
 
     @property
     def injection_scales(self) -> range:

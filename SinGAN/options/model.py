@@ -30,7 +30,10 @@ STEPS: dict[str, Any] = {"least": 1, "most": 100}
 class ModelOptions(KindOptions):
     """The options that shape a model, and so stand in its manifest."""
 
-    nc_im: int = option(3, "channels: grey, RGB or RGBA", choices=(1, 3, 4), **NET)
+    nc_im: int = option(
+        3, "channels: 1 grey, 3 RGB, 4 RGBA; of data (.npy, .npz, TIFF files) its own, up to 64",
+        least=1, most=64, **NET,
+    )  # fmt: skip
     nc_z: int | None = option(None, "channels of the noise: as nc_im, which it follows", **NET)
     nfc: int = option(32, "filters at the coarsest scale", **FILTERS, **NET)
     min_nfc: int = option(32, "fewest filters in a net, at the coarsest scale", **FILTERS, **NET)
@@ -39,7 +42,9 @@ class ModelOptions(KindOptions):
     no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
     stride: int = option(1, "stride of the convolutions; only 1 works", choices=(1,), **NET)
     padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
-    netG: str | None = option(None, "generator weights to start a scale from, in place of random ones", **NET)
+    netG: str | None = option(
+        None, "generator weights to start a scale from, in place of random ones", or_file=True, **NET
+    )
     netD: str = option(
         "patch", f"critic: {', '.join(CRITICS)}, or weights of one",
         choices=tuple(CRITICS), or_file=True, before="patch", **NET,

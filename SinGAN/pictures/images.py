@@ -52,7 +52,7 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
         hint = suggest_name(path) or suggest_name(Path(path.name)) or remedy
         raise FileNotFoundError(f"no picture {path}{hint}")
     try:
-        with _opened(path) as picture:
+        with opened(path) as picture:
             if decoding.reduction(picture.size) > 1:
                 LOG.info(f"{path}, {picture.width} x {picture.height} pixels, is reduced while it is read")
             levels = decoding.levels_of(picture)
@@ -92,7 +92,7 @@ def read_size(path: Path) -> tuple[int, int]:
         ValueError: it is no picture.
     """
     try:
-        with _opened(path) as picture:
+        with opened(path) as picture:
             return decoding.decoded_size(picture)
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -109,7 +109,8 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Yield the picture at ``path``, opened with Pillow, whose warnings are not shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual files that can be read
         with _open(check_regular(path)) as picture:

@@ -76,11 +76,16 @@ class Known:
 
 
 class Workspace:
-    """The output folder, and the folder of example pictures."""
+    """The output folder, and the folder of example pictures.
+
+    Raises:
+        ValueError: a link leads what it writes out of the output folder.
+    """
 
     def __init__(self, out: Path, inputs: Path) -> None:
         self.out, self.inputs = out, inputs
         self.pictures, self.views, self.users = (out / FOLDER / name for name in ("Pictures", "Views", "Users"))
+        layout.guard(out, [self.pictures, self.views, self.users])
 
     def take(self, upload: Path, title: str = "") -> Chosen:
         """Store the picture in ``upload`` as PNG, under its own name and a part of the hash of its content.

@@ -34,6 +34,6 @@ def write(task: Task, call: Call[object]) -> None:
     """Write the results of ``task``, each in its folder: those that it does not write itself."""
     for results in task.results_of(call):
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
-        write_results(folder, results.firsts, results.computed(), results.extras)
+        write_results(folder, results.firsts, results.computed(), results.extras, call.source.layers)
         lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
         say(*filter(None, lines))

@@ -16,6 +16,7 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
+from SinGAN.pictures.layers import is_data
 from SinGAN.runs.events import NOBODY
 from tests.workspace import stripes
 
@@ -24,6 +25,7 @@ PICTURE = LEVELS / 255
 MASK = np.zeros((32, 40), bool)
 MASK[10:20, 10:20] = True
 EDITED = LEVELS * ~MASK[..., None]
+LABELS = MASK.astype(np.uint8)
 SIZES: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "max_size": 24, "niter": 1, "watcher": NOBODY}
 MODELS: dict[str, Callable[[], Any]] = {
     "trained": lambda: SinGAN.train(PICTURE, seed=1, **SIZES),
@@ -31,7 +33,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "instant": lambda: SinGAN.instant(PICTURE),
 }
 KINDS: dict[str, Any] = {"trained": Model, "grown": Model, "instant": InstantModel}
-NOT_CHECKED = {"reconstruct"}  # has no arguments
+NOT_CHECKED = {"reconstruct", "iterate"}  # has no arguments; those of the method that it names
 ONLY_GROWN = {"fine_tune"}
 
 COUNTS: list[Any] = [0, -1, 1.5, math.nan, math.inf, "2", None, True, (1, 2), 2**70]
@@ -68,6 +70,7 @@ WRONG: dict[str, list[Any]] = {
     "blend": FLAGS, "quantize": FLAGS, "progress": FLAGS, "overwrite": FLAGS, "compact": FLAGS,
     "reference": [*NO_PICTURES, None], "strokes": [*NO_PICTURES, None], "structure": [*NO_PICTURES, None],
     "mask": NO_PICTURES, "photo": NO_PICTURES,
+    "maps": [3, 1.5, "labels.png"], "map_kinds": ["x", ("label", "x"), 3],
     "picture": [*NO_PICTURES, torch.full((1, 3, 8, 8), 9.0), torch.zeros((1, 3, 8, 8), dtype=torch.uint8)],
     "pictures": [3, None, [], np.zeros((0, 8, 8, 3), np.uint8), [np.zeros((0, 8, 3))], [3]],
 }  # fmt: skip
@@ -101,12 +104,13 @@ RIGHT: dict[str, list[Any]] = {
     "blend": [*YES, None], "quantize": [np.False_], "progress": YES, "overwrite": [np.True_], "compact": YES,
     "reference": [EDITED, torch.tensor(EDITED / 255, requires_grad=True)], "strokes": PICTURES, "structure": PICTURES,
     "mask": [MASK, MASK.astype(np.uint8), MASK.astype(np.int64), MASK * 255, MASK.astype(float), torch.tensor(MASK)],
+    "maps": [None, {}, {"m": LABELS}], "map_kinds": [()],
     "photo": [None, LEVELS], "picture": PICTURES, "pictures": [LEVELS, [LEVELS], LEVELS[None], torch.tensor(LEVELS)],
 }  # fmt: skip
 """For each argument values that are accepted."""
 NEEDED: dict[str, Any] = {
     "reference": EDITED, "strokes": LEVELS, "structure": LEVELS, "mask": MASK, "pictures": [LEVELS], "watch": len,
-    "picture": LEVELS, "iterations": 1,
+    "picture": LEVELS, "iterations": 1, "photo": LEVELS,
 }  # fmt: skip
 """Values of arguments that have no default, or one that takes long."""
 
@@ -138,8 +142,12 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 
 def is_meant(function: str, argument: str, value: Any) -> bool:
     """Whether a value of the tables is one for this function's ``argument``."""
+    if function in ("train", "instant") and argument == "picture" and isinstance(value, np.ndarray) and is_data(value):
+        return False  # data of any range
     if function in ("train", "instant") and argument == "picture" and isinstance(value, torch.Tensor):
         return value.ndim == 3
+    if function == "refined" and argument == "photo":
+        return value is not None
     if function == "super_resolve" and argument == "picture":
         return not isinstance(value, np.ndarray) or value.ndim == 3
     return not (function in ("train", "fine_tune", "load") and isinstance(value, torch.Generator))

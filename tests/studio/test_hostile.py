@@ -8,7 +8,6 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,9 +116,8 @@ def client(home: Path, temporary: Path) -> Iterator[Client]:
         with made.get("config") as answer:
             made.config = json.load(answer)
         yield made
-    with warnings.catch_warnings():  # Gradio leaves sockets and loops open: other tests must not find them
-        warnings.simplefilter("ignore")
-        gc.collect()
+    del blocks
+    gc.collect()  # here, where warnings about what Gradio leaves open are ignored
 
 
 def files_of(folder: Path) -> set[Path]:
