@@ -49,6 +49,16 @@ from SinGAN.terminal.watchers import watched
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("canvas.js", "viewer.js", "history.js", "page.js")
 FONTS = ["system-ui", "sans-serif"]  # none from the internet
+ACCENT, ACCENT_HOVER, FAINT, FAINT_DARK = "#c2410c", "#9a3412", "#52525b", "#c8c8d0"
+COLOURS = {  # with enough contrast to be read
+    "color_accent": ACCENT, "slider_color": ACCENT,
+    "button_primary_background_fill": ACCENT, "button_primary_background_fill_hover": ACCENT_HOVER,
+    "button_primary_background_fill_dark": ACCENT, "button_primary_background_fill_hover_dark": ACCENT_HOVER,
+    "block_info_text_color": FAINT, "block_info_text_color_dark": FAINT_DARK,
+    "body_text_color_subdued": FAINT, "body_text_color_subdued_dark": FAINT_DARK,
+    "input_placeholder_color": FAINT, "input_placeholder_color_dark": FAINT_DARK,
+    "block_label_text_color": FAINT, "block_label_text_color_dark": FAINT_DARK,
+}  # fmt: skip
 LARGE = 6  # examples that the first page shows
 SIZES = [("the picture's own", 0), ("at most 2000 pixels", 2000), ("at most 1000", 1000), ("at most 500: fast", 500)]
 OTHERS = {"Labels": "Pix2Pix.pages.tab"}
@@ -420,7 +430,7 @@ def look() -> dict[str, Any]:
     """The arguments of ``application`` for the look of the page."""
     scripts = "\n".join((WEB / name).read_text() for name in SCRIPTS)
     return {
-        "theme": gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        "theme": gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**COLOURS),
         "head": f'<meta name="viewport" content="width=device-width"><script type="module">{scripts}</script>',
         "css": (WEB / "page.css").read_text() + "".join(f"\n{SHOWN.format(name)}" for name in panels()),
     }

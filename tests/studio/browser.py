@@ -29,6 +29,7 @@ MISSING = next(
 )
 """Why the page can't be looked at here; "" where it can."""
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # what is made is small, and others need the cores, too
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"  # npm install --no-save axe-core
 Found = TypeVar("Found")
 
 
@@ -209,6 +210,16 @@ class Browser:
         self.click(f"{selector} input")
         lines = until(lambda: [line for line in self.all(f"{selector} ul[role=listbox] li") if words in line.text])
         self.driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", lines[0])
+
+    def check_access(self) -> list[str]:
+        """The serious faults that axe-core finds in what is seen: a line each, with an example."""
+        found = self.driver.execute_async_script(
+            AXE.read_text()
+            + ";const done = arguments[arguments.length - 1]; axe.run().then((result) => done(result.violations"
+            ".filter((fault) => ['serious', 'critical'].includes(fault.impact))"
+            ".map((fault) => `${fault.id}: ${fault.help}: ${fault.nodes[0].html.slice(0, 200)}`)))"
+        )
+        return list(found)
 
     def phone(self, width: int = 400, height: int = 800) -> None:
         """Have the page as wide as a phone."""

@@ -15,7 +15,7 @@ from PIL import Image
 import animation
 import main_train
 import translate_train
-from tests.studio.browser import MISSING, ROOT, Browser, served, until
+from tests.studio.browser import AXE, MISSING, ROOT, Browser, served, until
 from tests.translation.tiny import TINY as TINY_PAIRS
 from tests.translation.tiny import data_set
 from tests.workspace import SMALL
@@ -574,6 +574,19 @@ def test_on_a_phone_picture_result_and_button_are_in_view(browser: Browser) -> N
         assert stage[0] < 800, "the result begins in view"
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 400
     assert len(browser.all("#tools label")) == 12
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm install --no-save axe-core")
+def test_keyboards_and_screen_readers_reach_everything(browser: Browser) -> None:
+    assert browser.check_access() == []
+    browser.example(PEAKS)
+    browser.opened("peaks")
+    browser.results(4)
+    for tool in ("variations", "paint", "edit", "extend", "train"):
+        browser.tool(tool)
+        assert browser.check_access() == [], tool
+    browser.click("#dark")
+    assert browser.check_access() == []
 
 
 def test_words_are_plain(browser: Browser) -> None:

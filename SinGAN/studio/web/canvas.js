@@ -98,7 +98,7 @@ class SinganCanvas extends HTMLElement {
     }
     for (const [words, title, act] of [["\u2212", "Zoom out", () => this.zoomAt(1 / 1.5)], ["+", "Zoom in", () => this.zoomAt(1.5)], ["Fit", "The whole picture", () => this.whole()]]) {
       const button = make("button", this.bar, { type: "button", className: "zoom", textContent: words, title, onclick: act });
-      button.setAttribute("aria-label", title);
+      if (words !== "Fit") button.setAttribute("aria-label", title);
     }
     this.hint.textContent = mode === "edit" ? HINTS[mode] : ""; // the page says the rest
     this.view.setAttribute("aria-label", HINTS[mode]);

@@ -71,6 +71,15 @@ addEventListener("resize", () => {
   for (const name of ["singan-canvas", "singan-viewer"]) for (const element of document.querySelectorAll(name)) element.fit?.();
 });
 
+// ---- names of Gradio's buttons that those who hear the page understand ----
+
+new MutationObserver(() => {
+  for (const button of document.querySelectorAll("#landing .thumbnail-item, #landing .upload-container")) {
+    const words = button.innerText.replace(/\s+/g, " ").trim();
+    if (words && button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
+  }
+}).observe(document.body, { childList: true, subtree: true });
+
 document.body.dataset.place = "landing";
 document.body.dataset.tool = "variations";
 document.documentElement.lang ||= "en";

@@ -43,7 +43,7 @@ class SinganViewer extends HTMLElement {
   button(bar, words, title, act) {
     const button = make("button", bar, { type: "button", textContent: words, title, onclick: act });
     button.classList.toggle("zoom", words.length < 4);
-    if (words.length < 4) button.setAttribute("aria-label", title);
+    if (words.length < 2) button.setAttribute("aria-label", title);
     return button;
   }
 
