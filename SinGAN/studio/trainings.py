@@ -267,7 +267,7 @@ def _restored(entry: Any) -> Training | None:
     return training
 
 
-def plain_failure(text: str) -> str:
-    """The line in which a training failed, for people who know no flags."""
+def plain_words(text: str) -> str:
+    """A line of a training, or the one in which it failed, for people who know no flags."""
     words = re.sub(r"^[\w. ]+: error: ", "", text)
     return re.sub(r"--(\w+)", lambda flag: label_of(flag[1])[0].lower(), words)

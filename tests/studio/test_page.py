@@ -280,6 +280,8 @@ def test_variations_of_another_shape(browser: Browser) -> None:
     browser.example(LARCHES)
     browser.opened("larches")
     browser.results(4)
+    browser.click("#panel-variations .label-wrap")
+    browser.await_all("#variations-scale_h input")
     browser.driver.execute_script("document.querySelectorAll('#shape input')[1].click()")
     until(lambda: browser.driver.find_element("css selector", "#variations-scale_h input").get_property("value") == "2")
     slide(browser, "variations-count", 1)
@@ -330,8 +332,7 @@ def test_methods_are_compared_at_one_size(browser: Browser) -> None:
     results = browser.results(before + 8)[:8]
     assert len({item["caption"] for item in results}) == 4
     assert all(item["caption"] in body(browser) for item in results)
-    rows = until(lambda: browser.driver.find_elements("css selector", "#measures tbody tr"))
-    assert len(rows) >= 4
+    until(lambda: len(browser.driver.find_elements("css selector", "#measures tbody tr")) >= 4)
 
 
 def test_labels_become_a_photo(browser: Browser) -> None:
@@ -391,12 +392,14 @@ def test_a_result_becomes_the_picture_and_again_gives_the_same(browser: Browser)
     until(lambda: browser.driver.execute_script("return document.body.dataset.tool") == "variations")
     again = browser.results(9)[:4]
     assert [pixels(item["file"]).tobytes() for item in again] == [pixels(item["file"]).tobytes() for item in first]
+    browser.click("#common .label-wrap")
+    browser.await_all("#seed")
     assert browser.value("#seed input, #seed textarea") == str(first[0]["seed"])
 
 
 def test_a_download_has_a_speaking_name(browser: Browser, tmp_path: Path) -> None:
     behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
-    browser.driver.execute_cdp_cmd("Page.setDownloadBehavior", behaviour)
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
     browser.example(LARCHES)
     newest = browser.results(4)[0]
     browser.click("#download")

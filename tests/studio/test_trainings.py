@@ -21,7 +21,7 @@ from SinGAN.runs.events import Message
 from SinGAN.storage import pretrained
 from SinGAN.storage.files import whole_file
 from SinGAN.studio import trainings as trainings_module
-from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings, plain_failure
+from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings, plain_words
 from SinGAN.studio.workspace import Chosen
 from SinGAN.terminal.watchers import watched
 from tests.parallel.test_queue import FINE, INTERRUPTED, ManualRunner
@@ -93,7 +93,7 @@ def test_a_failed_training_shows_no_earlier_pictures_and_speaks_no_flags(
     os.utime(old, (1, 1))
     runner.listeners[training.job](Outcome("main_train.py: error: x.png is 5 x 5: raise --max_size or --min_size", 1.0))
     assert training.scales() == []
-    assert plain_failure(training.text) == "x.png is 5 x 5: raise the size of results or min size"
+    assert plain_words(training.text) == "x.png is 5 x 5: raise the size of results or min size"
     (old.parent / "G(z_opt).png").write_bytes(b"")
     assert [words for _, words in training.scales()] == ["scale 0: the reconstruction"]
 

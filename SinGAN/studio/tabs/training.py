@@ -18,7 +18,7 @@ from SinGAN.pictures.images import Levels
 from SinGAN.runs.progress import duration
 from SinGAN.studio.shared import GALLERY, PRIVATE, QUIET, Shared, first
 from SinGAN.studio.tools import label_of
-from SinGAN.studio.trainings import PRESETS, PURPOSES, Training, plain_failure
+from SinGAN.studio.trainings import PRESETS, PURPOSES, Training, plain_words
 from SinGAN.studio.workspace import Chosen
 
 FIXED = {"netG", "stride", "padd_size"}  # options that the page does not ask for
@@ -120,18 +120,21 @@ def build(shared: Shared) -> None:
             with gr.Row(elem_classes="flags"):
                 controls |= {entry.name: control(entry) for entry in entries}
     make = gr.Button("Train", variant="primary", elem_id="train", elem_classes="main")
-    asked = gr.Markdown(visible=False, elem_id="model-exists")
-    with gr.Row():
-        other = gr.Button("Replace it", visible=False, elem_id="replace-model")
-        both = gr.Button("Keep both", visible=False, elem_id="keep-both")
-    mine = gr.Dropdown([], label="Your trainings", elem_id="trainings", visible=False)
-    line = gr.HTML(elem_id="training-status")
-    with gr.Row():
-        end = gr.Button("Stop", elem_id="stop", visible=False)
-        again = gr.Button("Resume", elem_id="resume", visible=False)
-        use = gr.Button("Use it", elem_id="use-model", visible=False)
-    plot = gr.Image(label="How it learns", interactive=False, visible=False, elem_id="losses", buttons=[], format="png")
-    gallery = gr.Gallery(label="What it has learned so far", elem_id="scales", visible=False, **GALLERY)
+    with gr.Column(elem_classes="after"):
+        asked = gr.Markdown(visible=False, elem_id="model-exists")
+        with gr.Row():
+            other = gr.Button("Replace it", visible=False, elem_id="replace-model")
+            both = gr.Button("Keep both", visible=False, elem_id="keep-both")
+        mine = gr.Dropdown([], label="Your trainings", elem_id="trainings", visible=False)
+        line = gr.HTML(elem_id="training-status")
+        with gr.Row():
+            end = gr.Button("Stop", elem_id="stop", visible=False)
+            again = gr.Button("Resume", elem_id="resume", visible=False)
+            use = gr.Button("Use it", elem_id="use-model", visible=False)
+        plot = gr.Image(
+            label="How it learns", interactive=False, visible=False, elem_id="losses", buttons=[], format="png"
+        )
+        gallery = gr.Gallery(label="What it has learned so far", elem_id="scales", visible=False, **GALLERY)
     timer, drawn, nothing = gr.Timer(1.5, active=True), gr.State(""), gr.State(None)
     outputs = [mine, line, plot, drawn, gallery, timer, end, again, use, nothing]
     preset.change(
@@ -207,7 +210,7 @@ def status(training: Training) -> str:
     if training.state == DONE:
         left = ": \u201cUse it\u201d makes pictures with it"
     words, share = f"<bdi>{escape(training.title)}</bdi> {STATES[training.state]}{left}", f"{training.share:.4f}"
-    text = plain_failure(training.text) if training.state == FAILED else training.text
+    text = plain_words(training.text)
     bar = f'<progress max="1" value="{share}" aria-label="part that is done"></progress>'
     return (
         f'<div class="progress" data-state="{training.state}" role="status">{bar}'
