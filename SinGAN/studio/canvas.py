@@ -53,6 +53,7 @@ class Drawing:
 
     size: tuple[int, int]  # width and height of the canvas
     strokes: Levels | None = None  # (H, W, 3) of a painting
+    on_photo: bool = False  # whether the painting covers parts of the photo only
     marks: Marks | None = None  # (H, W): all that is marked
     parts: Sequence[Part] = field(default_factory=tuple)
 
@@ -243,6 +244,7 @@ def decode(text: str) -> Drawing:
     return Drawing(
         (int(width), int(height)),
         None if strokes is None else np.asarray(strokes),
+        value.get("on") == "photo",
         None if marks is None else np.where(np.asarray(marks) > 127, 255, 0).astype(np.uint8),
         decoded,
     )

@@ -170,7 +170,7 @@ def watched_pictures(
     """The pictures (H, W, C) one by one, while ``piece`` shows previews."""
     tool, seed = request.tool, request.seed
     assert seed is not None
-    arguments = {**tool.arguments(values), **scale_argument(tool, maker, word, values)}
+    arguments = {**tool.arguments(values), **scale_argument(request, maker, word, values)}
     if not isinstance(maker, InstantModel) or maker.method != INSTANT:
         for levels in pictures_of(maker, tool, request.drawing, arguments, seed):
             piece.check()
@@ -183,12 +183,13 @@ def watched_pictures(
         yield levels
 
 
-def scale_argument(tool: Tool, maker: Maker, word: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def scale_argument(request: Request, maker: Maker, word: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The argument ``start_scale`` of the task's method: the exact one, where it is given, or that of ``word``."""
+    tool, exact = request.tool, values.get("start_scale")
     if not tool.freedom or tool.walk:
         return {}
-    exact = values.get("start_scale")
-    scale = scales_of(tool, maker, word) if exact is None else int(exact)
+    on_photo = tool.canvas == "paint" and canvas.decode(request.drawing).on_photo
+    scale = scales_of(tool, maker, word, on_photo) if exact is None else int(exact)
     return {} if scale is None else {"start_scale": scale}
 
 

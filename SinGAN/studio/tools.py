@@ -153,8 +153,11 @@ def label_of(name: str, entry: Option | None = None) -> tuple[str, str]:
     return plain[0].upper() + plain[1:], words
 
 
-def scales_of(tool: Tool, maker: InstantModel | Model, word: str) -> int | None:
-    """The scale where ``maker`` starts for ``word``, one of ``FREEDOMS``; None: the maker has its own."""
+def scales_of(tool: Tool, maker: InstantModel | Model, word: str, on_photo: bool = False) -> int | None:
+    """The scale where ``maker`` starts for ``word``, one of ``FREEDOMS``; None: the maker has its own.
+
+    A painting ``on_photo`` starts one scale finer: coarser ones give back what the photo shows there.
+    """
     if tool.freedom == "variety":
         if isinstance(maker, InstantModel):
             return None  # ``variety`` decides
@@ -166,7 +169,7 @@ def scales_of(tool: Tool, maker: InstantModel | Model, word: str) -> int | None:
         usual = maker.injection_scale
         middle = scales[(len(scales) - 1) // 2] if usual is None else usual
         step = max(1, len(scales) // 4)
-        return min(scales[-1], max(scales[0], middle + {WILD: -step, FREE: 0, NEAR: step}[word]))
+        return min(scales[-1], max(scales[0], middle + on_photo + {WILD: -step, FREE: 0, NEAR: step}[word]))
     return None
 
 

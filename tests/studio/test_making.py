@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import SinGAN
 from SinGAN.options.applications import VARIETIES
@@ -221,6 +221,7 @@ def test_words_decide_how_freely(place: Workspace) -> None:
     assert maker.injection_scales[0] <= wild <= free <= near <= maker.injection_scales[-1]
     assert wild < near
     assert free == maker.injection_scale
+    assert scales_of(TOOLS["paint"], maker, "free", on_photo=True) == free + 1
 
 
 def test_every_option_with_a_slider_has_a_control_and_a_label() -> None:
@@ -228,6 +229,25 @@ def test_every_option_with_a_slider_has_a_control_and_a_label() -> None:
         assert tool.task in tasks()
         assert set(tool.plain) <= {*tool.options, "count"}, tool.id
         assert all(name == name.strip() for name in tool.options)
+
+
+def test_a_mountain_that_is_painted_on_the_photo_is_there(history: History, tmp_path: Path) -> None:
+    """Not the cloud of the photo: the painted place is as dark as rock."""
+    place = Workspace(tmp_path / "out", tmp_path / "peaks")
+    place.inputs.mkdir()
+    with Image.open(Path(__file__).parent.parent.parent / "Input" / "Images" / "peaks.jpg") as picture:
+        photo = picture.convert("RGB").resize((400, 300), Image.Resampling.LANCZOS)
+    photo.save(place.inputs / "peaks.png")
+    painted = photo.copy()
+    ImageDraw.Draw(painted).polygon([(0, 126), (76, 9), (160, 126)], fill="#6d6464")
+    drawn = json.dumps({"size": [400, 300], "on": "photo", "picture": canvas.encode_url(np.asarray(painted))})
+    tool = TOOLS["paint"]
+    request = Request(tool=tool, pictures=[place.example("peaks.png")], drawing=drawn, values=usual(tool), seed=1)
+    assert done(request, place, history).state == DONE
+    with Image.open(history.items("me")[0]["file"]) as result:
+        before, after = (np.asarray(one.convert("L"))[40:110, 60:100].mean() for one in (photo, result))
+    assert before > 170
+    assert after < 140
 
 
 def test_pictures_come_one_by_one() -> None:

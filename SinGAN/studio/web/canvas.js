@@ -702,7 +702,7 @@ class SinganCanvas extends HTMLElement {
     if (!this.real || this.mode === "look") return "";
     this.place();
     const drawn = this.since().length > 0, size = [this.width, this.height];
-    if (this.mode === "paint") return JSON.stringify({ size, picture: drawn || this.isWhole ? this.work.canvas.toDataURL("image/png") : "" });
+    if (this.mode === "paint") return JSON.stringify({ size, on: this.drawing.ground, picture: drawn || this.isWhole ? this.work.canvas.toDataURL("image/png") : "" });
     const parts = this.since().filter((op) => op.type === "part").map(({ url, outline, x, y, w, h, angle, cut }) => ({ object: url || "", outline: outline || [], x, y, w, h, angle, cut }));
     return JSON.stringify({ size, mask: drawn ? this.marksURL() : "", parts });
   }
