@@ -367,8 +367,8 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
                                 use = gr.Button("Use as the picture", elem_id="use", size="sm")
                                 again = gr.Button("Again with this seed", elem_id="again", size="sm")
                                 pin = gr.Button("Compare others with this", elem_id="pin", size="sm")
-                                zipped = gr.Button("Zip", elem_id="zip", size="sm")
-                                delete = gr.Button("Remove", elem_id="delete", size="sm")
+                                zipped = gr.Button("Download ticked", elem_id="zip", size="sm")
+                                delete = gr.Button("Delete", elem_id="delete", size="sm")
                             archive = gr.File(
                                 label="Zip of results", visible=False, interactive=False, elem_id="archive"
                             )

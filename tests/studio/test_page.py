@@ -332,7 +332,7 @@ def test_methods_are_compared_at_one_size(browser: Browser) -> None:
     results = browser.results(before + 8)[:8]
     assert len({item["caption"] for item in results}) == 4
     assert all(item["caption"] in body(browser) for item in results)
-    until(lambda: len(browser.driver.find_elements("css selector", "#measures tbody tr")) >= 4)
+    until(lambda: browser.text("#measures").count("%") == 4)
 
 
 def test_labels_become_a_photo(browser: Browser) -> None:

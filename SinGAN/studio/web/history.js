@@ -85,7 +85,10 @@ window.singanPin = () => {
   if (item) viewer.pin(item);
   viewer.show(item ?? null);
 };
-window.singanDownload = () => {
+window.singanDownload = async () => {
   const item = theHistory().items.find((one) => one.key === theHistory().shownKey);
-  if (item) Object.assign(document.createElement("a"), { href: fileURL(item.file), download: item.name }).click();
+  if (!item) return;
+  const url = URL.createObjectURL(await (await fetch(fileURL(item.file))).blob()); // the server's own name would win
+  Object.assign(document.createElement("a"), { href: url, download: item.name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
 };
