@@ -64,6 +64,11 @@ SIZES = [("the picture's own", 0), ("at most 2000 pixels", 2000), ("at most 1000
 OTHERS = {"Labels": "Pix2Pix.pages.tab"}
 """The panels of packages that build on this one: by title, the module with the function ``build``."""
 LOOK = 0.15  # seconds from one look at the work to the next
+NARROW = (
+    "<style>@media (max-width: 800px) { .gradio-container { padding: 0 !important } "
+    ".app { padding: 0 .7rem 5rem !important } }</style>"
+)
+"""Beyond what Gradio lets a style sheet reach: the margins of the page on a phone."""
 SHOWN = "body[data-tool={0}] #panel-{0} {{ display: flex !important }}"  # only the chosen tool's panel is seen
 
 
@@ -116,7 +121,7 @@ class Page:
         line += f", {chosen.note}" if chosen.note else ""
         line += f" (and {len(pictures) - 1} more)" if len(pictures) > 1 else ""
         made_by = gr.update(choices=makers, value=key, visible=len(makers) > 1)
-        return pictures, message(**text), line, made_by, gr.update(value=self.mine(owner))
+        return pictures, message(**text), line, made_by, self.mine(owner)
 
     def upload(self, request: gr.Request, owner: str, files: list[str] | None) -> tuple[Any, ...]:
         """Open uploaded files."""
@@ -164,7 +169,7 @@ class Page:
             piece = self.worker.of(str(request.session_hash))
             result = self.open(owner, f"not {request.session_hash}" if piece else str(request.session_hash), known[:1])
         else:
-            result = (*result[:4], gr.update(value=[]))
+            result = (*result[:4], self.mine(owner))
         models = [(model.title, model.key) for model in self.workspace.models()]
         titles = titles_of(self.workspace)
         shown = gr.update(choices=titles, value=tool if tool in [name for _, name in titles] else "variations")
@@ -174,9 +179,10 @@ class Page:
         """The outputs of a handler that opens nothing."""
         return tuple(gr.skip() for _ in range(5))
 
-    def mine(self, owner: str) -> list[tuple[str, str]]:
-        """The user's pictures for a gallery."""
-        return [(str(self.workspace.view(chosen)), chosen.title) for chosen in self.album.of(owner)]
+    def mine(self, owner: str) -> Any:
+        """The gallery of the user's pictures."""
+        pictures = [(str(self.workspace.view(chosen)), chosen.title) for chosen in self.album.of(owner)]
+        return gr.update(value=pictures, visible=bool(pictures))
 
     def url(self, file: Path) -> str:
         """The address of a file that the page may show."""
@@ -315,7 +321,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
             )  # fmt: skip
             mine = gr.Gallery(
                 [], columns=6, height="auto", allow_preview=False, interactive=False, label="Your pictures",
-                elem_id="mine", elem_classes="results", buttons=[],
+                elem_id="mine", elem_classes="results", buttons=[], visible=False,
             )  # fmt: skip
             trained = gr.Dropdown([], label="Or the picture of a trained model", elem_id="models")
         # The desk: the picture and its tools on the left, the results on the right.
@@ -366,7 +372,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
                                 download = gr.Button("Download", elem_id="download", size="sm")
                                 use = gr.Button("Use as the picture", elem_id="use", size="sm")
                                 again = gr.Button("Again with this seed", elem_id="again", size="sm")
-                                pin = gr.Button("Compare others with this", elem_id="pin", size="sm")
+                                pin = gr.Button("Pin to compare", elem_id="pin", size="sm")
                                 zipped = gr.Button("Download ticked", elem_id="zip", size="sm")
                                 delete = gr.Button("Delete", elem_id="delete", size="sm")
                             archive = gr.File(
@@ -431,7 +437,7 @@ def look() -> dict[str, Any]:
     scripts = "\n".join((WEB / name).read_text() for name in SCRIPTS)
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**COLOURS),
-        "head": f'<meta name="viewport" content="width=device-width"><script type="module">{scripts}</script>',
+        "head": f'<meta name="viewport" content="width=device-width">{NARROW}<script type="module">{scripts}</script>',
         "css": (WEB / "page.css").read_text() + "".join(f"\n{SHOWN.format(name)}" for name in panels()),
     }
 
