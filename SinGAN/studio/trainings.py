@@ -57,6 +57,11 @@ class Training(Entry):
     updates: int = 0  # messages with losses so far
     stride: int = 1  # updates from one point of the curve to the next
 
+    @property
+    def is_for_films(self) -> bool:
+        """Whether its model is for animations."""
+        return (ANIMATION, self.job.command) in [(task, command) for task, command, _ in PURPOSES.values()]
+
     def on_message(self, message: Message) -> None:
         """Record the progress and the losses that the process reports."""
         super().on_message(message)
@@ -72,10 +77,10 @@ class Training(Entry):
         """The pictures of each scale that this training finished, with captions: a sample, and the reconstruction."""
         found = []
         for place in sorted(self.job.folder.glob("[0-9]*"), key=lambda place: int(place.name)):
-            for name, words in (("fake_sample", "a sample"), ("G(z_opt)", "the reconstruction")):
+            for name, words in (("fake_sample", "sample"), ("G(z_opt)", "rebuilt")):
                 file = place / f"{name}.png"
                 if file.is_file() and (self.state == DONE or file.stat().st_mtime >= self.begun - 2):
-                    found.append((file, f"scale {place.name}: {words}"))
+                    found.append((file, f"{words} {place.name}"))
         return found
 
 

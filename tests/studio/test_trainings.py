@@ -68,6 +68,11 @@ def test_train_pressed_twice_is_one_training(runner: ManualRunner, trainings: Tr
     assert runner.started == [training.job]
 
 
+def test_a_training_for_films_is_one(trainings: Trainings, chosen: Chosen) -> None:
+    assert not trainings.begin("me", chosen, PURPOSE, {}).is_for_films
+    assert trainings.begin("me", chosen, "animations", {}).is_for_films
+
+
 def test_a_model_with_other_settings_is_replaced_or_kept(trainings: Trainings, chosen: Chosen, tmp_path: Path) -> None:
     assert trainings.differences(chosen, PURPOSE, {"niter": 5}) == []
     Workspace(tmp_path).train()
@@ -95,7 +100,7 @@ def test_a_failed_training_shows_no_earlier_pictures_and_speaks_no_flags(
     assert training.scales() == []
     assert plain_words(training.text) == "x.png is 5 x 5: raise the size of results or min size"
     (old.parent / "G(z_opt).png").write_bytes(b"")
-    assert [words for _, words in training.scales()] == ["scale 0: the reconstruction"]
+    assert [words for _, words in training.scales()] == ["rebuilt 0"]
 
 
 def test_others_can_neither_stop_nor_resume_it(trainings: Trainings, chosen: Chosen) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import io
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -16,7 +17,7 @@ from SinGAN.parallel.queue import DONE, FAILED, RUNNING, STOPPED
 from SinGAN.pictures import plots
 from SinGAN.pictures.images import Levels
 from SinGAN.runs.progress import duration
-from SinGAN.studio.shared import GALLERY, PRIVATE, QUIET, Shared, first
+from SinGAN.studio.shared import GALLERY, PRIVATE, QUIET, Shared, channel, first
 from SinGAN.studio.tools import label_of
 from SinGAN.studio.trainings import PRESETS, PURPOSES, Training, plain_words
 from SinGAN.studio.workspace import Chosen
@@ -151,20 +152,21 @@ def build(shared: Shared) -> None:
     for event in (timer.tick, mine.input, shared.owner.change):
         event(look, [shared.owner, mine, drawn], outputs, **QUIET)
 
-    def use_model(owner: str, pictures: list[Chosen], training_id: str | None) -> Any:
+    def use_model(owner: str, pictures: list[Chosen], training_id: str | None) -> tuple[Any, str]:
         training = chosen_of(owner, training_id)
         if training is None:
-            return gr.skip()
-        known = shared.workspace.makers(pictures[0]) if pictures else []
-        keys = [
-            key for _, key in known if key.endswith(training.job.folder.name) and training.job.folder.parent.name in key
-        ]
+            return gr.skip(), ""
+        now = time.monotonic_ns()  # a channel takes each text once
+        if training.is_for_films:
+            return gr.skip(), f"animate {now}"
+        folder, known = training.job.folder, shared.workspace.makers(pictures[0]) if pictures else []
+        keys = [key for _, key in known if key.endswith(f"{folder.parent.name}/{folder.name}")]
         if not keys:
             raise ValueError(f"this is a model of {training.title}: open that picture first")
-        return gr.update(choices=known, value=keys[0], visible=True)
+        return gr.update(choices=known, value=keys[0], visible=True), f"variations {now}"
 
-    chosen_model = use.click(use_model, [shared.owner, shared.pictures, mine], shared.made_by, **PRIVATE)
-    chosen_model.success(None, None, None, js="() => { singanTool('variations'); return []; }", **QUIET)
+    tool = channel("tool", "((text) => text && singanTool(text.split(' ')[0]))")
+    use.click(use_model, [shared.owner, shared.pictures, mine], [shared.made_by, tool], **PRIVATE)
 
 
 def control(entry: Option) -> Any:
@@ -210,11 +212,13 @@ def status(training: Training) -> str:
     if training.state == DONE:
         left = ": \u201cUse it\u201d makes pictures with it"
     words, share = f"<bdi>{escape(training.title)}</bdi> {STATES[training.state]}{left}", f"{training.share:.4f}"
-    text = plain_words(training.text)
+    text = escape(plain_words(training.text))
+    if text and training.state != FAILED:  # in the field's terms
+        text = f"<details><summary>Details</summary>{text}</details>"
     bar = f'<progress max="1" value="{share}" aria-label="part that is done"></progress>'
     return (
         f'<div class="progress" data-state="{training.state}" role="status">{bar}'
-        f"<b>{words}</b><span>{escape(text)}</span></div>"
+        f"<b>{words}</b><span>{text}</span></div>"
     )
 
 
