@@ -158,8 +158,7 @@ class Browser:
 
     def cancel(self) -> None:
         """Cancel the work that goes on, if there is some, and wait for its end."""
-        for button in self.all("#cancel"):
-            button.click()
+        self.driver.execute_script("document.getElementById('cancel')?.click()")
         until(lambda: not self.all("#cancel"))
 
     def state(self) -> str:
