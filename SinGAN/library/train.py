@@ -87,7 +87,7 @@ train.__doc__ = f"{train.__doc__}\n    The options of a model, their defaults in
 def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
     """The source for the manifest: ``picture``, whose tensor is ``image``."""
     if arrays.is_file(picture):
-        path = Path(str(picture))
+        path = arrays.path_of(picture)
         return TrainingPicture(path.name, sha256(path.read_bytes()), image)
     return TrainingPicture("an array", sha256(arrays.from_images(image).tobytes()), image)
 

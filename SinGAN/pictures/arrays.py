@@ -24,6 +24,12 @@ def is_file(picture: Picture) -> bool:
     return isinstance(picture, str | os.PathLike)
 
 
+def path_of(picture: Picture) -> Path:
+    """The path of ``picture``, which is a file's; ``~/`` is the home folder."""
+    path = Path(str(picture))
+    return path.expanduser() if str(path).startswith("~/") else path
+
+
 def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque: bool = False) -> Tensor:
     """``picture`` as (1, channels, H, W) in [-1, 1]; arguments and errors as for ``levels_of``."""
     return images.to_tensor(levels_of(picture, channels, name, opaque))
@@ -43,7 +49,7 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
         ValueError: it is no picture, or its values, type or shape are not those of a picture.
     """
     if isinstance(picture, str | os.PathLike):
-        return images.read_levels(Path(picture), channels, opaque)
+        return images.read_levels(path_of(picture), channels, opaque)
     levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")

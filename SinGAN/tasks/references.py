@@ -78,7 +78,7 @@ def read(reference: Picture, real: Tensor, name: str, channels: int | None = Non
     from SinGAN.pictures import arrays, images
 
     if arrays.is_file(reference):
-        return images.read_like(Path(str(reference)), real, channels)
+        return images.read_like(arrays.path_of(reference), real, channels)
     return arrays.to_image_like(reference, real, channels, name)
 
 
@@ -135,7 +135,7 @@ def retouch(
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
-        marks, origin = masks.find_marks(Path(str(reference)), image, real)
+        marks, origin = masks.find_marks(arrays.path_of(reference), image, real)
     else:
         marks = masks.check_difference(image, real, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
