@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 from SinGAN.options.run import RunOptions
 
 NORMS = ("batch", "instance", "none")
@@ -43,12 +43,11 @@ STUDIES: dict[str, list[Setting]] = {
     ],
 }
 """The settings of each ready-made study by name."""
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
+FILTERS: dict[str, Any] = {"least": 1, "most": 2**12}
 LOADED, CROPPED, NOISE = 2**15, 2**13, 100.0  # more pixels of a side, and noise on weights, than any training can use
-PHASE: dict[str, Any] = {
-    "pattern": r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*(/[^./\\\x00-\x1f][^/\\\x00-\x1f]*)*",
-    "meant": "the name of a folder in the data set",
-}
+PART = r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*"  # of a path, in UTF-8
+PHASE: dict[str, Any] = {"pattern": f"{PART}(/{PART})*", "meant": "the name of a folder in the data set"}
 DATA: dict[str, Any] = {"group": "data"}
 NET: dict[str, Any] = {"group": "networks"}
 TRAINING: dict[str, Any] = {"group": "training"}
@@ -98,9 +97,9 @@ class ModelOptions:
     max_dataset_size: int | None = option(None, "use the first so many pairs", unset="all", **COUNT, **DATA)
     serial_batches: bool = option(False, "take the pairs in order", **DATA)
     netG: str = option("unet_256", f"the generator: {', '.join(NETS)}", choices=NETS, **NET)
-    ngf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    ngf: int = option(64, "filters of its first layer", **FILTERS, **NET)
     netD: str = option("patch", f"the critic: {', '.join(CRITICS)}", choices=(*CRITICS, *CRITICS_ALSO), **NET)
-    ndf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    ndf: int = option(64, "filters of its first layer", **FILTERS, **NET)
     n_layers_D: int = option(3, "layers of a critic of patches", least=1, most=8, **NET)
     num_D: int = option(2, "critics of multiscale and sesame", least=1, most=8, **NET)
     norm: str = option("batch", "of both nets; instance has no weights", choices=NORMS, **NET)
@@ -112,8 +111,8 @@ class ModelOptions:
         None, "with stochastic weights: deviation, of each filter's RMS", unset="0.1", least=0, most=NOISE, **NET
     )
     batch_size: int = option(1, "pairs in a step; the last batch of an epoch may be smaller", **COUNT, **TRAINING)
-    n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=HUGE, **TRAINING)
-    n_epochs_decay: int = option(100, "epochs while it falls to 0", least=0, most=HUGE, **TRAINING)
+    n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=MANY, **TRAINING)
+    n_epochs_decay: int = option(100, "epochs while it falls to 0", least=0, most=MANY, **TRAINING)
     epoch_size: int | None = option(
         None, "pairs drawn in an epoch", unset=f"all, of one pair {EPOCHS_OF_ONE_PAIR}", **COUNT, **TRAINING
     )
@@ -162,7 +161,7 @@ class StudyOptions(TrainOptions):
     vary: tuple[str, ...] = option(
         (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
     )
-    seeds: int = option(1, "trainings of each setting", group="study", **COUNT)
+    seeds: int = option(1, "trainings of each setting", group="study", least=1, most=1000)
     equal: str = option(
         "epochs", "trainings with larger batches have as many epochs, or as many updates",
         group="study", choices=("epochs", "updates"),

@@ -29,12 +29,14 @@ from SinGAN.engines.engine import use_precision
 from SinGAN.options.measures import EvaluationOptions
 from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
+from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
 from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
-from SinGAN.storage.files import keep_inside, whole_file
+from SinGAN.storage.files import whole_file
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.several import check_links, run_several
 from SinGAN.terminal.table import table
@@ -64,7 +66,10 @@ def run(argv: Sequence[str]) -> None:
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
     source = source_of(run, options, draws=True, measured=True)
-    real = images.to_floats(source.real)
+    real, layers = images.to_floats(source.real), source.layers
+    if layers is not None:
+        real = layers.to_floats(real).float()
+        layers = run.viewed(replace(layers, raw=False), real)
     starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     size = real.shape[-2], real.shape[-1]
     check_size(*size, options.dims)
@@ -73,10 +78,11 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
         drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
-        samples[start] = evaluation.as_in_files(drawn, run.device)
-        evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips))
+        samples[start] = evaluation.as_in_files(drawn, run.device, source.layers)
+        evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips, layers))
     manifest = source.manifest
-    score = evaluation.reconstruction(source.maker.pyramid) if isinstance(source.maker, Trained) else None
+    score = evaluation.reconstruction(source.maker.pyramid, layers) if isinstance(source.maker, Trained) else None
+    channels = evaluation.describe_channels(layers)
     sha256 = hashes.sha256(run.picture.read_bytes()) if manifest is None else manifest.sha256
     report: dict[str, object] = {
         "model": None if manifest is None else str(run.model),
@@ -88,16 +94,19 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
         "seed": run.seed,
         "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
         "reconstruction": score and {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
+        **({"channels": channels.replace("`", "")} if channels else {}),
         "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
     folder = layout.evaluation(run.out, run.name)
     folder = folder / source.label if source.label else folder
-    write(folder, report, real, samples)
-    print(*table(evaluation.table_rows(evaluations, size), right=True), sep="\n")
+    write(folder, report, real, samples, layers)
+    if channels:
+        LOG.info(channels)
+    say(*table(evaluation.table_rows(evaluations, size), right=True))
     rebuilt = f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; " if score else ""
-    print(f"{rebuilt}random seed: {run.seed}")
+    say(f"{rebuilt}random seed: {run.seed}")
     print_copies(evaluations)
-    print(f"numbers, heat maps and contact sheets: {folder}")
+    say(f"numbers, heat maps and contact sheets: {folder}")
 
 
 def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
@@ -125,7 +134,7 @@ def print_copies(evaluations: Sequence[Evaluation]) -> None:
     copies = [measures for measures in evaluations if measures.textured_copy_score >= evaluation.COPIES]
     if copies:
         starts = ", ".join(f"{measures.start_scale} ({measures.textured_copy_score:.0%})" for measures in copies)
-        print(
+        say(
             "near-copies: most textured patches are the training picture's at the same place, "
             f"from start scale {starts}"
         )
@@ -141,20 +150,24 @@ def as_text(report: dict[str, object]) -> str:
     return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
-def write(folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor]) -> None:
+def write(
+    folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor], layers: Layers | None = None
+) -> None:
     """Write ``folder``: ``evaluation.json``, and a heat map and a contact sheet for each start scale."""
     with whole_folder(folder) as draft:
         (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
         for start, batch in samples.items():
-            images.write_levels(draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real))
-        for start, figure in evaluation.deviation_plots(samples).items():
+            images.write_levels(
+                draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real, layers)
+            )
+        for start, figure in evaluation.deviation_plots(samples, layers).items():
             figure.savefig(draft / f"start_scale={start}_deviation.png", dpi=110)
 
 
 def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) -> None:
     """Measure one set of pictures against another."""
     file = layout.set_metrics(out)
-    keep_inside(out, [file.parent, file])
+    layout.guard(out, [file])
     if options.results is not None:
         if options.path2real or options.path2fake:
             raise ValueError("`results` names both sets: leave `path2real` and `path2fake` out")
@@ -171,10 +184,10 @@ def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) ->
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
     with whole_file(file) as draft:
         draft.write_text(as_text(report), encoding="utf-8")
-    print(*(f"{name}: {value:.6g}" for name, value in values.items()), sep="\n")
-    print(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
+    say(*(f"{name}: {value:.6g}" for name, value in values.items()))
+    say(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
     if "fid" in options.metrics and min(len(fake), len(real)) < FID_SET:
-        print(f"note: FID of fewer than {FID_SET} pictures is too high: compare it with sets of the same sizes only")
+        say(f"note: FID of fewer than {FID_SET} pictures is too high: compare it with sets of the same sizes only")
 
 
 main = script(run, start_scale="gen_start_scale")

@@ -15,6 +15,7 @@ from SIFID.copies import copied_regions
 from SIFID.frechet import frechet_distance
 from SIFID.inception import moments_of
 from SinGAN.pictures import images, plots, sheets
+from SinGAN.pictures.layers import Layers
 from SinGAN.pictures.similarity import Score, compare
 from SinGAN.pyramid import Pyramid, Scale
 
@@ -56,17 +57,41 @@ COLUMNS = {
 """The measures with one value, by their heading in a table."""
 
 
-def as_in_files(samples: Iterable[Tensor], device: torch.device) -> Tensor:
-    """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files."""
+def as_in_files(samples: Iterable[Tensor], device: torch.device, layers: Layers | None = None) -> Tensor:
+    """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files; not those of data."""
+    if layers is not None:
+        return torch.cat([layers.to_floats(image).float() for image in samples]).to(device)
     return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
 
 
-def without_alpha(image: Tensor) -> Tensor:
-    """``image`` (B, 1, 3 or 4, H, W) without its alpha."""
-    return image[:, :3]
+def without_alpha(image: Tensor, layers: Layers | None = None) -> Tensor:
+    """``image`` (B, C, H, W) without its alpha, or, with ``layers``, without its maps."""
+    return image[:, :3] if layers is None else layers.channels_of_picture(image)
 
 
-def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | None, lpips: Lpips | None) -> Evaluation:
+def seen(images_of: Tensor, layers: Layers | None) -> Tensor:
+    """The channels (B, 1 or 3, H, W) of ``images_of`` (B, C, H, W), in [-1, 1], that trained features are computed of.
+
+    With ``layers`` they are those that previews show.
+    """
+    if layers is None:
+        return images_of[:, :3]
+    return torch.cat([images.to_floats(layers.preview(image)) for image in images_of.split(1)]).to(images_of.device)
+
+
+def describe_channels(layers: Layers | None) -> str:
+    """A line on the channels that the measures look at; "" for pictures of 8 bits without maps."""
+    if layers is None:
+        return ""
+    order = layers.picture.order or range(layers.picture.count)
+    numbers = " ".join(str(order[index] + 1) for index in layers.view.shown)
+    return f"SIFID and LPIPS look at the channels {numbers} (`show`), the other measures at all {layers.picture.count}"
+
+
+def evaluate(
+    samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | None, lpips: Lpips | None,
+    layers: Layers | None = None,
+) -> Evaluation:  # fmt: skip
     """The measures of ``samples`` against the training picture.
 
     Arguments:
@@ -75,11 +100,13 @@ def evaluate(samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | N
         start_scale: the first scale with random noise.
         net: the Inception net of SIFID, if its weights are available.
         lpips: if its weights are available.
+        layers: of the channels; None: of pictures of 8 bits without maps.
     """
-    samples, real = without_alpha(samples), without_alpha(real)
+    visible, visible_real = seen(samples, layers), seen(real, layers)
+    samples, real = without_alpha(samples, layers), without_alpha(real, layers)
     regions, gaps = copied_regions(samples, real), metrics.differences(samples, real)
-    distances = None if net is None else sifids(net, samples, real)
-    coloured = samples.expand(-1, 3, -1, -1)
+    distances = None if net is None else sifids(net, visible, visible_real)
+    coloured = visible.expand(-1, 3, -1, -1)
     perceptual = [measure(coloured) for measure in lpips] if lpips and len(samples) > 1 else [None, None]
     return Evaluation(
         start_scale=start_scale,
@@ -104,10 +131,10 @@ def sifids(net: nn.Module, samples: Tensor, real: Tensor) -> list[float]:
     return [frechet_distance(truth, fake) for fake in moments_of(net, samples.expand(-1, 3, -1, -1).split(1))]
 
 
-def reconstruction(pyramid: Pyramid[Scale]) -> Score:
+def reconstruction(pyramid: Pyramid[Scale], layers: Layers | None = None) -> Score:
     """The similarity of the model's reconstruction to its training picture."""
     real = pyramid.scales[-1].real
-    return compare(without_alpha(pyramid.generate(pyramid.z_rec())), without_alpha(real))
+    return compare(without_alpha(pyramid.generate(pyramid.z_rec()), layers), without_alpha(real, layers))
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:
@@ -134,21 +161,23 @@ def _cell(number: float | None) -> str:
     return "-" if number is None or math.isnan(number) else f"{number:.4f}"
 
 
-def samples_sheet(samples: Tensor, real: Tensor) -> images.Levels:
+def samples_sheet(samples: Tensor, real: Tensor, layers: Layers | None = None) -> images.Levels:
     """A contact sheet of ``real`` (1, C, H, W) and ``samples`` (B, C, H, W)."""
+    if layers is not None:
+        samples, real = (seen(batch, layers) for batch in (samples, real))
     tiles = [sheets.tile(image, str(index)) for index, image in enumerate(samples[: sheets.SHEET_SAMPLES].split(1))]
     return sheets.contact_sheet([sheets.beside(real, samples[:1]), *tiles])
 
 
-def deviation_levels(samples: Tensor) -> npt.NDArray[np.float64]:
+def deviation_levels(samples: Tensor, layers: Layers | None = None) -> npt.NDArray[np.float64]:
     """The standard deviation (H, W) of each pixel over ``samples`` (B, C, H, W), in levels of 0 to 255."""
-    levels: npt.NDArray[np.float64] = metrics.deviation_map(without_alpha(samples)).cpu().numpy() * 255 / 2
+    levels: npt.NDArray[np.float64] = metrics.deviation_map(without_alpha(samples, layers)).cpu().numpy() * 255 / 2
     return levels
 
 
-def deviation_plots(samples: Mapping[int, Tensor]) -> dict[int, Figure]:
+def deviation_plots(samples: Mapping[int, Tensor], layers: Layers | None = None) -> dict[int, Figure]:
     """Heat maps of ``deviation_levels``, of samples (B, C, H, W) by start scale, all with the same colour scale."""
-    levels = {start: deviation_levels(batch) for start, batch in samples.items()}
+    levels = {start: deviation_levels(batch, layers) for start, batch in samples.items()}
     highest = max(float(one.max()) for one in levels.values())
     return {
         start: plots.heat_maps({f"standard deviation of each pixel, start scale {start}": one}, "levels", highest)

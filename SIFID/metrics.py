@@ -13,9 +13,9 @@ SMALLEST_OCTAVE = 16  # pixels on the shorter side
 
 
 def intensity(images: Tensor) -> Tensor:
-    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; grey images stay unchanged."""
-    if images.shape[1] == 1:
-        return images
+    """The luminance (B, 1, H, W) of RGB ``images`` (B, 3, H, W), by ITU-R BT.709; of other channels their mean."""
+    if images.shape[1] != 3:
+        return images.mean(dim=1, keepdim=True)
     weights = images.new_tensor([0.2126, 0.7152, 0.0722])
     return torch.einsum("bchw,c->bhw", images, weights)[:, None]
 

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 
-def imresize(image: Tensor, scale: float) -> Tensor:
+def imresize(image: Tensor, scale: float, exact: bool = False) -> Tensor:
     """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, ceil(scale * H), ceil(scale * W)).
 
-    A ``scale`` of exactly 1 changes nothing but the truncation to 8 bits.
+    A ``scale`` of exactly 1 changes nothing but the truncation to 8 bits, which an ``exact`` resize leaves out.
     """
     height, width = (math.ceil(scale * length) for length in image.shape[-2:])
-    return _resize(image, (height, width), (scale, scale))
+    return _resize(image, (height, width), (scale, scale), exact)
 
 
-def imresize_to(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, *size), ``size`` being (height, width)."""
+def imresize_to(image: Tensor, size: tuple[int, int], exact: bool = False) -> Tensor:
+    """Resize ``image`` (B, C, H, W), in [-1, 1], to (B, C, *size), ``size`` being (height, width); see ``imresize``."""
     height, width = image.shape[-2:]
-    return _resize(image, size, (size[0] / height, size[1] / width))
+    return _resize(image, size, (size[0] / height, size[1] / width), exact)
 
 
 def back_projected(image: Tensor, small: Tensor, rounds: int) -> Tensor:
@@ -64,9 +64,9 @@ def from_levels(levels: Tensor) -> Tensor:
     return ((levels / 255).float() - 0.5).mul(2).clamp(-1, 1)
 
 
-def _resize(image: Tensor, size: tuple[int, int], scale: tuple[float, float]) -> Tensor:
+def _resize(image: Tensor, size: tuple[int, int], scale: tuple[float, float], exact: bool) -> Tensor:
     antialias = scale[0] < 1  # for both axes, as in the authors' code
-    levels = to_levels(image).double()
+    levels = ((image.double() + 1) / 2).clamp(0, 1).mul(255) if exact else to_levels(image).double()
     if scale[0] != 1:
         levels = _weights(image.shape[-2], size[0], scale[0], antialias, image.device) @ levels
     if scale[1] != 1:

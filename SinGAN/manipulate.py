@@ -287,9 +287,9 @@ def _crop_to(enlarged_image: Tensor, image: Tensor, factor: float) -> Tensor:
     return crop(enlarged_image, (int(factor * image.shape[-2]), int(factor * image.shape[-1])))
 
 
-def reduce(image: Tensor, max_size: int) -> Tensor:
-    """``image`` (1, C, H, W), reduced where its longer side exceeds ``max_size``."""
-    return imresize(image, min(max_size / max(image.shape[-2:]), 1.0))
+def reduce(image: Tensor, max_size: int, exact: bool = False) -> Tensor:
+    """``image`` (1, C, H, W), reduced where its longer side exceeds ``max_size``; ``exact`` as of ``imresize``."""
+    return imresize(image, min(max_size / max(image.shape[-2:]), 1.0), exact)
 
 
 def walk(z_rec: Tensor, steps: Iterable[Tensor], alpha: float, beta: float, first: float = 0.05) -> Iterator[Tensor]:

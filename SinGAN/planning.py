@@ -1,9 +1,10 @@
 """The scales that a picture gets: their number, their ratio and their sizes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.imresize import imresize
@@ -33,6 +34,7 @@ class Plan:
     sizes: tuple[Size, ...]  # coarse to fine
     sketch_scales: int = 0  # number of scales below the finest that learn a sketch
     exponents: tuple[float, ...] = ()  # of ``factor``, coarse to fine, where their steps are not 1
+    exact: bool = False  # whether images are resized without truncation to 8 bits
 
 
 def plan_scales(height: int, width: int, config: PyramidConfig) -> Plan:
@@ -98,12 +100,23 @@ def build_reals(image: Tensor, plan: Plan) -> list[Tensor]:
 
     The last ``plan.sketch_scales`` scales before the finest are sketches.
     """
-    finest = imresize(image, plan.scale1)
+    finest = imresize(image, plan.scale1, plan.exact)
     exponents = plan.exponents or [plan.stop_scale - index for index in range(plan.stop_scale + 1)]
     ratios = [math.pow(plan.factor, exponent) for exponent in exponents]
-    reals = [imresize(finest, ratio) for ratio in ratios]
+    reals = [imresize(finest, ratio, plan.exact) for ratio in ratios]
     first = plan.stop_scale - plan.sketch_scales
     return [sketch(real) if first <= index < plan.stop_scale else real for index, real in enumerate(reals)]
+
+
+def build_masks(valid: Tensor | None, reals: Sequence[Tensor]) -> list[Tensor | None]:
+    """The masks (1, 1, h, w) of all scales, of which ``reals`` are the images: 1 where most of a pixel is ``valid``.
+
+    ``valid`` (1, 1, H, W) is 1 where the picture has data, else 0; None: it has data everywhere.
+    """
+    if valid is None:
+        return [None] * len(reals)
+    shares = [F.interpolate(valid, real.shape[-2:], mode="bilinear", antialias=True) for real in reals]
+    return [(share >= min(0.5, float(share.max()))).to(real) for share, real in zip(shares, reals, strict=True)]
 
 
 def enlarged(size: Size, enlargement: tuple[float, float]) -> Size:

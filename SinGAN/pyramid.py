@@ -125,6 +125,7 @@ class Pyramid(Generic[ScaleT]):
     factor: float  # adjusted ratio of neighbouring scales
     margin: int  # zeros (or, with noise_border, noise) on each side of a scale's input
     noise_border: bool = False  # the noise covers the margin too: animation's training
+    exact: bool = False  # images are resized without truncation to 8 bits: those of data and maps
     first_step: ClassVar[float] = 0.05  # share of noise in the first step of an animation's walk
 
     def __len__(self) -> int:
@@ -146,7 +147,7 @@ class Pyramid(Generic[ScaleT]):
     def with_scale(self, index: int, scale: NewScaleT) -> "Pyramid[ScaleT | NewScaleT]":
         """The pyramid with ``scale`` put at ``index``; one past the finest makes it grow."""
         scales: tuple[ScaleT | NewScaleT, ...] = (*self.scales[:index], scale, *self.scales[index + 1 :])
-        return Pyramid(scales, self.factor, self.margin, self.noise_border)
+        return Pyramid(scales, self.factor, self.margin, self.noise_border, self.exact)
 
     def below(self, index: int) -> "Pyramid[ScaleT]":
         """The scales coarser than ``index``."""
@@ -218,7 +219,7 @@ class Pyramid(Generic[ScaleT]):
 
     def shrink_to_injection(self, reference: Tensor, start: int) -> Tensor:
         """``reference`` (1, C, H, W) as the input of scale ``start``: shrunk to the scale below, and enlarged again."""
-        small = imresize(reference, math.pow(self.factor, len(self) - start))
+        small = imresize(reference, math.pow(self.factor, len(self) - start), self.exact)
         return crop(self.enlarge(crop(small, self.scales[start - 1].size)), self.scales[start].size)
 
     @torch.no_grad()
@@ -232,14 +233,14 @@ class Pyramid(Generic[ScaleT]):
         for scale, z, (top, left) in zip(self.scales[1:], noise[1:], corners[1:], strict=True):
             (height, width), border = scale.size, 2 * self.margin
             before = crop(self.enlarge(rebuilt), scale.size)
-            wide = imresize_to(image, (z.shape[-2] - border, z.shape[-1] - border))
+            wide = imresize_to(image, (z.shape[-2] - border, z.shape[-1] - border), self.exact)
             wide[..., top : top + height, left : left + width] = before
             image, rebuilt = scale(z, pad(wide, self.margin)), scale(scale.z_rec, self.fit(before, scale.z_rec))
         return image
 
     def enlarge(self, image: Tensor) -> Tensor:
         """``image`` (B, C, H, W) resized by 1 / factor, not yet cropped."""
-        return imresize(image, 1 / self.factor)
+        return imresize(image, 1 / self.factor, self.exact)
 
     def fit(self, image: Tensor, z: Tensor) -> Tensor:
         """``image`` (B, C, H, W) cropped and padded to the size of the noise map ``z``.

@@ -17,7 +17,7 @@ from SinGAN.losses.states import fits, restore, state_of
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
-from SinGAN.planning import Plan, build_reals, scale_seed
+from SinGAN.planning import Plan, build_masks, build_reals, scale_seed
 from SinGAN.pyramid import Pyramid, TrainedScale, convolving_by
 from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.variants.build import build_critic, build_generator
@@ -62,6 +62,7 @@ def train(
     finished: tuple[TrainedScale, ...] = (),
     resume: TrainingState | None = None,
     engine: Engine = EAGER,
+    valid: Tensor | None = None,
 ) -> Iterator[Pyramid[TrainedScale]]:
     """Train the pyramid of ``image`` (1, C, H, W), coarse to fine; yields it after each scale.
 
@@ -73,6 +74,7 @@ def train(
         finished: the coarsest scales, if they are already trained.
         resume: a state of the first unfinished scale, from which its training resumes.
         engine: how iterations are run.
+        valid: (1, 1, H, W), 1 where ``image`` has data, else 0: what is there is not learned. None: everywhere.
 
     Raises:
         ValueError: the coarsest scale is smaller than the receptive field, or ``weights`` or ``resume`` don't fit.
@@ -82,12 +84,16 @@ def train(
             f"the coarsest scale, {plan.sizes[0][0]} x {plan.sizes[0][1]}, is smaller than the receptive field "
             f"of {net.receptive_field} pixels: raise `min_size` or lower `num_layer` or `ker_size`"
         )
-    pyramid, seed = Pyramid(finished, plan.factor, net.margin, config.noise_border), rng.initial_seed()
-    vgg = trained_vgg(config, weights, rng.device)
-    for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
+    pyramid, seed = Pyramid(finished, plan.factor, net.margin, config.noise_border, plan.exact), rng.initial_seed()
+    vgg, reals = trained_vgg(config, weights, rng.device), build_reals(image, plan)
+    masks = build_masks(valid, reals)
+    for index, real in list(enumerate(reals))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
         nets = start_nets(pyramid, net.at(index), rng, weights)
-        scale = train_scale(pyramid, real, *nets, config, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
+        scale = train_scale(
+            pyramid, real, *nets, config, rng,
+            watch=watch, vgg=vgg, resume=resume, engine=engine, valid=masks[index],
+        )  # fmt: skip
         pyramid, resume = pyramid.with_scale(index, scale), None
         yield pyramid
 
@@ -134,6 +140,7 @@ def train_scale(
     vgg: VGG | None = None,
     resume: TrainingState | None = None,
     engine: Engine = EAGER,
+    valid: Tensor | None = None,
 ) -> TrainedScale:
     """Train the scale of ``real`` (1, C, H, W) on top of ``pyramid``, the coarser scales; its networks are then frozen.
 
@@ -145,11 +152,12 @@ def train_scale(
         resume: a state that ``watch`` received in an earlier training; the results have the same bits as without the
             interruption.
         engine: how iterations are run.
+        valid: (1, 1, H, W), 1 where ``real`` has data, else 0; None: everywhere.
     """
     nets = Adversaries.of(generator, critic, config)
     z_rec, done = first_z_rec(pyramid, real, rng), 0
     with use_precision(engine, rng.device):
-        target = make_target(pyramid, real, z_rec, config, edit, vgg)
+        target = make_target(pyramid, real, z_rec, config, edit, vgg, valid)
     if resume is not None:
         done = restore(resume, nets, rng, z_rec)
     coarser = convolving_by(pyramid, engine.convolve)
@@ -216,15 +224,21 @@ def make_target(
     config: TrainConfig,
     edit: Edit = unchanged,
     vgg: VGG | None = None,
+    valid: Tensor | None = None,
 ) -> Target:
     """The target of the next scale; its noise amplitude is proportional to the error of the unedited reconstruction."""
+    real = real if valid is None else real * valid
     vgg_target = None if vgg is None else VGGTarget.of(vgg, real)
+    target = Target(real, torch.zeros_like(z_rec), 1.0, vgg_target, valid)
     if not pyramid.scales:
-        return Target(real, torch.zeros_like(z_rec), 1.0, vgg_target)
+        return target
     enlarged = pyramid.enlarge(pyramid.generate(pyramid.z_rec()))
     height, width = real.shape[-2:]
-    error = rmse(real, centre_crop(pyramid.fit(enlarged, z_rec), (height, width)))
-    return Target(real, pyramid.fit(edit(enlarged), z_rec), float(config.noise_amp * error), vgg_target)
+    error = rmse(real, target.masked(centre_crop(pyramid.fit(enlarged, z_rec), (height, width))))
+    if valid is not None:
+        error = error / valid.mean().sqrt()  # the mean over the pixels with data alone
+    amp = float(config.noise_amp * error)
+    return replace(target, reconstruction=pyramid.fit(edit(enlarged), z_rec), noise_amp=amp)
 
 
 def draw(

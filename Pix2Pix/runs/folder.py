@@ -2,12 +2,14 @@
 
 import html
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import quote
 
 import torch
 from torch import Tensor, nn
@@ -19,16 +21,19 @@ from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of, preparation_of
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import check_regular, keep_inside, links_in, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 from SinGAN.storage.hashes import digest
-from SinGAN.storage.layout import work_folder
 from SinGAN.storage.tensors import load_weights, reading, save
 
 FILE = "manifest.json"
 LATEST = "latest"
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 COLOURS = 256  # more than any palette has
-STYLE = "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
+POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
+STYLE = (
+    "body{font:16px sans-serif;overflow-wrap:anywhere}figure{display:inline-block;margin:8px}"
+    "img{width:256px;image-rendering:pixelated}"
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,8 @@ class Manifest:
         """Raise a ValueError if a value is out of range, or the content is not what was written."""
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
+        if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
+            raise ValueError("pairs, threads or versions are none that a training has")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
         preparation_of(self.model_options).check()
@@ -152,13 +159,6 @@ class Manifest:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
         if self.digest() != self.checksum:
             raise ValueError("its content is not what was written")
-
-
-def check_links(root: Path, folder: Path) -> None:
-    """Raise a ValueError if a link leads ``folder``, or what it holds, out of ``root``, which may be a link itself."""
-    for place in (folder, work_folder(folder)):
-        keep_inside(root, [place])
-        keep_inside(root, links_in(place))
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:
@@ -238,12 +238,14 @@ def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None
 
 def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
-    lines = [f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{STYLE}</style></head>']
-    lines.append(f"<body><h1>{html.escape(name)}</h1>")
+    lines = [f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">']
+    lines.append(f"<title>{html.escape(name)}</title><style>{STYLE}</style></head>")
+    lines.append(f"<body><h1><bdi>{html.escape(name)}</bdi></h1>")
     for stem, kinds in rows:
-        lines.append(f"<h2>{html.escape(stem)}</h2>")
+        lines.append(f"<h2><bdi>{html.escape(stem)}</bdi></h2>")
         for kind in kinds:
-            picture = f'<img src="images/{html.escape(stem)}_{kind}.png" alt="">'
+            picture = f'<img src="images/{quote(os.fsencode(f"{stem}_{kind}.png"))}" alt="">'
             lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
     with whole_file(folder / "index.html") as draft:
-        draft.write_text(f"<!doctype html><html><head>{''.join(lines)}</body></html>\n", encoding="utf-8")
+        page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
+        draft.write_text(page, encoding="utf-8", errors="replace")  # names may be no UTF-8

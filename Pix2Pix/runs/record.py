@@ -21,7 +21,7 @@ from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
 from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, whole_file
-from SinGAN.storage.layout import work_folder
+from SinGAN.storage.layout import guard, work_folder
 from SinGAN.storage.recovery import locked
 
 PRINT_EVERY = 100  # steps from one line of loss_log.txt to the next
@@ -55,7 +55,7 @@ def load_or_train(
         FileNotFoundError: there is no model to train further.
         ValueError: the folder holds another model, a link leads out of it, or the training diverged.
     """
-    folders.check_links(options.out, place)
+    guard(options.out, [place])
     further.check_flags(options)
     wanted = folders.Manifest.of(name, asked, device, engine.described())
     if options.continue_train and not list_entries(place):

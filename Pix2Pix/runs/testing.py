@@ -1,6 +1,8 @@
 """Translations by a trained model, and their distance to the true pictures."""
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,8 @@ from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
 from SinGAN.pictures.similarity import compare
+from SinGAN.storage import layout
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import whole_folder
 
 PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
@@ -95,7 +99,9 @@ class Translator:
         It depends on the seed, ``stem`` and ``sample`` alone, not on earlier calls.
         """
         device = next(self.net.parameters()).device
-        number = int(hashlib.sha256(f"{self.seed}/{sample}/{stem}".encode()).hexdigest()[:15], 16)
+        number = int(
+            hashlib.sha256(f"{self.seed}/{sample}/{stem}".encode(errors="surrogateescape")).hexdigest()[:15], 16
+        )
         rng = torch.Generator(device).manual_seed(number)
         for layer in random_layers(self.net):
             layer.rng = rng
@@ -121,10 +127,31 @@ class Tested:
 
 def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> Iterator[Tested]:
     """The inputs of ``files`` and their translations, in order."""
-    for file in files:
+    for file, stem in zip(files, result_names([file.name for file in files]), strict=True):
         a, b = translator.preparation(*sides(file))
-        stem = file.name.replace("/", "_")
         yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], b)
+
+
+def result_names(names: Sequence[str]) -> list[str]:
+    """The names in the results of the pictures ``names``: their paths with ``_`` for ``/``.
+
+    A part of the path's hash follows where two would have one name, or the name would be too long for a file.
+
+    Raises:
+        ValueError: two have one name nevertheless.
+    """
+    flat = [name.replace("/", "_") for name in names]
+    shared = {name for name, count in Counter(flat).items() if count > 1}
+    hashes = [sha256(os.fsencode(name))[:12] for name in names]
+    result: dict[str, str] = {}
+    for name, short, part in zip(names, flat, hashes, strict=True):
+        if len(os.fsencode(short)) > layout.LONGEST - len(part):
+            short = f"{os.fsencode(short)[: layout.LONGEST // 2].decode(errors='ignore')}~{part}"
+        elif short in shared and "/" in name:
+            short = f"{short}~{part}"
+        if (other := result.setdefault(short, name)) != name:
+            raise ValueError(f"the results of {other} and {name} would have one name: rename one, or leave it out")
+    return list(result)
 
 
 def alone(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Tested]:
@@ -143,7 +170,7 @@ def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list
     Raises:
         ValueError: a link leads ``place`` out of ``root``.
     """
-    folders.check_links(root, place)
+    layout.guard(root, [place])
     rows, shown = [], []
     with whole_folder(place) as draft:
         for one in results:

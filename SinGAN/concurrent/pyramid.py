@@ -32,10 +32,11 @@ class GrownPyramid(Pyramid[TrainedScale]):
 
     @classmethod
     def of(
-        cls, scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str
-    ) -> "GrownPyramid":
+        cls, scales: tuple[TrainedScale, ...], factor: float, net: NetConfig, noise_border: bool, recipe: str,
+        exact: bool = False,
+    ) -> "GrownPyramid":  # fmt: skip
         """The pyramid of trained stages ``scales`` with nets like ``net``."""
-        return cls(scales, factor, block_margin(net) * net.noisy_margins, noise_border, net.filters, recipe)
+        return cls(scales, factor, block_margin(net) * net.noisy_margins, noise_border, exact, net.filters, recipe)
 
     @property
     def injection_scales(self) -> range:
@@ -115,7 +116,7 @@ class GrownPyramid(Pyramid[TrainedScale]):
         Others have fresh noise at the stages after the first.
         """
         coarsest = self.scales[0]
-        changed = coarsest.z_rec + imresize_to(reference, coarsest.size) - coarsest.real
+        changed = coarsest.z_rec + imresize_to(reference, coarsest.size, self.exact) - coarsest.real
         fresh = self.draw(rng, count, 1)
         for z, scale in zip(fresh, self.scales[1:], strict=True):
             if first == 0:

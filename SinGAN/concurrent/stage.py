@@ -46,7 +46,7 @@ class Stage:
     def trained(self) -> TrainedScale:
         """The stage when its training is done."""
         self.generator.frozen = 0
-        return TrainedScale.of(self.generator, self.nets.critic, self.target.real, self.z_rec[-1], self.amps[-1])
+        return TrainedScale.of(self.generator, self.nets.critic, self.reals[-1], self.z_rec[-1], self.amps[-1])
 
 
 def train_stage(
@@ -91,7 +91,7 @@ def prepare_iteration(stage: Stage, rng: torch.Generator, engine: Engine) -> tup
         mix = torch.rand(config.Dsteps, generator=rng, device=target.real.device)
         sampled, losses = generator.window(amplify(maps, stage.amps)), dict[str, Tensor]()
         with torch.no_grad():
-            fake = generator(*sampled)
+            fake = target.masked(generator(*sampled))
         for share in mix:
             losses |= critic_step(nets, target.real, fake, share, config, differentiate)
         with frozen(nets.critic):

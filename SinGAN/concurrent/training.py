@@ -18,7 +18,7 @@ from SinGAN.losses.perceptual import VGG, VGGTarget
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, NetConfig, initialise
-from SinGAN.planning import Plan, build_reals, scale_seed
+from SinGAN.planning import Plan, build_masks, build_reals, scale_seed
 from SinGAN.pyramid import TrainedScale
 from SinGAN.storage.checkpoints import TrainingState
 from SinGAN.training import StartWeights, Watch, trained_vgg, unwatched
@@ -38,6 +38,7 @@ def train_stages(
     finished: tuple[TrainedScale, ...] = (),
     resume: TrainingState | None = None,
     engine: Engine = EAGER,
+    valid: Tensor | None = None,
 ) -> Iterator[GrownPyramid]:
     """Train the stages of ``image`` (1, C, H, W), coarse to fine; yields the pyramid after each.
 
@@ -52,9 +53,12 @@ def train_stages(
             f"{net.receptive_field} pixels: raise `min_size` or lower `num_layer` or `ker_size`"
         )
     scales, seed, vgg = finished, rng.initial_seed(), trained_vgg(config, weights, rng.device)
-    for index, real in list(enumerate(build_reals(image, plan)))[len(finished) :]:
+    reals = build_reals(image, plan)
+    masks = build_masks(valid, reals)
+    for index, real in list(enumerate(reals))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
-        stage = start_stage(grown(scales, plan, net, config), real, net.at(index), config, rng, vgg, engine)
+        pyramid = grown(scales, plan, net, config)
+        stage = start_stage(pyramid, real, net.at(index), config, rng, vgg, engine, masks[index])
         train_stage(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
         scales, resume = (*scales, stage.trained()), None
         yield grown(scales, plan, net, config)
@@ -62,7 +66,7 @@ def train_stages(
 
 def grown(scales: tuple[TrainedScale, ...], plan: Plan, net: NetConfig, config: TrainConfig) -> GrownPyramid:
     """The pyramid of ``scales``."""
-    return GrownPyramid.of(scales, plan.factor, net, config.noise_border, config.recipe)
+    return GrownPyramid.of(scales, plan.factor, net, config.noise_border, config.recipe, plan.exact)
 
 
 def start_stage(
@@ -73,14 +77,17 @@ def start_stage(
     rng: torch.Generator,
     vgg: VGG | None = None,
     engine: Engine = EAGER,
+    valid: Tensor | None = None,
 ) -> Stage:
     """The stage of ``real`` (1, C, H, W), on top of ``pyramid``, the coarser ones, before its first iteration."""
     generator, critic = start_nets(pyramid, net, rng)
     nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
-    z_rec = first_map(pyramid, real, config, rng)
+    shown = real if valid is None else real * valid
+    z_rec = first_map(pyramid, shown, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
     with use_precision(engine, rng.device):
-        target = Target(real, torch.zeros_like(real), 1.0, None if vgg is None else VGGTarget.of(vgg, real))
+        vgg_target = None if vgg is None else VGGTarget.of(vgg, shown)
+        target = Target(shown, torch.zeros_like(real), 1.0, vgg_target, valid)
         amps.append(config.noise_amp * reconstruction_rmse(pyramid, generator, target) if pyramid.scales else 1.0)
     reals = [*(scale.real for scale in pyramid.scales), real]
     first = None if config.recipe in RANDOM else lambda: coarsest_input(reals[0], config.recipe, rng)
@@ -116,4 +123,5 @@ def reconstruction_rmse(pyramid: GrownPyramid, generator: GrowingGenerator, targ
     border = 2 * pyramid.margin
     silent = target.real.new_zeros(1, pyramid.filters, height + border, width + border)
     maps = [*pyramid.amplify(pyramid.z_rec()), silent]
-    return float(terms.reconstruction_mse(generator, generator.window(maps), target).sqrt())
+    error = terms.reconstruction_mse(generator, generator.window(maps), target).sqrt()
+    return float(error if target.valid is None else error / target.valid.mean().sqrt())

@@ -59,7 +59,7 @@ def fine_tune(
     critic.requires_grad_(True)
     config = replace(config, texture_weight=0.0, perceptual_weight=0.0)
     nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
-    small = imresize_to(naive, coarsest.size)
+    small = imresize_to(naive, coarsest.size, pyramid.exact)
 
     def first() -> Tensor:
         if pyramid.recipe != EDITING:

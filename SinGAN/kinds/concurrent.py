@@ -47,7 +47,8 @@ class ConcurrentKind(SinGANKind):
     def pyramid(
         self, plain: Pyramid[TrainedScale], net: NetConfig, options: Mapping[str, Any], extras: Mapping[str, Tensor]
     ) -> Pyramid[TrainedScale]:
-        return GrownPyramid.of(plain.scales, plain.factor, net, plain.noise_border, options["recipe"] or GENERATION)
+        recipe = options["recipe"] or GENERATION
+        return GrownPyramid.of(plain.scales, plain.factor, net, plain.noise_border, recipe, plain.exact)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

@@ -17,6 +17,7 @@ from SinGAN.patches.hybrid import Hybrid
 from SinGAN.patches.instant import as_image, as_levels
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, to_8_bits
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan, Size, plan_scales
 from SinGAN.pyramid import NewScaleT, Pyramid, ScaleT, TrainedScale
 
@@ -32,7 +33,7 @@ class HybridPyramid(Pyramid[ScaleT]):
     def with_scale(self, index: int, scale: NewScaleT) -> "HybridPyramid[ScaleT | NewScaleT]":
         """As ``Pyramid.with_scale``."""
         scales = super().with_scale(index, scale).scales
-        return HybridPyramid(scales, self.factor, self.margin, self.noise_border, self.photo)
+        return HybridPyramid(scales, self.factor, self.margin, self.noise_border, self.exact, self.photo)
 
 
 class HybridKind(SinGANKind):
@@ -40,6 +41,7 @@ class HybridKind(SinGANKind):
 
     name = HYBRID
     extra_files = (PHOTO,)
+    without_layers = "the patches that enlarge its pictures have 8 bits"
     unexportable = "its pictures need the photo's patches"
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
@@ -90,7 +92,7 @@ class HybridKind(SinGANKind):
         assert isinstance(pyramid, HybridPyramid)
         return {PHOTO: pyramid.photo}
 
-    def maker(self, pyramid: Pyramid[TrainedScale]) -> Maker:
+    def maker(self, pyramid: Pyramid[TrainedScale], layers: Layers | None = None) -> Maker:
         """The object that makes pictures of the photo's size."""
         assert isinstance(pyramid, HybridPyramid)
         return Hybrid(pyramid, as_levels(pyramid.photo))
@@ -109,4 +111,4 @@ class HybridKind(SinGANKind):
 
 def with_photo(pyramid: Pyramid[TrainedScale], photo: Tensor) -> HybridPyramid[TrainedScale]:
     """``pyramid`` with the ``photo`` (1, C, H, W), 8 bits."""
-    return HybridPyramid(pyramid.scales, pyramid.factor, pyramid.margin, pyramid.noise_border, photo)
+    return HybridPyramid(pyramid.scales, pyramid.factor, pyramid.margin, pyramid.noise_border, pyramid.exact, photo)

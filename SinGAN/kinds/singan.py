@@ -15,6 +15,7 @@ from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, Task
 from SinGAN.patches.makers import Maker, Trained
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan, Size, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
@@ -46,6 +47,8 @@ class SinGANKind:
     """Advice for a training that diverged; options in backticks."""
     unexportable = ""
     """Why models can't be exported; "" if they can."""
+    without_layers = ""
+    """Why models can't have data or maps; "" if they can."""
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
         """The scales of a picture of ``height`` x ``width`` pixels.
@@ -88,9 +91,14 @@ class SinGANKind:
         """The content of ``extra_files`` for ``pyramid``, which ``train`` has yielded, by name."""
         return {}
 
-    def maker(self, pyramid: Pyramid[TrainedScale]) -> Maker:
-        """The object that makes pictures with a trained ``pyramid``: samples, edits, paints."""
-        return Trained(pyramid)
+    def maker(self, pyramid: Pyramid[TrainedScale], layers: Layers | None = None) -> Maker:
+        """The object that makes pictures with a trained ``pyramid``: samples, edits, paints.
+
+        Arguments:
+            pyramid: of a trained model.
+            layers: of its pictures' channels; None: they have 8 bits, and no maps.
+        """
+        return Trained(pyramid, layers=layers)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

@@ -1,7 +1,8 @@
 """Pictures without training, from Python: the tasks of a model, and more, for one photo."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,12 +12,14 @@ from SinGAN.library.pictures import FromPicture, add_methods, method
 from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.instant import Instant
+from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import arrays, images
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.layers import is_data, maps_by_name, open_picture
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget
@@ -32,6 +35,8 @@ def instant(
     balance: str = "full",
     max_size: int | None = None,
     nc_im: int = 3,
+    maps: Mapping[str, Picture] | Sequence[str | Path] | None = None,
+    map_kinds: Sequence[str] = (),
     device: str | torch.device | None = None,
 ) -> "InstantModel":
     """Open ``picture`` for pictures without training, in seconds and at its own size.
@@ -44,7 +49,9 @@ def instant(
         balance: "off", "light" or "full": with "denoise", how evenly all parts of the picture are used.
         max_size: longer side, in pixels, to which the picture is reduced. None: its own size; 250 by the published
             methods.
-        nc_im: channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        nc_im: channels: 1 (grey), 3 (RGB) or 4 (RGBA); data have their own.
+        maps: of the picture's size, by name, or files: labels or amounts that methods give with ``maps=True``.
+        map_kinds: of each map, or one of all: "label" or "continuous". (): guessed from their types.
         device: "cpu", "cuda" or ``cuda:<n>``; the instant engine uses it for the layouts of samples only. None: CUDA
             where there is one.
 
@@ -52,11 +59,18 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    chosen = choose_device(device)
+    chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
+    if maps or is_data(picture):
+        opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds)
+        assert opened.layers is not None
+        if method == INSTANT:
+            return InstantModel(LayeredInstant.of(opened, variety, chosen, max_size))
+        real = limit_image(opened.image.to(chosen), limit)
+        return InstantModel(Published(real, method, variety, balance, opened.layers))
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
         return InstantModel(Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen))
-    real = limit_image(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
+    real = limit_image(images.to_tensor(levels).to(chosen), limit)
     return InstantModel(Published(real, method, variety, balance))
 
 
@@ -83,7 +97,7 @@ class InstantModel(FromPicture):
     @property
     def method(self) -> str:
         """The method that computes pictures: "instant", "patches" or "denoise"."""
-        return INSTANT if isinstance(self.engine, Instant) else self.engine.method
+        return self.engine.method if isinstance(self.engine, Published) else INSTANT
 
     @property
     def _maker(self) -> Patches:
@@ -96,9 +110,9 @@ class InstantModel(FromPicture):
         Raises:
             ValueError: the method is not "instant".
         """
-        if not isinstance(self.engine, Instant):
+        if isinstance(self.engine, Published):
             raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
-        return InstantModel(replace(self.engine, watch=watch))
+        return InstantModel(self.engine.watched(watch))
 
 
 add_methods(InstantModel, "patches")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
-from SinGAN.library.pictures import FromPicture, Pictures, add_methods, first, method
+from SinGAN.library.pictures import FromPicture, Pictures, add_methods, method
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
@@ -42,7 +42,7 @@ class Model(FromPicture):
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
 
-    super_resolve = first(method(super_resolve))
+    super_resolve = method(super_resolve, alone=True)
     animate = method(animate)
 
     def __repr__(self) -> str:
@@ -53,7 +53,8 @@ class Model(FromPicture):
 
     @cached_property
     def _maker(self) -> Maker:
-        maker = self.manifest.kind_of_model.maker(self.pyramid)
+        layers = self.manifest.layers_of_pictures
+        maker = self.manifest.kind_of_model.maker(self.pyramid, layers)
         return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
@@ -65,7 +66,8 @@ class Model(FromPicture):
 
     def reconstruct(self) -> Levels:
         """The training picture (H, W, C) as the model generates it from its reconstruction noise."""
-        return arrays.from_image(self.pyramid.generate(self.pyramid.z_rec()))
+        picture: Levels = self._arrays(self.pyramid.generate(self.pyramid.z_rec()))[0][0]
+        return picture
 
     @checked()
     def fine_tune(
@@ -84,7 +86,8 @@ class Model(FromPicture):
         Raises:
             ValueError: the model is not one of concurrent training.
         """
-        image, options = arrays.to_image_like(reference, self._real, name="reference"), ModelOptions().completed()
+        image = references.read(reference, self._real, "reference", layers=self._maker.layers)
+        options = ModelOptions().completed()
         config = replace(self.manifest.model_options(options).training, niter=iterations)
         rng = generator(self._maker, seed)
         ((_, pyramid),) = references.fine_tune(self.pyramid, image, config, rng, iterations, progress=progress)
@@ -100,6 +103,8 @@ class Model(FromPicture):
         Raises:
             ValueError: there is no picture, or one can't be used.
         """
+        if self._maker.layers is not None:
+            raise ValueError("`refine` is for pictures of 8 bits without maps")
         channels = self._real.shape[1]
         refiner = Refiner(self._real, None if photo is None else arrays.levels_of(photo, channels, "photo"))
         refined = [refiner(arrays.to_image(one, channels, "pictures")) for one in arrays.several(pictures, "pictures")]

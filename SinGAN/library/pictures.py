@@ -4,8 +4,10 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,37 +25,56 @@ from SinGAN.tasks.sample import sample
 from SinGAN.tasks.task import Results
 
 Pictures = Levels  # (count, H, W, C)
+MapsOfPictures = dict[str, npt.NDArray[Any]]
+"""The maps of several pictures by name, each (count, H, W) or (count, H, W, C), in their own type."""
 Arguments = ParamSpec("Arguments")
 
 
-def method(
-    function: Callable[Concatenate[Any, Arguments], Results],
-) -> Callable[Concatenate["FromPicture", Arguments], Pictures]:
-    """The method of a library object that calls a task's ``function``, and returns its pictures as one array."""
+class BoundMethod(Protocol[Arguments]):
+    """A method of a library object, with the arguments of a task's function, and ``maps``."""
+
+    @overload
+    def __call__(self, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures: ...
+
+    @overload
+    def __call__(self, *values: Any, maps: Literal[True], **named: Any) -> tuple[Pictures, MapsOfPictures]: ...
+
+
+class Method(Protocol[Arguments]):
+    """The type of ``method``, for type checkers."""
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Method[Arguments]": ...
+
+    @overload
+    def __get__(self, instance: "FromPicture", owner: type) -> BoundMethod[Arguments]: ...
+
+
+def method(function: Callable[Concatenate[Any, Arguments], Results], alone: bool = False) -> Method[Arguments]:
+    """The method of a library object that calls a task's ``function``, and returns its pictures as one array.
+
+    With ``maps=True`` it returns also a dictionary of the pictures' maps, each (count, H, W, C) or (count, H, W).
+
+    Arguments:
+        function: of a task.
+        alone: whether the first picture alone, and its maps, are returned: (H, W, C).
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Pictures:
+    def call(self: "FromPicture", /, *values: Any, maps: bool = False, **named: Any) -> Any:
         given = signature.bind(self._maker, *values, **named)
         declared = [task.options for task in tasks().values() if task.method is function and task.options]
         check_arguments(signature, [ModelOptions, *declared], given.arguments)
+        if maps and not (self._maker.layers and self._maker.layers.maps):
+            raise ValueError("`maps` are asked for, but the picture has none: name them when you open it or train")
         results = function(*given.args, **given.kwargs)
-        return arrays.from_images(torch.cat([picture for _, picture in results.pictures]))
+        pictures, of_maps = self._arrays(torch.cat([picture for _, picture in results.pictures]))
+        if alone:
+            pictures, of_maps = pictures[0], {name: values[0] for name, values in of_maps.items()}
+        return (pictures, of_maps) if maps else pictures
 
-    return call
-
-
-def first(
-    function: Callable[Concatenate["FromPicture", Arguments], Pictures],
-) -> Callable[Concatenate["FromPicture", Arguments], Levels]:
-    """The method ``function`` that returns the first of its pictures alone, (H, W, C)."""
-
-    @functools.wraps(function)
-    def call(self: "FromPicture", /, *values: Arguments.args, **named: Arguments.kwargs) -> Levels:
-        pictures: Levels = function(self, *values, **named)[0]
-        return pictures
-
-    return call
+    return cast(Method[Arguments], call)
 
 
 class FromPicture(ABC):
@@ -80,8 +101,23 @@ class FromPicture(ABC):
 
     @property
     def picture(self) -> Levels:
-        """The picture at the finest scale, (H, W, C)."""
-        return arrays.from_image(self._real)
+        """The picture at the finest scale, (H, W, C); data have their own type."""
+        picture: Levels = self._arrays(self._real)[0][0]
+        return picture
+
+    @property
+    def maps(self) -> MapsOfPictures:
+        """The maps of the picture by name, each (H, W) or (H, W, C)."""
+        return {name: values[0] for name, values in self._arrays(self._real)[1].items()}
+
+    def _arrays(self, batch: Tensor) -> tuple[Pictures, MapsOfPictures]:
+        """The pictures (count, H, W, C) in ``batch`` (count, C', H, W), and their maps."""
+        layers = self._maker.layers
+        if layers is None:
+            return arrays.from_images(batch), {}
+        parts = [layers.split(image) for image in batch.split(1)]
+        maps = {layer.name: np.stack([part.maps[layer.name].as_array for part in parts]) for layer in layers.maps}
+        return np.stack([part.picture.values for part in parts]), maps
 
     @property
     def injection_scales(self) -> range:

@@ -1,6 +1,8 @@
 """Training and loading from Python."""
 
+import logging
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,15 @@ from SinGAN.options.option import get_options
 from SinGAN.options.tasks import SUPER_RESOLUTION, TASKS
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.layers import Opened, is_data, maps_by_name, open_picture
 from SinGAN.runs.events import Watcher
 from SinGAN.runs.pictures import PictureTraining, TrainingPicture
 from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
 from SinGAN.tasks.super_resolve import SuperResolve, trained_factor
+
+LOG = logging.getLogger(__name__)
 
 
 @checked(SuperResolve)
@@ -35,12 +40,16 @@ def train(
     engine: EngineSettings = EngineSettings(),
     vgg_weights: str | Path | None = None,
     watcher: Watcher | None = None,
+    maps: Mapping[str, Picture] | Sequence[str | Path] | None = None,
+    map_kinds: Sequence[str] = (),
     **options: Any,
 ) -> Model:
     """Train a model of ``picture``; shows a progress bar, and writes nothing: ``Model.save`` keeps the model.
 
     Arguments:
-        picture: a file, or an array (H, W, 3), (H, W, 4) or (H, W) of 8 or 16 bits or of floats in 0..1.
+        picture: a file, or an array (H, W, 3), (H, W, 4) or (H, W) of 8 or 16 bits or of floats in 0..1: a picture of 8
+            bits. Other arrays, ``.npy``, ``.npz`` and TIFF files of other types and a ``Raster`` are data of 1 to 64
+            channels: methods then give their type and range.
         task: what for: "train" (all but the next two), "SR" or "animation", whose defaults differ.
         sr_factor: with "SR", the enlargement that it shall do.
         seed: of the random numbers; on one machine's CPU the same seed gives the same model, to the bit, and on a GPU
@@ -49,6 +58,8 @@ def train(
         engine: what runs the iterations, in which precision.
         vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
         watcher: receives the progress of the training, in place of the progress bar.
+        maps: of the picture's size, by name, or files: labels or amounts that methods give with ``maps=True``.
+        map_kinds: of each map, or one of all: "label" or "continuous". (): guessed from their types.
         options: the options below, by name.
 
     Raises:
@@ -60,9 +71,12 @@ def train(
     asked = ModelOptions.for_task(TASKS[task], options)
     chosen = choose_device(device)
     engine.check(chosen)
-    image = arrays.to_image(picture, asked.nc_im).to(chosen)
+    channels = asked.nc_im if "nc_im" in options or not is_data(picture) else None
+    opened = open_picture(picture, channels, maps_by_name(maps), map_kinds)
+    for line in opened.notes:
+        LOG.info(line)
     training = PictureTraining.of(
-        _source(picture, image),
+        _source(picture, replace(opened, image=opened.image.to(chosen))),
         asked,
         TASKS[task],
         seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
@@ -84,12 +98,16 @@ def _listed_options() -> str:
 train.__doc__ = f"{train.__doc__}\n    The options of a model, their defaults in brackets:\n{_listed_options()}\n"
 
 
-def _source(picture: Picture, image: torch.Tensor) -> TrainingPicture:
-    """The source for the manifest: ``picture``, whose tensor is ``image``."""
+def _source(picture: Picture, opened: Opened) -> TrainingPicture:
+    """The source for the manifest: ``picture``, which is ``opened``."""
+    image, layers = opened.image, opened.layers
     if arrays.is_file(picture):
         path = arrays.path_of(picture)
-        return TrainingPicture(path.name, sha256(path.read_bytes()), image)
-    return TrainingPicture("an array", sha256(arrays.from_images(image).tobytes()), image)
+        name, digest = path.name, sha256(path.read_bytes())
+    else:
+        name, values = "an array", arrays.from_images(image) if layers is None else image.cpu().numpy()
+        digest = sha256(values.tobytes())
+    return TrainingPicture(name, digest, image, layers, opened.valid)
 
 
 @checked()

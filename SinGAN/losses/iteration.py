@@ -58,7 +58,8 @@ def iteration(
     real = nets.critic.critic_input(target.real, target.reconstruction)
     for previous, mix in zip(draw.previous.split(1), draw.mix, strict=True):
         with torch.no_grad():
-            fake = nets.generator(*nets.generator.inputs(draw.noise, draw.z_rec, previous, target.noise_amp))
+            inputs = nets.generator.inputs(draw.noise, draw.z_rec, previous, target.noise_amp)
+            fake = target.masked(nets.generator(*inputs))
         losses |= critic_step(nets, real, nets.critic.critic_input(fake, previous), mix, config, differentiate)
     with frozen(nets.critic):
         for _ in range(config.Gsteps):

@@ -59,10 +59,10 @@ class VGG(Recomputable, nn.Sequential):
     def compute(self, image: Tensor) -> list[Tensor]:
         """The activations (B, F, h, w) of the plan's layers for an image (B, C, H, W) in [-1, 1].
 
-        A grey image is repeated to three channels; alpha is ignored. Layers for which a small image has no pixel are
-        left out.
+        The first channel of one or two is repeated to three; of more than three the first three count. Layers for which
+        a small image has no pixel are left out.
         """
-        colours = image[:, :3] if image.shape[1] >= 3 else image.expand(-1, 3, -1, -1)
+        colours = image[:, :3] if image.shape[1] >= 3 else image[:, :1].expand(-1, 3, -1, -1)
         x = ((colours + 1) / 2 - self.average) / self.deviation if self.plan.normalises else colours
         activations = []
         for index, layer in enumerate(self):

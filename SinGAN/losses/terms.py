@@ -36,6 +36,11 @@ class Target:
     reconstruction: Tensor  # (1, C, H + 2 m, W + 2 m): the enlarged reconstruction of the coarser scales
     noise_amp: float
     vgg: VGGTarget | None = None  # the activations of a VGG for ``real``, if a loss compares them
+    valid: Tensor | None = None  # (1, 1, H, W): 0 where there is no data, else 1; ``real`` is 0 there; None: all data
+
+    def masked(self, image: Tensor) -> Tensor:
+        """``image`` (B, C, H, W), 0 where there is no data: losses and critics see none of it (Bora et al. 2018)."""
+        return image if self.valid is None else image * self.valid
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +305,8 @@ def generator_losses(
 
     ``inputs`` is the result of ``Generator.inputs`` or ``GrowingGenerator.window``.
     """
-    context = GeneratorContext(generator(*inputs), inputs[min(1, len(inputs) - 1)], target, adversarial, critic)
+    image = target.masked(generator(*inputs))
+    context = GeneratorContext(image, inputs[min(1, len(inputs) - 1)], target, adversarial, critic)
     return torch.stack([term.weighted([term.value(context)]) for term in terms])
 
 
@@ -314,7 +320,7 @@ def reconstruction_mse(generator: Generator, inputs: Inputs, target: Target) -> 
     for norm in norms:
         norm.track_running_stats = False
     try:
-        return F.mse_loss(generator(*inputs), target.real)
+        return F.mse_loss(target.masked(generator(*inputs)), target.real)
     finally:
         for norm in norms:
             norm.track_running_stats = True

@@ -267,6 +267,32 @@ void search_pass(const Search& s, int32_t* field, float* scores, uint64_t seed, 
     });
 }
 
+// Call use(pixel, numbers, weights, count) for each pixel of a picture that patches vote for: the numbers,
+// row << 16 | column, of the pixels that its patches' matches have in its place, and the weights of these patches, in
+// the order of a patch's pixels. Where nothing votes, because it is not `made`, count is 0.
+template <class Use>
+void for_each_vote(const int32_t* field, int height, int width, const uint16_t* weights, const Byte* made, int threads,
+                   Use use) {
+    const int rows = height - P + 1, columns = width - P + 1;
+    in_parallel(height, threads, [&](int row) {
+        int32_t numbers[P * P];
+        int found[P * P];
+        for (int column = 0; column < width; ++column) {
+            const size_t pixel = size_t(row) * width + column;
+            int count = 0;
+            if (!made || made[pixel])
+                for (int y = std::max(0, row - rows + 1); y <= std::min(P - 1, row); ++y)
+                    for (int x = std::max(0, column - columns + 1); x <= std::min(P - 1, column); ++x) {
+                        const int32_t match = field[size_t(row - y) * columns + column - x];
+                        if (match < 0) continue;
+                        numbers[count] = match + (y << 16 | x);
+                        found[count++] = weights[y * P + x];
+                    }
+            use(pixel, numbers, found, count);
+        }
+    });
+}
+
 // Mark the patches (height - 6) x (width - 6) that hold a pixel for which marked(row, column) is true.
 template <class Marked>
 long mark_patches(int height, int width, const Byte* within, Byte* patches, int threads, Marked marked) {
@@ -373,6 +399,59 @@ void vote(const int32_t* field, int height, int width, const Byte* values, int v
                 for (int byte = 0; byte < 4; ++byte)
                     result[pixel * 4 + byte] = Byte((float(sums[here * 4 + byte]) + half) * inverse);
             }
+    });
+}
+
+void vote_floats(const int32_t* field, int height, int width, const float* values, int values_width, int channels,
+                 const uint16_t* weights, const Byte* made, const float* rest, int rounds, float* result, int threads) {
+    auto at = [&](int32_t number) {
+        return values + (size_t(number >> 16) * values_width + (number & 0xffff)) * channels;
+    };
+    for_each_vote(field, height, width, weights, made, threads,
+                  [&](size_t pixel, const int32_t* numbers, const int* found, int count) {
+        float* to = result + pixel * channels;
+        if (count == 0) {
+            std::memcpy(to, rest + pixel * channels, size_t(channels) * sizeof(float));
+            return;
+        }
+        if (std::all_of(numbers, numbers + count, [&](int32_t number) { return number == numbers[0]; })) {
+            std::memcpy(to, at(numbers[0]), size_t(channels) * sizeof(float));
+            return;
+        }
+        double total = 0;
+        for (int vote = 0; vote < count; ++vote) total += found[vote];
+        for (int channel = 0; channel < channels; ++channel) {
+            double sum = 0;
+            for (int vote = 0; vote < count; ++vote) sum += found[vote] * double(at(numbers[vote])[channel]);
+            to[channel] = float(rounds ? std::floor((sum + 0.5 * total) / total) : sum / total);
+        }
+    });
+}
+
+void vote_labels(const int32_t* field, int height, int width, const int32_t* labels, int labels_width,
+                 const uint16_t* weights, const Byte* made, const int32_t* rest, int32_t* result, int threads) {
+    for_each_vote(field, height, width, weights, made, threads,
+                  [&](size_t pixel, const int32_t* numbers, const int* found, int count) {
+        if (count == 0) {
+            result[pixel] = rest[pixel];
+            return;
+        }
+        int32_t kinds[P * P];
+        int sums[P * P], different = 0, last = 0;
+        for (int vote = 0; vote < count; ++vote) {
+            const int32_t number = numbers[vote];
+            const int32_t label =
+                labels ? labels[size_t(number >> 16) * labels_width + (number & 0xffff)] : number;
+            if (different == 0 || kinds[last] != label) {
+                for (last = 0; last < different && kinds[last] != label; ++last) {}
+                if (last == different) kinds[different] = label, sums[different++] = 0;
+            }
+            sums[last] += found[vote];
+        }
+        int best = 0;
+        for (int kind = 1; kind < different; ++kind)
+            if (sums[kind] > sums[best] || (sums[kind] == sums[best] && kinds[kind] < kinds[best])) best = kind;
+        result[pixel] = kinds[best];
     });
 }
 

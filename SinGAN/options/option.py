@@ -11,7 +11,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-HUGE = 10**9  # upper limit of counts, against typos
+HUGE, MANY = (
+    10**9,
+    10**6,
+)  # upper limits of counts, against typos: of those that cost nothing, and of what is repeated or kept
 ALWAYS = object()  # marks options that manifests of all versions have
 
 
@@ -116,7 +119,8 @@ class Option:
     def _range(self, value: float) -> str:
         parts = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
         named = [f"{words} {bound:g}" for words, bound in parts.items() if math.isfinite(bound)]
-        hidden = "" if value > self.most else f"at most {HUGE:g}"  # a technical limit: only named if it is exceeded
+        is_technical = value <= self.most and self.most in (HUGE, MANY)  # then it is only named if it is exceeded
+        hidden = f"at most {self.most:g}" if is_technical else ""
         return " and ".join(part for part in named if part != hidden)
 
 

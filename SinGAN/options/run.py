@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 
 RAY_HERE = "local"  # the address of a cluster that is started on this machine, for one command
+LIFELINE = "SINGAN_LIFELINE"  # environment variable of a job: it ends when its standard input does, with its parent
 TRAINING: dict[str, Any] = {"group": "training"}
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
+MAPS: dict[str, Any] = {"group": "channels and maps"}
+KINDS = ("label", "continuous")  # of maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,20 @@ class RunOptions:
     input_dir: Path = option(Path("Input/Images"), "folder of training pictures")
     out: Path = option(Path("Output"), "folder of all results")
     mode: str = option(MISSING, "the task")
+    maps: tuple[Path, ...] = option(
+        (), "maps of the picture, of its size: labels or amounts that every result gets, too; docs/maps.md", **MAPS
+    )
+    map_kinds: tuple[str, ...] = option(
+        (), "of each map, or of all: label, values without an order; continuous, amounts",
+        unset="guessed", choices=KINDS, **MAPS,
+    )  # fmt: skip
+    show: tuple[str, ...] = option(
+        (), "what previews of data show: three channels as RGB, as 3 2 1, or one, with a colour map, as 4 viridis",
+        unset="the first three, or one", **MAPS,
+    )  # fmt: skip
+    show_percentiles: tuple[float, ...] = option(
+        (1.0, 99.0), "of each channel shown, those that are black and white", least=0, most=100, **MAPS
+    )
     not_cuda: bool = option(False, "run on the CPU")
     device: str | None = option(
         None, "cpu, cuda or cuda:<n>", unset="CUDA if available",

@@ -41,6 +41,7 @@ class Hybrid(OfPyramid):
     pyramid: Pyramid[TrainedScale]
     photo: Levels  # (H, W, C)
 
+    layers = None
     exact_mask = True
     """``retouch`` takes masks as they are drawn, not softened."""
 

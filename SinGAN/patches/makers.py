@@ -12,11 +12,13 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.instant import Instant, as_image, as_levels
+from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import Levels, check_size, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
 from SinGAN.patches.solver import Canvas, Settings, Solver, Source
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
 
@@ -26,6 +28,10 @@ class Maker(Protocol):
 
     exact_mask: bool
     """Whether ``retouch`` takes masks as they are drawn, not softened."""
+
+    @property
+    def layers(self) -> Layers | None:
+        """The layers of its pictures' channels; None: they have 8 bits, and no maps."""
 
     @property
     def real(self) -> Tensor:
@@ -70,7 +76,7 @@ class Maker(Protocol):
         """
 
 
-Patches = Instant | Published
+Patches = Instant | LayeredInstant | Published
 """The picture models without training, which have more tasks."""
 Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
@@ -144,6 +150,7 @@ class Trained(manipulate.OfPyramid):
     pyramid: Pyramid[TrainedScale]
     refiner: Refiner | None = None  # of its results
     retrain: Retrain | None = None  # of one scale, for quantized painting
+    layers: Layers | None = None  # of its pictures' channels; None: they have 8 bits, and no maps
 
     @property
     def real(self) -> Tensor:
@@ -190,19 +197,21 @@ class Trained(manipulate.OfPyramid):
         ratios = height / small_height, width / small_width
         top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
         extend_size((height, width), (top, bottom, left, right))
-        pictures = manipulate.outpaint(self.pyramid, margins, rng, count)
-        return (_with_original(self.refined(picture), real, top, left) for picture in pictures)
+        pictures, fits = manipulate.outpaint(self.pyramid, margins, rng, count), self.layers is None
+        return (_with_original(self.refined(picture), real, top, left, fits) for picture in pictures)
 
 
-def _with_original(picture: Tensor, real: Tensor, top: int, left: int) -> Tensor:
+def _with_original(picture: Tensor, real: Tensor, top: int, left: int, fits_colours: bool) -> Tensor:
     """``picture`` (1, C, H, W) with ``real`` (1, C, h, w), in [-1, 1], at ``top`` and ``left``, in [-1, 1].
 
-    The colours around ``real`` are shifted to meet its own.
+    Where it ``fits_colours``, those around ``real`` are shifted to meet its own.
     """
     height, width = real.shape[-2:]
     place = slice(top, top + height), slice(left, left + width)
     result = to_floats(picture).to(real.device, copy=True)
     result[..., place[0], place[1]] = real
+    if not fits_colours:
+        return result
     levels, around = as_levels(to_8_bits(result)).copy(), np.ones(result.shape[-2:], np.uint8)
     around[place] = 0
     match_colours(levels, around)

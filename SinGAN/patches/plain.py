@@ -171,6 +171,71 @@ def vote(
         result[mask == 0] = known[mask == 0]
 
 
+def votes_of(matches: Matches, weights: VoteWeights, rows: slice, size: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    """The source pixels (49, h, W) that vote for some ``rows`` of a picture of ``size``, -1 for none, and weights.
+
+    They stand in the order of a patch's pixels.
+    """
+    numbers = np.full((PATCH**2, rows.stop - rows.start, size[1]), -1, np.int64)
+    for index, (down, right) in enumerate(np.ndindex(PATCH, PATCH)):
+        first, last = max(rows.start - down, 0), min(rows.stop - down, matches.shape[0])
+        if first < last:
+            part = matches[first:last].astype(np.int64)
+            here, across = (
+                slice(first + down - rows.start, last + down - rows.start),
+                slice(right, right + part.shape[1]),
+            )
+            numbers[index, here, across] = np.where(part < 0, -1, part + (down << 16 | right))
+    return numbers, np.where(numbers < 0, 0, weights.astype(np.int64)[:, None, None])
+
+
+def vote_floats(
+    matches: Matches,
+    values: Weights,
+    weights: VoteWeights,
+    mask: Flags | None,
+    known: Weights,
+    rounds: bool,
+    result: Weights,
+) -> None:
+    """Write the weighted means over the matches into ``result`` (H, W, C); with ``rounds`` to whole numbers."""
+    for top in range(0, result.shape[0], TILE):
+        rows = slice(top, min(result.shape[0], top + TILE))
+        numbers, parts = votes_of(matches, weights, rows, (result.shape[0], result.shape[1]))
+        sums, total = np.zeros(result[rows].shape), parts.sum(axis=0)[..., None].astype(np.float64)
+        for number, part in zip(numbers, parts, strict=True):
+            at = np.maximum(number, 0)
+            votes = part[..., None] * values[at >> 16, at & 0xFFFF].astype(np.float64)
+            sums += np.where(part[..., None] > 0, votes, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = np.floor((sums + 0.5 * total) / total) if rounds else sums / total
+        is_made = total > 0 if mask is None else (total > 0) & (mask[rows] > 0)[..., None]
+        result[rows] = np.where(is_made, means, known[rows])
+
+
+def vote_labels(
+    matches: Matches,
+    labels: Matches | None,
+    weights: VoteWeights,
+    mask: Flags | None,
+    known: Matches,
+    result: Matches,
+) -> None:
+    """Write the labels with most weight among the matches into ``result`` (H, W); of equal ones the smallest."""
+    for top in range(0, result.shape[0], TILE):
+        rows = slice(top, min(result.shape[0], top + TILE))
+        numbers, parts = votes_of(matches, weights, rows, (result.shape[0], result.shape[1]))
+        at = np.maximum(numbers, 0)
+        found = numbers if labels is None else labels[at >> 16, at & 0xFFFF].astype(np.int64)
+        best, most = found[0], np.full(found[0].shape, -1, np.int64)
+        for label, part in zip(found, parts, strict=True):
+            sums = np.where(part > 0, np.where(found == label, parts, 0).sum(axis=0), -1)
+            better = (sums > most) | ((sums == most) & (sums > 0) & (label < best))
+            best, most = np.where(better, label, best), np.where(better, sums, most)
+        is_made = most > 0 if mask is None else (most > 0) & (mask[rows] > 0)
+        result[rows] = np.where(is_made, best, known[rows])
+
+
 def mark(marked: npt.NDArray[np.bool_], within: Flags | None = None) -> Flags:
     """The patches (h, w), of those ``within``, with a ``marked`` pixel."""
     patches = sliding_window_view(marked, (PATCH, PATCH)).any(axis=(2, 3))

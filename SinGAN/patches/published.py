@@ -16,6 +16,7 @@ from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, di
 from SinGAN.patches.levels import check_size, extend_size, fill_levels
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import enlarged
 
 SIGMAS = {"low": 0.4, "medium": 0.75, "high": 1.5}  # of the noise that nearest neighbours start from, by variety
@@ -68,6 +69,7 @@ class Published(manipulate.OfPyramid):
     method: str = "denoise"  # patches (nearest neighbours) or denoise (diffusion)
     variety: str = "medium"  # low, medium or high: how far from the picture
     balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
+    layers: Layers | None = None  # of the channels; None: they have 8 bits, and no maps
 
     @property
     def by_neighbours(self) -> bool:

@@ -182,6 +182,7 @@ class Edit:
     changed: Flags  # (H, W): pixels that may change
     computed: Flags  # (H, W): of these, those that are computed from patches, a rim on both sides of the seam
     box: Box
+    edited: Pixels  # (h, w, 4): the edited photo in the box
     merged: Pixels  # (h, w, 4): the photo with the edit in the box
     pasted: Flags  # (h, w): pixels of the edit
     shaped: Flags  # (h, w): of these, those that follow the outline of an object
@@ -201,7 +202,7 @@ class Edit:
         changed[box] = scipy.ndimage.maximum_filter(whole, 2 * rim + 1)
         computed[box] = changed[box] & (1 - deep_inside(pasted, INNER_RIM * side))
         size = photo.shape[0], photo.shape[1]
-        return cls(size, changed, computed, box, merged, pasted, shaped & pasted)
+        return cls(size, changed, computed, box, other, merged, pasted, shaped & pasted)
 
     def box_at(self, size: Size) -> Box:
         """The box at a level of ``size``: in proportion, so that matches in it can be carried."""
@@ -247,11 +248,13 @@ class Edit:
         return Source(values, valid, penalties, blurred)
 
 
-def stack(upper: Pixels, lower: Pixels) -> Pixels:
-    """Two pictures, one below the other; the ``lower`` one is not wider."""
-    (height, width), (rows, columns) = upper.shape[:2], lower.shape[:2]
-    result = blank(height + rows, width)
-    result[:height], result[height:, :columns] = upper, lower
+def stack(*pictures: Pixels) -> Pixels:
+    """Pictures (H, W, 4), one below the other, left-aligned."""
+    result = blank(sum(picture.shape[0] for picture in pictures), max(picture.shape[1] for picture in pictures))
+    top = 0
+    for picture in pictures:
+        result[top : top + picture.shape[0], : picture.shape[1]] = picture
+        top += picture.shape[0]
     return result
 
 
@@ -261,15 +264,16 @@ def sum_neighbours(values: Values) -> Values:
     return np.asarray(outer[2:, 1:-1] + outer[:-2, 1:-1] + outer[1:-1, 2:] + outer[1:-1, :-2])
 
 
-def match_colours(picture: Levels, mask: Flags) -> None:
+def match_colours(picture: Values, mask: Flags, colours: int = 3) -> None:
     """Shift the colours of ``picture`` (H, W, C) inside ``mask`` (H, W), in place, so that they meet those around it.
 
     The gap between the mean colours on both sides of the mask's border is spread inwards by a membrane that fades, like
-    Poisson blending (Pérez, Gangnet, Blake, *Poisson Image Editing*, SIGGRAPH 2003). Alpha stays.
+    Poisson blending (Pérez, Gangnet, Blake, *Poisson Image Editing*, SIGGRAPH 2003). Channels after the first
+    ``colours`` stay. The picture has 8 bits, or is of float32 in levels, which are neither rounded nor limited.
     """
     # 1. Reduce the box round the mask to a small size.
     box = bounding_box(mask, max(8, round(AROUND * max(mask.shape))))
-    part, inside, size = picture[box][..., : min(picture.shape[2], 3)], mask[box], box_size(box)
+    part, inside, size = picture[box][..., :colours], mask[box], box_size(box)
     small = limit_size(size, MATCHED)
     reduced = np.stack([reduce(part[..., channel], small) for channel in range(part.shape[2])], axis=2)
     filled = reduce(inside * np.uint8(255), small) > 127
@@ -297,15 +301,16 @@ def match_colours(picture: Levels, mask: Flags) -> None:
         rows = (0, start * small[0] / size[0], small[1], stop * small[0] / size[0])
         parts = [np.asarray(each.resize((size[1], stop - start), Image.Resampling.BILINEAR, rows)) for each in shifts]
         band, chosen = part[start:stop], inside[start:stop] > 0
-        band[chosen] = np.clip(np.rint(band[chosen] + np.stack(parts, axis=2)[chosen]), 0, 255)
+        shifted = band[chosen] + np.stack(parts, axis=2)[chosen]
+        band[chosen] = np.clip(np.rint(shifted), 0, 255) if band.dtype == np.uint8 else shifted
 
 
-def reduce(channel: Levels, size: Size) -> Levels:
+def reduce(channel: Values, size: Size) -> Values:
     """``channel`` (H, W) at a smaller ``size``: means of areas."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], Image.Resampling.BOX))
 
 
-def local_means(picture: Levels, side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def local_means(picture: Values, side: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Gaussian means (h, w, C) of ``picture`` (h, w, C) over the pixels of one ``side`` (h, w)."""
 
     def blur(values: Values) -> npt.NDArray[np.float32]:

@@ -24,6 +24,7 @@ PATCH = plain.PATCH  # pixels, the width of a patch
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 4)
 Matches = npt.NDArray[np.int32]  # (h, w): row << 16 | column of each patch's match, -1 for none
+Labels = npt.NDArray[np.int32]  # (H, W)
 Flags = npt.NDArray[np.uint8]  # 0 or 1
 Scores = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float32]
@@ -65,6 +66,8 @@ def compiled() -> Any:
         "search_all": [struct, Array, Array],
         "search_once": [struct, Array, Array, ctypes.c_uint64, number, number, number],
         "vote": [Array, number, number, Array, number, Array, Array, Array, Array, number],
+        "vote_floats": [Array, number, number, Array, number, number, Array, Array, Array, number, Array, number],
+        "vote_labels": [Array, number, number, Array, number, Array, Array, Array, Array, number],
         "mark_changed": [Array, Array, number, number, number, Array, Array, number],
         "mark_holding": [Array, number, number, Array, number],
         "carry": [Array, *[number] * 4, Array, *[number] * 6, factor, factor, number],
@@ -186,6 +189,59 @@ def vote(
     else:
         sizes, threads = result.shape[:2], torch.get_num_threads()
         code.vote(matches, *sizes, values, values.shape[1], weights, mask, known, result, threads)
+    return result
+
+
+def vote_floats(
+    matches: Matches,
+    values: Scores,
+    weights: VoteWeights,
+    mask: Flags | None = None,
+    known: Scores | None = None,
+    rounds: bool = False,
+) -> Scores:
+    """As ``vote``, of ``values`` (H', W', C) of any number of channels: weighted means (H, W, C), added up in float64.
+
+    With ``rounds`` they are rounded to whole numbers, halves upwards. A pixel for which all patches name one source
+    pixel has its value, to the bit.
+    """
+    size, channels = (matches.shape[0] + PATCH - 1, matches.shape[1] + PATCH - 1), values.shape[2]
+    result = np.zeros((*size, channels), np.float32)
+    known = result if known is None else known
+    if (code := compiled()) is None:
+        plain.vote_floats(matches, values, weights, mask, known, rounds, result)
+    else:
+        threads, width = torch.get_num_threads(), values.shape[1]
+        code.vote_floats(matches, *size, values, width, channels, weights, mask, known, rounds, result, threads)
+    return result
+
+
+def vote_labels(
+    matches: Matches,
+    labels: Labels | None,
+    weights: VoteWeights,
+    mask: Flags | None = None,
+    known: Labels | None = None,
+) -> Labels:
+    """The label (H, W) with most weight at each pixel, of those that its patches' matches have there.
+
+    Of equal ones it is the smallest: no label appears that is not in ``labels`` (H', W').
+
+    Arguments:
+        matches: as for ``vote``.
+        labels: None: each pixel's place, row << 16 | column.
+        weights: as for ``vote``.
+        mask: as for ``vote``.
+        known: (H, W), the other labels.
+    """
+    size = matches.shape[0] + PATCH - 1, matches.shape[1] + PATCH - 1
+    result = np.full(size, -1, np.int32)
+    known = result if known is None else known
+    if (code := compiled()) is None:
+        plain.vote_labels(matches, labels, weights, mask, known, result)
+    else:
+        width, threads = 0 if labels is None else labels.shape[1], torch.get_num_threads()
+        code.vote_labels(matches, *size, labels, width, weights, mask, known, result, threads)
     return result
 
 

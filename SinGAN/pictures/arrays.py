@@ -13,10 +13,11 @@ from torch import Tensor
 
 from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.rasters import Raster
 
-Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Tensor
+Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Tensor | Raster
 """A file's path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits, of other
-whole numbers in 0..255, or of floats in 0..1."""
+whole numbers in 0..255, or of floats in 0..1; or data of any channels and range: a ``Raster``."""
 
 
 def is_file(picture: Picture) -> bool:
@@ -48,8 +49,12 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
         FileNotFoundError: there is no such file.
         ValueError: it is no picture, or its values, type or shape are not those of a picture.
     """
+    if channels not in (1, 3, 4):
+        raise ValueError(f"`nc_im` {channels} is for data: a picture of 8 bits has 1, 3 or 4 channels")
     if isinstance(picture, str | os.PathLike):
         return images.read_levels(path_of(picture), channels, opaque)
+    if isinstance(picture, Raster):
+        raise ValueError(f"`{name}` is data of any channels, where a picture of 8 bits is needed")
     levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)
     if channels == 4 and levels.shape[2] != 4 and not opaque:
         raise ValueError(f"`{name}` has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
         hint = suggest_name(path) or suggest_name(Path(path.name)) or remedy
         raise FileNotFoundError(f"no picture {path}{hint}")
     try:
-        with _opened(path) as picture:
+        with opened(path) as picture:
             if decoding.reduction(picture.size) > 1:
                 LOG.info(f"{path}, {picture.width} x {picture.height} pixels, is reduced while it is read")
             levels = decoding.levels_of(picture)
@@ -64,6 +65,26 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
     return np.require(with_channels(levels, channels), requirements=["C", "W"])
 
 
+def from_png(content: bytes, pixels: int) -> Levels:
+    """The levels (H, W, 3) of a drawing, the PNG ``content`` with at most ``pixels``; alpha is dropped.
+
+    Raises:
+        ValueError: it is no PNG, is damaged, or too large, which its header says.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about large pictures
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+                width, height = picture.size
+                if width * height <= pixels:
+                    return with_channels(decoding.levels_of(picture), 3)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise ValueError("the drawing can't be read: it is no PNG, is damaged, or far too large") from error
+    raise ValueError(f"the drawing has {width} x {height} pixels: that is too large")
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """Height and width of the picture that ``read`` returns for ``path``; only the header is read.
 
@@ -71,7 +92,7 @@ def read_size(path: Path) -> tuple[int, int]:
         ValueError: it is no picture.
     """
     try:
-        with _opened(path) as picture:
+        with opened(path) as picture:
             return decoding.decoded_size(picture)
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -88,7 +109,8 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Yield the picture at ``path``, opened with Pillow, whose warnings are not shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about unusual files that can be read
         with _open(check_regular(path)) as picture:

@@ -21,6 +21,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.tasks import PAINT, TASKS, TRAIN, Task
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import forget_scales, save_pyramid
@@ -38,7 +39,9 @@ class TrainingPicture:
 
     name: str  # of its file
     sha256: str  # of its content
-    image: Tensor  # (1, C, H, W), in [-1, 1]
+    image: Tensor  # (1, C, H, W), in [-1, 1], the channels of maps included
+    layers: Layers | None = None  # of the channels; None: of 8 bits, without maps
+    valid: Tensor | None = None  # (1, 1, H, W): 1 where there are data, else 0; None: everywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,8 @@ class PictureTraining:
     plan: Plan
     net: NetConfig
     config: TrainConfig
+    layers: Layers | None = None  # of the channels; None: of 8 bits, without maps
+    valid: Tensor | None = None  # (1, 1, H, W): 1 where there are data, else 0; None: everywhere
     weights: Callable[[], StartWeights] = StartWeights  # read only when something is to be trained
     retraining: Retraining | None = None  # of one scale, in place of a training of all
     folder: Path = Path()  # of the model; not used in memory
@@ -81,20 +86,29 @@ class PictureTraining:
         Raises:
             ValueError: the picture has no valid pyramid, or no model with ``options`` serves ``task``.
         """
-        kind = KINDS[options.kind]
+        kind, layers = KINDS[options.kind], picture.layers
+        if layers is not None:
+            if kind.without_layers:
+                raise ValueError(
+                    f"`train_mode` {options.train_mode} is for pictures of 8 bits without maps: {kind.without_layers}"
+                )
+            options = replace(options, nc_im=layers.picture.count, nc_z=layers.picture.count)
         image = kind.picture(picture.image, options)
         (height, width), device = image.shape[2:], image.device
         check_size(height, width, options)
-        plan = kind.plan(height, width, options, task)
+        plan = replace(kind.plan(height, width, options, task), exact=layers is not None)
         manifest = Manifest.of(
-            picture=picture.name, sha256=picture.sha256, options=options, seed=seed, plan=plan, device=device, task=task
-        )
+            picture=picture.name, sha256=picture.sha256, options=options, seed=seed, plan=plan, device=device,
+            task=task, layers=layers,
+        )  # fmt: skip
         return cls(
             manifest=manifest,
             image=image,
             plan=plan,
-            net=options.net,
+            net=replace(options.net, channels=image.shape[1]),
             config=replace(options.training, noise_border=task.noise_border),
+            layers=layers,
+            valid=None if picture.valid is None else picture.valid.to(device),
             weights=lambda: start_weights(options, vgg_weights),
         )
 
@@ -197,7 +211,7 @@ class PictureTraining:
         """The pyramid before training: without scales, or the base of a retrained one."""
         if self.retraining is not None:
             return self.retraining.base
-        plain = Pyramid[TrainedScale]((), self.plan.factor, self.net.margin, self.config.noise_border)
+        plain = Pyramid[TrainedScale]((), self.plan.factor, self.net.margin, self.config.noise_border, self.plan.exact)
         return self.kind.pyramid(plain, self.net, self.manifest.options, {})
 
     def run(
@@ -215,6 +229,7 @@ class PictureTraining:
         pyramids = self.kind.train(
             self.image, self.plan, self.net, self.config, rng,
             watch=watch, weights=self.weights(), finished=start.scales, resume=state, engine=engine,
+            **({} if self.valid is None else {"valid": self.valid}),
         )  # fmt: skip
         for pyramid in pyramids:
             yield len(pyramid) - 1, pyramid
@@ -236,11 +251,12 @@ class PictureTraining:
         """Pictures (1, C, H, W) of a scale by file name: the real one, a sample and the reconstruction."""
         coarser, real = model.below(unit + 1), model.scales[unit].real
         rng = torch.Generator(real.device).manual_seed(seed)
-        return {
+        pictures = {
             "real_scale": real,
             "fake_sample": coarser.generate(coarser.draw(rng)),
             "G(z_opt)": coarser.generate(coarser.z_rec()),
         }
+        return pictures if self.layers is None else {name: self.layers.preview(one) for name, one in pictures.items()}
 
     @cached_property
     def settings(self) -> list[ScaleSetting]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.pictures import images, sheets
+from SinGAN.pictures.layers import Layers
 from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
 from SinGAN.storage.recovery import recover_if_free, whole_folder
@@ -111,20 +112,51 @@ def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
     return (images.read(folder / f"{index}.png", channels) for index in range(count))
 
 
-def write_samples(folder: Path, samples: Iterable[Tensor], real: Tensor) -> None:
+def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None) -> None:
+    """Write ``image`` (1, C, H, W) into ``folder`` as ``<name>.png``, or as ``Layers.write`` does."""
+    if layers is None or image.shape[1] != layers.count:
+        images.write(folder / f"{name}.png", image)
+    else:
+        layers.write(folder, name, image)
+
+
+def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
+    """What people see of ``image`` (1, C, H, W) and its maps, each after the name of its contact sheet."""
+    if layers is None or image.shape[1] != layers.count:
+        return [("grid.png", image)]
+    maps = layers.preview_maps(image).items()
+    return [("grid.png", layers.preview(image)), *((f"grid_{name}.png", shown) for name, shown in maps)]
+
+
+def write_samples(
+    folder: Path, samples: Iterable[Tensor], real: Tensor, layers: Layers | None = None, kept: int = 0
+) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
+
+    Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
+    come after the first ones that the folder has, which are ``kept``.
 
     The folder appears when all are there, and takes an older one's place only then.
     """
-    tiles: list[images.Levels] = []
+    tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
-        for index, image in enumerate(samples):
-            images.write(draft / f"{index}.png", image)
-            if index == 0:
-                tiles.append(sheets.beside(real, image))
+        originals = previews(real, layers)
+
+        def show(index: int, shown: Iterable[Tensor]) -> None:
+            for (sheet, original), seen in zip(originals, shown, strict=True):
+                if index < sheets.SHEET_SAMPLES:
+                    first = [] if index else [sheets.beside(original, seen)]
+                    tiles.setdefault(sheet, []).extend([*first, sheets.tile(seen, str(index))])
+
+        for index in range(kept):
+            assert layers is not None
+            show(index, layers.copy(folder, draft, str(index)))
+        for index, image in enumerate(samples, start=kept):
+            write_picture(draft, str(index), image, layers)
             if index < sheets.SHEET_SAMPLES:
-                tiles.append(sheets.tile(image, str(index)))
-        images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
+                show(index, (seen for _, seen in previews(image, layers)))
+        for sheet, shown in tiles.items():
+            images.write_levels(draft / sheet, sheets.contact_sheet(shown))
 
 
 def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:
@@ -141,19 +173,27 @@ def write_results(
     firsts: Mapping[str, Tensor],
     pictures: Mapping[str, Tensor],
     extras: Mapping[str, Tensor] | None = None,
+    layers: Layers | None = None,
 ) -> None:
-    """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png`` into ``folder``.
+    """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png``, or as their ``layers`` say, into ``folder``.
 
-    Of several pictures there is a contact sheet ``grid.png``, with ``firsts`` first: the original, the reference.
+    Of several pictures there is a contact sheet ``grid.png``, and ``grid_<map>.png`` for each map, with ``firsts``
+    first: the original, the reference.
     """
     with files_into(folder) as draft:
         for name, image in {**pictures, **(extras or {})}.items():
-            images.write(draft / f"{name}.png", image)
+            write_picture(draft, name, image, layers)
         if len(pictures) > 1:
-            like = next(iter(pictures.values()))
-            tiles = [sheets.beside(image, like, label) for label, image in firsts.items()]
-            tiles += [sheets.tile(image, words(name)) for name, image in pictures.items()]
-            images.write_levels(draft / "grid.png", sheets.contact_sheet(tiles))
+            tiles: dict[str, list[images.Levels]] = {}
+            like = dict(previews(next(iter(pictures.values())), layers))
+            for label, image in firsts.items():
+                for sheet, shown in previews(image, layers):
+                    tiles.setdefault(sheet, []).append(sheets.beside(shown, like[sheet], label))
+            for name, image in pictures.items():
+                for sheet, shown in previews(image, layers):
+                    tiles.setdefault(sheet, []).append(sheets.tile(shown, words(name)))
+            for sheet, each in tiles.items():
+                images.write_levels(draft / sheet, sheets.contact_sheet(each))
 
 
 def words(name: str) -> str:

@@ -13,7 +13,7 @@ from SinGAN.engines.engine import EngineSettings
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
-from SinGAN.pictures import images
+from SinGAN.pictures.layers import Layers, Opened, is_data, maps_by_name, open_picture, percentiles_of
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.pictures import PictureTraining, Retraining, TrainingPicture
 from SinGAN.saved_models.manifest import Manifest
@@ -89,7 +89,7 @@ class Run:
         The folders themselves may be links.
         """
         keep_inside(self.picture.parent, [self.picture])
-        keep_inside(self.out, layout.places(self.out, self.name))
+        layout.guard(self.out, layout.places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""
@@ -121,14 +121,32 @@ class Run:
         parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
         return shlex.join(itertools.chain(*parts))
 
+    def open(self) -> Opened:
+        """The picture with its maps, as a training gets it.
+
+        Raises:
+            ValueError: something can't be read, or a map does not fit the picture.
+        """
+        channels = self.options.nc_im if "nc_im" in self.given or not is_data(self.picture) else None
+        return open_picture(self.picture, channels, maps_by_name(self.settings.maps), self.settings.map_kinds)
+
+    def viewed(self, layers: Layers, real: Tensor) -> Layers:
+        """``layers`` with the previews that the settings ask for, of the training picture ``real`` (1, C, H, W)."""
+        low, high = percentiles_of(self.settings.show_percentiles)
+        return layers.viewed(real, self.settings.show, (low, high))
+
     def training(self, folder: Path, task: Task = TRAIN) -> PictureTraining:
         """The training of the model in ``folder``, for ``task``: its picture read, its scales planned.
 
         Raises:
             ValueError: the picture can't be read, or has no valid pyramid.
         """
-        image = images.read(self.picture, self.options.nc_im).to(self.device)
-        picture = TrainingPicture(self.picture.name, sha256(self.picture.read_bytes()), image)
+        opened = self.open()
+        for line in opened.notes:
+            LOG.info(line)
+        image, digest = opened.image.to(self.device), sha256(self.picture.read_bytes())
+        layers = None if opened.layers is None else self.viewed(opened.layers, image)
+        picture = TrainingPicture(self.picture.name, digest, image, layers, opened.valid)
         vgg = self.settings.vgg_weights
         training = PictureTraining.of(picture, self.options, task, seed=self.seed, vgg_weights=vgg)
         seed_matters = task is TRAIN and "manualSeed" in self.given  # elsewhere it is the seed of the model's use

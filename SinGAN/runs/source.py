@@ -1,7 +1,7 @@
 """The picture model that a command's options ask for: a trained one, or patches of the picture."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -10,10 +10,12 @@ from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions,
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
 from SinGAN.patches.instant import Instant
+from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images
+from SinGAN.pictures.layers import Layers, is_data, maps_by_name
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -30,6 +32,11 @@ class Source:
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # results that are older are of another picture or model
     manifest: Manifest | None = None  # of the trained model
+
+    @property
+    def layers(self) -> Layers | None:
+        """The layers of its pictures' channels; None: they have 8 bits, and no maps."""
+        return self.maker.layers
 
     @property
     def real(self) -> Tensor:
@@ -64,7 +71,12 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     opened, task = drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
-    maker = model.manifest.kind_of_model.maker(pyramid)
+    layers = model.manifest.layers_of_pictures
+    if layers is not None:
+        layers = run.viewed(layers, pyramid.scales[-1].real)
+        if options.refine:
+            raise ValueError("`refine` is for pictures of 8 bits without maps: leave it out")
+    maker = model.manifest.kind_of_model.maker(pyramid, layers)
     if options.refine:
         if not isinstance(maker, Trained):
             raise ValueError("results of this model have the photo's detail already: leave `refine` out")
@@ -96,6 +108,8 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
+    if is_data(run.picture) or run.settings.maps:
+        return untrained_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
@@ -113,6 +127,28 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     return Source(maker, label(run, options), run.picture)
 
 
+def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
+    """What makes pictures of the run's data, or picture with maps, without training.
+
+    Raises:
+        ValueError: the method can't, or something has no data.
+    """
+    opened, limit = run.open(), run.options.max_size
+    for line in opened.notes:
+        LOG.info(line)
+    assert opened.layers is not None
+    if options.method == INSTANT:
+        own_size = has_own_size(run, measured)
+        instant = LayeredInstant.of(opened, options.variety, run.device, None if own_size else limit)
+        instant = replace(instant, layers=run.viewed(instant.layers, instant.real))
+        return Source(instant, label(run, options), run.picture)
+    if opened.valid is not None:
+        raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
+    real = limit_image(opened.image.to(run.device), limit)
+    maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
+    return Source(maker, label(run, options), run.picture)
+
+
 def has_own_size(run: Run, measured: bool = False) -> bool:
     """Whether the instant engine works at the picture's own size."""
     return "max_size" not in run.given and not measured
@@ -125,4 +161,6 @@ def label(run: Run, options: PatchOptions) -> str:
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
     if options.method == INSTANT and "max_size" in run.given and run.options.max_size == DEFAULTS["max_size"]:
         changed.append(f"max_size={run.options.max_size}")
+    if run.settings.maps:
+        changed.append(f"maps={'+'.join(maps_by_name(run.settings.maps))[:100]}")
     return ",".join([f"method={options.method}", *changed])

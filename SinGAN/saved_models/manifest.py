@@ -15,6 +15,7 @@ from SinGAN.kinds.singan import SinGANKind
 from SinGAN.models import NetConfig
 from SinGAN.options.model import NOT_IN_WEIGHTS, ModelOptions, defaults, legacy_defaults, options_not_in_weights
 from SinGAN.options.tasks import TRAIN, Task
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
 from SinGAN.saved_models.validation import checked, checksum_of, kind_name
@@ -40,6 +41,7 @@ class Manifest:
     threads: int
     noise_border: bool  # whether the noise covers the margin, too
     planner: str  # of the scales, by its name
+    layers: Mapping[str, Any] = field(default_factory=dict)  # of data or maps: ``Layers.as_dict``; else empty
     kind: str = "singan"  # of model; older versions wrote singan for concurrent training, too
     checksum: str | None = field(default="", compare=False)  # of the rest, in its file; None: of an older version
 
@@ -54,6 +56,7 @@ class Manifest:
         plan: Plan,
         device: torch.device,
         task: Task,
+        layers: Layers | None = None,
     ) -> "Manifest":
         """The manifest of a training that is about to start; ``with_engine`` adds the engine once it is chosen."""
         return cls(
@@ -73,6 +76,7 @@ class Manifest:
             threads=torch.get_num_threads(),
             noise_border=task.noise_border,
             planner=task.planner,
+            layers={} if layers is None else layers.as_dict(),
             kind=options.kind,
         )
 
@@ -146,6 +150,11 @@ class Manifest:
         return KINDS[kind_name(self.kind, self.options)]
 
     @property
+    def layers_of_pictures(self) -> Layers | None:
+        """The layers of its pictures' channels; None where these are of 8 bits and have no maps."""
+        return Layers.of(self.layers)
+
+    @property
     def is_authors(self) -> bool:
         """Whether the authors' code trained the model, and so left no manifest."""
         return self.sha256 == UNKNOWN
@@ -184,6 +193,9 @@ class Manifest:
             result.insert(0, f"trained for {self.task} there, {asked.task} asked")
         if self.sha256 not in (asked.sha256, UNKNOWN):
             result.insert(0, f"picture {self._named_picture()} there, {asked._named_picture()} asked")
+        maps, wanted = self._named_maps(), asked._named_maps()
+        if maps != wanted:
+            result.append(f"`maps` {maps} there, {wanted} asked")
         if seed_matters and self.seed != asked.seed and not self.is_authors:
             result.append(f"`seed` {self.seed} there, {asked.seed} asked")
         if self.is_authors and self.sizes != asked.sizes:
@@ -192,6 +204,10 @@ class Manifest:
 
     def _named_picture(self) -> str:
         return f"{self.picture} ({self.sha256[:8]})"
+
+    def _named_maps(self) -> str:
+        layers = self.layers_of_pictures
+        return "none" if layers is None else layers.describe_maps()
 
     def _named_sizes(self) -> str:
         return ", ".join(f"{height} x {width}" for height, width in self.sizes)

@@ -168,7 +168,10 @@ class ModelFolder:
                 net.to(device)
             scales.append(TrainedScale.of(generator, critic, real.to(device), noise.to(device), float(amp)))
         shape = scales[0].generator.config
-        plain = Pyramid(tuple(scales), self.manifest.factor, shape.margin, noise_border)
+        layers = self.manifest.layers_of_pictures
+        if layers is not None and layers.count != shape.channels:
+            raise ValueError(f"{self.folder} is damaged: nets of {shape.channels} channels, {layers.count} described")
+        plain = Pyramid(tuple(scales), self.manifest.factor, shape.margin, noise_border, layers is not None)
         return kind.pyramid(plain, shape, self.manifest.options, self._extras)
 
     @cached_property

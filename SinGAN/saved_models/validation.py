@@ -8,6 +8,7 @@ from SinGAN.kinds import KINDS
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import with_legacy_defaults
 from SinGAN.options.tasks import TASKS, TRAIN
+from SinGAN.pictures.layers import Layers
 from SinGAN.storage.hashes import sha256
 
 SEALED_SINCE = 0, 3  # the version from which on each file of a model has a hash
@@ -28,13 +29,14 @@ def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """
     task = TASKS.get(values["task"], TRAIN)
     checksum = _verified(values)
-    values = {"kind": "singan", "noise_border": task.noise_border, "planner": task.planner, **values}
+    values = {"kind": "singan", "layers": {}, "noise_border": task.noise_border, "planner": task.planner, **values}
     result = {name: values[name] for name in kinds if name != "checksum"}
     check_types(result, kinds)
     options = with_legacy_defaults(result["options"])
     kind = kind_name(result["kind"], options)
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}, which this version does not know")
+    Layers.of(result["layers"])
     _check_sizes(result["sizes"], result["factor"])
     KINDS[kind].check_sizes(result["sizes"], result["factor"])
     return {**result, "options": options, "checksum": checksum}

@@ -33,8 +33,9 @@ from SinGAN.studies.combinations import Combination, changed, combine, short, sp
 from SinGAN.studies.comparison import MeasuredTraining
 from SinGAN.studies.study import Results, Study
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say, with_flags
 from SinGAN.terminal.parse import parse
-from SinGAN.terminal.script import script, with_flags
+from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
 
 
@@ -65,7 +66,7 @@ def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
     for combination in combinations:
         manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
     for line in dict.fromkeys(lines):  # once for all seeds
-        print(with_flags(line))
+        say(with_flags(line))
     return PictureStudy(
         folder=layout.study(run.out, run.name, title(run, options, varied)),
         trials=combinations,
@@ -109,7 +110,7 @@ class PictureStudy(Study[Combination]):
     def announce(self, remaining: Sequence[Combination], dry_run: bool) -> None:
         if dry_run:
             expected = duration(self.seconds(remaining))
-            print(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
+            say(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
 
     def seconds(self, remaining: Sequence[Combination]) -> float:
         """The estimated seconds that the ``remaining`` trainings take."""
@@ -146,14 +147,18 @@ class PictureStudy(Study[Combination]):
         methods, model = self.options.method, ModelFolder.open(combination.model(self.picture.name))
         pyramid, kind = model.load(self.device), model.manifest.kind_of_model
         overview = kind.columns(combination.options.training).overview
-        score = evaluation.reconstruction(pyramid)
+        layers = model.manifest.layers_of_pictures
+        layers = None if layers is None else self.picture.viewed(layers, pyramid.scales[-1].real)
+        score = evaluation.reconstruction(pyramid, layers)
         losses = read_losses(model.folder / str(len(pyramid) - 1) / "losses.csv")
         result = []
         if SINGAN in methods:
             varied = combination.varied if methods == (SINGAN,) else {**combination.varied, "method": SINGAN}
-            measured = self.of_samples(kind.maker(pyramid), varied, combination.seed)
+            measured = self.of_samples(kind.maker(pyramid, layers), varied, combination.seed)
             result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
         if REFINED in methods:
+            if layers is not None:
+                raise ValueError(f"`method` {REFINED} is for pictures of 8 bits without maps: leave it out")
             refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))
             result.append(self.of_samples(refined, {**combination.varied, "method": REFINED}, combination.seed))
         return result
@@ -175,8 +180,16 @@ class PictureStudy(Study[Combination]):
         net = self.net and self.net.to(self.device)
         started = time.monotonic()
         drawn = maker.sample(torch.Generator(self.device).manual_seed(seed), count, start)
-        samples = evaluation.as_in_files(drawn, self.device)
+        layers = maker.layers
+        if layers is not None:
+            real = layers.to_floats(real).float()
+        samples = evaluation.as_in_files(drawn, self.device, layers)
         took = time.monotonic() - started
+        if layers is not None:
+            layers = self.picture.viewed(replace(layers, raw=False), real)
+        measures = evaluation.evaluate(samples, real, start, net, None, layers)
+        if layers is not None:  # what people see
+            samples, real = (evaluation.seen(batch, layers) for batch in (samples, real))
         return MeasuredTraining(
             varied=varied,
             seed=seed,
@@ -184,7 +197,7 @@ class PictureStudy(Study[Combination]):
             factor=maker.factor,
             samples=samples,
             real=real,
-            evaluation=evaluation.evaluate(samples, real, start, net, None),
+            evaluation=measures,
             seconds=took / count,
         )
 

@@ -7,6 +7,7 @@ from SinGAN.patches.makers import Maker as Maker
 from SinGAN.patches.makers import Patches as Patches
 from SinGAN.patches.makers import Trained as Trained
 from SinGAN.pictures.arrays import Picture as Picture
+from SinGAN.pictures.layers import Layers as Layers
 from SinGAN.pyramid import Pyramid as Pyramid
 from SinGAN.pyramid import TrainedScale as TrainedScale
 from SinGAN.runs.run import Run as Run

@@ -43,9 +43,13 @@ def analogy(
     from SinGAN.patches.levels import limit_levels
     from SinGAN.pictures import arrays, images
 
-    real = model.real
+    real, limit = model.real, max(model.real.shape[-2:]) if max_size is None else max_size
+    if model.layers is not None:
+        image = model.layers.read_structure(structure, limit).to(real)
+        pictures = model.analogy(image, generator(model, seed), count)
+        return Results(numbered(pictures), {"the picture": real, "the structure": image}, count=count)
     levels = arrays.levels_of(structure, real.shape[1], "structure", opaque=True)
-    levels = limit_levels(levels, max(real.shape[-2:]) if max_size is None else max_size)
+    levels = limit_levels(levels, limit)
     image = images.to_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
     pictures = model.analogy(image, generator(model, seed), count)
     return Results(numbered(pictures), {"the picture": real, "the structure": image}, count=count)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
@@ -33,7 +33,7 @@ class Animate:
         (0, 1, 2), "first scale that moves", group="animation", least=0, argument="start_scale"
     )
     num_frames: int = option(
-        100, "frames of each", group="animation", least=1, most=HUGE, argument="frames", slider=(2, 100, 40, 1)
+        100, "frames of each", group="animation", least=1, most=MANY, argument="frames", slider=(2, 100, 40, 1)
     )
     fps: float = option(10.0, "frames per second", group="animation", least=0.1, most=100, slider=(1, 30, 10, 1))
     format: str = option("gif", "kind of file", group="animation", choices=("gif", "mp4", "webp"))
@@ -68,6 +68,7 @@ def run(call: Call[Animate]) -> Iterator[Results]:
     from SinGAN import manipulate
     from SinGAN.patches.makers import Trained
     from SinGAN.pictures import animations
+    from SinGAN.runs.results import write_results
     from SinGAN.runs.training import load_or_train
     from SinGAN.storage import layout
 
@@ -81,14 +82,20 @@ def run(call: Call[Animate]) -> Iterator[Results]:
     if run.settings.overwrite or not training.is_done():
         LOG.info("*** Train SinGAN for animation ***")
     LOG.info(f"random seed: {run.seed}")
-    model = Trained(load_or_train(training, overwrite=run.settings.overwrite, watcher=call.watcher))
+    pyramid, layers = load_or_train(training, overwrite=run.settings.overwrite, watcher=call.watcher), training.layers
+    model = Trained(pyramid, layers=layers)
     rng = run.fresh_rng()
     choices = itertools.product(options.animation_start_scale, options.alpha_animation, options.beta_animation)
     for start, alpha, beta in choices:
         results = animate(model, options.num_frames, start_scale=start, alpha=alpha, beta=beta, seed=rng)
         place = layout.results(run.out, "Animation", run.name, f"start_scale={start}", run.options.label)
         file = place / f"alpha={alpha:f}_beta={beta:f}.{options.format}"
-        animations.write(file, (frame for _, frame in results.pictures), options.fps)
+        frames = (frame for _, frame in results.pictures)
+        if layers is not None:  # the animation shows previews: the frames themselves, and their maps, lie beside it
+            drawn = list(frames)
+            write_results(place / file.stem, {}, dict(numbered(drawn)), None, layers)
+            frames = (layers.preview(frame) for frame in drawn)
+        animations.write(file, frames, options.fps)
         LOG.info(str(file))
     yield from ()
 

@@ -54,7 +54,7 @@ def paint(
     from SinGAN.runs.results import by_scale
 
     scales, rng = choose_scales(model, start_scale), generator(model, seed)
-    image = read(strokes, model.real, "strokes")
+    image = read(strokes, model.real, "strokes", layers=model.layers)
     pictures, extras = dict[str, "Tensor"](), dict[str, "Tensor"]()
     for scale in scales:
         if quantize:
@@ -80,6 +80,8 @@ def paint_quantized(
 
     if not isinstance(model, Trained) or model.retrain is None:
         raise ValueError(f"`quantize` retrains a scale: it needs `method` {SINGAN} and no `train_mode` {HYBRID}")
+    if model.layers is not None:
+        raise ValueError("`quantize` is for pictures of 8 bits without maps: leave it out")
     real = model.pyramid.scales[scale].real
     palette = palette_of(real)
     reduced = manipulate.quantised_paint(model.pyramid, strokes, scale, palette)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from SinGAN.losses.train_config import TrainConfig
     from SinGAN.manipulate import Retouched
     from SinGAN.pictures.masks import Marks
-    from SinGAN.tasks._types import Maker, Picture, Pyramid, Seed, StartScale, Tensor, TrainedScale
+    from SinGAN.tasks._types import Layers, Maker, Picture, Pyramid, Seed, StartScale, Tensor, TrainedScale
 
 TUNED_EVERY = 100  # iterations between two results of a fine-tuning
 
@@ -69,14 +69,19 @@ class Reference(MethodOptions):
         return f"{Path(self.ref_name).stem}_out"
 
 
-def read(reference: Picture, real: Tensor, name: str, channels: int | None = None) -> Tensor:
+def read(
+    reference: Picture, real: Tensor, name: str, channels: int | None = None, layers: Layers | None = None
+) -> Tensor:
     """``reference``, a file or the argument ``name``, with the size, type and device of ``real`` (1, C, H, W).
 
     Arguments:
         channels: None: those of ``real``.
+        layers: of the channels of ``real``.
     """
     from SinGAN.pictures import arrays, images
 
+    if layers is not None:
+        return layers.read_like(reference, real, name)
     if arrays.is_file(reference):
         return images.read_like(arrays.path_of(reference), real, channels)
     return arrays.to_image_like(reference, real, channels, name)
@@ -131,15 +136,22 @@ def retouch(
     from SinGAN.pictures import arrays, masks
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
-    image = read(reference, real, "reference")
+    image = read(reference, real, "reference", layers=model.layers)
+    seen = (image, real) if model.layers is None else as_one_channel(*map(model.layers.to_floats, (image, real)))
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
-        marks, origin = masks.find_marks(arrays.path_of(reference), image, real)
+        marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
     else:
-        marks = masks.check_difference(image, real, "`reference`", "give a `mask`, white where it is to change")
+        marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
     return model.retouch(image, drawn, scales, generator(model, seed), count), origin
+
+
+def as_one_channel(image: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Two images (1, 1, H, W) that differ as the channel of ``image`` and ``real`` (1, C, H, W) does that does most."""
+    gap = (image - real).abs().amax(dim=1, keepdim=True)
+    return gap - 1, gap * 0 - 1
 
 
 def results_of(retouched: Retouched, pictures: dict[str, Tensor], origin: str = "") -> Results:
@@ -157,7 +169,6 @@ def put_in(call: Call[Reference], function: Callable[..., Results], **changes: A
         ValueError: a scale is out of range, or there is no model that can be fine-tuned.
     """
     from SinGAN.patches.makers import Trained
-    from SinGAN.pictures import arrays
 
     options, run, source = call.options, call.run, call.source
     choose_scales(source.maker, options.start_scales)  # before anything is read or trained
@@ -169,7 +180,7 @@ def put_in(call: Call[Reference], function: Callable[..., Results], **changes: A
     if not isinstance(source.maker, Trained):
         raise ValueError(f"`fine_tune` needs a model of `train_mode` {CONCURRENT}: leave it out")
     config = replace(source.manifest.model_options(run.options).training, niter=options.fine_tune)
-    reference, pictures = arrays.to_image_like(options.file, source.real), dict[str, Any]()
+    reference, pictures = read(options.file, source.real, "reference", layers=source.layers), dict[str, Any]()
     states = fine_tune(
         source.maker.pyramid, reference, config, run.fresh_rng(), TUNED_EVERY, run.engine.choose(run.device)
     )

@@ -119,10 +119,12 @@ def draw(
         )
         return
     results = sample(source.maker, count, start_scale=start, scale_h=scale_h, scale_v=scale_v, seed=call.run.seed)
-    kept = read_samples(folder, there, source.real.shape[1])
+    layers = source.layers
+    kept = read_samples(folder, there, source.real.shape[1]) if layers is None else iter(())
     LOG.info(f"random seed: {call.run.seed}")
     drawn = (image for _, image in tqdm(results.pictures, total=count, unit="sample", disable=None, leave=False))
-    write_samples(folder, itertools.chain(kept, itertools.islice(drawn, there, None)), source.real)
+    fresh = itertools.islice(drawn, there, None)
+    write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there if layers is not None else 0)
     more = f", {there} of them there before" if there else ""
     LOG.info(f"{count} random samples {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
 

@@ -14,7 +14,7 @@ from SinGAN.options.tasks import SUPER_RESOLUTION
 from SinGAN.tasks.task import Call, Results, Task, generator
 
 if TYPE_CHECKING:
-    from SinGAN.tasks._types import Picture, Pyramid, Run, Seed, Tensor, Trained, TrainedScale
+    from SinGAN.tasks._types import Layers, Picture, Pyramid, Run, Seed, Tensor, Trained, TrainedScale
 
 LOG = logging.getLogger(__name__)
 BACK_PROJECTION = 3  # rounds; more add next to nothing but rings around edges
@@ -78,6 +78,8 @@ def super_resolve(
     from SinGAN import manipulate
     from SinGAN.pictures import arrays
 
+    if picture is not None and model.layers is not None and not isinstance(picture, torch.Tensor):
+        raise ValueError("`picture` is for models of pictures of 8 bits without maps: leave it out")
     image = model.real if picture is None else picture
     if isinstance(image, torch.Tensor) and image.ndim == 4:
         image = arrays.check_image(image, model.real)
@@ -91,7 +93,6 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
     """Write the picture enlarged; say how near it is to the true one, where that is known."""
     from SinGAN import manipulate
     from SinGAN.patches.makers import Trained
-    from SinGAN.pictures import images
     from SinGAN.runs.results import write_results
     from SinGAN.saved_models.model_folder import ModelFolder
     from SinGAN.storage import layout
@@ -99,8 +100,8 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
     options, run = call.options, call.run.with_scale_factor(trained_factor(call.options.sr_factor))
     owner = run.of_picture(layout.locate(options.model_name or run.input_name, run.settings.input_dir))
     owner = owner.with_options_of(ModelFolder.find(owner.model))
-    image = images.read(run.picture, owner.options.nc_im, opaque=True).to(run.device)
-    small = manipulate.reduce(image, owner.options.max_size)
+    image, layers = read_small(run, owner, options)
+    small = manipulate.reduce(image, owner.options.max_size, exact=layers is not None)
     named = options.ground_truth and layout.locate(str(options.ground_truth), run.settings.input_dir)
     truth = read_truth(named, small, options.sr_factor)
     pyramid = model_of(call, owner, named=options.model_name is not None)
@@ -111,15 +112,35 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
             f"{run.picture} is reduced to {small.shape[-2]} x {small.shape[-1]} first: raise `max_size` to keep it"
         )
     ((_, result),) = super_resolve(
-        Trained(pyramid), small, factor=options.sr_factor, count=options.num_samples,
+        Trained(pyramid, layers=layers), small, factor=options.sr_factor, count=options.num_samples,
         back_projection=options.back_projection, seed=run.seed,
     ).pictures  # fmt: skip
     lines = [] if truth is None else compare(result, manipulate.bicubic(small, options.sr_factor), truth)
-    place = run.out / TASK.folders[0] / f"{options.sr_factor:g}" / f"{run.name}_HR.png"
-    write_results(place.parent, {}, {place.stem: result})
+    suffix = ".png" if layers is None else layers.picture.form.suffix
+    place = run.out / TASK.folders[0] / f"{options.sr_factor:g}" / f"{run.name}_HR{suffix}"
+    write_results(place.parent, {}, {place.stem: result}, layers=layers)
     for line in (f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}"):
         LOG.info(line)
     yield from ()
+
+
+def read_small(run: Run, owner: Run, options: SuperResolve) -> tuple[Tensor, Layers | None]:
+    """The picture (1, C, H, W) that is enlarged by the model of ``owner``, and its layers; None: it has 8 bits.
+
+    Raises:
+        ValueError: an option is not for data and maps.
+    """
+    from SinGAN.pictures import images
+    from SinGAN.pictures.layers import is_data
+
+    if not run.settings.maps and not is_data(run.picture):
+        return images.read(run.picture, owner.options.nc_im, opaque=True).to(run.device), None
+    for name in ("model_name", "ground_truth"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"`{name}` is for pictures of 8 bits without maps: leave it out")
+    opened = run.open()
+    assert opened.layers is not None
+    return opened.image.to(run.device), run.viewed(opened.layers, opened.image)
 
 
 def model_of(call: Call[SuperResolve], run: Run, named: bool) -> Pyramid[TrainedScale]:

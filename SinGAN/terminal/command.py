@@ -8,6 +8,7 @@ from SinGAN.runs.results import write_results
 from SinGAN.storage import layout
 from SinGAN.tasks.task import Call, Task
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
@@ -33,6 +34,6 @@ def write(task: Task, call: Call[object]) -> None:
     """Write the results of ``task``, each in its folder: those that it does not write itself."""
     for results in task.results_of(call):
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
-        write_results(folder, results.firsts, results.computed(), results.extras)
+        write_results(folder, results.firsts, results.computed(), results.extras, call.source.layers)
         lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
-        print(*filter(None, lines), sep="\n")
+        say(*filter(None, lines))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from SinGAN.options.option import as_path
 from SinGAN.terminal.flags import Parser
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
 
 SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
@@ -30,12 +31,14 @@ def run(argv: Sequence[str]) -> None:
     kind = model.manifest.kind_of_model
     if kind.unexportable:
         raise ValueError(f"a model of `train_mode` {kind.name} can't be exported: {kind.unexportable}")
+    if model.manifest.layers:
+        raise ValueError("a model of data or with maps can't be exported: its images are resized without rounding")
     pyramid = model.load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"
-    print(f"writing {file}: a large model takes a minute or two", flush=True)
+    say(f"writing {file}: a large model takes a minute or two")
     export.WRITERS[args.to](pyramid, file)
-    print(
+    say(
         f"{file}: noise maps of shapes {export.shapes(pyramid)} make an image of the training picture's size; "
         "others, enlarged alike, make others"
     )

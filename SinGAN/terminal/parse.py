@@ -46,6 +46,8 @@ def parse(parser: Parser, argv: Sequence[str]) -> ParsedCommand:
     args, given = parser.parse_given(argv)
     settings, options = read_options(RunOptions, args), read_options(ModelOptions, args).completed(given, parser.recipe)
     files = find_pictures(settings.input_name, settings.input_dir)
+    if settings.maps and len(files) > 1:
+        raise ValueError(f"`maps` belong to one picture, and there are {len(files)}: name one")
     if hasattr(args, "ref_name"):
         reference = layout.locate(args.ref_name, args.ref_dir)
         layout.stem(reference.name, "ref_name")

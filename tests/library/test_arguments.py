@@ -16,6 +16,7 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
+from SinGAN.pictures.layers import is_data
 from SinGAN.runs.events import NOBODY
 from tests.workspace import stripes
 
@@ -24,6 +25,7 @@ PICTURE = LEVELS / 255
 MASK = np.zeros((32, 40), bool)
 MASK[10:20, 10:20] = True
 EDITED = LEVELS * ~MASK[..., None]
+LABELS = MASK.astype(np.uint8)
 SIZES: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "max_size": 24, "niter": 1, "watcher": NOBODY}
 MODELS: dict[str, Callable[[], Any]] = {
     "trained": lambda: SinGAN.train(PICTURE, seed=1, **SIZES),
@@ -68,6 +70,7 @@ WRONG: dict[str, list[Any]] = {
     "blend": FLAGS, "quantize": FLAGS, "progress": FLAGS, "overwrite": FLAGS, "compact": FLAGS,
     "reference": [*NO_PICTURES, None], "strokes": [*NO_PICTURES, None], "structure": [*NO_PICTURES, None],
     "mask": NO_PICTURES, "photo": NO_PICTURES,
+    "maps": [3, 1.5, "labels.png"], "map_kinds": ["x", ("label", "x"), 3],
     "picture": [*NO_PICTURES, torch.full((1, 3, 8, 8), 9.0), torch.zeros((1, 3, 8, 8), dtype=torch.uint8)],
     "pictures": [3, None, [], np.zeros((0, 8, 8, 3), np.uint8), [np.zeros((0, 8, 3))], [3]],
 }  # fmt: skip
@@ -101,6 +104,7 @@ RIGHT: dict[str, list[Any]] = {
     "blend": [*YES, None], "quantize": [np.False_], "progress": YES, "overwrite": [np.True_], "compact": YES,
     "reference": [EDITED, torch.tensor(EDITED / 255, requires_grad=True)], "strokes": PICTURES, "structure": PICTURES,
     "mask": [MASK, MASK.astype(np.uint8), MASK.astype(np.int64), MASK * 255, MASK.astype(float), torch.tensor(MASK)],
+    "maps": [None, {}, {"m": LABELS}], "map_kinds": [()],
     "photo": [None, LEVELS], "picture": PICTURES, "pictures": [LEVELS, [LEVELS], LEVELS[None], torch.tensor(LEVELS)],
 }  # fmt: skip
 """For each argument values that are accepted."""
@@ -138,6 +142,8 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 
 def is_meant(function: str, argument: str, value: Any) -> bool:
     """Whether a value of the tables is one for this function's ``argument``."""
+    if function in ("train", "instant") and argument == "picture" and isinstance(value, np.ndarray) and is_data(value):
+        return False  # data of any range
     if function in ("train", "instant") and argument == "picture" and isinstance(value, torch.Tensor):
         return value.ndim == 3
     if function == "super_resolve" and argument == "picture":

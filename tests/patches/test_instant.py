@@ -1,5 +1,6 @@
 """The instant engine: samples are never the photo, and nothing outside a mask changes."""
 
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from SinGAN.patches.layouts import largest_region
 from SinGAN.patches.levels import Levels, Photo, halvings, limit_levels
 from SinGAN.patches.makers import Refiner
 from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Sampler
+from SinGAN.patches.tiles import seam_ratio
+from SinGAN.patches.votes import Votes
 from SinGAN.pictures.images import to_levels
 from tests.patches.plain import scene, seeded
 
@@ -331,3 +334,55 @@ def test_the_largest_region_is_the_part_that_moves_as_a_whole() -> None:
 def test_pictures_are_limited_to_a_size_and_never_enlarged() -> None:
     assert limit_levels(photo(40, 60), 30).shape == (20, 30, 3)
     assert limit_levels(photo(40, 60), 100).shape == (40, 60, 3)
+
+
+def moved_half(levels: Levels) -> Levels:
+    return np.ascontiguousarray(np.roll(levels, (levels.shape[0] // 2, levels.shape[1] // 2), (0, 1)))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_all_tiles_of_a_set_fit_each_other_at_every_edge(channels: int) -> None:
+    levels, found = photo(72, 90, channels), list[Votes]()
+    engine = replace(Instant.of(levels), voted=found.append)
+    tiles = [as_levels(image) for image in engine.tile_set(seeded(), 4, (0.9, 1.1))]
+    border = tiles[0].shape[0] // 24
+    for index, (tile, votes) in enumerate(zip(tiles, found, strict=True)):
+        assert tile.shape == (65, 99, channels)
+        assert np.array_equal(votes.picture(levels), tile)
+        for axis in (0, 1):
+            edges = np.moveaxis(tile, axis, 0), np.moveaxis(tiles[0], axis, 0)
+            for part in (slice(border), slice(-border, None)):
+                assert np.array_equal(edges[0][part], edges[1][part])
+        assert all(difference(tile[..., :3], other[..., :3]) > 4 for other in tiles[:index])
+    ratios = [seam_ratio(one, other, axis) for one in tiles for other in tiles for axis in (0, 1)]
+    assert statistics.median(ratios) <= 1.0
+
+
+def test_the_first_tiles_of_a_set_do_not_depend_on_the_count() -> None:
+    engine = Instant.of(photo(40, 50))
+    one, three = ([as_levels(image) for image in engine.tile_set(seeded(), count)] for count in (1, 3))
+    assert np.array_equal(one[0], three[0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_edges_of_a_set_lie_where_its_gradient_is_least(seed: int) -> None:
+    tile = as_levels(next(Instant.of(photo(40, 50)).tile_set(seeded(seed), 1)))
+    for axis in (0, 1):
+        steps = np.abs(tile.astype(int) - np.roll(tile, 1, axis)).mean(axis=(1 - axis, 2))
+        assert steps[0] == steps.min()
+
+
+def test_a_closed_tile_fits_itself_better_than_an_open_one() -> None:
+    """The patches that cross an edge are the same on both sides."""
+    ratios = []
+    for make in (Instant.tile, Instant.tile_set):
+        tiles = [as_levels(next(make(Instant.of(photo(60, 80)), seeded(seed), 1))) for seed in range(5)]
+        ratios.append(np.median([seam_ratio(tile, tile, axis) for tile in tiles for axis in (0, 1)]))
+    assert ratios[1] < ratios[0]
+
+
+def test_the_ratio_of_a_seam_is_that_of_its_step() -> None:
+    ramp = np.arange(20, dtype=np.uint8)[:, None, None] * np.uint8(3) + np.zeros((1, 9, 1), np.uint8)
+    assert seam_ratio(ramp, ramp + 60, 0) == pytest.approx(1.0)  # 57, then 60
+    assert seam_ratio(ramp, ramp, 0) == pytest.approx(19.0)
+    assert seam_ratio(moved_half(ramp), moved_half(ramp), 0) < 1

@@ -1,6 +1,11 @@
 """Hostile manifests, links out of the folders, and data sets with odd files: one line, nothing written."""
 
+import contextlib
+import copy
 import json
+import math
+import random
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -53,11 +58,11 @@ FIELDS: dict[str, Any] = {
     "seed": [-1, 2**63, True, 1.5],
     "kind": ["singan", 7],
     "options": [[], None, {}],
-    "versions": [[]],
-    "threads": ["4"],
+    "versions": [[], {"torch": 2}],
+    "threads": ["4", 0],
     "one_pair": [1],
     "name": [None],
-    "pairs": ["6"],
+    "pairs": ["6", -1],
     "unheard_of": [1],
 }
 CASES = [
@@ -130,6 +135,80 @@ def test_commands_refuse_a_hostile_manifest_before_they_take_memory(home: Path, 
     assert not (home / "out" / "results").exists()
     with pytest.raises(ValueError, match="crop_size"):
         Translator.load(model(home), "latest", torch.device("cpu"), seed=0)
+
+
+ANYTHING: list[Any] = [
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, -1e308, float("nan"), float("inf"), "", "1",
+    "AtoB", "../../x", "/etc/passwd", "x" * 10_000, "\x1b[2J\u202e", "\ud800", "a\x00b", "=1+1", "<script>",
+    "url(http://host/x)", [], [[]], [1], ["#000000"], {}, {"a": 1}, {"": None},
+]  # fmt: skip
+LARGEST = {
+    "crop_size": 8192,
+    "load_size": 32768,
+    "ngf": 4096,
+    "ndf": 4096,
+    "n_layers_D": 8,
+    "num_D": 8,
+    "weight_noise": 100,
+}
+
+
+def hostile(content: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """``content``, of a manifest, with one to three fields changed, removed or added, and a new checksum."""
+    del content["checksum"]
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        part = content["options"] if isinstance(content.get("options"), dict) and dice.random() < 0.7 else content
+        name = dice.choice([*part, dice.choice(list(content)), "unheard_of"])
+        if dice.random() < 0.1:
+            part.pop(name, None)
+        elif isinstance(part.get(name), list | str | int) and dice.random() < 0.2:
+            part[name] = [part[name], dice.choice(ANYTHING)]
+        else:
+            part[name] = (
+                dice.choice(ANYTHING) if dice.random() < 0.8 else dice.uniform(-1, 1) * 10 ** dice.randrange(40)
+            )
+    return {**content, "checksum": digest(content)}
+
+
+def is_harmless(manifest: Manifest) -> bool:
+    """Whether ``manifest`` holds only values that a training can have, by a list of this test's own."""
+    options = manifest.model_options
+    numbers = [value for value in vars(options).values() if isinstance(value, int | float)]
+    texts = [value for value in vars(options).values() if isinstance(value, str)]
+    return (
+        all(map(math.isfinite, numbers))
+        and all((getattr(options, name) or 0) <= most for name, most in LARGEST.items())
+        and min(options.crop_size, options.load_size, options.ngf, options.ndf, options.batch_size) >= 1
+        and 0 <= (options.dropout or 0) < 1
+        and not any(re.search(r"\.\.|^/|\\|[\x00-\x1f\ud800-\udfff]", text) for text in texts)
+        and len(manifest.palette) <= 256
+        and all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in manifest.palette)
+        and 0 <= manifest.seed < 2**63
+        and manifest.kind == "pix2pix"
+    )
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_generated_manifests_are_refused_or_harmless(trained: Path, tmp_path: Path, count: int) -> None:
+    whole, accepted = json.loads((model(trained) / "manifest.json").read_text()), 0
+    (tmp_path / "latest_net_G.pth").write_bytes((model(trained) / "latest_net_G.pth").read_bytes())
+    for number in range(count):
+        content = hostile(copy.deepcopy(whole), random.Random(number))
+        (tmp_path / "manifest.json").write_text(json.dumps(content))
+        line = ""
+        try:
+            manifest = Manifest.read(tmp_path)
+        except ValueError as error:
+            line = str(error)
+        if line:
+            assert re.fullmatch(r"\S*manifest.json is damaged or no checkpoint \(.{1,300}\)", line), number
+        else:
+            accepted += 1
+            assert is_harmless(manifest), (number, manifest)
+        with pytest.raises(ValueError, match=r"manifest.json is damaged") if line else contextlib.suppress(ValueError):
+            Translator.load(tmp_path, "latest", torch.device("cpu"), seed=0)  # else the weights may be of another net
+    print(f"{count} hostile manifests, {accepted} of them harmless")
+    assert 0 < accepted < count / 2
 
 
 def contents(folder: Path) -> dict[str, bytes]:
