@@ -15,7 +15,7 @@ test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 test-browser: $(VENV)/.dev
-	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio
+	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio tests/translation/test_draw.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -42,7 +42,9 @@ class ModelOptions(KindOptions):
     no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
     stride: int = option(1, "stride of the convolutions; only 1 works", choices=(1,), **NET)
     padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
-    netG: str | None = option(None, "generator weights to start a scale from, in place of random ones", **NET)
+    netG: str | None = option(
+        None, "generator weights to start a scale from, in place of random ones", or_file=True, **NET
+    )
     netD: str = option(
         "patch", f"critic: {', '.join(CRITICS)}, or weights of one",
         choices=tuple(CRITICS), or_file=True, before="patch", **NET,

@@ -64,7 +64,7 @@ class Option:
                 raise ValueError(f"must be True or False, not {text}")
             return text == "True"
         if self.kind is Path:
-            return self.check(_expand_user(text), text)
+            return self.check(as_path(text), text)
         try:
             value = self.kind(text)
         except ValueError:
@@ -89,7 +89,9 @@ class Option:
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if self.kind is Path and isinstance(value, str | os.PathLike):
-            value = _expand_user(os.fspath(value))
+            value = as_path(os.fspath(value))
+        if self.or_file and isinstance(value, str) and value not in self.choices:
+            value = str(as_path(value))
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
             wanted = self.meant or KINDS.get(self.kind, self.kind.__name__)
             raise ValueError(f"must be {wanted}, not {value!r}")
@@ -122,7 +124,7 @@ class Option:
         return " and ".join(part for part in named if part != hidden)
 
 
-def _expand_user(text: str) -> Path:
+def as_path(text: str) -> Path:
     """The path ``text`` with ``~`` expanded, which shells don't do in ``--out=~/x``."""
     try:
         return Path(text).expanduser()

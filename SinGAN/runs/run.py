@@ -95,9 +95,9 @@ class Run:
         """A random generator at the run's seed."""
         return torch.Generator(self.device).manual_seed(self.seed)
 
-    def of_picture(self, input_name: str) -> "Run":
-        """The run of another picture, of the same folder."""
-        return replace(self, input_name=input_name)
+    def of_picture(self, picture: Path) -> "Run":
+        """The run of another ``picture``."""
+        return replace(self, input_name=picture.name, settings=replace(self.settings, input_dir=picture.parent))
 
     def with_scale_factor(self, scale_factor: float) -> "Run":
         """The run with another ``scale_factor``, unless one was set explicitly."""

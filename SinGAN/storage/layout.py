@@ -31,6 +31,18 @@ def stem(file_name: str, option: str = "input_name") -> str:
     return name
 
 
+def locate(name: str, folder: Path) -> Path:
+    """The file that ``name`` means: a plain name lies in ``folder``, or else here; a path is one, from here.
+
+    ``~`` is the home folder.
+    """
+    path = Path(name).expanduser() if name.startswith("~/") else Path(name)
+    if not path.name:  # no file name, which is told elsewhere
+        return path
+    named = path.parent == Path() and ((folder / path).exists() or not path.exists())
+    return folder / path.name if named or path.parent.resolve() == folder.resolve() else path
+
+
 def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
     """The folder of the trained model of the picture ``name``; a ``label`` tells concurrent trainings from others."""
     return (

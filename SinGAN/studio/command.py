@@ -5,9 +5,8 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from SinGAN.options.option import get_options
+from SinGAN.options.option import as_path, get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.terminal.flags import Parser
 from SinGAN.terminal.script import fail, script
@@ -42,9 +41,9 @@ def run(argv: Sequence[str]) -> None:
         "--allowed_hosts", nargs="+", default=[], metavar="NAME",
         help="further names of this server: those of a reverse proxy [this machine's names]",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=defaults["out"].default, help="folder of all results [Output]")
+    parser.add_argument("--out", type=as_path, default=defaults["out"].default, help="folder of all results [Output]")
     parser.add_argument(
-        "--input_dir", type=Path, default=defaults["input_dir"].default, help="folder of the examples [Input/Images]"
+        "--input_dir", type=as_path, default=defaults["input_dir"].default, help="folder of the examples [Input/Images]"
     )
     parser.add_argument("--browser", action="store_true", help="open the page in the browser")
     args = parser.parse_args(argv)
@@ -59,9 +58,9 @@ def run(argv: Sequence[str]) -> None:
     if importlib.util.find_spec("gradio") is None:
         fail("the studio needs the package gradio: pip install '.[studio]', or pip install gradio")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", DO_NOT_TRACK="1", SINGAN_OFFLINE="1")
-    from SinGAN.studio.server import signals_interrupt, temporary_folder  # slow: -h and typos must not wait for it
+    from SinGAN.studio.server import temporary_folder  # slow: -h and typos must not wait for it
 
-    with signals_interrupt(), temporary_folder() as temporary:
+    with temporary_folder() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # files of other programs are not served
         from SinGAN.studio.page import serve
         from SinGAN.studio.shared import WORKING

@@ -7,6 +7,7 @@ import traceback
 from pathlib import PurePath
 
 from SinGAN.parallel.jobs import describe
+from SinGAN.storage.escaping import escape_controls
 from SinGAN.terminal.script import OPTION, is_out_of_memory
 
 LOG = logging.getLogger(__name__)
@@ -31,8 +32,7 @@ def explain(error: BaseException) -> str:
 
 def plain(words: str) -> str:
     """``words`` as one line: options without backticks, paths by their last part, no control characters."""
-    line = PATH.sub(r"\1", OPTION.sub(r"\1", " ".join(words.split())))
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    shown = escape_controls(PATH.sub(r"\1", OPTION.sub(r"\1", " ".join(words.split()))))
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

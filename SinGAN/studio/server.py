@@ -1,9 +1,8 @@
-"""Serves a page on this machine until Ctrl-C or another signal that asks the process to end; its temporary folder."""
+"""Serves a page on this machine until Ctrl-C; the folder of its temporary files."""
 
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
 import threading
@@ -13,8 +12,6 @@ from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import h11
 import uvicorn
@@ -119,26 +116,6 @@ def run(app: ASGIApp, found: socket.socket, line: str, address: str = "") -> Non
         while thread.is_alive():
             time.sleep(0.5)
     raise RuntimeError("the server has ended")
-
-
-@contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise a ``KeyboardInterrupt`` during the block, like Ctrl-C, unless they are ignored."""
-    known = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGHUP")]
-    numbers = [number for number in known if signal.getsignal(number) == signal.SIG_DFL]
-    try:
-        for number in numbers:
-            signal.signal(number, _interrupt)
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    for later in (signal.SIGTERM, number):  # one is enough: the cleanup must not be interrupted
-        signal.signal(later, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 @contextmanager

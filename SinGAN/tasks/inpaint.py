@@ -21,7 +21,10 @@ class Inpaint(PatchOptions):
     """Fill what a mask marks from the rest of the picture."""
 
     mask: Path | None = option(
-        None, "picture that is white where it is to be filled", group="inpainting", unset="<picture>_mask"
+        None,
+        "picture that is white where it is to be filled: a path, or a name in --input_dir",
+        group="inpainting",
+        unset="<picture>_mask",
     )
     fill: tuple[int, ...] = option(
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
@@ -59,10 +62,11 @@ def inpaint(
 def run(call: Call[Inpaint]) -> Iterator[Results]:
     """The results for the mask that is named, or that lies beside the picture."""
     from SinGAN.pictures import masks
+    from SinGAN.storage import layout
     from SinGAN.storage.files import suggest_name
 
     options, picture = call.options, call.run.picture
-    file = options.mask or masks.find_mask(picture)
+    file = layout.locate(str(options.mask), picture.parent) if options.mask else masks.find_mask(picture)
     if file is None:
         raise FileNotFoundError(
             f"no mask {picture.with_name(f'{picture.stem}_mask.png')}: draw there, white on black, "

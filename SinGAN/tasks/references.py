@@ -49,7 +49,7 @@ def start_scales(task: str) -> Any:
 class Reference(MethodOptions):
     """A reference that is put into the pyramid."""
 
-    ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")
+    ref_name: str = option(MISSING, "the reference: a path, or a name in --ref_dir", group="reference")
     ref_dir: Path = reference_folder("")
     start_scales: tuple[int | None, ...] = start_scales("")
     num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)

@@ -1,5 +1,6 @@
 """Hostile calls: a thousand calls of the page's functions with values that no page sends."""
 
+import gc
 import json
 import random
 import re
@@ -115,6 +116,8 @@ def client(home: Path, temporary: Path) -> Iterator[Client]:
         with made.get("config") as answer:
             made.config = json.load(answer)
         yield made
+    del blocks
+    gc.collect()  # here, where warnings about what Gradio leaves open are ignored
 
 
 def files_of(folder: Path) -> set[Path]:

@@ -97,6 +97,15 @@ def test_other_pages_can_t_use_it(address: str) -> None:
 def test_a_password_is_asked_for(tmp_path: Path) -> None:
     with served(tmp_path, "--auth", "me:word") as address:
         assert status(f"{address}/config") == 401
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        for word, answer in (("wrong", 400), ("word", 200)):
+            form = urllib.parse.urlencode({"username": "me", "password": word}).encode()
+            try:
+                assert browser.open(f"{address}/login", form, timeout=20).status == answer
+            except urllib.error.HTTPError as error:
+                assert error.code == answer  # noqa: PT017
+        assert browser.open(f"{address}/config", timeout=20).status == 200
+        assert status(f"{address}/config") == 401  # it holds for that browser alone
         assert "warning" not in (tmp_path / "studio.log").read_text()
 
 
@@ -262,7 +271,9 @@ def serve(*given):
     {code}
 sys.modules["SinGAN.studio.page"] = types.SimpleNamespace(serve=serve)
 sys.modules["SinGAN.studio.shared"] = types.SimpleNamespace(WORKING=set())
-from SinGAN.studio.command import AUTH, main
+from SinGAN.terminal.script import quiet_interrupts
+quiet_interrupts()
+from SinGAN.studio.command import main
 main(["--input_dir", "."])
 """
     return subprocess.Popen(
@@ -288,7 +299,7 @@ def test_signals_leave_no_uploads(number: str, tmp_path: Path) -> None:
         assert len(list(tmp_path.rglob("*"))) == 3  # both files lie in one folder
         process.send_signal(getattr(signal, number))
         assert b"Traceback" not in process.stdout.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + getattr(signal, number)
     assert list(tmp_path.iterdir()) == []
 
 

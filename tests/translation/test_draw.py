@@ -19,6 +19,7 @@ pytest.importorskip("uvicorn", reason="the package uvicorn, which comes with gra
 from Pix2Pix.pages.draw import PIXELS, application
 from Pix2Pix.runs.testing import Translator
 from SinGAN.studio.server import listen, serving
+from tests.studio.browser import MISSING, Browser, until
 from tests.translation.tiny import TINY, data_set, draw
 
 
@@ -131,3 +132,25 @@ def test_what_is_refused(
 ) -> None:
     assert ask(port, method, path, body, headers)[0] == status
     assert ask(port, "GET", "/")[0] == 200  # it goes on
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(bool(MISSING), reason=MISSING or "all is there")
+def test_the_page_works_under_its_policy(port: int) -> None:
+    browser = Browser()
+    try:
+        browser.driver.get(f"http://127.0.0.1:{port}/")
+        browser.drag("paint", (0.2, 0.2), (0.8, 0.8))
+        until(lambda: browser.source("#result").startswith("blob:"), 30)
+        until(lambda: browser.driver.execute_script("return document.getElementById('result').naturalWidth") == 32, 30)
+        assert browser.text("#line").endswith(" s")
+        log = browser.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        assert [entry["message"] for entry in log if "Security Policy" in entry["message"]] == []
+        taken = "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.taken = 1\">')"
+        browser.driver.execute_script(taken)
+        assert (
+            browser.driver.execute_script("return new Promise((end) => setTimeout(() => end(window.taken), 500))")
+            is None
+        )
+    finally:
+        browser.close()
