@@ -82,10 +82,10 @@ def start_stage(
     """The stage of ``real`` (1, C, H, W), on top of ``pyramid``, the coarser ones, before its first iteration."""
     generator, critic = start_nets(pyramid, net, rng)
     nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
-    z_rec = first_map(pyramid, real, config, rng)
+    shown = real if valid is None else real * valid
+    z_rec = first_map(pyramid, shown, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
     with use_precision(engine, rng.device):
-        shown = real if valid is None else real * valid
         vgg_target = None if vgg is None else VGGTarget.of(vgg, shown)
         target = Target(shown, torch.zeros_like(real), 1.0, vgg_target, valid)
         amps.append(config.noise_amp * reconstruction_rmse(pyramid, generator, target) if pyramid.scales else 1.0)
