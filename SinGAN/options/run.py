@@ -11,7 +11,7 @@ RAY_HERE = "local"  # the address of a cluster that is started on this machine, 
 TRAINING: dict[str, Any] = {"group": "training"}
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
 MAPS: dict[str, Any] = {"group": "channels and maps"}
-KINDS = ("label", "continuous")  # of maps
+KINDS = ("label", "continuous", "normal")  # of maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class RunOptions:
         (), "maps of the picture, of its size: labels or amounts that every result gets, too; docs/maps.md", **MAPS
     )
     map_kinds: tuple[str, ...] = option(
-        (), "of each map, or of all: label, values without an order; continuous, amounts",
+        (), "of each map, or of all: label, values without an order; continuous, amounts; normal, directions",
         unset="guessed", choices=KINDS, **MAPS,
     )  # fmt: skip
     show: tuple[str, ...] = option(

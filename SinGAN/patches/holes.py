@@ -26,6 +26,7 @@ from SinGAN.patches.levels import (
 from SinGAN.patches.seams import Edit, minimum_cut, sum_neighbours
 from SinGAN.patches.search import PATCH, Flags, Pixels, blank, field_size, mark_outside, squared_distances
 from SinGAN.patches.solver import Canvas, Solver, Source
+from SinGAN.patches.sources import Collection
 from SinGAN.planning import Size
 
 Indices = npt.NDArray[np.int64]
@@ -106,10 +107,26 @@ class Region:
     sources: list[Source]  # the photo's patches without a pixel of the mask; with an edit all, and the edit's
 
     @classmethod
-    def of(cls, photo: Pixels, mask: Flags, coarsest: float, channels: int, edit: Edit | None = None) -> "Region":
+    def of(
+        cls,
+        photo: Pixels,
+        mask: Flags,
+        coarsest: float,
+        channels: int,
+        edit: Edit | None = None,
+        collection: Collection | None = None,
+        empty: Flags | None = None,
+    ) -> "Region":
         """The region ``mask`` (H, W) of ``photo`` (H, W, 4), into which an ``edit`` is pasted or not.
 
-        ``coarsest`` is the scale of the first level.
+        Arguments:
+            photo: (H, W, 4).
+            mask: (H, W).
+            coarsest: the scale of the first level.
+            channels: of the photo.
+            edit: that is pasted.
+            collection: of more pictures that patches are taken from.
+            empty: (H, W), 1 where the photo has no data, which is never copied; None: nowhere.
         """
         sizes, solved = hole_sizes(mask, coarsest)
         reals, masks, canvases = pyramid(photo, sizes), [resize_mask(mask, size) for size in sizes], []
@@ -130,6 +147,8 @@ class Region:
             sources = edit.sources(reals, pastes, solved)
         else:
             sources = [Source(real, mark_outside(holes)) for real, holes in zip(reals, masks, strict=True)]
+        if collection is not None:
+            sources = collection.extend(sources, sizes, solved, empty)
         return cls(photo, mask, channels, sizes, solved, reals, masks, canvases, sources)
 
     def solver(self, seed: int) -> Solver:

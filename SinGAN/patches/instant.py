@@ -6,6 +6,7 @@ Pictures are 8-bit tensors (1, C, H, W); the CPU does all work on them.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -26,7 +27,6 @@ from SinGAN.patches.levels import (
     halvings,
     level_sizes,
     mean_ratio,
-    pyramid,
     resize,
     to_pixels,
 )
@@ -34,6 +34,7 @@ from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
+from SinGAN.patches.sources import Collection
 from SinGAN.patches.tiles import TileSet
 from SinGAN.patches.votes import Votes
 from SinGAN.planning import Size, enlarged
@@ -63,6 +64,9 @@ class Instant:
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
     voted: Callable[[Votes], None] | None = None  # called with the votes of each result, before it is returned
+    hard: bool = False  # whether each pixel is a copy of one of the sources', that with most votes, and no mean
+    others: tuple[Photo, ...] = ()  # more pictures whose patches are used
+    shares: tuple[float, ...] = ()  # of a result, that shall come from each picture; (): as they fit
 
     layers = None
     exact_mask = True
@@ -72,6 +76,15 @@ class Instant:
     def of(cls, levels: Levels, variety: str = "medium", device: torch.device = torch.device("cpu")) -> "Instant":
         """The engine for the photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
         return cls(Photo.of(levels), variety, device)
+
+    @cached_property
+    def collection(self) -> Collection:
+        """All pictures whose patches are used.
+
+        Raises:
+            ValueError: one is too small beside the photo, they are too large together, or ``shares`` don't fit them.
+        """
+        return Collection.of(self.photo, self.others, self.shares)
 
     def watched(self, watch: Watch) -> "Instant":
         """The same; ``watch`` is called with each level's picture (h, w, C), coarse to fine."""
@@ -132,7 +145,7 @@ class Instant:
                 "samples from a `start_scale` above 0 keep the photo's layout, and those of `method` instant never do: "
                 "use `variety` low, or `method` patches or denoise"
             )
-        sampler = Sampler(self.photo, VARIETIES[self.variety], enlargement, self.device)
+        sampler = Sampler(self.collection, VARIETIES[self.variety], enlargement, self.device)
         return (self._finish(levels) for levels in sampler.samples(draw_seed(rng), count))
 
     def retouch(
@@ -150,18 +163,22 @@ class Instant:
         edit, blended = Edit.of(self.photo.pixels, as_levels(reference), as_flags(mask), self.channels), {}
         for scale in scales:
             coarsest = max(self.photo.sizes[scale]) / max(self.size)
-            region = Region.of(self.photo.pixels, edit.computed, coarsest, self.channels, edit)
+            region = Region.of(
+                self.photo.pixels, edit.computed, coarsest, self.channels, edit, self.collection, self.photo.empty
+            )
             guess = region.canvases[0].known
             assert guess is not None
-            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, edit=edit)))
+            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, (0, 0), edit, as_levels(reference))))
         return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
-        small, real = resize(to_pixels(as_levels(strokes)), self.photo.sizes[scale]), self.photo.reals[scale]
-        if math.prod(field_size(real)) ** 2 <= PAINTABLE:
-            small, _ = solve_exactly(small, real, real, self.channels, PAINTED)
-        solver = Solver.of_whole(self.photo.reals, self.photo.sizes, self.photo.solved, 0, COMPLETE)
+        sources = self.collection.levels(self.photo.sizes, self.photo.solved)
+        small, source = resize(to_pixels(as_levels(strokes)), self.photo.sizes[scale]), sources[scale]
+        if math.prod(field_size(source.values)) ** 2 <= PAINTABLE:
+            values = source.values
+            small, _ = solve_exactly(small, values, values, self.channels, PAINTED, source.valid)
+        solver = Solver.of_whole(sources, self.photo.sizes, self.photo.solved, 0, COMPLETE)
         return torch.cat(list(self._solve(solver, small, rng, count, scale)))
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
@@ -172,8 +189,8 @@ class Instant:
         Raises:
             ValueError: the size is smaller than a patch.
         """
-        solver = self._whole_solver(RETARGETED**8, enlargement, RETARGETED)
-        return self._solve(solver, resize(solver.sources[0].values, solver.sizes[0]), rng, count)
+        solver, coarsest = self._whole_solver(RETARGETED**8, enlargement, RETARGETED)
+        return self._solve(solver, coarsest, rng, count)
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) whose ``hole`` is computed from the rest; every pixel outside it stays.
@@ -213,7 +230,7 @@ class Instant:
         """
         enlargement = structure.shape[-2] / self.size[0], structure.shape[-1] / self.size[1]
         remedy = "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)"
-        solver = self._whole_solver(SMALL, enlargement, remedy=remedy)
+        solver, _ = self._whole_solver(SMALL, enlargement, remedy=remedy)
         return self._solve(solver, resize(to_pixels(as_levels(structure)), solver.sizes[0]), rng, count)
 
     def tile(
@@ -224,9 +241,8 @@ class Instant:
         Raises:
             ValueError: the size is smaller than a patch.
         """
-        solver = self._whole_solver(0.0, enlargement, margin=MARGIN)
+        solver, coarsest = self._whole_solver(0.0, enlargement, margin=MARGIN)
         solver = replace(solver, settings=replace(solver.settings, first_repeats=1))
-        coarsest = resize(solver.sources[0].values, solver.sizes[0])
         for _, seed in draw_seeds(rng, count):
             guess = add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)
             yield self._finish(replace(solver, seed=seed).run(pad(guess)), MARGIN)
@@ -239,25 +255,21 @@ class Instant:
         Raises:
             ValueError: the size is smaller than a patch.
         """
-        solver = self._whole_solver(0.0, enlargement, margin=MARGIN)
+        solver, coarsest = self._whole_solver(0.0, enlargement, margin=MARGIN)
         canvases = [replace(canvas, closed=True) for canvas in solver.canvases]
         solver = replace(solver, canvases=canvases, settings=replace(solver.settings, first_repeats=1))
-        coarsest = resize(solver.sources[0].values, solver.sizes[0])
         tiles, seeds = TileSet(solver, self.channels), draw_seeds(rng, count)
         # 1. The first tile.
         _, seed = next(seeds)
         for first in tiles.first(pad(add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)), seed):
             self._show(tiles.inside(first))
-        if self.voted is not None:
-            self.voted(tiles.votes(first, None, self.size))
-        yield as_image(tiles.inside(first))
+        yield as_image(self._voted(tiles.inside(first), lambda: tiles.votes(first, None, self._source_sizes)))
         # 2. The others, inside its border.
         for _, seed in seeds:
             for variant in tiles.variant(first, seed):
                 self._show(variant.picture)
-            if self.voted is not None:
-                self.voted(tiles.votes(first, variant, self.size))
-            yield as_image(np.ascontiguousarray(variant.picture[..., : self.channels]))
+            votes = partial(tiles.votes, first, variant, self._source_sizes)
+            yield as_image(self._voted(np.ascontiguousarray(variant.picture[..., : self.channels]), votes))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
@@ -274,8 +286,8 @@ class Instant:
         ratio: float = RATIO,
         remedy: str = "raise `scale_h`, `scale_v` or `size`",
         margin: int = 0,
-    ) -> Solver:
-        """The solver of whole pictures, ``enlargement`` times as large as the photo.
+    ) -> tuple[Solver, Pixels]:
+        """The solver of whole pictures, ``enlargement`` times as large as the photo, and this at their first level.
 
         Arguments:
             coarsest: the first level's size in parts of the largest that is solved; it has 14 pixels or more.
@@ -289,7 +301,13 @@ class Instant:
         targets = [enlarged(size, enlargement) for size in sizes]
         check_size(targets[0], remedy=remedy)
         solved = len(sizes) - len(halves) + 1
-        return Solver.of_whole(pyramid(self.photo.pixels, sizes), targets, solved, 0, COMPLETE, margin)
+        sources, (height, width) = self.collection.levels(sizes, solved), sizes[0]
+        first = np.ascontiguousarray(sources[0].values[:height, :width])
+        return Solver.of_whole(sources, targets, solved, 0, COMPLETE, margin), resize(first, targets[0])
+
+    @property
+    def _source_sizes(self) -> list[Size]:
+        return [photo.size for photo in self.collection.photos]
 
     def _solve(
         self, solver: Solver, guess: Pixels, rng: torch.Generator, count: int, start: int = 0
@@ -314,7 +332,14 @@ class Instant:
         The engine's photo begins at the row and column ``place`` of this one.
         """
         textured, coarsest = add_texture(photo, self.channels), coarsest_scale(mask, pixels)
-        region = Region.of(textured, mask, coarsest, self.channels)
+        empty = None
+        if self.photo.empty is not None:
+            (top, left), (height, width) = place, self.size
+            empty = np.zeros_like(mask)
+            empty[top : top + height, left : left + width] = self.photo.empty
+        others = tuple(replace(one, pixels=add_texture(one.pixels, self.channels)) for one in self.others)
+        collection = replace(self.collection, others=others)
+        region = Region.of(textured, mask, coarsest, self.channels, None, collection, empty)
         if fill is None:
             return self._fill(region, None, rng, count, place)
         guess, hole = region.interpolate(), region.canvases[0].mask
@@ -330,11 +355,13 @@ class Instant:
         count: int,
         place: Size = (0, 0),
         edit: Edit | None = None,
+        edited: Levels | None = None,
     ) -> Iterator[Tensor]:
         """``count`` photos (1, C, H, W) with the ``region`` computed from ``guess``, the first without noise on it.
 
         Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
         """
+        shifted = region.mask if guess is None and not self.hard else None
         for number, seed in draw_seeds(rng, count):
             if guess is None:
                 start = region.first_guess(seed if number else None)
@@ -347,12 +374,12 @@ class Instant:
             # 2. Paste it: outside, pixels are the photo's own.
             result = region.photo[..., : self.channels].copy()
             result[region.canvases[-1].box] = state.picture[..., : self.channels]
-            if self.voted is not None:
-                size = result.shape[0], result.shape[1]
-                votes = Votes.of_part(state, region.canvases[-1], size, self.photo.pixels, place, edit)
-                self.voted(votes if guess is not None else replace(votes, shifted=region.mask))
-            if guess is None:
-                match_colours(result, region.mask)
+            size = result.shape[0], result.shape[1]
+            canvas, others = region.canvases[-1], self._source_sizes[1:]
+            votes = partial(Votes.of_part, state, canvas, size, self.photo.pixels, place, edit, others, shifted)
+            result = self._voted(result, votes, edited)
+            if shifted is not None:
+                match_colours(result, shifted)
                 self._show(result)
             yield as_image(result)
 
@@ -362,9 +389,23 @@ class Instant:
         for state in states:
             picture = state.picture[inner, inner]
             self._show(picture)
+        levels = np.ascontiguousarray(picture[..., : self.channels])
+        return as_image(self._voted(levels, lambda: Votes.of_whole(state, self._source_sizes, margin)))
+
+    def _voted(self, result: Levels, votes: Callable[[], Votes], edited: Levels | None = None) -> Levels:
+        """``result`` (H, W, C), which ``votes`` made; with hard votes it is made by them again.
+
+        ``edited`` is the edited photo.
+        """
+        if self.voted is None and not self.hard:
+            return result
+        found = votes()
+        if self.hard:
+            levels = (photo.pixels[..., : self.channels] for photo in self.collection.photos)
+            result = found.copies(*levels, edited=edited)
         if self.voted is not None:
-            self.voted(Votes.of_whole(state, [self.size], margin))
-        return as_image(np.ascontiguousarray(picture[..., : self.channels]))
+            self.voted(found)
+        return result
 
     def _show(self, picture: Levels) -> None:
         if self.watch is not None:

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.patches.denoise import LOWEST, one_thread
-from SinGAN.patches.search import PATCH, Matches, Pixels, field_size, pack, squared_distances, vote, vote_weights
+from SinGAN.patches.search import PATCH, Flags, Matches, Pixels, field_size, pack, squared_distances, vote, vote_weights
+from SinGAN.patches.solver import update_gains
 from SinGAN.patches.windows import gaussian
 from SinGAN.planning import Size
 
@@ -60,22 +61,54 @@ VARIETIES = {
 
 @dataclass(frozen=True, eq=False)
 class Diffusion:
-    """Patch diffusion of one tiny photo, in batches."""
+    """Patch diffusion of one tiny photo, or of several pictures, in batches."""
 
     real: Tensor  # (1, C, h, w), in [0, 1]
     size: Size  # of the layouts
     variety: Variety
+    others: tuple[Tensor, ...] = ()  # more pictures (1, C, h', w')
+    shares: tuple[float, ...] = ()  # of a layout, that shall come from each; (): as they fit
+    valid: tuple[Tensor | None, ...] = ()  # of each: (h, w) of its 7 x 7 patches, false for those that are not used
 
     @cached_property
     def patch(self) -> int:
         """The width of a patch: odd, and so small that several fit in each direction."""
-        shortest = min(*self.size, int(self.real.shape[-2]), int(self.real.shape[-1]))
+        sides = (int(side) for real in (self.real, *self.others) for side in real.shape[-2:])
+        shortest = min(*self.size, *sides)
         return max(1, min(self.variety.patch, (shortest - 1) // 2 * 2 - 1))
 
     @cached_property
     def rows(self) -> Tensor:
-        """The photo's patches (N, d), in [-1, 1]."""
-        return F.unfold(self.real * 2 - 1, self.patch)[0].T.contiguous()
+        """The pictures' patches (N, d), in [-1, 1]."""
+        rows = [F.unfold(real * 2 - 1, self.patch)[0].T for real in (self.real, *self.others)]
+        return torch.cat([each[used] for each, used in zip(rows, self.used, strict=True)]).contiguous()
+
+    @cached_property
+    def used(self) -> list[Tensor]:
+        """The indices of the patches of each picture that are used."""
+        result = []
+        for number, real in enumerate((self.real, *self.others)):
+            down, across = (int(side) - self.patch + 1 for side in real.shape[-2:])
+            valid = self.valid[number] if self.valid else None
+            whole = torch.ones(down * across, dtype=torch.bool, device=real.device)
+            if valid is not None:  # a patch is used where all 7 x 7 patches in it are
+                inside = max(1, self.patch - PATCH + 1)
+                broken = F.max_pool2d(1 - valid.float()[None, None], inside, stride=1)[0, 0]
+                fits = broken.shape == (down, across) and bool((broken == 0).any())
+                whole = (broken == 0).flatten().to(real.device) if fits else whole
+            result.append(whole.nonzero()[:, 0])
+        return result
+
+    @cached_property
+    def expected(self) -> Tensor | float:
+        """How often each patch (N,) shall be used; one number if it is that of all."""
+        if not self.shares:
+            return len(self.prior) / len(self.rows)
+        parts = [
+            used.new_full((len(used),), share * len(self.prior) / len(used), dtype=self.real.dtype)
+            for used, share in zip(self.used, self.shares, strict=True)
+        ]
+        return torch.cat(parts)
 
     @cached_property
     def directions(self) -> Tensor:
@@ -85,11 +118,15 @@ class Diffusion:
 
     @cached_property
     def prior(self) -> Tensor:
-        """The log-probability (M, N) of the photo's N places at each of a layout's M places, but for a constant."""
+        """The log-probability (M, N) of the pictures' N places at each of a layout's M places, but for a constant."""
+        priors = [self._prior_of(real) for real in (self.real, *self.others)]
+        return torch.cat([prior[:, used] for prior, used in zip(priors, self.used, strict=True)], dim=1)
+
+    def _prior_of(self, real: Tensor) -> Tensor:
         parts = []
         spreads = self.variety.down, self.variety.across
-        for side, real, spread in zip(self.size, self.real.shape[-2:], spreads, strict=True):
-            to, of = ((torch.arange(each - self.patch + 1) + self.patch / 2) / each for each in (side, real))
+        for side, real_side, spread in zip(self.size, real.shape[-2:], spreads, strict=True):
+            to, of = ((torch.arange(each - self.patch + 1) + self.patch / 2) / each for each in (side, real_side))
             squared = (to[:, None] - of).square()
             parts.append(torch.zeros_like(squared) if spread is None else -squared / (2 * spread**2))
         both = parts[0][:, None, :, None] + parts[1][None, :, None, :]
@@ -102,7 +139,7 @@ class Diffusion:
         rows, filters = self.rows @ basis.T, basis.reshape(-1, channels, p, p)
         peak, (down, across) = gaussian(p, VOTES, rows), (side - p + 1 for side in self.size)
         votes = F.conv_transpose2d(rows.new_ones(1, 1, down, across), peak[None, None])
-        share, half_norms = len(prior) / len(rows), rows.square().sum(dim=1) / 2
+        share, half_norms = self.expected, rows.square().sum(dim=1) / 2
         noise = [torch.randn(1, channels, *self.size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         image = torch.cat(noise).to(rows)
         sigmas = [0.0, *torch.linspace(LEAST_SIGMA, 1, STEPS).tolist()]
@@ -137,7 +174,8 @@ class Diffusion:
         batch, real = max(1, PAIRS // self.prior.numel()), self.real
         images = torch.cat([self.draw(seeds[start : start + batch]) for start in range(0, len(seeds), batch)])
         deviation = float((real - real.mean(dim=(2, 3), keepdim=True)).abs().mean())
-        sliced, broken = sliced_distances(images, real), least_distances(images, real)
+        sliced = sliced_distances(images, real, *self.others)
+        broken = torch.stack([least_distances(images, each) for each in (real, *self.others)]).amin(dim=0)
         score = sliced.clamp_(min=1e-12).log() + broken.clamp_(min=1e-12).log()
         difference = np.full(len(images), np.inf)
         if images.shape[-2:] == real.shape[-2:]:
@@ -145,15 +183,17 @@ class Diffusion:
         return images, difference / max(deviation, 1e-6), np.asarray(score.cpu(), np.float64)
 
 
-def sliced_distances(images: Tensor, real: Tensor) -> Tensor:
-    """The sliced Wasserstein distance (K,) of the 5 x 5 patches of ``images`` (K, C, h, w) to those of ``real``.
+def sliced_distances(images: Tensor, real: Tensor, *others: Tensor) -> Tensor:
+    """The sliced Wasserstein distance (K,) of the 5 x 5 patches of ``images`` (K, C, h, w) to those of all pictures.
 
     It predicts the SIFID of the final sample.
     """
-    p = min(SLICED, *images.shape[-2:], *real.shape[-2:])
+    p = min(SLICED, *images.shape[-2:], *(side for each in (real, *others) for side in each.shape[-2:]))
     filters = torch.randn(DIRECTIONS, real.shape[1] * p * p, generator=torch.Generator().manual_seed(5)).to(real)
     filters = (filters / filters.norm(dim=1, keepdim=True)).reshape(DIRECTIONS, -1, p, p)
-    ours, theirs = (F.conv2d(image, filters).flatten(2).sort(dim=2).values for image in (images, real))
+    ours = F.conv2d(images, filters).flatten(2).sort(dim=2).values
+    found = [F.conv2d(each, filters).flatten(2) for each in (real, *others)]
+    theirs = torch.cat(found, dim=2).sort(dim=2).values
     if ours.shape[2] != theirs.shape[2]:
         theirs = F.interpolate(theirs, ours.shape[2], mode="linear", align_corners=True)
     return (ours - theirs).abs().mean(dim=(1, 2))
@@ -176,7 +216,13 @@ def least_distances(images: Tensor, real: Tensor) -> Tensor:
 
 
 def solve_exactly(
-    guess: Pixels, keys: Pixels, values: Pixels, channels: int, alpha: float = COMPLETE
+    guess: Pixels,
+    keys: Pixels,
+    values: Pixels,
+    channels: int,
+    alpha: float = COMPLETE,
+    valid: Flags | None = None,
+    shares: Sequence[tuple[slice, float]] = (),
 ) -> tuple[Pixels, Matches]:
     """Solve a small level by GPNN with completeness (Granot et al., CVPR 2022, Sect. 3.2), by exhaustive search.
 
@@ -186,17 +232,27 @@ def solve_exactly(
         values: (h, w, 4), the photo.
         channels: of the photo.
         alpha: of the completeness, for intensities in 0 .. 1: the smaller, the more of the photo appears.
+        valid: 0 for patches of ``values`` that are not used.
+        shares: as for ``solver.usage_weights``.
 
     Returns:
         The level's picture (H, W, 4), and its matches.
     """
     scale, matches = alpha * 255**2 * channels * PATCH**2, np.full(field_size(guess), -1, np.int32)
+    factors, gains = np.ones(field_size(values), np.float32), np.ones(len(shares))
     for repeat in range(REPEATS):
         distances = squared_distances(guess, values if repeat else keys, channels)
         distances /= scale + distances.amin(dim=0)
+        if valid is not None:
+            distances[:, torch.from_numpy(valid.ravel() == 0)] = torch.inf
+        if shares:
+            distances *= torch.from_numpy(factors.ravel())
         before, index = matches, distances.argmin(dim=1).numpy().reshape(matches.shape)
         matches = pack(index, field_size(values)[1])
         guess = vote(matches, values, vote_weights())
+        gains = update_gains(gains, matches, None, shares)
+        for (rows, _), gain in zip(shares, gains, strict=True):
+            factors[rows] = gain
         if np.array_equal(matches, before):
             break
     return guess, matches

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy
 from PIL import Image
 
-from SinGAN.patches.search import PATCH, Flags, Pixels, blank
+from SinGAN.patches.search import PATCH, Flags, Pixels, blank, mark_outside
 from SinGAN.planning import Size
 
 Levels = npt.NDArray[np.uint8]  # (H, W, C)
@@ -111,23 +111,45 @@ def fill_levels(fill: Sequence[int], channels: int) -> list[int]:
     return [*(list(fill) * (colours if len(fill) == 1 else 1)), *[255] * (channels - colours)]
 
 
+def valid_patches(empty: Flags | None, size: Size) -> Flags | None:
+    """The patches (h, w) of a level of ``size`` that have data: in all pixels, or at a coarser level in half of each.
+
+    None: all of them, because no pixel is ``empty`` (H, W), or because none would have at that level.
+    """
+    if empty is None:
+        return None
+    if empty.shape != size:
+        shares = np.asarray(mask_image(empty).resize((size[1], size[0]), Image.Resampling.BOX))
+        empty = np.asarray(shares > 128, np.uint8)
+    valid = mark_outside(empty)
+    return valid if valid.any() else None
+
+
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A photo with its levels."""
 
     pixels: Pixels  # (H, W, 4)
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGBA)
+    empty: Flags | None = None  # (H, W): 1 where pixels have no data, and are never copied; None: all have
 
     @classmethod
-    def of(cls, levels: Levels) -> "Photo":
-        """The photo ``levels`` (H, W, C); a ValueError where it is smaller than a patch."""
+    def of(cls, levels: Levels, empty: Flags | None = None) -> "Photo":
+        """The photo ``levels`` (H, W, C), without data where ``empty`` (H, W) is above 0.
+
+        Raises:
+            ValueError: it is smaller than a patch, or no patch has data in all its pixels.
+        """
         height, width = levels.shape[:2]
         if min(height, width) < PATCH:
             raise ValueError(
                 f"the picture has {width} x {height} pixels, and a patch {PATCH} x {PATCH}: enlarge it, or use "
                 "`method` patches"
             )
-        return cls(to_pixels(levels), int(levels.shape[2]))
+        photo = cls(to_pixels(levels), int(levels.shape[2]), None if empty is None or not empty.any() else empty)
+        if photo.empty is not None and not mark_outside(photo.empty).any():
+            raise ValueError(f"the picture has no data in any whole patch of {PATCH} x {PATCH} pixels: fill some of it")
+        return photo
 
     @property
     def size(self) -> Size:

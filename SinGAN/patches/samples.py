@@ -16,8 +16,9 @@ import torch
 from SinGAN.patches.layouts import Diffusion, Variety, largest_region, sliced_distances, solve_exactly
 from SinGAN.patches.levels import Photo, check_size, resize, to_pixels
 from SinGAN.patches.plain import MASK, splitmix
-from SinGAN.patches.search import Pixels
-from SinGAN.patches.solver import Settings, Solver, State
+from SinGAN.patches.search import Matches, Pixels
+from SinGAN.patches.solver import Settings, Solver, Source, State
+from SinGAN.patches.sources import Collection
 from SinGAN.planning import Size, enlarged
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ EXAMINED = 5  # of these, that are checked
 COMPARED = 2  # of these, that pass: the better one comes first
 TRIES = 5
 EARLY = 1.25  # times the largest region allowed: with more at the level before the checked one, a layout fails
+SHARED = 0.15  # least gap between a picture's share of a layout and that asked for, that counts
 NEARLY = 0.9  # of the least difference, that a candidate has before the check
 
 DIFFER = f"differ by {LEAST_DIFFERENCE:g} grey levels from it and from each other"
@@ -44,13 +46,23 @@ Accepted = list[tuple[Pixels, Pixels]]  # the samples of a call so far, at the c
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Draws samples of one photo and one size."""
+    """Draws samples of one photo, or of several pictures, and one size."""
 
-    photo: Photo
+    collection: Collection
     variety: Variety
     enlargement: tuple[float, float] = (1.0, 1.0)
     device: torch.device = torch.device("cpu")  # of the layouts; the search runs on the CPU
     diffusions: dict[int, Diffusion] = field(init=False, default_factory=dict)  # by the number of the try
+
+    @property
+    def photo(self) -> Photo:
+        """The photo."""
+        return self.collection.photo
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The levels of the photo, and of the pictures beside it."""
+        return self.collection.levels(self.photo.sizes, self.photo.solved)
 
     @cached_property
     def sizes(self) -> list[Size]:
@@ -116,9 +128,9 @@ class Sampler:
 
     def _solver(self, seed: int, stop: int) -> Solver:
         """The solver of the levels before ``stop``."""
-        reals, sizes, settings = self.photo.reals[:stop], self.sizes[:stop], Settings(5, sharpen=True, wide=False)
+        sources, sizes, settings = self.sources[:stop], self.sizes[:stop], Settings(5, sharpen=True, wide=False)
         finest = len(self.sizes) - 1
-        return Solver.of_whole(reals, sizes, self.photo.solved, seed & 0xFFFFFFFF, settings, finest=finest)
+        return Solver.of_whole(sources, sizes, self.photo.solved, seed & 0xFFFFFFFF, settings, finest=finest)
 
     def _layouts(self, seed: int, accepted: Accepted) -> Iterator[State]:
         """Layouts that differ from the photo and from ``accepted`` ones: those that pass the check, then the others."""
@@ -127,8 +139,7 @@ class Sampler:
         for tries in range(TRIES):
             # 1. Draw candidates; of those that differ, the most like the photo come first.
             if tries not in self.diffusions:
-                real = to_tensor(self.photo.reals[0], self.photo.channels, self.device)
-                self.diffusions[tries] = Diffusion(real, self.sizes[0], self.variety.relax(tries))
+                self.diffusions[tries] = self._diffusion(tries)
             seeds = [derive_seed(seed, tries, number) for number in range(CANDIDATES)]
             images, difference, score = self.diffusions[tries].candidates(seeds)
             bound = min(self.variety.difference, float(np.median(difference)))
@@ -153,6 +164,14 @@ class Sampler:
             if self._is_new(state, accepted):
                 yield state
 
+    def _diffusion(self, tries: int) -> Diffusion:
+        """The diffusion of the try with that number."""
+        columns = self.collection.coarsest
+        reals = [to_tensor(source.values, self.photo.channels, self.device) for source in columns]
+        valid = [None if source.valid is None else torch.from_numpy(source.valid) for source in columns]
+        more = tuple(reals[1:]), self.collection.shares, tuple(valid)
+        return Diffusion(reals[0], self.sizes[0], self.variety.relax(tries), *more)
+
     def _sliced_distance(self, layout: State) -> float:
         """The sliced Wasserstein distance of a layout to the photo."""
         pictures = layout.picture, self.photo.reals[layout.level]
@@ -167,17 +186,31 @@ class Sampler:
         It is solved up to the checked level. Unless ``to_the_end``, the level before is the last where a region is much
         too large already there.
         """
-        picture, reals = np.rint(image.cpu().numpy().transpose(1, 2, 0) * 255), self.photo.reals
+        picture = np.rint(image.cpu().numpy().transpose(1, 2, 0) * 255)
         picture = to_pixels(picture.astype(np.uint8))
         for level in range(self.checked + 1):
-            keys = reals[level] if level == 0 else resize(reals[level - 1], self.photo.sizes[level])
-            guess = resize(picture, self.sizes[level])
-            picture, matches = solve_exactly(guess, keys, reals[level], self.photo.channels)
+            source, guess = self.sources[level], resize(picture, self.sizes[level])
+            keys = source.values
+            if level > 0:
+                before = self.sources[level - 1].values
+                keys = resize(before, self.photo.sizes[level]) if source.blurred is None else source.blurred
+            picture, matches = solve_exactly(
+                guess, keys, source.values, self.photo.channels, valid=source.valid, shares=source.shares
+            )
             region = largest_region(matches)
             if not to_the_end and level == self.checked - 1 and region > EARLY * self.variety.region:
                 break
         missing = max(0.0, bound - self._difference(picture, level) / self._deviation)
-        return missing + max(0.0, region - self.variety.region), State(level, picture, matches)
+        missing += max(0.0, region - self.variety.region) + self._unshared(matches, source)
+        return missing, State(level, picture, matches)
+
+    def _unshared(self, matches: Matches, source: Source) -> float:
+        """How much the pictures' shares of a layout differ from those asked for, by more than ``SHARED``."""
+        gaps = [
+            abs(float(((matches >> 16 >= rows.start) & (matches >> 16 < rows.stop)).mean()) - share)
+            for rows, share in source.shares
+        ]
+        return max(0.0, *(gap - SHARED for gap in gaps)) if gaps else 0.0
 
     def _difference(self, picture: Pixels, level: int) -> float:
         """The mean difference to the photo in grey levels; infinite at another size."""

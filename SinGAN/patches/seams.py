@@ -248,11 +248,13 @@ class Edit:
         return Source(values, valid, penalties, blurred)
 
 
-def stack(upper: Pixels, lower: Pixels) -> Pixels:
-    """Two pictures, one below the other; the ``lower`` one is not wider."""
-    (height, width), (rows, columns) = upper.shape[:2], lower.shape[:2]
-    result = blank(height + rows, width)
-    result[:height], result[height:, :columns] = upper, lower
+def stack(*pictures: Pixels) -> Pixels:
+    """Pictures (H, W, 4), one below the other, left-aligned."""
+    result = blank(sum(picture.shape[0] for picture in pictures), max(picture.shape[1] for picture in pictures))
+    top = 0
+    for picture in pictures:
+        result[top : top + picture.shape[0], : picture.shape[1]] = picture
+        top += picture.shape[0]
     return result
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 from SinGAN.patches import search
@@ -17,10 +18,14 @@ from SinGAN.patches.levels import Box, resize
 from SinGAN.patches.search import Field, Flags, Matches, Pixels, Weights, carry, field_size, random_matches
 from SinGAN.planning import Size
 
+Gains = npt.NDArray[np.float64]
+
 EXHAUSTIVE = 1500**2  # queries x keys up to which all keys are tried
 SETTLED = 0.001  # share of active patches at which a level ends
 CHANGED = 1  # levels of intensity by which a pixel of a lifted level must change to count
 FINAL = 0.35  # deviation of the last vote's Gaussian, in half widths of a patch: sharp
+LEAST_SHARE = 0.01  # of a picture in all matches, that ``update_gains`` tells from none
+MOST_GAIN = 30.0  # factor of the distances to a picture's patches
 MOST_USES = 4.0  # times the mean uses of a key, that ``usage_weights`` tells apart
 
 
@@ -72,6 +77,7 @@ class Source:
     valid: Flags | None = None  # (h, w): 0 for patches that are not used
     penalties: Weights | None = None  # (h, w), added to squared distances to these patches
     blurred: Pixels | None = None  # (H, W, 4), as blurred as a guess; None: the coarser level, enlarged
+    shares: tuple[tuple[slice, float], ...] = ()  # rows of patches, and the share of a result that shall come from them
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Solver:
     @classmethod
     def of_whole(
         cls,
-        reals: Sequence[Pixels],
+        sources: Sequence[Source],
         sizes: Sequence[Size],
         solved: int,
         seed: int,
@@ -118,12 +124,12 @@ class Solver:
         margin: int = 0,
         finest: int | None = None,
     ) -> "Solver":
-        """The solver of whole pictures of ``sizes`` from a photo's levels ``reals``; tiles get a ``margin``."""
+        """The solver of whole pictures of ``sizes``; tiles get a ``margin``."""
         canvases = [
             Canvas((height + 2 * margin, width + 2 * margin), (-margin, -margin), margin=margin)
             for height, width in sizes
         ]
-        return cls([Source(real) for real in reals], sizes, canvases, solved, seed, settings, finest)
+        return cls(sources, sizes, canvases, solved, seed, settings, finest)
 
     def run(self, guess: Pixels, start: int = 0) -> Iterator[State]:
         """The results of level ``start`` and all finer ones; it starts from ``guess``, a picture of its canvas."""
@@ -188,13 +194,18 @@ class Solver:
         settings, values, canvas = self.settings, self.sources[level].values, self.canvases[level]
         whole, keys = field.active, field_size(values)
         count = int(whole.sum()) if whole is not None else field.matches.size
+        shares, valid = self.sources[level].shares, field.valid
+        is_weighted, gains = settings.completeness > 0 or bool(shares), np.ones(len(shares))
         field.keys = blurred
         for repeat in range(settings.first_repeats if is_first else settings.repeats):
             # 1. Keys: sharp ones after the first repetition, if set; weights by how often each was matched.
             if settings.sharpen and repeat == 1:
                 field.keys = values
-            if settings.completeness:
-                field.weights = usage_weights(field.matches, whole, keys, settings.completeness)
+            if is_weighted:
+                field.weights = usage_weights(field.matches, whole, keys, settings.completeness, shares, valid)
+                gains = update_gains(gains, field.matches, whole, shares)
+                for (rows, _), gain in zip(shares, gains, strict=True):
+                    field.weights[rows] *= gain
             field.measure()
             # 2. Search: all keys where they are few, else near the matches or in the whole picture.
             if count * keys[0] * keys[1] <= EXHAUSTIVE:
@@ -212,7 +223,7 @@ class Solver:
             field.target = voted
             if int(moved.sum()) <= SETTLED * count:
                 break
-            field.active = whole if settings.completeness > 0 or (settings.sharpen and repeat == 0) else moved
+            field.active = whole if is_weighted or (settings.sharpen and repeat == 0) else moved
         sigma = FINAL if self._is_finest(level) else None
         picture = field.target if sigma is None else canvas.vote(field.matches, values, sigma)
         return State(level, picture, field.matches, sigma)
@@ -247,11 +258,43 @@ def replace_lost(matches: Matches, valid: Flags | None, active: Flags | None, ke
         matches[lost] = random_matches((count, 1), keys, valid, seed)[:, 0]
 
 
-def usage_weights(matches: Matches, active: Flags | None, keys: Size, strength: float) -> Weights:
-    """Factors (kh, kw) of the distances to keys: the larger, the more patches match a key or its neighbours."""
+def usage_weights(
+    matches: Matches,
+    active: Flags | None,
+    keys: Size,
+    strength: float,
+    shares: Sequence[tuple[slice, float]] = (),
+    valid: Flags | None = None,
+) -> Weights:
+    """Factors (kh, kw) of the distances to keys: the larger, the more patches match a key or its neighbours.
+
+    With ``shares``, rows of keys and the share of all matches that they shall have, uses are compared with these.
+    """
     match = matches.ravel() if active is None else matches[active > 0]
     match = match[match >= 0]
     uses = np.bincount((match >> 16) * keys[1] + (match & 0xFFFF), minlength=keys[0] * keys[1]).reshape(keys)
+    if not shares:
+        return _usage_factors(uses, uses.mean(), strength)
+    weights = np.ones(keys, np.float32)
+    for rows, share in shares:
+        count = uses[rows].size if valid is None else int(valid[rows].sum())
+        asked = max(share * len(match), 1e-9)
+        weights[rows] = _usage_factors(uses[rows], np.float64(asked / max(count, 1)), strength)
+    return weights
+
+
+def update_gains(gains: Gains, matches: Matches, active: Flags | None, shares: Sequence[tuple[slice, float]]) -> Gains:
+    """The factors (n,) of the distances to n pictures, after matches that were found with the factors ``gains``.
+
+    They grow for pictures that have more than their ``shares`` of the matches.
+    """
+    row = (matches if active is None else matches[active > 0]) >> 16
+    uses = [((row >= rows.start) & (row < rows.stop)).mean() for rows, _ in shares]
+    excess = [max(use, LEAST_SHARE) / max(share, LEAST_SHARE) for use, (_, share) in zip(uses, shares, strict=True)]
+    return np.asarray(np.clip(gains * np.sqrt(excess), 1 / MOST_GAIN, MOST_GAIN))
+
+
+def _usage_factors(uses: npt.NDArray[np.int64], mean: np.float64, strength: float) -> Weights:
+    """The factors (h, w) of keys that are matched ``uses`` (h, w) times, ``mean`` times if all are alike."""
     local = scipy.ndimage.uniform_filter(uses.astype(np.float32), 5, mode="nearest")
-    weights = (1 + strength * np.minimum(local / max(uses.mean(), 1e-9), MOST_USES)) / (1 + strength)
-    return np.asarray(weights, np.float32)
+    return np.asarray((1 + strength * np.minimum(local / max(mean, 1e-9), MOST_USES)) / (1 + strength), np.float32)

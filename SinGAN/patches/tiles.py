@@ -3,7 +3,7 @@
 All tiles of a set have the border of the first, which fits itself; inside it each is computed anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,9 +100,9 @@ class TileSet:
         guess = np.where(masks[0][..., None] > 0, add_noise(moved, NOISE, seed, self.channels), known[0])
         return replace(self.solver, canvases=canvases, seed=seed).run(np.ascontiguousarray(guess))
 
-    def votes(self, first: State, variant: State | None, photo: Size) -> Votes:
+    def votes(self, first: State, variant: State | None, sources: Sequence[Size]) -> Votes:
         """The votes of the ``first`` tile, or of the ``variant`` with its border."""
-        votes = Votes.of_whole(first, [photo], self.margin)
+        votes = Votes.of_whole(first, sources, self.margin)
         if variant is None:
             return votes
         above = Layer(variant.matches, vote_weights(variant.sigma), mask=interior(votes.size))

@@ -75,7 +75,7 @@ class Votes:
     sources: tuple[Size, ...]  # sizes of the pictures that matches refer to, stacked in this order, left-aligned
     layers: tuple[Layer, ...]  # the later ones above
     copied: Labels | None = None  # (H, W): the source pixels that are copied where no layer computes; None: none are
-    paste: Paste | None = None  # whose box is one more source, the last
+    paste: Paste | None = None  # whose box is one more source, below the photo
     shifted: Flags | None = None  # (H, W): where the picture's colours, at last, are shifted to meet those around
 
     @classmethod
@@ -87,7 +87,15 @@ class Votes:
 
     @classmethod
     def of_part(
-        cls, state: State, canvas: Canvas, size: Size, photo: Pixels, place: Size, edit: Edit | None
+        cls,
+        state: State,
+        canvas: Canvas,
+        size: Size,
+        photo: Pixels,
+        place: Size,
+        edit: Edit | None = None,
+        others: Sequence[Size] = (),
+        shifted: Flags | None = None,
     ) -> "Votes":
         """The votes of a result in which the pixels that the mask of ``canvas`` leaves are the photo's or an edit's.
 
@@ -98,18 +106,22 @@ class Votes:
             photo: (H, W, 4).
             place: row and column of the photo's first pixel in the result.
             edit: that is pasted.
+            others: sizes of further pictures.
+            shifted: (H, W), 1 where colours are shifted afterwards.
         """
         (top, left), (height, width) = place, (photo.shape[0], photo.shape[1])
-        moved = np.where(state.matches < 0, -1, state.matches - (top << 16 | left)).astype(np.int32)
+        is_own = (state.matches >> 16) < size[0]  # of the photo, or of a paste, which have the whole result's place
+        shift = np.where(is_own, top << 16 | left, (size[0] - height) << 16)
+        moved = np.where(state.matches < 0, -1, state.matches - shift).astype(np.int32)
         layer = Layer(moved, vote_weights(state.sigma), canvas.origin, canvas.mask)
         copied = np.zeros(size, np.int32)
         copied[top : top + height, left : left + width] = number_pixels((height, width))
         if edit is None:
-            return cls(size, ((height, width),), (layer,), copied)
+            return cls(size, ((height, width), *others), (layer,), copied, shifted=shifted)
         inside, part = edit.pasted > 0, (edit.merged.shape[0], edit.merged.shape[1])
         like = np.where(inside, find_pixels(edit.edited, photo, edit.pasted), copied[edit.box])
         np.copyto(copied[edit.box], number_pixels(part) + (height << 16), where=inside)
-        return cls(size, ((height, width),), (layer,), copied, Paste(edit.box, edit.pasted, like))
+        return cls(size, ((height, width), *others), (layer,), copied, Paste(edit.box, edit.pasted, like), shifted)
 
     def picture(self, *levels: Levels, edited: Levels | None = None) -> Levels:
         """The result itself (H, W, C), to the bit, from the 8-bit sources."""
@@ -173,9 +185,11 @@ class Votes:
         """
         number = self._chosen
         if self.paste is not None:
-            top, number = self.sources[0][0], number.copy()
-            pasted = (number >> 16) >= top
-            number[pasted] = self.paste.like[(number[pasted] >> 16) - top, number[pasted] & 0xFFFF]
+            top, rows = self.sources[0][0], self.paste.mask.shape[0]
+            below, number = (number >> 16) - top, number.copy()
+            pasted = (below >= 0) & (below < rows)
+            number[below >= rows] -= rows << 16
+            number[pasted] = self.paste.like[below[pasted], number[pasted] & 0xFFFF]
         row, column = number >> 16, number & 0xFFFF
         tops = np.cumsum([0, *(height for height, _ in self.sources)])
         source = np.searchsorted(tops, row, side="right") - 1
@@ -196,7 +210,9 @@ class Votes:
     def _stack(self, values: Sequence[Values], edited: Values | None) -> Values:
         """The ``values`` of all sources, one below the other."""
         assert [each.shape[:2] for each in values] == [*self.sources]
-        given = [*values, *([] if self.paste is None else [self.paste.values(values[0], edited)])]
+        given = [*values]
+        if self.paste is not None:
+            given.insert(1, self.paste.values(values[0], edited))
         if len(given) == 1:
             return given[0]
         height, width = sum(each.shape[0] for each in given), max(each.shape[1] for each in given)
