@@ -1,6 +1,8 @@
 """Data of any channels and aligned maps, from flags to files, with tiny models of each kind."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ import tile
 from SIFID import evaluate
 from SinGAN.pictures.rasters import read_raster
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.terminal.flags import make_parser
 from tests.cuts import CutError, cut_after
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -303,3 +306,15 @@ def test_measures_say_which_channels_they_see(workspace: Workspace, capsys: Capt
     content = json.loads(report.read_text())
     assert "channels 5 1 2" in content["channels"]
     assert content["start_scales"][0]["diversity"] > 0
+
+
+def test_the_commands_of_the_page_are_understood() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "maps.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    scripts = {"main_train.py": "train", "random_samples.py": "sample"}
+    commands = {**scripts, **{f"{name}.py": name for name in ("tile", "retarget", "inpaint", "outpaint", "analogy")}}
+    assert len(lines) >= 4
+    for _, script, *words in lines:
+        if script in commands:
+            make_parser(commands[script]).parse_given(words)
