@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Analogy(PatchOptions):
     """Give the structure of one picture the texture of another, without training."""
 
-    ref_name: str = option(MISSING, "the structure: a file in --ref_dir", group="analogy")
+    ref_name: str = option(MISSING, "the structure: a path, or a name in --ref_dir", group="analogy")
     ref_dir: Path = reference_folder("Images")
     num_samples: int = option(1, "number of pictures", group="analogy", **NUMBER)
 

@@ -157,7 +157,8 @@ def test_every_task_gives_maps(trained: Workspace, kind: str) -> None:
     outpaint.main([*flags(trained, name, kind), "--method", "singan", "--right", "50%", "--num_samples", "1"])
     (folder,) = {path.parent for path in (trained.out / "Outpaint").rglob("*.tif")}
     check_result(folder, "0", (18, 36))
-    kept = np.stack([page.asarray() for page in tifffile.TiffFile(folder / "0.tif").pages], axis=2)
+    with tifffile.TiffFile(folder / "0.tif") as file:
+        kept = np.stack([page.asarray() for page in file.pages], axis=2)
     assert kept.shape == (18, 36, 5)
 
 
@@ -214,7 +215,7 @@ def test_a_model_without_maps_has_no_layers(workspace: Workspace) -> None:
         (["pages.tif", "--nc_im", "3"], "--nc_im 3 asked, but"),
         (["x.png", "--nc_im", "5"], "x.png is a picture of 8 bits: --nc_im must be 1, 3 or 4"),
         (["mixed.npz"], "mixes types or shapes"),
-        (["constant.npy"], "the picture is constant"),
+        (["constant.npy"], "constant.npy is constant"),
         (["nothing.npy"], "has no data"),
         (["pages.tif", "--show", "9"], "--show 9: the picture has the channels 1 to 5"),
         (["pages.tif", "--show_percentiles", "9"], "--show_percentiles 9: name two"),
