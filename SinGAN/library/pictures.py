@@ -16,6 +16,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker
 from SinGAN.pictures import arrays
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.layers import Layers
 from SinGAN.tasks import tasks
 from SinGAN.tasks.edit import edit
 from SinGAN.tasks.harmonize import harmonize
@@ -104,6 +105,11 @@ class FromPicture(ABC):
         """The picture at the finest scale, (H, W, C); data have their own type."""
         picture: Levels = self._arrays(self._real)[0][0]
         return picture
+
+    @property
+    def layers(self) -> Layers | None:
+        """The channels of data and maps; None: pictures have 8 bits, and no maps."""
+        return self._maker.layers
 
     @property
     def maps(self) -> MapsOfPictures:

@@ -6,7 +6,7 @@ Pictures are 8-bit tensors (1, C, H, W); the CPU does all work on them.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -64,6 +64,7 @@ class Instant:
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
     voted: Callable[[Votes], None] | None = None  # called with the votes of each result, before it is returned
+    hard: bool = False  # whether each pixel is a copy of one of the sources', that with most votes, and no mean
     others: tuple[Photo, ...] = ()  # more pictures whose patches are used
     shares: tuple[float, ...] = ()  # of a result, that shall come from each picture; (): as they fit
 
@@ -167,7 +168,7 @@ class Instant:
             )
             guess = region.canvases[0].known
             assert guess is not None
-            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, edit=edit)))
+            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, (0, 0), edit, as_levels(reference))))
         return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
@@ -262,16 +263,13 @@ class Instant:
         _, seed = next(seeds)
         for first in tiles.first(pad(add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)), seed):
             self._show(tiles.inside(first))
-        if self.voted is not None:
-            self.voted(tiles.votes(first, None, self._source_sizes))
-        yield as_image(tiles.inside(first))
+        yield as_image(self._voted(tiles.inside(first), lambda: tiles.votes(first, None, self._source_sizes)))
         # 2. The others, inside its border.
         for _, seed in seeds:
             for variant in tiles.variant(first, seed):
                 self._show(variant.picture)
-            if self.voted is not None:
-                self.voted(tiles.votes(first, variant, self._source_sizes))
-            yield as_image(np.ascontiguousarray(variant.picture[..., : self.channels]))
+            votes = partial(tiles.votes, first, variant, self._source_sizes)
+            yield as_image(self._voted(np.ascontiguousarray(variant.picture[..., : self.channels]), votes))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
@@ -357,11 +355,13 @@ class Instant:
         count: int,
         place: Size = (0, 0),
         edit: Edit | None = None,
+        edited: Levels | None = None,
     ) -> Iterator[Tensor]:
         """``count`` photos (1, C, H, W) with the ``region`` computed from ``guess``, the first without noise on it.
 
         Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
         """
+        shifted = region.mask if guess is None and not self.hard else None
         for number, seed in draw_seeds(rng, count):
             if guess is None:
                 start = region.first_guess(seed if number else None)
@@ -374,14 +374,12 @@ class Instant:
             # 2. Paste it: outside, pixels are the photo's own.
             result = region.photo[..., : self.channels].copy()
             result[region.canvases[-1].box] = state.picture[..., : self.channels]
-            if self.voted is not None:
-                size = result.shape[0], result.shape[1]
-                votes = Votes.of_part(
-                    state, region.canvases[-1], size, self.photo.pixels, place, edit, self._source_sizes[1:]
-                )
-                self.voted(votes if guess is not None else replace(votes, shifted=region.mask))
-            if guess is None:
-                match_colours(result, region.mask)
+            size = result.shape[0], result.shape[1]
+            canvas, others = region.canvases[-1], self._source_sizes[1:]
+            votes = partial(Votes.of_part, state, canvas, size, self.photo.pixels, place, edit, others, shifted)
+            result = self._voted(result, votes, edited)
+            if shifted is not None:
+                match_colours(result, shifted)
                 self._show(result)
             yield as_image(result)
 
@@ -391,9 +389,23 @@ class Instant:
         for state in states:
             picture = state.picture[inner, inner]
             self._show(picture)
+        levels = np.ascontiguousarray(picture[..., : self.channels])
+        return as_image(self._voted(levels, lambda: Votes.of_whole(state, self._source_sizes, margin)))
+
+    def _voted(self, result: Levels, votes: Callable[[], Votes], edited: Levels | None = None) -> Levels:
+        """``result`` (H, W, C), which ``votes`` made; with hard votes it is made by them again.
+
+        ``edited`` is the edited photo.
+        """
+        if self.voted is None and not self.hard:
+            return result
+        found = votes()
+        if self.hard:
+            levels = (photo.pixels[..., : self.channels] for photo in self.collection.photos)
+            result = found.copies(*levels, edited=edited)
         if self.voted is not None:
-            self.voted(Votes.of_whole(state, self._source_sizes, margin))
-        return as_image(np.ascontiguousarray(picture[..., : self.channels]))
+            self.voted(found)
+        return result
 
     def _show(self, picture: Levels) -> None:
         if self.watch is not None:

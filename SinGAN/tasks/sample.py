@@ -127,6 +127,8 @@ def draw(
     there_before = there if layers is not None else 0
     write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.file)
     more = f", {there} of them there before" if there else ""
+    for line in source.describe_usage([str(index) for index in range(count)]):
+        LOG.info(line)
     LOG.info(f"{count} random samples {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
 
 
