@@ -121,7 +121,7 @@ def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
 
 def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None) -> None:
     """Write ``image`` (1, C, H, W) into ``folder`` as ``<name>.png``, or as ``Layers.write`` does."""
-    if layers is None or image.shape[1] != layers.count:
+    if layers is None or not layers.describes(image):
         images.write(folder / f"{name}.png", image)
     else:
         layers.write(folder, name, image)
@@ -129,7 +129,7 @@ def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None)
 
 def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
     """What people see of ``image`` (1, C, H, W) and its maps, each after the name of its contact sheet."""
-    if layers is None or image.shape[1] != layers.count:
+    if layers is None or not layers.describes(image):
         return [("grid.png", image)]
     maps = layers.preview_maps(image).items()
     return [("grid.png", layers.preview(image)), *((f"grid_{name}.png", shown) for name, shown in maps)]

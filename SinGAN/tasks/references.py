@@ -137,7 +137,11 @@ def retouch(
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference", layers=model.layers)
-    seen = (image, real) if model.layers is None else as_one_channel(*map(model.layers.to_floats, (image, real)))
+    seen = image, real
+    if model.layers is not None:
+        floats = [model.layers.to_floats(each) for each in seen]
+        is_plain, of_picture = model.layers.is_plain, model.layers.channels_of_picture
+        seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else as_one_channel(*floats)
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
