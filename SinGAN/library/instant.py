@@ -14,7 +14,7 @@ from SinGAN.patches.instant import Instant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import arrays, images
+from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
 from SinGAN.tasks.analogy import analogy
@@ -54,11 +54,12 @@ def instant(
     check_values(PatchOptions, {"method": method, "variety": variety, "balance": balance})
     check_values(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
     chosen = choose_device(device)
-    levels = arrays.levels_of(picture, nc_im)
+    levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
     if method == INSTANT:
-        return InstantModel(Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen))
+        engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
+        return InstantModel(replace(engine, erased=erased))
     real = limit_image(images.to_tensor(levels).to(chosen), max_size or ModelOptions().completed().max_size)
-    return InstantModel(Published(real, method, variety, balance))
+    return InstantModel(Published(real, method, variety, balance, erased))
 
 
 @dataclass(frozen=True, eq=False)

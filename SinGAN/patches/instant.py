@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from SinGAN.patches.holes import Region, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
     RATIO,
+    Box,
     Levels,
     Photo,
     add_texture,
@@ -59,6 +61,7 @@ class Instant:
     variety: str = "medium"  # of samples: low, medium or high
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
+    erased: npt.NDArray[np.bool_] | None = None  # the pixels that are erased in the photo's file, at the file's size
 
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened: the engine chooses the seam."""
@@ -195,6 +198,10 @@ class Instant:
         mask[top : top + height, left : left + width] = 0
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         return self._fill_hole(canvas, mask, EXTENDED, None, rng, count)
+
+    def cropped(self, box: Box) -> "Instant":
+        """The engine for a part of the photo, its rows and columns."""
+        return replace(self, photo=Photo.of(np.ascontiguousarray(self.photo.pixels[box][..., : self.channels])))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.

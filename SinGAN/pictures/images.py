@@ -77,6 +77,19 @@ def read_size(path: Path) -> tuple[int, int]:
         raise _unreadable(path, error) from error
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether the picture at ``path`` has an alpha channel or a transparent colour; only the header is read.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    try:
+        with _opened(path) as picture:
+            return picture.has_transparency_data
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
 def _unreadable(path: Path, error: Exception) -> ValueError:
     """The error for ``path``, which Pillow could not read because of ``error``."""
     why = str(error) or type(error).__name__

@@ -1,7 +1,7 @@
 """The picture model that a command's options ask for: a trained one, or patches of the picture."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from SinGAN.patches.instant import Instant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import images
+from SinGAN.pictures import images, masks
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -97,16 +97,17 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
+    erased = masks.find_erased(run.picture, run.options.nc_im)
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
     maker: Instant | Published
     if is_instant:
         if is_reduced:
             levels = limit_levels(levels, limit)
-        maker = Instant.of(levels, options.variety, run.device)
+        maker = replace(Instant.of(levels, options.variety, run.device), erased=erased)
     else:
         real = limit_image(images.to_tensor(levels).to(run.device), limit)
-        maker = Published(real, options.method, options.variety, options.balance)
+        maker = Published(real, options.method, options.variety, options.balance, erased)
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
