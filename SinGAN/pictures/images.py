@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from torch import Tensor
 from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding
 from SinGAN.pictures.decoding import Levels as Levels
-from SinGAN.storage.files import check_regular, suggest_name, whole_file
+from SinGAN.storage.files import check_regular, suggest_name, write_whole
 
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
@@ -206,5 +207,6 @@ def write(path: Path, image: Tensor) -> None:
 def write_levels(path: Path, levels: Levels) -> None:
     """Write ``levels`` (H, W, 1, 3 or 4) as PNG."""
     picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
-    with whole_file(path) as draft:
-        picture.save(draft, format="PNG", compress_level=6 if picture.width * picture.height < LARGE else 1)
+    content = io.BytesIO()
+    picture.save(content, format="PNG", compress_level=6 if picture.width * picture.height < LARGE else 1)
+    write_whole(path, content.getvalue())

@@ -63,6 +63,8 @@ def outpaint(
     Raises:
         ValueError: no margin is above 0 and nothing is erased, or a margin is no such value.
     """
+    import numpy as np
+
     from SinGAN.patches.levels import bounding_box
     from SinGAN.patches.makers import Patches
     from SinGAN.pictures import masks
@@ -75,7 +77,7 @@ def outpaint(
     shown = {"original": model.real}
     if not any(margins.values()) and isinstance(model, Patches) and model.erased is not None:
         marks = read_marks(model.erased, model.real)
-        rows, columns = box = bounding_box(~marks)
+        rows, columns = box = bounding_box((~marks).astype(np.uint8))
         if marks[box].any():
             pictures = model.inpaint(masks.exact_mask(marks).to(model.real), None, generator(model, seed), count)
         else:  # the rest is a rectangle, and what is erased its margins

@@ -54,7 +54,8 @@ def call(models: dict[str, Model | InstantModel], kind: str, method: str, **argu
     }
     scales = {"start_scale": 1} if method in ("harmonize", "edit", "paint") else {}
     margins = {"left": 4} if method == "outpaint" else {}
-    return bound(**{**needed, **scales, **margins, **arguments})
+    masks = {"mask": MASK} if method == "inpaint" else {}
+    return bound(**{**needed, **scales, **margins, **masks, **arguments})
 
 
 @pytest.mark.parametrize(("kind", "method", "name", "value"), cases(wrong=True))
