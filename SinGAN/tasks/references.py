@@ -151,10 +151,9 @@ def retouch(
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference", layers=model.layers)
-    has_mask = mask is not None or (
-        arrays.is_file(reference) and masks.find_mask(arrays.path_of(reference)) is not None
-    )
-    erased = masks.find_erased(reference, real.shape[1]) if erasable and not has_mask and model.layers is None else None
+    beside = masks.find_mask(arrays.path_of(reference)) if arrays.is_file(reference) else None
+    may_be_erased = erasable and mask is None and beside is None and model.layers is None
+    erased = masks.find_erased(reference, real.shape[1]) if may_be_erased else None
     if erased is not None:
         marks, origin = read_marks(erased, real), "mask: what is erased in the reference"
         if isinstance(model, Patches):

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import FrameType
 
 from SinGAN.options.run import LIFELINE
-from SinGAN.storage.files import FULL, FullDiskError
 from SinGAN.terminal.messages import FLAGS, program, say
 from SinGAN.terminal.messages import OPTION as OPTION
 from SinGAN.terminal.messages import fail as fail
@@ -139,6 +138,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _describe_full_disk(error: OSError) -> str:
     """A line about a full disk, where what is written was no result: a temporary file, or the output."""
+    from SinGAN.storage.files import FullDiskError  # imports PyTorch
+
     if error.filename:
         return str(FullDiskError(Path(error.filename), 1, error.strerror or ""))
     return f"{error.strerror}: the output or a temporary file can't be written: free some, or set another TMPDIR"
@@ -171,6 +172,8 @@ def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..
         except ValueError as error:
             fail(with_flags(str(error), names))
         except OSError as error:
+            from SinGAN.storage.files import FULL
+
             if error.errno in FULL:
                 fail(_describe_full_disk(error))
             known = error.strerror and error.filename

@@ -70,6 +70,9 @@ WRONG: dict[str, list[Any]] = {
     "blend": FLAGS, "quantize": FLAGS, "progress": FLAGS, "overwrite": FLAGS, "compact": FLAGS,
     "reference": [*NO_PICTURES, None], "strokes": [*NO_PICTURES, None], "structure": [*NO_PICTURES, None],
     "mask": NO_PICTURES, "photo": NO_PICTURES,
+    "variants": [0, -1, 1.5, math.nan, "2", True, (1, 2)], "guide": NO_PICTURES[:3], "hard_votes": FLAGS,
+    "guide_weight": [0, -1, math.nan, math.inf, 10, "2", None], "coordinates": ["x", 3],
+    "also": [3, [3]], "also_maps": [3], "shares": [(0.5,), (-1, 2), "x", [math.nan, 1]],
     "maps": [3, 1.5, "labels.png"], "map_kinds": ["x", ("label", "x"), 3],
     "picture": [*NO_PICTURES, torch.full((1, 3, 8, 8), 9.0), torch.zeros((1, 3, 8, 8), dtype=torch.uint8)],
     "pictures": [3, None, [], np.zeros((0, 8, 8, 3), np.uint8), [np.zeros((0, 8, 3))], [3]],
@@ -104,6 +107,8 @@ RIGHT: dict[str, list[Any]] = {
     "blend": [*YES, None], "quantize": [np.False_], "progress": YES, "overwrite": [np.True_], "compact": YES,
     "reference": [EDITED, torch.tensor(EDITED / 255, requires_grad=True)], "strokes": PICTURES, "structure": PICTURES,
     "mask": [MASK, MASK.astype(np.uint8), MASK.astype(np.int64), MASK * 255, MASK.astype(float), torch.tensor(MASK)],
+    "variants": [None, *ONE], "guide": [None], "guide_weight": [1, np.float32(2)], "hard_votes": YES,
+    "coordinates": [None, "uint16"], "also": [(), [LEVELS]], "also_maps": [None], "shares": [()],
     "maps": [None, {}, {"m": LABELS}], "map_kinds": [()],
     "photo": [None, LEVELS], "picture": PICTURES, "pictures": [LEVELS, [LEVELS], LEVELS[None], torch.tensor(LEVELS)],
 }  # fmt: skip
