@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.guides import first_guess
 from SinGAN.patches.holes import Region, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
@@ -27,18 +28,20 @@ from SinGAN.patches.levels import (
     halvings,
     level_sizes,
     mean_ratio,
+    pyramid,
     resize,
     to_pixels,
 )
 from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
-from SinGAN.patches.search import Flags, Pixels, field_size
+from SinGAN.patches.search import PATCH, Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
 from SinGAN.patches.sources import Collection
 from SinGAN.patches.tiles import TileSet
 from SinGAN.patches.votes import Votes
 from SinGAN.planning import Size, enlarged
 
+GUIDED = Settings(completeness=0.3)  # of results with a guide, which need not have all parts
 COMPLETE = Settings(completeness=1.0)  # of tasks in whose results all parts of the photo shall appear
 PAINTED = 0.001  # alpha of the completeness at the level where a paint is put in: strokes become rare things, too
 PAINTABLE = 2**24  # queries x keys of that level, at most: finer levels do without
@@ -233,6 +236,40 @@ class Instant:
         solver, _ = self._whole_solver(SMALL, enlargement, remedy=remedy)
         return self._solve(solver, resize(to_pixels(as_levels(structure)), solver.sizes[0]), rng, count)
 
+    def guided(self, guide: Pixels, keys: Sequence[Pixels], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) in which each part is like those parts of the photo with the same code.
+
+        Arguments:
+            guide: (H, W, 4), the codes of a result, see ``guides``.
+            keys: (h, w, 4), those of the photo and of the pictures beside it.
+            rng: of the random numbers.
+            count: of pictures.
+
+        Raises:
+            ValueError: ``guide`` is too small beside the photo.
+        """
+        enlargement = guide.shape[0] / self.size[0], guide.shape[1] / self.size[1]
+        solver, _ = self._whole_solver(
+            0.0, enlargement, remedy="enlarge the `guide`, or reduce the picture (`max_size`)"
+        )
+        # 1. The codes at all levels.
+        photos = [replace(photo, pixels=codes) for photo, codes in zip(self.collection.photos, keys, strict=True)]
+        collection = replace(self.collection, photo=photos[0], others=tuple(photos[1:]))
+        coded = collection.levels(*self._whole_levels(0.0))
+        sources = [replace(one, guide=codes.values) for one, codes in zip(solver.sources, coded, strict=True)]
+        guides = pyramid(guide, solver.sizes)
+        canvases = [replace(canvas, guide=codes) for canvas, codes in zip(solver.canvases, guides, strict=True)]
+        solver = replace(solver, sources=sources, canvases=canvases, settings=GUIDED)
+        # 2. The first guess.
+        first = sources[0]
+        assert first.guide is not None
+        usable = np.ones(first.values.shape[:2], bool)
+        if first.valid is not None:  # the middles of valid patches
+            usable = np.pad(first.valid > 0, PATCH // 2)
+        for _, seed in draw_seeds(rng, count):
+            start = first_guess(guides[0], first.guide, first.values, usable, seed)
+            yield self._finish(replace(solver, seed=seed).run(start))
+
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
@@ -296,14 +333,18 @@ class Instant:
             remedy: the end of the error message where the first level is smaller than a patch.
             margin: of a tile, in pixels.
         """
-        halves = halvings(self.size)
-        sizes = level_sizes(halves[0], max(SMALLEST, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        sizes, solved = self._whole_levels(coarsest, ratio)
         targets = [enlarged(size, enlargement) for size in sizes]
         check_size(targets[0], remedy=remedy)
-        solved = len(sizes) - len(halves) + 1
         sources, (height, width) = self.collection.levels(sizes, solved), sizes[0]
         first = np.ascontiguousarray(sources[0].values[:height, :width])
         return Solver.of_whole(sources, targets, solved, 0, COMPLETE, margin), resize(first, targets[0])
+
+    def _whole_levels(self, coarsest: float, ratio: float = RATIO) -> tuple[list[Size], int]:
+        """The sizes of the photo's levels for whole pictures, and how many are solved; arguments of the solver's."""
+        halves = halvings(self.size)
+        sizes = level_sizes(halves[0], max(SMALLEST, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        return sizes, len(sizes) - len(halves) + 1
 
     @property
     def _source_sizes(self) -> list[Size]:

@@ -7,6 +7,7 @@ then render all channels and maps from the photo's own values, so that they stay
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,14 @@ from torch import Tensor
 
 from SinGAN.imresize import imresize
 from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.guides import amount_guide, label_guide
 from SinGAN.patches.instant import Instant, as_levels
-from SinGAN.patches.levels import Levels, Photo, limit_levels, resize_mask
+from SinGAN.patches.levels import Levels, Photo, limit_levels, limit_size, resize_mask
 from SinGAN.patches.search import Flags
 from SinGAN.patches.votes import MEANS, Places, Values, Votes, number_pixels
 from SinGAN.pictures import images
-from SinGAN.pictures.layers import Beside, Layer, Layers, Opened, Parts
+from SinGAN.pictures.arrays import Picture, is_file
+from SinGAN.pictures.layers import Beside, Layer, Layers, Opened, Parts, as_raster
 from SinGAN.pictures.rasters import Form, Marks, Raster, without_nodata
 from SinGAN.planning import Size
 
@@ -267,6 +270,49 @@ class LayeredInstant:
         """As ``Instant.analogy``; ``structure`` (1, C, H, W) has raw values."""
         shown = self._guide_of(structure)
         return self._render(lambda engine: engine.analogy(shown, rng, count))
+
+    def read_guide(self, guide: Picture, limit: int) -> tuple[npt.NDArray[Any], Raster]:
+        """A ``guide``, file or array, painted with the labels or amounts of the first map, and its raster.
+
+        Its longer side is reduced to ``limit`` pixels; colours stand for the labels with the most similar ones in the
+        palette of the map. The first is the number (H, W) of each pixel's label, or its
+        amounts (H, W, C).
+
+        Raises:
+            ValueError: it has labels, or a number of channels, that the map has not.
+        """
+        layer = self.layers.maps[0]
+        raster, shown = as_raster(guide, "guide"), str(guide) if is_file(guide) else "`guide`"
+        size = limit_size(raster.size, limit)
+        rows, columns = (np.arange(new) * old // new for new, old in zip(size, raster.size, strict=True))
+        raster = replace(raster, values=raster.values[rows[:, None], columns], empty=None)
+        if not layer.labels:
+            if raster.channels != len(layer.knots):
+                raise ValueError(f"{shown} has {raster.channels} channels, the map {layer.name} {len(layer.knots)}")
+            return np.moveaxis(layer.encode(raster)[0].double().numpy(), 0, 2) / 2 + 0.5, raster
+        if layer.form.palette and len(layer.labels[0]) == 1 and raster.channels in (3, 4):
+            raster = layer.from_colours(raster)
+        known, found = {*layer.labels}, np.unique(raster.values.reshape(-1, raster.channels), axis=0)
+        strange = [label for label in (tuple(map(float, one)) for one in found) if label not in known]
+        if strange:
+            words = [" ".join(f"{part:g}" for part in label) for label in (strange[0], *layer.labels[:10])]
+            raise ValueError(
+                f"{shown} has the label {words[0]}, which the map {layer.name} has not: use {', '.join(words[1:])}"
+            )
+        return layer.index(raster), raster
+
+    def guided(self, codes: npt.NDArray[Any], weight: float, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` results (1, C, H, W) whose first map follows the ``codes`` of ``read_guide``, by a ``weight``."""
+        layer = self.layers.maps[0]
+        own = [parts.maps[layer.name] for parts in (self.parts, *self.others)]
+        if layer.labels:
+            guide = label_guide(codes, len(layer.labels), weight)
+            keys = [label_guide(layer.index(one), len(layer.labels), weight) for one in own]
+        else:
+            guide = amount_guide(codes, weight)
+            amounts = (np.moveaxis(layer.encode(one)[0].double().numpy(), 0, 2) / 2 + 0.5 for one in own)
+            keys = [amount_guide(one, weight) for one in amounts]
+        return self._render(lambda engine: engine.guided(guide, keys, rng, count))
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE

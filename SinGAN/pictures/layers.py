@@ -90,7 +90,12 @@ class Layer:
 
     def fitted(self, raster: Raster) -> Raster:
         """``raster``, of which vectors of a normal map are made to have length 1."""
-        return normalized(raster, any(channel[0][0] < 0 for channel in self.knots)) if self.is_normal else raster
+        return normalized(raster, self._is_signed) if self.is_normal else raster
+
+    @property
+    def _is_signed(self) -> bool:
+        """Whether floats of a normal map are directions, not encoded ones."""
+        return any(channel[0][0] < 0 for channel in self.knots)
 
     def index(self, raster: Raster) -> npt.NDArray[np.int32]:
         """The number (H, W) of each pixel's label in ``labels``."""
@@ -101,8 +106,19 @@ class Layer:
         values = np.array(self.labels).astype(np.dtype(self.form.dtype))
         return Raster(values[numbers], self.form)
 
+    def from_colours(self, raster: Raster) -> Raster:
+        """The labels of the colours of ``raster`` (H, W, 3 or 4): those whose colours in the palette are nearest."""
+        palette = np.frombuffer(bytes.fromhex(self.form.palette), np.uint8).reshape(-1, 3)
+        numbers = [int(label[0]) for label in self.labels]
+        known = palette[[min(number, len(palette) - 1) for number in numbers]].astype(np.int64)
+        kinds, which = np.unique(raster.values[..., :3].reshape(-1, 3), axis=0, return_inverse=True)
+        nearest = [int(np.square(known - kind.astype(np.int64)).sum(axis=1).argmin()) for kind in kinds]
+        return self.from_index(np.array(nearest)[which.ravel()].reshape(raster.size))
+
     def preview(self, raster: Raster) -> images.Levels:
         """What people see of a map's ``raster`` (H, W, C): (H, W, 1 or 3); labels are in the colours of its palette."""
+        if self.is_normal:
+            return np.rint(127.5 * (directions_of(raster, self._is_signed) + 1)).clip(0, 255).astype(np.uint8)
         if not self.labels:
             image = to_tensor(raster, self.knots)[0, : 3 if self.count > 2 else 1]
             return np.asarray(np.rint(127.5 * (image.permute(1, 2, 0).numpy() + 1)), np.uint8)
@@ -222,6 +238,10 @@ class Layers:
         kind = torch.float64 if any(plane.dtype == torch.float64 for plane in planes) else torch.float32
         return torch.cat([plane.to(kind) for plane in planes], dim=1)
 
+    def describes(self, image: Tensor) -> bool:
+        """Whether ``image`` (1, C, H, W) has these layers: a mask or a preview, of 8 bits, has none."""
+        return image.shape[1] == self.count and not (self.raw and image.dtype == torch.uint8)
+
     def to_floats(self, image: Tensor) -> Tensor:
         """``image`` (B, C, H, W) in [-1, 1]."""
         if not self.raw:
@@ -337,7 +357,7 @@ class Layers:
         for layer in self.maps:
             file = None
             if arrays.is_file(picture):
-                place = Path(str(picture))
+                place = arrays.path_of(picture)
                 file = place.with_name(f"{place.stem}_{layer.name}{layer.form.suffix}")
             lacking |= file is None or not file.exists()
             parts.append(None if file is None or not file.exists() else layer.encode(read_raster(file)))
@@ -363,7 +383,7 @@ class Layers:
         """The picture's channels (1, C, H, W) of ``picture``."""
         if self.is_plain and not isinstance(picture, Raster):
             return arrays.to_image(picture, self.picture.count, name, opaque=True)
-        raster = _as_raster(picture, name)
+        raster = as_raster(picture, name)
         if raster.channels != self.picture.count:
             shown = str(picture) if arrays.is_file(picture) else f"`{name}`"
             raise ValueError(f"{shown} has {raster.channels} channels, the training picture {self.picture.count}")
@@ -456,7 +476,7 @@ def open_picture(
         raster = Raster(images.to_levels(image), form)
         layer, valid, notes = Layer(form, (LEVELS,) * image.shape[1]), None, list[str]()
     else:
-        raster = _as_raster(picture, "picture")
+        raster = as_raster(picture, "picture")
         if channels not in (None, raster.channels):
             shown = str(picture) if arrays.is_file(picture) else "`picture`"
             raise ValueError(f"`nc_im` {channels} asked, but {shown} has {raster.channels} channels: leave it out")
@@ -464,16 +484,16 @@ def open_picture(
         image, valid = layer.encode(raster), _valid(raster)
     size, layers, parts, originals = (image.shape[-2], image.shape[-1]), list[Layer](), [image], {"": raster}
     for index, (name, source) in enumerate(maps.items()):
-        raster = _as_raster(source, name)
+        raster = as_raster(source, name)
         shown = str(source) if arrays.is_file(source) else f"the map {name}"
         if raster.size != size:
             (high, wide), (height, width) = raster.size, size
             wrong = f"{shown} has {wide} x {high} pixels, the picture {width} x {height}"
             raise ValueError(f"{wrong}: save the map at the picture's size")
         kind = kinds[index % len(kinds)] if kinds else guess_kind(raster)
-        digest = sha256(Path(str(source)).read_bytes()) if arrays.is_file(source) else sha256(raster.stored.tobytes())
+        content = arrays.path_of(source).read_bytes() if arrays.is_file(source) else raster.stored.tobytes()
         originals[name] = raster
-        layers.append(replace(_map_layer(raster, kind, shown), name=name, sha256=digest))
+        layers.append(replace(_map_layer(raster, kind, shown), name=name, sha256=sha256(content)))
         parts.append(layers[-1].encode(raster))
         known = _valid(raster)
         valid = known if valid is None else valid if known is None else valid * known
@@ -597,7 +617,7 @@ def is_data(picture: Picture) -> bool:
     if isinstance(picture, Image.Image):
         return False
     if arrays.is_file(picture):
-        return rasters.is_raster(Path(str(picture)))
+        return rasters.is_raster(arrays.path_of(picture))
     values = _as_array(picture)
     if values.dtype.kind not in "fiu" or not values.size:
         return False
@@ -644,11 +664,12 @@ def _levels(path: Path) -> images.Levels:
         return images.read_levels(path, 1 if picture.mode == "L" else 3)
 
 
-def _as_raster(picture: Picture, name: str) -> Raster:
+def as_raster(picture: Picture, name: str) -> Raster:
+    """The raster of ``picture``, a file or the argument ``name``."""
     if isinstance(picture, Raster):
         return picture.checked(f"`{name}`")
     if arrays.is_file(picture):
-        return read_raster(Path(str(picture)))
+        return read_raster(arrays.path_of(picture))
     return Raster.of(_as_array(picture), None, f"`{name}`")
 
 

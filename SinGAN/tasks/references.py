@@ -83,7 +83,7 @@ def read(
     if layers is not None:
         return layers.read_like(reference, real, name)
     if arrays.is_file(reference):
-        return images.read_like(Path(str(reference)), real, channels)
+        return images.read_like(arrays.path_of(reference), real, channels)
     return arrays.to_image_like(reference, real, channels, name)
 
 
@@ -137,11 +137,15 @@ def retouch(
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference", layers=model.layers)
-    seen = (image, real) if model.layers is None else as_one_channel(*map(model.layers.to_floats, (image, real)))
+    seen = image, real
+    if model.layers is not None:
+        floats = [model.layers.to_floats(each) for each in seen]
+        is_plain, of_picture = model.layers.is_plain, model.layers.channels_of_picture
+        seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else as_one_channel(*floats)
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
-        marks, origin = masks.find_marks(Path(str(reference)), *seen)
+        marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
     else:
         marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
