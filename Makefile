@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-browser lint docs format clean
+.PHONY: demo test test-all test-browser lint docs format lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
@@ -15,7 +15,7 @@ test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 test-browser: $(VENV)/.dev
-	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio
+	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio tests/translation/test_draw.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -29,6 +29,16 @@ docs: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the Docker image installs, by hash: all but PyTorch, and PyTorch for a GPU. That for the CPU, cpu.lock, is written by hand.
+LOCK := uv pip compile -q --python-platform linux --python-version 3.12 --generate-hashes --no-annotate --no-header --upgrade
+
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install -q uv
+	printf "torch; sys_platform == 'never'\ntorchvision; sys_platform == 'never'\n" > docker/without
+	echo setuptools | $(BIN)/$(LOCK) pyproject.toml - --extra studio --overrides docker/without -o docker/requirements.lock
+	rm docker/without
+	printf "torch==2.13.0\ntorchvision==0.28.0\n" | $(BIN)/$(LOCK) - -c docker/requirements.lock -o docker/gpu.lock
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

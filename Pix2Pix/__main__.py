@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from Pix2Pix.terminal import COMMANDS, parser_of
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import fail, quiet_interrupts, running_as
 
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that the first of ``argv`` names, as `singan translate train`."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["-h"]
     if name in ("-h", "--help"):
-        print(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command lists its flags")
+        say(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command lists its flags")
         raise SystemExit(0)
     if name not in COMMANDS:
         fail(f"no command {name}: there are {', '.join(COMMANDS)}")

@@ -1,14 +1,13 @@
 """The commands of paired translation: train, test and draw."""
 
+import importlib.util
 import random
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from Pix2Pix.data.layouts import find_pairs
-from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import DrawOptions, TestOptions, TrainOptions, UseOptions
-from Pix2Pix.pages.draw import Server
 from Pix2Pix.request import model_name, request
 from Pix2Pix.runs import record
 from Pix2Pix.runs.testing import Translator, alone, averages, tested, write
@@ -16,6 +15,7 @@ from Pix2Pix.terminal import parser_of
 from SinGAN.engines.engine import EngineSettings, choose_device, use_precision
 from SinGAN.storage import layout
 from SinGAN.terminal.flags import read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
 from SinGAN.terminal.watchers import watcher
 
@@ -29,18 +29,18 @@ def train(argv: Sequence[str]) -> None:
         raise ValueError("`engine` compiled does not serve translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
     settings.check(device)
-    asked, name = request(options, given, seed_of(options.manualSeed)), model_name(options)
+    asked, name = request(options, given, seed_of(options.manualSeed), say), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
-        print("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better", flush=True)
+        say("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better")
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
-    print(f"{shown}: {asked.epochs} epochs of {asked.steps} steps", flush=True)
+    say(f"{shown}: {asked.epochs} epochs of {asked.steps} steps")
     with use_precision(options.precision, device), closing(watcher()) as watching:
         trained = record.load_or_train(
             place, name, asked, settings.choose(device), device, options,
             seed_matters="manualSeed" in given, watcher=watching,
         )  # fmt: skip
-    print(f"{'trained' if trained else 'there already'}: {place}")
+    say(f"{'trained' if trained else 'there already'}: {place}")
 
 
 def test(argv: Sequence[str]) -> None:
@@ -52,16 +52,15 @@ def test(argv: Sequence[str]) -> None:
         raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
     place = model_of(options, None if options.dataroot is None else options.dataroot.resolve().stem)
     seed = seed_of(options.manualSeed)
-    like = Layers("batch", "none" if options.no_dropout else "dropout", 0.5)
     translator = Translator.load(
-        place, options.epoch, device, seed=seed, like=like, kind=options.netG, swapped=options.direction == "BtoA"
-    )
+        place, options.epoch, device, seed=seed, kind=options.netG, direction=options.direction,
+        no_dropout=options.no_dropout,
+    )  # fmt: skip
     running = options.eval or options.statistics == "running"
     if translator.batch_size > 1 and not running and translator.config.layers.norm == "batch":
-        print(
-            f"{place} was trained with batches of {translator.batch_size}, and never saw one picture by itself: "
-            "--statistics running takes the statistics of its training",
-            flush=True,
+        say(
+            f"{place} was trained with batches of {translator.batch_size}, which share their statistics, and each "
+            "picture has its own here: --statistics running takes those of the training"
         )
     translator.set_up("running" if running else "batch", chance=not options.eval)
     if options.single is not None:
@@ -74,23 +73,24 @@ def test(argv: Sequence[str]) -> None:
     target = (options.results_dir or root / "results") / place.name / f"{phase}_{options.epoch}"
     with use_precision(options.precision, device):
         rows = write(root, target, f"{place.name}, {phase}, epoch {options.epoch}", results)
-    print(f"random seed: {seed}\npictures: {target / 'index.html'}")
+    say(f"random seed: {seed}", f"pictures: {target / 'index.html'}")
     if rows:
         l1, psnr, ssim, apart = averages(rows)
         several = "" if options.num_samples == 1 else f", diversity {apart:.3f}"
-        print(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
+        say(f"{len(rows)} pictures: L1 {l1:.4f} (of -1 to 1), PSNR {psnr:.2f} dB, SSIM {ssim:.4f}{several}")
 
 
 def draw(argv: Sequence[str]) -> None:
     """Serve a page to draw on until Ctrl-C."""
     args, _ = parser_of("draw").parse_given(argv)
     options: DrawOptions = read_options(DrawOptions, args)
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
+        raise ValueError("the page needs the packages starlette and uvicorn: pip install starlette uvicorn")
+    from Pix2Pix.pages.draw import serve  # only this command needs them
+
     place, device = model_of(options), choose_device(options.device, options.not_cuda)
     translator = Translator.load(place, options.epoch, device, seed=0).set_up(options.statistics)
-    server = Server(options.port, translator, place.name)
-    print(f"draw at http://127.0.0.1:{server.server_port} (Ctrl-C ends it)", flush=True)
-    with server:
-        server.serve_forever()
+    serve(translator, place.name, options.port)
 
 
 def model_of(options: UseOptions, default: str | None = None) -> Path:
@@ -98,7 +98,10 @@ def model_of(options: UseOptions, default: str | None = None) -> Path:
     name = options.name or default
     if name is None:
         raise ValueError("name the model: `name`")
-    return (options.checkpoints_dir or options.out / "checkpoints") / layout.stem(f"{name}.x", "name")
+    root = options.checkpoints_dir or options.out / "checkpoints"
+    place = root / layout.stem(f"{name}.x", "name")
+    layout.guard(options.checkpoints_dir or options.out, [place])
+    return place
 
 
 def seed_of(given: int | None) -> int:
@@ -106,4 +109,5 @@ def seed_of(given: int | None) -> int:
     return random.SystemRandom().randrange(2**31) if given is None else given
 
 
-main_train, main_test, main_draw = script(train), script(test), script(draw)
+main_train = script(train, "out of memory: lower `crop_size`, `batch_size`, `ngf` or `ndf`, or use another `device`")
+main_test, main_draw = (script(main, "out of memory: use another `device`") for main in (test, draw))

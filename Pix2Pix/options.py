@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 from SinGAN.options.run import RunOptions
 
 NORMS = ("batch", "instance", "none")
@@ -43,12 +43,11 @@ STUDIES: dict[str, list[Setting]] = {
     ],
 }
 """The settings of each ready-made study by name."""
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
+FILTERS: dict[str, Any] = {"least": 1, "most": 2**12}
 LOADED, CROPPED, NOISE = 2**15, 2**13, 100.0  # more pixels of a side, and noise on weights, than any training can use
-PHASE: dict[str, Any] = {
-    "pattern": r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*(/[^./\\\x00-\x1f][^/\\\x00-\x1f]*)*",
-    "meant": "the name of a folder in the data set",
-}
+PART = r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]*"  # of a path, in UTF-8
+PHASE: dict[str, Any] = {"pattern": f"{PART}(/{PART})*", "meant": "the name of a folder in the data set"}
 DATA: dict[str, Any] = {"group": "data"}
 NET: dict[str, Any] = {"group": "networks"}
 TRAINING: dict[str, Any] = {"group": "training"}
@@ -98,9 +97,9 @@ class ModelOptions:
     max_dataset_size: int | None = option(None, "use the first so many pairs", unset="all", **COUNT, **DATA)
     serial_batches: bool = option(False, "take the pairs in order", **DATA)
     netG: str = option("unet_256", f"the generator: {', '.join(NETS)}", choices=NETS, **NET)
-    ngf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    ngf: int = option(64, "filters of its first layer", **FILTERS, **NET)
     netD: str = option("patch", f"the critic: {', '.join(CRITICS)}", choices=(*CRITICS, *CRITICS_ALSO), **NET)
-    ndf: int = option(64, "filters of its first layer", **COUNT, **NET)
+    ndf: int = option(64, "filters of its first layer", **FILTERS, **NET)
     n_layers_D: int = option(3, "layers of a critic of patches", least=1, most=8, **NET)
     num_D: int = option(2, "critics of multiscale and sesame", least=1, most=8, **NET)
     norm: str = option("batch", "of both nets; instance has no weights", choices=NORMS, **NET)
@@ -112,8 +111,8 @@ class ModelOptions:
         None, "with stochastic weights: deviation, of each filter's RMS", unset="0.1", least=0, most=NOISE, **NET
     )
     batch_size: int = option(1, "pairs in a step; the last batch of an epoch may be smaller", **COUNT, **TRAINING)
-    n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=HUGE, **TRAINING)
-    n_epochs_decay: int = option(100, "epochs while it falls to 0", least=0, most=HUGE, **TRAINING)
+    n_epochs: int = option(100, "epochs at the full learning rate", least=0, most=MANY, **TRAINING)
+    n_epochs_decay: int = option(100, "epochs while it falls to 0", least=0, most=MANY, **TRAINING)
     epoch_size: int | None = option(
         None, "pairs drawn in an epoch", unset=f"all, of one pair {EPOCHS_OF_ONE_PAIR}", **COUNT, **TRAINING
     )
@@ -135,13 +134,23 @@ class TrainOptions(SharedOptions, ModelOptions):
 
     dataroot: Path | None = option(None, "folder of the data set, or one side-by-side picture", unset="", **DATA)
     pair: tuple[Path, ...] = option((), "two files, A and B: learn from one pair", **DATA)
+    skip_unreadable: bool = option(False, "leave out pairs that can't be read, each with a line", **DATA)
     model: str = option("pix2pix", "a preset of flags", choices=tuple(PRESETS), **TRAINING)
     no_dropout: bool = option(False, "pix2pix's word for --stochastic none", **NET)
     vgg_weights: Path | None = option(None, "VGG19's weights", unset="torchvision's, downloaded once", **TRAINING)
     engine: str = shared("engine")
     checkpoint_every: float = shared("checkpoint_every", 300.0)
     save_epoch_freq: int = option(5, "epochs between two kept models", **COUNT, **TRAINING)
-    continue_train: bool = option(False, "no effect; training always resumes", **TRAINING)
+    continue_train: bool = option(
+        False, "train a finished model further, up to more epochs (--n_epochs); others always resume", **TRAINING
+    )
+    epoch: str = option(
+        "latest", "with --continue_train: which kept nets to begin with", pattern=r"latest|\d{1,6}",
+        meant="latest or a number", **TRAINING,
+    )  # fmt: skip
+    epoch_count: int | None = option(
+        None, "with --continue_train: the first epoch to train", unset="the one after those nets", **COUNT, **TRAINING
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +161,7 @@ class StudyOptions(TrainOptions):
     vary: tuple[str, ...] = option(
         (), "a flag and its values, as lambda_L1=0,10,100; can be repeated", group="study", repeated=True
     )
-    seeds: int = option(1, "trainings of each setting", group="study", **COUNT)
+    seeds: int = option(1, "trainings of each setting", group="study", least=1, most=1000)
     equal: str = option(
         "epochs", "trainings with larger batches have as many epochs, or as many updates",
         group="study", choices=("epochs", "updates"),
@@ -200,5 +209,5 @@ class TestOptions(UseOptions):
     eval: bool = option(False, "the norms' running values, and no randomness", group="test")
     results_dir: Path | None = option(None, "folder of the results", unset="Output/results", group="test")
     netG: str | None = option(None, "of a model without manifest, where its weights don't tell", unset="", **NET)
-    direction: str = option("AtoB", "of a model without manifest", choices=DIRECTIONS, **DATA)
+    direction: str | None = option(None, "of a model without manifest", choices=DIRECTIONS, unset="AtoB", **DATA)
     no_dropout: bool = option(False, "of a U-Net without manifest: it was trained without dropout", **NET)

@@ -1,14 +1,16 @@
 """A training that is asked for: its pairs, nets and losses, derived from the options and checked."""
 
+import itertools
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from Pix2Pix.data.layouts import PairFiles, find_pairs, sides, size_of
+from Pix2Pix.data.layouts import PairFiles, find_pairs, readable, sides, size_of
 from Pix2Pix.data.pairs import PairSet, Preparation
 from Pix2Pix.losses.perceptual import Perceptual
 from Pix2Pix.losses.step import LossConfig, Nets
@@ -31,10 +33,11 @@ class Request:
     files: tuple[PairFiles, ...]
     one_pair: bool
     seed: int
+    first_epoch: int = 1  # to be trained
 
     @property
     def epochs(self) -> int:
-        """The number of epochs."""
+        """The number of the last epoch."""
         return self.options.n_epochs + self.options.n_epochs_decay
 
     @property
@@ -52,17 +55,23 @@ class Request:
         options = self.options
         return LossConfig(options.gan_mode, options.lambda_L1, options.lambda_grad or 0.0, options.perceptual_weight)
 
-    @property
+    @cached_property
     def pairs(self) -> PairSet:
         """The pairs in epochs."""
         options = self.options
-        size = options.epoch_size or (EPOCHS_OF_ONE_PAIR if self.one_pair else len(self.files))
-        return PairSet(self.files, preparation_of(options), self.seed, size, options.serial_batches)
+        size, sizes = epoch_size(options, len(self.files), self.one_pair), self.sizes
+        sizes = sizes if len(set(sizes)) > 1 else []
+        return PairSet(self.files, preparation_of(options), self.seed, size, options.serial_batches, sizes)
 
-    @property
+    @cached_property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each pair as the nets see it; only the headers of files are read."""
+        return [size_of_prepared(preparation_of(self.options), file) for file in self.files]
+
+    @cached_property
     def steps(self) -> int:
         """The steps of an epoch."""
-        return -(-self.pairs.epoch_size // self.options.batch_size)
+        return self.pairs.steps(self.options.batch_size)
 
     def content(self) -> str:
         """The SHA-256 of all pairs: their names and bytes."""
@@ -89,6 +98,22 @@ class Request:
         return Nets.of(generator, critic, lr=options.lr, beta1=options.beta1, perceptual=looks)
 
 
+def epoch_size(options: ModelOptions, pairs: int, one_pair: bool) -> int:
+    """The number of draws in an epoch, from so many ``pairs``."""
+    return options.epoch_size or (EPOCHS_OF_ONE_PAIR if one_pair else pairs)
+
+
+def size_of_prepared(preparation: Preparation, file: PairFiles) -> tuple[int, int]:
+    """Height and width of the pair ``file``, resized and cropped.
+
+    Raises:
+        ValueError: the file is no picture, or smaller than the crop.
+    """
+    height, width = preparation.size(*size_of(file))
+    rows, columns = preparation.window(height, width, np.random.default_rng(0))
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
 def generator_of(options: ModelOptions) -> GeneratorConfig:
     """The shape of the generator that ``options``, complete ones, ask for."""
     name, _ = STRENGTH.get(options.stochastic, ("", 0.0))
@@ -112,8 +137,16 @@ def preparation_of(options: ModelOptions) -> Preparation:
     )
 
 
-def request(options: TrainOptions, given: Collection[str], seed: int) -> Request:
-    """The training that ``options`` ask for; ``given`` are the names of those that were set explicitly.
+def request(
+    options: TrainOptions, given: Collection[str], seed: int, note: Callable[[str], object] = lambda line: None
+) -> Request:
+    """The training that ``options`` ask for.
+
+    Arguments:
+        options: of the command.
+        given: the names of those that were set explicitly.
+        seed: of the training.
+        note: called with a line about each pair that `skip_unreadable` leaves out.
 
     Raises:
         FileNotFoundError: there are no such files.
@@ -129,7 +162,11 @@ def request(options: TrainOptions, given: Collection[str], seed: int) -> Request
     root, pair = options.dataroot or Path(), options.pair
     files = [PairFiles(pair[0].stem, *pair)] if pair else find_pairs(root, options.phase)
     one_pair = bool(pair) or root.is_file()
-    asked = Request(completed(options, given, one_pair), tuple(files[: options.max_dataset_size]), one_pair, seed)
+    found = readable(files, note) if options.skip_unreadable else iter(files)
+    used = tuple(itertools.islice(found, options.max_dataset_size))
+    if not used:
+        raise ValueError(f"none of the {len(files)} pairs can be read: nothing is left to learn from")
+    asked = Request(completed(options, given, one_pair), used, one_pair, seed)
     check(asked)
     return asked
 
@@ -168,16 +205,13 @@ def check(asked: Request) -> None:
     if not asked.epochs:
         raise ValueError("`n_epochs` and `n_epochs_decay` are both 0: nothing is to be learned")
     preparation.check()
-    named: dict[tuple[int, int], PairFiles] = {}  # one pair of each size that the nets see
-    for file in asked.files:
-        height, width = preparation.size(*size_of(file))
-        rows, columns = preparation.window(height, width, np.random.default_rng(0))
-        named.setdefault((rows.stop - rows.start, columns.stop - columns.start), file)
-    if len(named) > 1 and options.batch_size > 1:
-        (first, one), (second, other), *_ = named.items()
+    named = dict(zip(reversed(asked.sizes), reversed(asked.files), strict=True))  # the first pair of each size
+    if len(named) > 1 and options.batch_size > 1 and asked.pairs.epoch_size % len(asked.files):
+        (first, one), (second, other), *_ = reversed(named.items())
         raise ValueError(
-            f"a batch needs pictures of one size, and {one.a} becomes {first[1]} x {first[0]} pixels, {other.a} "
-            f"{second[1]} x {second[0]}: use `batch_size` 1, or a `preprocess` that crops"
+            f"a batch has pictures of one size, and {one.a} becomes {first[1]} x {first[0]} pixels, {other.a} "
+            f"{second[1]} x {second[0]}: with `batch_size` {options.batch_size}, `epoch_size` must be a multiple of "
+            f"the number of pairs, {len(asked.files)}, so that each epoch has as many batches"
         )
     smallest = min(named, key=min)
     if asked.critic is not None and min(smallest) < asked.critic.smallest:

@@ -17,7 +17,7 @@ from Pix2Pix.data.layouts import PairFiles, find_pairs
 from Pix2Pix.options import STUDIES, Setting, StudyOptions, TrainOptions
 from Pix2Pix.request import Request, model_name, request
 from Pix2Pix.runs import record
-from Pix2Pix.runs.folder import Manifest, check_links
+from Pix2Pix.runs.folder import Manifest
 from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
 from Pix2Pix.terminal import parser_of
 from SIFID import fidelity
@@ -30,6 +30,7 @@ from SinGAN.runs.results import read_losses
 from SinGAN.storage import layout
 from SinGAN.studies.study import Results, Study, as_flag, picture_grid, variations
 from SinGAN.terminal.flags import read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import remove_flags
 from SinGAN.terminal.table import table
@@ -114,13 +115,13 @@ class PairStudy(Study[Trial]):
         return record.is_done(trial.place) and Manifest.read(trial.place).options == asdict(trial.asked.options)
 
     def announce(self, remaining: Sequence[Trial], dry_run: bool) -> None:
-        print(f"{len(self.trials)} trainings, {len(remaining)} of them to do", flush=True)
+        say(f"{len(self.trials)} trainings, {len(remaining)} of them to do")
         if dry_run:
             for trial in remaining:
-                print(f"  singan {shlex.join(['translate', 'train', *self.job(trial).flags])}")
+                say(f"  singan {shlex.join(['translate', 'train', *self.job(trial).flags])}")
 
     def check_needs(self, remaining: Sequence[Trial]) -> None:
-        check_links(self.root, self.folder)
+        layout.guard(self.root, [self.folder])
 
     def job(self, trial: Trial) -> Job:
         named = [f"--name={trial.name}", f"--manualSeed={trial.seed}", f"--out={trial.out}"]
@@ -249,6 +250,8 @@ def study(argv: Sequence[str]) -> None:
     settings = settings_of(options.study, options.vary)
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
+    if options.continue_train:
+        raise ValueError("`continue_train` is for one model: leave it out of a study")
     files = find_pairs(options.dataroot, options.test_phase)[: options.num_test]
     title = options.study or ",".join(text.replace(",", "+") for text in options.vary)
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")

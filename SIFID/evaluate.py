@@ -33,9 +33,10 @@ from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
 from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
-from SinGAN.storage.files import keep_inside, whole_file
+from SinGAN.storage.files import whole_file
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.several import check_links, run_several
 from SinGAN.terminal.table import table
@@ -101,11 +102,11 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     write(folder, report, real, samples, layers)
     if channels:
         LOG.info(channels)
-    print(*table(evaluation.table_rows(evaluations, size), right=True), sep="\n")
+    say(*table(evaluation.table_rows(evaluations, size), right=True))
     rebuilt = f"reconstruction: PSNR {score.psnr:.2f} dB, SSIM {score.ssim:.4f}; " if score else ""
-    print(f"{rebuilt}random seed: {run.seed}")
+    say(f"{rebuilt}random seed: {run.seed}")
     print_copies(evaluations)
-    print(f"numbers, heat maps and contact sheets: {folder}")
+    say(f"numbers, heat maps and contact sheets: {folder}")
 
 
 def sifid_net(dims: int, file: Path | None) -> nn.Module | None:
@@ -133,7 +134,7 @@ def print_copies(evaluations: Sequence[Evaluation]) -> None:
     copies = [measures for measures in evaluations if measures.textured_copy_score >= evaluation.COPIES]
     if copies:
         starts = ", ".join(f"{measures.start_scale} ({measures.textured_copy_score:.0%})" for measures in copies)
-        print(
+        say(
             "near-copies: most textured patches are the training picture's at the same place, "
             f"from start scale {starts}"
         )
@@ -166,7 +167,7 @@ def write(
 def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) -> None:
     """Measure one set of pictures against another."""
     file = layout.set_metrics(out)
-    keep_inside(out, [file.parent, file])
+    layout.guard(out, [file])
     if options.results is not None:
         if options.path2real or options.path2fake:
             raise ValueError("`results` names both sets: leave `path2real` and `path2fake` out")
@@ -183,10 +184,10 @@ def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) ->
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
     with whole_file(file) as draft:
         draft.write_text(as_text(report), encoding="utf-8")
-    print(*(f"{name}: {value:.6g}" for name, value in values.items()), sep="\n")
-    print(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
+    say(*(f"{name}: {value:.6g}" for name, value in values.items()))
+    say(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
     if "fid" in options.metrics and min(len(fake), len(real)) < FID_SET:
-        print(f"note: FID of fewer than {FID_SET} pictures is too high: compare it with sets of the same sizes only")
+        say(f"note: FID of fewer than {FID_SET} pictures is too high: compare it with sets of the same sizes only")
 
 
 main = script(run, start_scale="gen_start_scale")

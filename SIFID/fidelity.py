@@ -37,17 +37,17 @@ def inception_file(file: Path | None) -> Path | None:
     """The ``file`` of torch-fidelity's Inception weights, by default the one in torch's cache, or None.
 
     Raises:
-        ValueError: ``file`` is given, and torch-fidelity is missing.
+        ValueError: ``file`` is given, and torch-fidelity is missing, or the one in the cache is damaged.
         FileNotFoundError: there is no such file.
     """
     if file is not None:
         _module("metrics")
         return weights.check_exists(file, "weights")
     try:
-        cached = weights.cached(_module("feature_extractor_inceptionv3").URL_INCEPTION_V3)
+        url = _module("feature_extractor_inceptionv3").URL_INCEPTION_V3
     except ValueError:
         return None
-    return cached if cached.exists() else None
+    return weights.fetch(url) if weights.cached(url).exists() else None
 
 
 @torch.no_grad()

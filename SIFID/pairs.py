@@ -30,11 +30,9 @@ def pictures(path: Path, suffix: str | None = None) -> list[Path]:
 
 
 def _counts(file: Path, suffix: str | None) -> bool:
-    if file.name == CONTACT_SHEET and file.with_name("0.png").exists():
+    if file.name.startswith(".") or (file.name == CONTACT_SHEET and file.with_name("0.png").exists()):
         return False
-    if suffix:
-        return file.name.lower().endswith(suffix.lower())
-    return file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+    return file.name.lower().endswith(suffix.lower()) if suffix else file.suffix.lower() in ENDINGS
 
 
 def by_number(stem: str) -> tuple[bool, int, str]:

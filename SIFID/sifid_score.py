@@ -33,8 +33,10 @@ from SinGAN.options.measures import SifidOptions
 from SinGAN.options.option import get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
+from SinGAN.storage.escaping import escape_cell
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 
 
 def run(argv: Sequence[str]) -> None:
@@ -46,8 +48,8 @@ def run(argv: Sequence[str]) -> None:
     distances = list(tqdm(sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None))
     write(options.out, compared, distances)
     for (real, fake), distance in zip(compared, distances, strict=True):
-        print(f"{real.name}  {fake.name}  {distance:.6g}")
-    print(
+        say(f"{real.name}  {fake.name}  {distance:.6g}")
+    say(
         f"SIFID: {np.mean(distances):.6g}, standard deviation {np.std(distances):.6g}, "
         f"of {len(compared)} pairs, {options.dims} features: {options.out / 'SIFID.csv'}"
     )
@@ -95,10 +97,13 @@ def write(folder: Path, pairs: Sequence[tuple[Path, Path]], distances: Sequence[
     """Write ``SIFID.npy``, the distances, and ``SIFID.csv``, with the pictures, into ``folder``."""
     with files_into(folder) as draft:
         np.save(draft / "SIFID.npy", np.asarray(distances))
-        with (draft / "SIFID.csv").open("w", newline="", encoding="utf-8") as file:
+        with (draft / "SIFID.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["real", "fake", "sifid"])
-            table.writerows([*pair, distance] for pair, distance in zip(pairs, distances, strict=True))
+            table.writerows(
+                [*(escape_cell(str(path)) for path in pair), distance]
+                for pair, distance in zip(pairs, distances, strict=True)
+            )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ if __name__ == "__main__" and not __package__:  # started by its path: the packa
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from SinGAN import __version__
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import fail, quiet_interrupts, running_as
 
 
@@ -48,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
-        print(usage())
+        say(usage())
     elif name == "--version":
-        print(__version__)
+        say(__version__)
     elif name not in tasks():
         with running_as("singan"):
             near = difflib.get_close_matches(name, tasks(), n=1)

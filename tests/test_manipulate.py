@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+import SinGAN
 from SinGAN import manipulate
 from SinGAN.functions import palette_of, rmse
 from SinGAN.imresize import back_projected, imresize_to
@@ -103,6 +105,24 @@ def test_injection_scales(pyramid: Pyramid[TrainedScale]) -> None:
             manipulate.injection_scales(pyramid, [1, wrong])
         with pytest.raises(ValueError, match="for this model"):
             manipulate.injection_scales(pyramid, [None, wrong])
+
+
+@pytest.mark.parametrize(("scales", "words"), [(range(1), "0"), (range(3), "0 to 2"), (range(1, 2), "1")])
+def test_ranges_of_scales_in_words(scales: range, words: str) -> None:
+    assert manipulate.in_words(scales) == words
+
+
+@pytest.mark.parametrize("method", ["instant", "patches"])
+def test_a_picture_with_a_single_scale(method: str) -> None:
+    picture = np.arange(7 * 7 * 3, dtype=np.uint8).reshape(7, 7, 3)
+    model = SinGAN.instant(picture, method)
+    assert list(model.injection_scales) == []
+    for scales in (0, 1, (None,), (1, 2)):
+        with pytest.raises(ValueError, match="the picture has a single scale, and `start_scale` is above the coarsest"):
+            model.paint(picture, start_scale=scales)
+    if method == "patches":
+        with pytest.raises(ValueError, match="`start_scale` must be 0 for this model, not 1"):
+            model.sample(start_scale=1)
 
 
 def test_blending_keeps_the_picture_outside_the_mask(pyramid: Pyramid[TrainedScale]) -> None:

@@ -1,6 +1,7 @@
 """The files of a data set's pairs, in one of three layouts."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +126,18 @@ def sides(pair: PairFiles) -> tuple[Levels, Levels]:
             "both sides must have one size"
         )
     return first, second
+
+
+def readable(pairs: Iterable[PairFiles], note: Callable[[str], object]) -> Iterator[PairFiles]:
+    """Those of ``pairs`` whose files can be read, which is tried; ``note`` is called with a line about each other."""
+    for pair in pairs:
+        try:
+            for path in pair.paths:
+                images.read(path)
+        except (ValueError, OSError) as error:
+            note(f"left out: {error}")
+        else:
+            yield pair
 
 
 def size_of(pair: PairFiles) -> tuple[int, int]:

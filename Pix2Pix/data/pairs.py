@@ -1,5 +1,6 @@
 """The order in which pairs are drawn, and their preparation for the nets."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,6 +127,7 @@ class PairSet(Dataset[Any]):
     seed: int
     epoch_size: int  # pairs in an epoch
     in_order: bool = False
+    sizes: Sequence[tuple[int, int]] = ()  # of each pair as the nets see it: a batch has one; (): all have the same
 
     def order(self, epoch: int) -> list[int]:
         """The pairs of ``epoch``, counted from 1: all, as often as needed, in a new order."""
@@ -138,8 +140,22 @@ class PairSet(Dataset[Any]):
         """The draws of each batch of ``size`` in ``epochs``, without the first ``done`` ones of the first epoch."""
         for epoch in epochs:
             drawn = [(epoch, place, index) for place, index in enumerate(self.order(epoch))]
-            for start in range(done * size if epoch == epochs[0] else 0, len(drawn), size):
-                yield drawn[start : start + size]
+            yield from itertools.islice(self.batched(drawn, size), done if epoch == epochs[0] else 0, None)
+
+    def batched(self, drawn: Sequence[Draw], size: int) -> Iterator[list[Draw]]:
+        """Batches of ``size`` draws of pairs of one size, in the order in which they are full; then smaller ones."""
+        waiting: dict[tuple[int, int] | None, list[Draw]] = {}
+        for draw in drawn:
+            batch = waiting.setdefault(self.sizes[draw[2]] if self.sizes else None, [])
+            batch.append(draw)
+            if len(batch) == size:
+                yield batch.copy()
+                batch.clear()
+        yield from filter(None, waiting.values())
+
+    def steps(self, size: int) -> int:
+        """The batches of ``size`` in an epoch."""
+        return sum(1 for _ in self.batched([(1, place, index) for place, index in enumerate(self.order(1))], size))
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor] | Exception:
         """The prepared pair of a ``draw``; an error is returned: raised in another process it would lose its words."""

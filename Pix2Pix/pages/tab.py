@@ -9,6 +9,7 @@ import torch
 
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
+from SinGAN.storage.layout import guard
 from SinGAN.studio import canvas
 from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, parse_seed, seed_field, show_errors
 from SinGAN.studio.tabs.paint import canvas_of, with_drawing
@@ -27,6 +28,7 @@ def build(shared: Shared) -> None:
     def place_of(name: str | None) -> Path:
         if name not in models():
             raise ValueError("choose a model: translate_train.py makes one")
+        guard(shared.workspace.out, [folder / name])
         return folder / name
 
     def begin(name: str | None) -> str:

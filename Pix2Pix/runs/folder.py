@@ -2,12 +2,14 @@
 
 import html
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import quote
 
 import torch
 from torch import Tensor, nn
@@ -19,16 +21,19 @@ from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of, preparation_of
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import check_regular, keep_inside, links_in, whole_file
+from SinGAN.storage.files import check_regular, whole_file
 from SinGAN.storage.hashes import digest
-from SinGAN.storage.layout import work_folder
 from SinGAN.storage.tensors import load_weights, reading, save
 
 FILE = "manifest.json"
 LATEST = "latest"
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 COLOURS = 256  # more than any palette has
-STYLE = "body{font:16px sans-serif}figure{display:inline-block;margin:8px}img{width:256px;image-rendering:pixelated}"
+POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
+STYLE = (
+    "body{font:16px sans-serif;overflow-wrap:anywhere}figure{display:inline-block;margin:8px}"
+    "img{width:256px;image-rendering:pixelated}"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Manifest:
     versions: Mapping[str, str]
     palette: list[str]  # the inputs' most frequent colours, as #rrggbb
     kind: str = "pix2pix"
+    first_epoch: int = 1  # where the model was trained further: the first epoch of that
+    base: str = ""  # SHA-256 of the nets that it began with then
     checksum: str = field(default="", compare=False)  # of the rest, in its file
 
     @classmethod
@@ -67,12 +74,34 @@ class Manifest:
         """
         return ModelOptions(**check_values(ModelOptions, self.options))
 
+    @property
+    def epochs(self) -> int:
+        """The number of the last epoch."""
+        return int(self.options["n_epochs"]) + int(self.options["n_epochs_decay"])
+
     def digest(self) -> str:
         """The SHA-256 of the content."""
-        return digest({name: value for name, value in asdict(self).items() if name != "checksum"})
+        return digest(self._content())
 
-    def differences(self, asked: "Manifest", seed_matters: bool) -> list[str]:
-        """A phrase for each difference between this model and the one that is ``asked`` for."""
+    def _content(self) -> dict[str, Any]:
+        """All but the checksum; older versions don't know of trainings further."""
+        left_out = {"checksum"} if self.base else {"checksum", "first_epoch", "base"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+    def grows_to(self, asked: "Manifest") -> bool:
+        """Whether the model that is ``asked`` for is this one, trained further."""
+        changed = {name: self.options[name] for name in ("n_epochs", "n_epochs_decay")}
+        same = replace(asked, options={**asked.options, **changed})
+        return asked.epochs > self.epochs and not self.differences(same, seed_matters=False)
+
+    def differences(self, asked: "Manifest", seed_matters: bool, starts: bool = False) -> list[str]:
+        """A phrase for each difference between this model and the one that is ``asked`` for.
+
+        Arguments:
+            asked: the other one.
+            seed_matters: whether another seed is one.
+            starts: whether another start of a training further is one.
+        """
         found = [
             f"`{name}` {self.options.get(name)} there, {value} asked"
             for name, value in asked.options.items()
@@ -82,12 +111,14 @@ class Manifest:
             found.append("another data set")
         if seed_matters and self.seed != asked.seed:
             found.append(f"`seed` {self.seed} there, {asked.seed} asked")
+        if starts and (self.first_epoch, self.base) != (asked.first_epoch, asked.base):
+            found.append("it began with other nets")
         return found
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``."""
         with whole_file(folder / FILE) as draft:
-            content = {**asdict(self), "checksum": self.digest()}
+            content = {**self._content(), "checksum": self.digest()}
             draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -114,21 +145,20 @@ class Manifest:
         """Raise a ValueError if a value is out of range, or the content is not what was written."""
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
+        if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
+            raise ValueError("pairs, threads or versions are none that a training has")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
         preparation_of(self.model_options).check()
+        if not re.fullmatch("([0-9a-f]{64})?", self.base) or not 1 <= self.first_epoch <= (
+            self.epochs if self.base else 1
+        ):
+            raise ValueError(f"first_epoch is {self.first_epoch!r:.80}, base {self.base!r:.80}")
         colours = all(isinstance(colour, str) and re.fullmatch("#[0-9a-f]{6}", colour) for colour in self.palette)
         if not colours or len(self.palette) > COLOURS:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
         if self.digest() != self.checksum:
             raise ValueError("its content is not what was written")
-
-
-def check_links(root: Path, folder: Path) -> None:
-    """Raise a ValueError if a link leads ``folder``, or what it holds, out of ``root``, which may be a link itself."""
-    for place in (folder, work_folder(folder)):
-        keep_inside(root, [place])
-        keep_inside(root, links_in(place))
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:
@@ -139,6 +169,15 @@ def net_file(folder: Path, epoch: str, net: str) -> Path:
 def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
     """Keep a net."""
     save(net_file(folder, epoch, net), {name: value.cpu() for name, value in module.state_dict().items()})
+
+
+def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
+    """Give ``module`` the weights of a net, "G" or "D", kept after ``epoch``; a ValueError where they don't fit."""
+    path = net_file(folder, epoch, net)
+    state = cleaned(load_weights(path))
+    with reading(path):
+        check_fit(state, module.state_dict())
+    module.load_state_dict(state)
 
 
 def load_generator(
@@ -199,12 +238,14 @@ def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None
 
 def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
-    lines = [f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{STYLE}</style></head>']
-    lines.append(f"<body><h1>{html.escape(name)}</h1>")
+    lines = [f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">']
+    lines.append(f"<title>{html.escape(name)}</title><style>{STYLE}</style></head>")
+    lines.append(f"<body><h1><bdi>{html.escape(name)}</bdi></h1>")
     for stem, kinds in rows:
-        lines.append(f"<h2>{html.escape(stem)}</h2>")
+        lines.append(f"<h2><bdi>{html.escape(stem)}</bdi></h2>")
         for kind in kinds:
-            picture = f'<img src="images/{html.escape(stem)}_{kind}.png" alt="">'
+            picture = f'<img src="images/{quote(os.fsencode(f"{stem}_{kind}.png"))}" alt="">'
             lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
     with whole_file(folder / "index.html") as draft:
-        draft.write_text(f"<!doctype html><html><head>{''.join(lines)}</body></html>\n", encoding="utf-8")
+        page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
+        draft.write_text(page, encoding="utf-8", errors="replace")  # names may be no UTF-8

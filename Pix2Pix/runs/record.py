@@ -13,6 +13,7 @@ from Pix2Pix.data.layouts import sides
 from Pix2Pix.options import TrainOptions
 from Pix2Pix.request import Request, preparation_of
 from Pix2Pix.runs import folder as folders
+from Pix2Pix.runs import further
 from Pix2Pix.runs.training import Trainer
 from SinGAN.engines.engine import Engine
 from SinGAN.pictures import images
@@ -20,7 +21,7 @@ from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
 from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, whole_file
-from SinGAN.storage.layout import work_folder
+from SinGAN.storage.layout import guard, work_folder
 from SinGAN.storage.recovery import locked
 
 PRINT_EVERY = 100  # steps from one line of loss_log.txt to the next
@@ -45,23 +46,34 @@ def load_or_train(
         asked: the training.
         engine: runs the steps.
         device: of the nets.
-        options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq` and `vgg_weights`.
+        options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq`, `vgg_weights`, and those of
+            training further.
         seed_matters: whether a model with another seed is another model.
         watcher: receives the progress of the training.
 
     Raises:
+        FileNotFoundError: there is no model to train further.
         ValueError: the folder holds another model, a link leads out of it, or the training diverged.
     """
-    folders.check_links(options.out, place)
+    guard(options.out, [place])
+    further.check_flags(options)
     wanted = folders.Manifest.of(name, asked, device, engine.described())
+    if options.continue_train and not list_entries(place):
+        raise FileNotFoundError(f"no model in {place} to train further: leave `continue_train` out, or correct `name`")
     with locked(place):
-        work = work_folder(place) if options.overwrite and list_entries(place) else place
+        start, there = None, folders.Manifest.find(place)
+        if options.continue_train and is_done(place) and (there is None or there.differences(wanted, False)):
+            start = further.Start.of(place, options, there, wanted)
+            seed = wanted.seed if seed_matters or there is None else there.seed
+            wanted = replace(wanted, first_epoch=start.first, base=start.base, seed=seed)
+        work = work_folder(place) if (options.overwrite or start) and list_entries(place) else place
         manifest = folders.Manifest.find(work) or wanted
-        if differences := manifest.differences(wanted, seed_matters):
+        if differences := manifest.differences(wanted, seed_matters, starts=work != place):
             if work == place:
+                more = " `continue_train` trains it further;" if manifest.grows_to(wanted) and is_done(place) else ""
                 raise ValueError(
-                    f"{place} holds another model: {'; '.join(differences)}. `overwrite` replaces it; another `name` "
-                    "keeps both"
+                    f"{place} holds another model: {'; '.join(differences)}.{more} `overwrite` replaces it; another "
+                    "`name` keeps both"
                 )
             discard(work)
             manifest = wanted
@@ -69,7 +81,7 @@ def load_or_train(
         if is_new:
             fresh = [path for path in (work, *work.parents) if not path.exists()]
             try:
-                Recorder(work, manifest, asked, options).train(engine, device, watcher)
+                Recorder(work, manifest, asked, options, start).train(engine, device, watcher)
             except BaseException:
                 if not any(checkpoints.existing(work)):
                     discard(work)
@@ -88,10 +100,25 @@ def is_done(place: Path) -> bool:
 class Recorder:
     """Records one training in the folder ``work``."""
 
-    def __init__(self, work: Path, manifest: folders.Manifest, asked: Request, options: TrainOptions) -> None:
-        """``manifest``: of the training in ``work``, whose seed counts; ``options``: as of ``load_or_train``."""
-        self.work, self.manifest, self.options = work, manifest, options
-        self.asked = replace(asked, seed=manifest.seed)
+    def __init__(
+        self,
+        work: Path,
+        manifest: folders.Manifest,
+        asked: Request,
+        options: TrainOptions,
+        start: "further.Start | None",
+    ) -> None:
+        """The training in ``work``.
+
+        Arguments:
+            work: its folder.
+            manifest: of it, whose seed and first epoch count.
+            asked: its data and options.
+            options: as of ``load_or_train``.
+            start: the model that is trained further. None: a new one.
+        """
+        self.work, self.manifest, self.options, self.start = work, manifest, options, start
+        self.asked = replace(asked, seed=manifest.seed, first_epoch=manifest.first_epoch)
         self.last = time.monotonic()
 
     def train(self, engine: Engine, device: torch.device, watcher: Watcher) -> None:
@@ -105,7 +132,12 @@ class Recorder:
         if state is not None:
             trainer.restore(state)
             watcher.note(f"{self.work}: resuming in epoch {trainer.epoch}, after step {trainer.step}")
+        elif self.start is not None:
+            self.start.load(nets, rng, self.asked.seed)
+            watcher.note(f"{self.start.place}: trained further from epoch {self.start.first} to {self.asked.epochs}")
         self.work.mkdir(parents=True, exist_ok=True)
+        if self.start is not None:
+            self.start.take_over(self.work)
         if not (self.work / folders.FILE).exists():
             self.manifest.write(self.work)
 
@@ -156,19 +188,23 @@ class Recorder:
 
 def write_losses(place: Path, trainer: Trainer) -> None:
     """Write ``losses.csv``, its plot, and ``loss_log.txt`` in pix2pix's form."""
-    names, rows = trainer.log.columns.names, trainer.rows().tolist()
+    names, rows, first = trainer.log.columns.names, trainer.rows().tolist(), trainer.asked.first_epoch
     steps, size = trainer.asked.steps, trainer.asked.options.batch_size
-    table, log = [["epoch", "step", *names]], []
+    table, log = [["epoch", "step", *names]], list[str]()
+    earlier, lines = further.earlier_losses(place, first, table[0])
+    table += earlier
+    log += (f"{line}\n" for line in lines)
+    values = [[float(cell) for cell in line[2:]] for line in earlier] + rows
     for index, row in enumerate(rows):
-        epoch, step = index // steps + 1, index % steps + 1
+        epoch, step = index // steps + first, index % steps + 1
         table.append([str(epoch), str(step), *(f"{value:.6g}" for value in row[: len(names)])])
         if (index + 1) % PRINT_EVERY == 0:
-            values = " ".join(f"{name}: {value:.3f}" for name, value in zip(names, row, strict=False))
-            log.append(f"(epoch: {epoch}, iters: {step * size}, time: {row[-2]:.3f}, data: {row[-1]:.3f}) {values}\n")
+            losses = " ".join(f"{name}: {value:.3f}" for name, value in zip(names, row, strict=False))
+            log.append(f"(epoch: {epoch}, iters: {step * size}, time: {row[-2]:.3f}, data: {row[-1]:.3f}) {losses}\n")
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     for name, content in (("losses.csv", text.getvalue()), ("loss_log.txt", "".join(log))):
         with whole_file(place / name) as draft:
             draft.write_text(content)
-    columns = {name: [row[column] for row in rows] for column, name in enumerate(names)}
+    columns = {name: [row[column] for row in values] for column, name in enumerate(names)}
     plot_losses(place, columns, trainer.log.columns, "step", smooth=True)

@@ -1,6 +1,8 @@
 """Translations by a trained model, and their distance to the true pictures."""
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +15,13 @@ from Pix2Pix.data.layouts import PairFiles, pictures_in, sides
 from Pix2Pix.data.pairs import Preparation
 from Pix2Pix.nets.generators import GeneratorConfig
 from Pix2Pix.nets.layers import Layers, draw_from, random_layers
-from Pix2Pix.request import preparation_of
+from Pix2Pix.request import epoch_size, preparation_of
 from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
 from SinGAN.pictures.similarity import compare
+from SinGAN.storage import layout
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import whole_folder
 
 PLAIN = ["#808080", "#000000", "#ffffff", "#c83228", "#2864c8", "#32963c", "#e6c83c", "#8c5a32"]
@@ -31,25 +35,41 @@ class Translator:
     config: GeneratorConfig
     preparation: Preparation
     seed: int
-    batch_size: int  # of its training; 0: unknown
+    batch_size: int  # of its training, as far as an epoch had so many pairs; 0: unknown
     palette: list[str]  # colours to draw with, as #rrggbb: the most frequent ones of its inputs, where they are known
 
     @classmethod
     def load(
         cls, place: Path, epoch: str, device: torch.device, *, seed: int,
-        like: Layers = Layers("batch", "dropout", 0.5), kind: str | None = None, swapped: bool = False,
+        kind: str | None = None, direction: str | None = None, no_dropout: bool = False,
     ) -> "Translator":  # fmt: skip
-        """The model in ``place`` as it was kept after ``epoch``; the other arguments replace a missing manifest."""
+        """The model in ``place`` as it was kept after ``epoch``.
+
+        The other arguments replace a missing manifest.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged, or contradicts an argument.
+        """
         manifest = folders.Manifest.find(place)
         options = None if manifest is None else manifest.model_options
+        if options is not None and direction not in (None, options.direction):
+            raise ValueError(
+                f"{place} was trained with `direction` {options.direction}, not {direction}: leave `direction` out, or "
+                "train another model"
+            )
+        if options is not None and no_dropout and options.stochastic == "dropout":
+            raise ValueError(f"{place} was trained with dropout: leave `no_dropout` out; `eval` switches it off")
+        like = Layers("batch", "none" if no_dropout else "dropout", 0.5)
         config, net = folders.load_generator(place, epoch, like, kind, options)
         preparation = Preparation(
             crop_size=max(256, config.multiple), inputs=config.inputs, outputs=config.outputs, multiple=config.multiple,
-            swapped=swapped,
+            swapped=direction == "BtoA",
         )  # fmt: skip
         batch_size = 0
-        if options is not None:
-            preparation, batch_size = preparation_of(options), options.batch_size
+        if manifest is not None and options is not None:
+            preparation = preparation_of(options)
+            batch_size = min(options.batch_size, epoch_size(options, manifest.pairs, manifest.one_pair))
         palette = [] if manifest is None else manifest.palette
         return cls(net.to(device), config, preparation.for_test(), seed, batch_size, palette or PLAIN)
 
@@ -79,7 +99,9 @@ class Translator:
         It depends on the seed, ``stem`` and ``sample`` alone, not on earlier calls.
         """
         device = next(self.net.parameters()).device
-        number = int(hashlib.sha256(f"{self.seed}/{sample}/{stem}".encode()).hexdigest()[:15], 16)
+        number = int(
+            hashlib.sha256(f"{self.seed}/{sample}/{stem}".encode(errors="surrogateescape")).hexdigest()[:15], 16
+        )
         rng = torch.Generator(device).manual_seed(number)
         for layer in random_layers(self.net):
             layer.rng = rng
@@ -105,10 +127,31 @@ class Tested:
 
 def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> Iterator[Tested]:
     """The inputs of ``files`` and their translations, in order."""
-    for file in files:
+    for file, stem in zip(files, result_names([file.name for file in files]), strict=True):
         a, b = translator.preparation(*sides(file))
-        stem = file.name.replace("/", "_")
         yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], b)
+
+
+def result_names(names: Sequence[str]) -> list[str]:
+    """The names in the results of the pictures ``names``: their paths with ``_`` for ``/``.
+
+    A part of the path's hash follows where two would have one name, or the name would be too long for a file.
+
+    Raises:
+        ValueError: two have one name nevertheless.
+    """
+    flat = [name.replace("/", "_") for name in names]
+    shared = {name for name, count in Counter(flat).items() if count > 1}
+    hashes = [sha256(os.fsencode(name))[:12] for name in names]
+    result: dict[str, str] = {}
+    for name, short, part in zip(names, flat, hashes, strict=True):
+        if len(os.fsencode(short)) > layout.LONGEST - len(part):
+            short = f"{os.fsencode(short)[: layout.LONGEST // 2].decode(errors='ignore')}~{part}"
+        elif short in shared and "/" in name:
+            short = f"{short}~{part}"
+        if (other := result.setdefault(short, name)) != name:
+            raise ValueError(f"the results of {other} and {name} would have one name: rename one, or leave it out")
+    return list(result)
 
 
 def alone(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Tested]:
@@ -127,7 +170,7 @@ def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list
     Raises:
         ValueError: a link leads ``place`` out of ``root``.
     """
-    folders.check_links(root, place)
+    layout.guard(root, [place])
     rows, shown = [], []
     with whole_folder(place) as draft:
         for one in results:

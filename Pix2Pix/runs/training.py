@@ -42,17 +42,19 @@ class EpochLog(LossLog):
             headlines=tuple(one for one in HEADLINES if one.name in names),
             remedy="a smaller `lr`",
         )
-        title = f"{asked.epochs} epochs of {asked.steps} steps"
-        unit = Unit("training", title, asked.epochs * asked.steps, "")
+        epochs = asked.epochs - asked.first_epoch + 1
+        title = f"{epochs} epochs of {asked.steps} steps"
+        unit = Unit("training", title, epochs * asked.steps, "")
         estimate = Estimate([unit], [1.0], [0], skipped=len(rows), headlines=columns.headlines)
         super().__init__(columns, estimate, watcher, rows)
-        self.steps = asked.steps
+        self.steps, self.first, self.further = asked.steps, asked.first_epoch, asked.first_epoch > 1
 
     def diverged(self, unit: int, finding: str) -> ValueError:
         """The error of a training that diverged, as the ``finding`` shows; it names the epoch."""
+        epoch, again = len(self.rows) // self.steps + self.first, "" if self.further else "`overwrite` and "
         return ValueError(
-            f"epoch {len(self.rows) // self.steps + 1}: {finding}, the training diverged; the last checkpoint is kept: "
-            f"train again with `overwrite` and {self.columns.remedy}"
+            f"epoch {epoch}: {finding}, the training diverged; the last checkpoint is kept: train again with {again}"
+            f"{self.columns.remedy}"
         )
 
 
@@ -70,7 +72,7 @@ class Trainer:
         self, asked: Request, nets: Nets, rng: torch.Generator, engine: Engine, watcher: Watcher = NOBODY
     ) -> None:
         self.asked, self.nets, self.rng, self.engine, self.watcher = asked, nets, rng, engine, watcher
-        self.epoch, self.step, self.times = 1, 0, list[tuple[float, float]]()
+        self.epoch, self.step, self.times = asked.first_epoch, 0, list[tuple[float, float]]()
         self.log = EpochLog(asked, watcher)
         self.repeat = Repeated(self)
 

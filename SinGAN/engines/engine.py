@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.engines import convolution, winograd
+from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD, convolution, winograd
 from SinGAN.engines.arguments import parts
 from SinGAN.engines.batch_norm import normalising
 from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
@@ -209,6 +209,13 @@ class EngineSettings:
     precision: str = "auto"  # of PRECISIONS
     recompute: str = "auto"  # of RECOMPUTE
     winograd: str = "auto"  # of WINOGRAD
+
+    def __post_init__(self) -> None:
+        """Raise a ValueError if a setting is none of its choices."""
+        choices = {"engine": ENGINES, "precision": PRECISIONS, "recompute": RECOMPUTE, "winograd": WINOGRAD}
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"`{name}` must be one of {', '.join(known)}, not {value}")
 
     def check(self, device: torch.device) -> None:
         """Raise a ValueError if the settings contradict each other or ``device``, without compiling anything."""

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from SinGAN.runs.events import Losses, Progress
 from SinGAN.runs.progress import duration
+from SinGAN.storage.escaping import escape_controls
 
 FORMAT = "{l_bar}{bar}| {elapsed}{postfix}"
 
@@ -21,7 +22,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Show ``text`` above the bar."""
-        tqdm.write(text.replace("`", ""), file=sys.stderr)
+        tqdm.write(escape_controls(text.replace("`", "")), file=sys.stderr)
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         """Move the bar."""

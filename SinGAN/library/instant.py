@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from SinGAN.engines.engine import choose_device
+from SinGAN.library.arguments import checked
 from SinGAN.library.pictures import FromPicture, add_methods, method
 from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.model import ModelOptions
-from SinGAN.options.option import check_values
 from SinGAN.patches.instant import Instant
 from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
@@ -27,6 +26,7 @@ from SinGAN.tasks.retarget import retarget
 from SinGAN.tasks.tile import tile
 
 
+@checked(PatchOptions, ModelOptions)
 def instant(
     picture: Picture,
     method: str = INSTANT,
@@ -71,19 +71,15 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    given: dict[str, Any] = {"method": method, "variety": variety, "balance": balance, "shares": tuple(shares)}
-    check_values(PatchOptions, {**given, "hard_votes": hard_votes, "coordinates": coordinates})
     only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
     for name, value in only_instant.items() if method != INSTANT else ():
         if value:
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
     if len(shares) and not also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
-    check_values(ModelOptions, {"nc_im": nc_im} | ({} if max_size is None else {"max_size": max_size}))
     chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
-        by_name = maps if isinstance(maps, Mapping) else maps_by_name([Path(file) for file in maps or ()])
-        opened = open_picture(picture, None if is_data(picture) else nc_im, by_name, map_kinds, layered=True)
+        opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
         assert opened.layers is not None
         if method == INSTANT:
             beside = open_beside(opened, also, also_maps) if also else None
@@ -128,6 +124,7 @@ class InstantModel(FromPicture):
     def _maker(self) -> Patches:
         return self.engine
 
+    @checked()
     def watched(self, watch: Callable[[Levels], None]) -> "InstantModel":
         """The same model; ``watch`` is called with each level's picture (h, w, C), coarse to fine, as it is computed.
 

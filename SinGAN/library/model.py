@@ -1,5 +1,6 @@
 """A trained model as an object: its tasks as methods, on arrays as well as files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures, add_methods, method
 from SinGAN.options.model import ModelOptions
@@ -19,7 +21,7 @@ from SinGAN.runs.events import NOBODY
 from SinGAN.runs.pictures import PictureTraining, Retraining
 from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.folder import save_compact, save_pyramid
-from SinGAN.saved_models.manifest import Manifest
+from SinGAN.saved_models.manifest import FILE, Manifest
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.tasks import references
 from SinGAN.tasks.animate import animate
@@ -67,6 +69,7 @@ class Model(FromPicture):
         picture: Levels = self._arrays(self.pyramid.generate(self.pyramid.z_rec()))[0][0]
         return picture
 
+    @checked()
     def fine_tune(
         self, reference: Picture, iterations: int = 1000, *, seed: int | None = None, progress: bool = True
     ) -> "Model":
@@ -90,20 +93,24 @@ class Model(FromPicture):
         ((_, pyramid),) = references.fine_tune(self.pyramid, image, config, rng, iterations, progress=progress)
         return replace(self, pyramid=pyramid)
 
-    def refine(self, pictures: Pictures, photo: Picture | None = None) -> Pictures:
-        """``pictures`` (count, H, W, C) of the model's, with the training picture's own detail.
+    def refine(self, pictures: Picture | Sequence[Picture], photo: Picture | None = None) -> Pictures:
+        """``pictures`` of the model's, with the training picture's own detail: (count, H, W, C).
 
         Arguments:
-            pictures: samples, edits or paints.
+            pictures: samples, edits or paints, (count, H, W, C) or a list; or a single one, (H, W, C) or a file.
             photo: the training picture as it was before it was reduced: results have its resolution.
+
+        Raises:
+            ValueError: there is no picture, or one can't be used.
         """
         if self._maker.layers is not None:
             raise ValueError("`refine` is for pictures of 8 bits without maps")
         channels = self._real.shape[1]
         refiner = Refiner(self._real, None if photo is None else arrays.levels_of(photo, channels, "photo"))
-        tensors = (arrays.to_image(picture, channels) for picture in pictures)
-        return arrays.from_images(torch.cat([refiner(image) for image in tensors]))
+        refined = [refiner(arrays.to_image(one, channels, "pictures")) for one in arrays.several(pictures, "pictures")]
+        return arrays.from_images(torch.cat(refined))
 
+    @checked()
     def save(self, folder: str | Path, *, overwrite: bool = False, compact: bool = False) -> None:
         """Write the model as ``folder``, in the layout of ``main_train.py``; ``SinGAN.load`` reads it.
 
@@ -114,17 +121,31 @@ class Model(FromPicture):
                 the same pictures, but for rounding, and can't be trained further.
 
         Raises:
-            FileExistsError: the folder holds something, and ``overwrite`` is not set.
+            FileExistsError: the folder holds something, and ``overwrite`` is not set; or it holds other things than a
+                model, which are never replaced.
+            ValueError: it is the current folder, or one above it, which can't be replaced.
         """
-        place = Path(folder)
-        if not overwrite and place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise FileExistsError(f"{place} is not empty: name another folder, or set `overwrite`")
+        place = check_place(Path(folder), overwrite)
         with whole_folder(place) as draft:
             self.manifest.write(draft)
             if compact:
                 save_compact(self.pyramid, draft, self.manifest.kind_of_model, self.manifest.seed)
             else:
                 save_pyramid(self.pyramid, draft, extras=self.manifest.kind_of_model.extras(self.pyramid))
+
+
+def check_place(folder: Path, overwrite: bool) -> Path:
+    """``folder``, with its whole path; an error where no model can be saved there."""
+    place = folder.resolve()
+    if Path.cwd().is_relative_to(place):
+        raise ValueError(f"`folder` {folder} is the current folder, or one above it: name one in it, as model")
+    if place.is_dir() and not any(place.iterdir()):
+        return place
+    if place.exists() and not overwrite:
+        raise FileExistsError(f"{folder} is not empty: name another folder, or set `overwrite`")
+    if place.exists() and not any((place / name).is_file() for name in (FILE, "Gs.pth")):
+        raise FileExistsError(f"{folder} holds no model, and `overwrite` replaces only models: name another folder")
+    return place
 
 
 add_methods(Model, "trained")

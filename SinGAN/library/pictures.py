@@ -11,16 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from SinGAN.library.arguments import check_arguments
+from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker
 from SinGAN.pictures import arrays
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.layers import Layers
 from SinGAN.tasks import tasks
 from SinGAN.tasks.edit import edit
 from SinGAN.tasks.harmonize import harmonize
 from SinGAN.tasks.outpaint import outpaint
 from SinGAN.tasks.paint import paint
 from SinGAN.tasks.sample import sample
-from SinGAN.tasks.task import Results, check_arguments
+from SinGAN.tasks.task import Results
 
 Pictures = Levels  # (count, H, W, C)
 MapsOfPictures = dict[str, npt.NDArray[Any]]
@@ -57,12 +60,13 @@ def method(function: Callable[Concatenate[Any, Arguments], Results], alone: bool
         function: of a task.
         alone: whether the first picture alone, and its maps, are returned: (H, W, C).
     """
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Any, maps: bool = False, **named: Any) -> Any:
-        given = inspect.signature(function).bind(self._maker, *values, **named)
-        (task,) = (task for task in tasks().values() if task.method is function)
-        check_arguments(function, task.options, given.arguments)
+        given = signature.bind(self._maker, *values, **named)
+        declared = [task.options for task in tasks().values() if task.method is function and task.options]
+        check_arguments(signature, [ModelOptions, *declared], given.arguments)
         if maps and not (self._maker.layers and self._maker.layers.maps):
             raise ValueError("`maps` are asked for, but the picture has none: name them when you open it or train")
         results = function(*given.args, **given.kwargs)
@@ -101,6 +105,11 @@ class FromPicture(ABC):
         """The picture at the finest scale, (H, W, C); data have their own type."""
         picture: Levels = self._arrays(self._real)[0][0]
         return picture
+
+    @property
+    def layers(self) -> Layers | None:
+        """The channels of data and maps; None: pictures have 8 bits, and no maps."""
+        return self._maker.layers
 
     @property
     def maps(self) -> MapsOfPictures:

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from SinGAN.engines.engine import EngineSettings, choose_device
+from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
-from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TASKS, TRAIN
+from SinGAN.options.tasks import SUPER_RESOLUTION, TASKS
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.layers import Opened, is_data, maps_by_name, open_picture
@@ -23,11 +24,12 @@ from SinGAN.runs.pictures import PictureTraining, TrainingPicture
 from SinGAN.runs.training import train_in_memory
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage.hashes import sha256
-from SinGAN.tasks.super_resolve import trained_factor
+from SinGAN.tasks.super_resolve import SuperResolve, trained_factor
 
 LOG = logging.getLogger(__name__)
 
 
+@checked(SuperResolve)
 def train(
     picture: Picture,
     *,
@@ -64,17 +66,13 @@ def train(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
-    purposes = {known.name: known for known in (TRAIN, SUPER_RESOLUTION, ANIMATION)}
-    if task not in purposes:
-        raise ValueError(f"`task` must be one of {', '.join(purposes)}, not {task}")
     if task == SUPER_RESOLUTION.name and "scale_factor" not in options:
-        options["scale_factor"] = trained_factor(_above_one(sr_factor))
+        options["scale_factor"] = trained_factor(sr_factor)
     asked = ModelOptions.for_task(TASKS[task], options)
     chosen = choose_device(device)
     engine.check(chosen)
     channels = asked.nc_im if "nc_im" in options or not is_data(picture) else None
-    by_name = maps if isinstance(maps, Mapping) else maps_by_name([Path(file) for file in maps or ()])
-    opened = open_picture(picture, channels, by_name, map_kinds)
+    opened = open_picture(picture, channels, maps_by_name(maps), map_kinds)
     for line in opened.notes:
         LOG.info(line)
     training = PictureTraining.of(
@@ -100,12 +98,6 @@ def _listed_options() -> str:
 train.__doc__ = f"{train.__doc__}\n    The options of a model, their defaults in brackets:\n{_listed_options()}\n"
 
 
-def _above_one(factor: float) -> float:
-    if not factor > 1:
-        raise ValueError(f"`sr_factor` must be above 1, not {factor:g}")
-    return factor
-
-
 def _source(picture: Picture, opened: Opened) -> TrainingPicture:
     """The source for the manifest: ``picture``, which is ``opened``."""
     image, layers = opened.image, opened.layers
@@ -118,6 +110,7 @@ def _source(picture: Picture, opened: Opened) -> TrainingPicture:
     return TrainingPicture(name, digest, image, layers, opened.valid)
 
 
+@checked()
 def load(folder: str | Path, *, device: str | torch.device | None = None) -> Model:
     """The model in ``folder``, which ``Model.save``, ``main_train.py`` or the authors' code wrote.
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
 NUMBER: dict[str, Any] = {**COUNT, "argument": "count"}  # of the pictures that a task makes
 ALL = "all"  # stands for every scale
 INSTANT, PATCHES, DENOISE, SINGAN = "instant", "patches", "denoise", "singan"

@@ -89,7 +89,7 @@ class StudyOptions(InceptionOptions):
         (SINGAN,), "what is measured: the trained models, these refined, or patches without training; one or several",
         group="study", choices=STUDIED,
     )  # fmt: skip
-    seeds: int = option(1, "trainings of each combination", group="study", **COUNT)
+    seeds: int = option(1, "trainings of each combination", group="study", least=1, most=1000)
     num_samples: int = option(20, "samples that each training is measured by", group="study", **COUNT)
     gen_start_scale: int = option(0, "first scale of these samples with fresh noise", group="study", least=0)
     dry_run: bool = option(False, "only say how many trainings there are, and about how long they take", group="study")

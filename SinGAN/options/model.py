@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from SinGAN.losses import GAN_NAMES, PENALTY_NAMES
 from SinGAN.options.growing import GENERATION, SINGAN, KindOptions, complete
-from SinGAN.options.option import ALWAYS, HUGE, check_values, get_options, option
+from SinGAN.options.option import ALWAYS, HUGE, MANY, check_values, get_options, option
 from SinGAN.options.tasks import Task
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ NET: dict[str, Any] = {"group": "networks", "shapes": SINGAN}
 PYRAMID: dict[str, Any] = {"group": "pyramid", "shapes": SINGAN}
 TRAINING: dict[str, Any] = {"group": "training", "shapes": SINGAN}
 COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+FILTERS: dict[str, Any] = {"least": 1, "most": 2**14}
+STEPS: dict[str, Any] = {"least": 1, "most": 100}
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class ModelOptions(KindOptions):
         least=1, most=64, **NET,
     )  # fmt: skip
     nc_z: int | None = option(None, "channels of the noise: as nc_im, which it follows", **NET)
-    nfc: int = option(32, "filters at the coarsest scale", **COUNT, **NET)
-    min_nfc: int = option(32, "fewest filters in a net, at the coarsest scale", **COUNT, **NET)
-    ker_size: int = option(3, "width of the convolutions, odd", odd=True, **COUNT, **NET)
-    num_layer: int = option(5, "convolutions in each net", least=2, **NET)
+    nfc: int = option(32, "filters at the coarsest scale", **FILTERS, **NET)
+    min_nfc: int = option(32, "fewest filters in a net, at the coarsest scale", **FILTERS, **NET)
+    ker_size: int = option(3, "width of the convolutions, odd", odd=True, least=1, most=99, **NET)
+    num_layer: int = option(5, "convolutions in each net", least=2, most=100, **NET)
     no_residual: bool = option(False, "generators don't add the previous scale's image", before=False, **NET)
     stride: int = option(1, "stride of the convolutions; only 1 works", choices=(1,), **NET)
     padd_size: int = option(0, "padding inside the nets; only 0 works", choices=(0,), **NET)
-    netG: str | None = option(None, "generator weights to start a scale from, in place of random ones", **NET)
+    netG: str | None = option(
+        None, "generator weights to start a scale from, in place of random ones", or_file=True, **NET
+    )
     netD: str = option(
         "patch", f"critic: {', '.join(CRITICS)}, or weights of one",
         choices=tuple(CRITICS), or_file=True, before="patch", **NET,
@@ -71,13 +75,13 @@ class ModelOptions(KindOptions):
         before=0,
         **PYRAMID,
     )
-    niter: int = option(2000, "iterations per scale", **COUNT, **TRAINING)
+    niter: int = option(2000, "iterations per scale", least=1, most=MANY, **TRAINING)
     gamma: float = option(0.1, "factor of both learning rates after 80 % of the iterations", least=0, **TRAINING)
     lr_g: float = option(0.0005, "learning rate of the generator", above=0, **TRAINING)
     lr_d: float = option(0.0005, "learning rate of the critic", above=0, **TRAINING)
     beta1: float = option(0.5, "Adam's first beta", least=0, below=1, **TRAINING)
-    Gsteps: int = option(3, "generator steps per iteration", **COUNT, **TRAINING)
-    Dsteps: int = option(3, "critic steps per iteration", **COUNT, **TRAINING)
+    Gsteps: int = option(3, "generator steps per iteration", **STEPS, **TRAINING)
+    Dsteps: int = option(3, "critic steps per iteration", **STEPS, **TRAINING)
     gan_mode: str = option("wgan-gp", "adversarial loss", choices=GAN_NAMES, before="wgan-gp", **TRAINING)
     lambda_grad: float | None = option(
         None, "weight of the gradient penalty", unset="0.1 with wgan-gp, else 0", least=0, **TRAINING

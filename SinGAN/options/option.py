@@ -2,15 +2,19 @@
 
 import difflib
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-HUGE = 10**9  # upper limit of counts, against typos
+HUGE, MANY = (
+    10**9,
+    10**6,
+)  # upper limits of counts, against typos: of those that cost nothing, and of what is repeated or kept
 ALWAYS = object()  # marks options that manifests of all versions have
 
 
@@ -60,7 +64,7 @@ class Option:
                 raise ValueError(f"must be True or False, not {text}")
             return text == "True"
         if self.kind is Path:
-            return self.check(_expand_user(text), text)
+            return self.check(as_path(text), text)
         try:
             value = self.kind(text)
         except ValueError:
@@ -68,7 +72,7 @@ class Option:
         return self.check(value, text)
 
     def check(self, value: Any, text: str | None = None, files: bool = True) -> Any:
-        """Check ``value`` and return it, with whole numbers converted to floats if the option is a float.
+        """Check ``value`` and return it: NumPy's numbers as Python's, whole numbers as floats if the option is a float.
 
         Arguments:
             value: the value; for an option with ``several`` values, one of them.
@@ -78,13 +82,19 @@ class Option:
         Raises:
             ValueError: it has another type or is out of range; the message does not name the option.
         """
+        value = plain(value)
         shown = str(value) if text is None else text
         if value is None and (self.optional or self.every):
             return None
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if self.kind is Path and isinstance(value, str | os.PathLike):
+            value = as_path(os.fspath(value))
+        if self.or_file and isinstance(value, str) and value not in self.choices:
+            value = str(as_path(value))
         if not isinstance(value, self.kind) or (isinstance(value, bool) and self.kind is not bool):
-            raise ValueError(f"must be {KINDS.get(self.kind, self.kind.__name__)}, not {value!r}")
+            wanted = self.meant or KINDS.get(self.kind, self.kind.__name__)
+            raise ValueError(f"must be {wanted}, not {value!r}")
         if self.pattern and not re.fullmatch(self.pattern, str(value), re.ASCII):
             raise ValueError(f"must be {self.meant}, not {value}")
         if self.choices and value not in self.choices:
@@ -109,11 +119,12 @@ class Option:
     def _range(self, value: float) -> str:
         parts = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
         named = [f"{words} {bound:g}" for words, bound in parts.items() if math.isfinite(bound)]
-        hidden = "" if value > self.most else f"at most {HUGE:g}"  # a technical limit: only named if it is exceeded
+        is_technical = value <= self.most and self.most in (HUGE, MANY)  # then it is only named if it is exceeded
+        hidden = f"at most {self.most:g}" if is_technical else ""
         return " and ".join(part for part in named if part != hidden)
 
 
-def _expand_user(text: str) -> Path:
+def as_path(text: str) -> Path:
     """The path ``text`` with ``~`` expanded, which shells don't do in ``--out=~/x``."""
     try:
         return Path(text).expanduser()
@@ -121,7 +132,15 @@ def _expand_user(text: str) -> Path:
         raise ValueError(f"must be a path, not {text}: there is no such user") from error
 
 
-KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path"}
+def plain(value: Any) -> Any:
+    """``value``; a number of NumPy, or a tensor or array without dimensions, as a number of Python."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
+KINDS: dict[Any, str] = {
+    int: "a whole number", float: "a number", str: "a text", bool: "True or False", Path: "a path",
+    Callable: "a function",
+}  # fmt: skip
 
 
 def option(default: Any, help: str, **details: Any) -> Any:
@@ -149,6 +168,7 @@ def _complete(described: Option, name: str, default: Any, hint: Any) -> Option:
     if several:
         inner = get_args(kind)[0]
         (kind,) = (part for part in (get_args(inner) or (inner,)) if part is not NoneType)
+    kind = get_origin(kind) or kind
     return replace(described, name=name, kind=kind, default=default, several=several, optional=optional)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 
 RAY_HERE = "local"  # the address of a cluster that is started on this machine, for one command
+LIFELINE = "SINGAN_LIFELINE"  # environment variable of a job: it ends when its standard input does, with its parent
 TRAINING: dict[str, Any] = {"group": "training"}
-COUNT: dict[str, Any] = {"least": 1, "most": HUGE}
+COUNT: dict[str, Any] = {"least": 1, "most": MANY}
 MAPS: dict[str, Any] = {"group": "channels and maps"}
 KINDS = ("label", "continuous", "normal")  # of maps
 

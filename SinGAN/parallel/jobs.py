@@ -48,17 +48,16 @@ def find_pictures(names: Sequence[str], folder: Path) -> list[Path]:
     """
     files: dict[Path, None] = {}
     for name in names:
-        path = Path(name).expanduser() if name.startswith("~/") else Path(name)
+        path = layout.locate(name, folder)
+        place = path.parent
         layout.stem(path.name)
-        named = path.parent == Path() and ((folder / path).exists() or not path.exists())  # else it lies here
-        place = folder if named or path.parent.resolve() == folder.resolve() else path.parent
-        if not (place / path.name).exists() and any(mark in path.name for mark in "*?["):
+        if not path.exists() and any(mark in path.name for mark in "*?["):
             matches = sorted(file for file in place.glob(path.name) if file.is_file() and file.name[0] != ".")
             if not matches:
                 raise ValueError(f"`input_name` {name} matches no file in {place}: set `input_dir` to another folder")
             files.update(dict.fromkeys(matches))
         else:
-            files[place / path.name] = None
+            files[path] = None
     stems: dict[str, Path] = {}
     for picture in files:
         other = stems.setdefault(layout.stem(picture.name), picture)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import SinGAN
+from SinGAN.options.run import LIFELINE
 from SinGAN.parallel.jobs import Job, Slot, describe, failure
 from SinGAN.parallel.queue import Listener, Outcome
 
@@ -22,7 +23,8 @@ PROGRAM = Path(SinGAN.__file__).with_name("__main__.py")
 class LocalRunner:
     """Runs jobs as processes of this machine.
 
-    A process that outlives its parent ends at the next line that it prints, because nobody reads the pipe any more.
+    The standard input of a process is a pipe that ends with its parent, however that was killed; then the process ends,
+    too (``terminal.script.follow_parent``).
     """
 
     slots: Sequence[Slot]
@@ -30,9 +32,15 @@ class LocalRunner:
 
     def start(self, job: Job, slot: Slot, listener: Listener) -> Callable[[], None]:
         """Start the process of ``job``, and a thread that follows it."""
-        changes = {"OMP_NUM_THREADS": str(slot.threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        changes = {
+            "OMP_NUM_THREADS": str(slot.threads),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            LIFELINE: "1",
+        }
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *job.arguments(slot)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

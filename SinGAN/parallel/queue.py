@@ -4,6 +4,7 @@ A job is WAITING, then RUNNING, then DONE, FAILED or STOPPED; ``resume`` makes i
 states. A runner starts jobs and reports their events; it keeps no state of its own.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from typing import Protocol
 from SinGAN.parallel.jobs import Job, Slot, describe
 from SinGAN.runs.events import Message
 
+LOG = logging.getLogger(__name__)
 WAITING, RUNNING, STOPPED, FAILED, DONE = STATES = ("waiting", "running", "stopped", "failed", "done")
 
 
@@ -78,7 +80,7 @@ class Queue:
 
     Arguments:
         runner: starts the jobs.
-        listener: is called with each event of an entry, under the lock: it must be quick, and raise nothing.
+        listener: is called with each event of an entry, under the lock: it must be quick. Its errors are logged.
     """
 
     def __init__(self, runner: Runner, listener: Callable[[Entry, Event], None]) -> None:
@@ -120,7 +122,7 @@ class Queue:
                 message = Message.decoded(event)
                 if message is not None:
                     entry.on_message(message)
-                self.listener(entry, event if message is None else message.text)
+                self._tell(entry, event if message is None else message.text)
             else:
                 self.free.append(self.running.pop(entry)[0])
                 self._end(entry, event)
@@ -159,5 +161,12 @@ class Queue:
             entry.state, entry.share = DONE, 1.0
         elif entry.state == RUNNING:
             entry.state, entry.text = FAILED, outcome.error
-        self.listener(entry, outcome)
+        self._tell(entry, outcome)
         self.lock.notify_all()
+
+    def _tell(self, entry: Entry, event: Event) -> None:
+        """Pass ``event`` to the listener, whose errors must not stop the queue."""
+        try:
+            self.listener(entry, event)
+        except Exception:
+            LOG.exception("an event of %s is lost", entry.job.name)

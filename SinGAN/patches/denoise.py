@@ -29,6 +29,7 @@ from SinGAN.patches.windows import (
     choose_width,
     fold,
     gaussian,
+    limit_width,
     rows_at,
     usable_places,
     wrap,
@@ -351,7 +352,8 @@ def diffusion_pyramid(
     widest = patch if shorter > patch else max(1, int(shorter / 1.6) // 2 * 2 - 1)
 
     def scale(index: int, reals: list[Tensor], known: Known | None) -> DenoiseScale:
-        denoiser = Denoiser.of(reals[index], choose_width(known, range(widest, 2, -4)), known)
+        width = choose_width(known, range(widest, 2, -4))
+        denoiser = Denoiser.of(reals[index], limit_width(width, sizes[-1], sizes[index]) if wraps else width, known)
         return DenoiseScale(
             real=reals[index], known=known, wraps=wraps, denoiser=denoiser, factor=mean_ratio(sizes),
             coarsest=index == 0, steps=steps, eta=eta, balance=balance,

@@ -87,7 +87,7 @@ def coarsest_scale(mask: Flags, pixels: int = 0) -> float:
     scale = float(min(1.0, least))
     while int(mark_outside(resize_mask(mask, hole_sizes(mask, scale)[0][0])).sum()) < FEWEST:
         if scale == 1:
-            raise ValueError("the mask leaves no whole patch of the picture: mark less of it")
+            raise ValueError("no whole patch of the picture is left: mark less of it, or use a larger picture")
         scale = min(1.0, scale / RATIO)
     return scale
 

@@ -84,6 +84,8 @@ def mean_ratio(sizes: Sequence[Size]) -> float:
 
 def check_size(size: Size, patch: int = PATCH, remedy: str = "raise `scale_h`, `scale_v` or `size`") -> None:
     """Raise a ValueError, which ends with ``remedy``, where a level of ``size`` is smaller than a patch."""
+    if min(size) < 1:
+        raise ValueError(f"the size leaves no pixel at a coarse level: {remedy}")
     if min(size) < patch:
         raise ValueError(
             f"the size leaves {size[1]} x {size[0]} pixels at a coarse level, and a patch has {patch} x {patch}: "
@@ -107,7 +109,8 @@ def fill_levels(fill: Sequence[int], channels: int) -> list[int]:
     """
     colours = min(channels, 3)
     if len(fill) not in (1, colours):
-        raise ValueError(f"`fill` must be {colours} levels of 0 to 255, as 90 140 60, not {len(fill)}")
+        wanted = "one level of 0 to 255, as 120" if colours == 1 else f"{colours} levels of 0 to 255, as 90 140 60"
+        raise ValueError(f"`fill` must be {wanted}, not {len(fill)}")
     return [*(list(fill) * (colours if len(fill) == 1 else 1)), *[255] * (channels - colours)]
 
 

@@ -13,7 +13,7 @@ from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layered import LayeredInstant
-from SinGAN.patches.levels import Levels, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
+from SinGAN.patches.levels import Levels, check_size, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
@@ -95,6 +95,9 @@ class Refiner:
         start: the size of the first level, in parts of the model's picture.
         repeats: number of repetitions of search and vote at each level. The smaller the first level and the more
             repetitions, the more the layout of a result returns to the photo's.
+
+    Raises:
+        ValueError: the photo is smaller than a patch; of a call: the images are.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Refiner:
     ) -> None:
         self.size: Size = (real.shape[-2], real.shape[-1])
         self.photo = as_levels(to_8_bits(real)) if photo is None else photo
+        check_size((self.photo.shape[0], self.photo.shape[1]), remedy="a larger photo is needed, or no refinement")
         halves = halvings((self.photo.shape[0], self.photo.shape[1]), self.size[0] * self.size[1])
         self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
         self.solved = len(self.sizes) - len(halves) + 1
@@ -117,6 +121,7 @@ class Refiner:
         """
         ratios = enlargement or (images.shape[-2] / self.size[0], images.shape[-1] / self.size[1])
         targets = [enlarged(size, ratios) for size in self.sizes]
+        check_size(targets[self.start], remedy="use larger pictures (`scale_h`, `scale_v`, `size`)")
         settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
         sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
         solver = Solver(sources, targets, canvases, self.solved, 0, settings)

@@ -22,6 +22,7 @@ from SinGAN.patches.windows import (
     PatchScale,
     choose_width,
     fold,
+    limit_width,
     resized,
     rows,
     rows_at,
@@ -245,6 +246,7 @@ def neighbour_pyramid(
 
     def scale(index: int, reals: list[Tensor], known: Known | None) -> NeighbourScale:
         real, patch = reals[index], choose_width(known, range(min(PATCH, *sizes[0]), 2, -2))
+        patch = limit_width(patch, sizes[-1], sizes[0]) if wraps else patch
         blurred = resized(reals[index - 1], sizes[index]) if index else real
         keys = Keys.of(blurred, patch, known)
         result = NeighbourScale(real=real, known=known, wraps=wraps, keys=keys, completeness=completeness)

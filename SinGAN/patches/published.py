@@ -13,7 +13,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, diffusion_pyramid
-from SinGAN.patches.levels import extend_size, fill_levels
+from SinGAN.patches.levels import check_size, extend_size, fill_levels
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.pictures.layers import Layers
@@ -41,11 +41,18 @@ def limit_image(image: Tensor, max_size: int) -> Tensor:
     return image if ratio >= 1 else resized(image, (height, width)).clamp(-1, 1)
 
 
+def resize_to(image: Tensor, scale: PatchScale, enlargement: tuple[float, float]) -> Tensor:
+    """``image`` (1, C, H, W) at the size of ``scale``, times ``enlargement``; a ValueError where that is no pixel."""
+    size = enlarged(scale.size, enlargement)
+    check_size(size, patch=1)
+    return resized(image, size)
+
+
 def resize_structure(structure: Tensor, scale: PatchScale, enlargement: tuple[float, float]) -> Tensor:
     """``structure`` (1, C, H, W) at the size of ``scale``, times ``enlargement``; a ValueError below a patch's."""
-    small = resized(structure, enlarged(scale.size, enlargement))
-    scale.check_size(small, remedy="enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
-    return small
+    size = enlarged(scale.size, enlargement)
+    check_size(size, scale.patch, "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)")
+    return resized(structure, size)
 
 
 def mean_around(image: Tensor, hole: Tensor) -> Tensor:
@@ -123,15 +130,13 @@ class Published(manipulate.OfPyramid):
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """As ``Instant.retarget``; a ValueError where the size leaves no pixel."""
-        if min(enlarged((self.real.shape[-2], self.real.shape[-1]), enlargement)) < 1:
-            raise ValueError("the size leaves no pixel: raise `scale_h`, `scale_v` or `size`")
         if self.by_neighbours:
             levels = self._neighbours(ratio=RETARGETED, coarsest=self._small_side(RETARGETED**8), completeness=COMPLETE)
             first = levels.scales[0]
-            wide = resized(first.real, enlarged(first.size, enlargement))
+            wide = resize_to(first.real, first, enlargement)
             return self._variants(levels, 0, wide, rng, count, enlargement, REPEATS)
         diffusing = self._denoising(coarsest=16, steps=25, eta=1.0, balance=Balance(0))
-        coarse = resized(self.real, enlarged(diffusing.scales[0].size, enlargement))
+        coarse = resize_to(self.real, diffusing.scales[0], enlargement)
         start = min(1, len(diffusing) - 1)
         return (diffusing.generate(diffusing.draw(rng, 1, start, enlargement), coarse) for _ in range(count))
 

@@ -19,6 +19,7 @@ from SinGAN.pyramid import Pyramid, ScaleT
 
 BLOCK = {"cpu": 2**21, "cuda": 2**28}  # distances computed together; a CPU's caches hold as many
 FEWEST = 16  # whole patches that a hole must leave
+NARROW = 30  # pixels: in tiles of narrower pictures patches are narrower
 
 
 def windows(image: Tensor, p: int) -> Tensor:
@@ -146,7 +147,18 @@ def choose_width(known: Known | None, widths: range) -> int:
             return width
     if known is None:
         return 1
-    raise ValueError("the mask leaves no whole patch of the picture: mark less of it")
+    raise ValueError("no whole patch of the picture is left: mark less of it, or use a larger picture")
+
+
+def limit_width(width: int, picture: Size, level: Size) -> int:
+    """The ``width`` of a patch in tiles of a ``picture``, where that is narrow at most a third of the ``level``'s.
+
+    A tile has a patch at every pixel. Wide patches of a narrow level are few and nearly the same, so that those which
+    cover a pixel average to grey.
+    """
+    if min(picture) >= NARROW:
+        return width
+    return min(width, max(3, (min(level) // 3 - 1) // 2 * 2 + 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

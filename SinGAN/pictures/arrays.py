@@ -1,11 +1,13 @@
 """Conversion of arrays and PIL images, as notebooks have them, to and from tensors, with checks."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -13,9 +15,9 @@ from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
 from SinGAN.pictures.rasters import Raster
 
-Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Raster
-"""A file's path; a PIL image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits or floats in 0..1; or
-data of any channels and range: a ``Raster``."""
+Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Tensor | Raster
+"""A file's path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits, of other
+whole numbers in 0..255, or of floats in 0..1; or data of any channels and range: a ``Raster``."""
 
 
 def is_file(picture: Picture) -> bool:
@@ -41,6 +43,8 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
         FileNotFoundError: there is no such file.
         ValueError: it is no picture, or its values, type or shape are not those of a picture.
     """
+    if channels not in (1, 3, 4):
+        raise ValueError(f"`nc_im` {channels} is for data: a picture of 8 bits has 1, 3 or 4 channels")
     if isinstance(picture, str | os.PathLike):
         return images.read_levels(Path(picture), channels, opaque)
     if isinstance(picture, Raster):
@@ -57,18 +61,18 @@ def to_image_like(picture: Picture, real: Tensor, channels: int | None = None, n
 
 
 def to_levels(array: Any, name: str = "picture") -> Levels:
-    """The 8-bit levels (H, W, C) of an ``array``: 16 bits are rounded, floats in 0..1 become 0..255.
+    """The 8-bit levels (H, W, C) of an ``array`` or tensor: 16 bits are rounded, floats in 0..1 become 0..255.
+
+    Other whole numbers must be in 0..255.
 
     Raises:
         ValueError: its type, range or shape is not that of a picture.
     """
-    values = np.asarray(array)
+    values = np.asarray(without_graph(array) if isinstance(array, Tensor) else array)
     if values.ndim == 2:
         values = values[:, :, None]
     if values.ndim != 3 or values.shape[2] not in (1, 2, 3, 4) or 0 in values.shape:
-        raise ValueError(
-            f"`{name}` has the shape {np.shape(array)}: a picture is an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
-        )
+        raise ValueError(f"`{name}` {shown(array)}: a picture is an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.uint16:
@@ -82,7 +86,64 @@ def to_levels(array: Any, name: str = "picture") -> Levels:
                 "divide levels of 0..255 by 255, or convert them to uint8"
             )
         return np.rint(values.astype(np.float64) * 255).astype(np.uint8)
+    if np.issubdtype(values.dtype, np.integer):
+        if values.min() < 0 or values.max() > 255:
+            raise ValueError(
+                f"`{name}` has whole numbers of type {values.dtype} from {values.min()} to {values.max()}: they must "
+                "be in 0..255; convert 16 bits to uint16"
+            )
+        return values.astype(np.uint8)
     raise ValueError(f"`{name}` has values of type {values.dtype}: use uint8, uint16, or floats in 0..1")
+
+
+def without_graph(tensor: Tensor) -> Tensor:
+    """``tensor`` on the CPU, without its gradient; bfloat16, which NumPy lacks, as float32."""
+    plain = tensor.detach().cpu()
+    return plain.float() if plain.dtype == torch.bfloat16 else plain
+
+
+def shown(value: Any) -> str:
+    """What ``value`` is, for a message that it is no picture."""
+    shape = np.shape(value) if isinstance(value, np.ndarray | Tensor | Sequence) else ()
+    return f"has the shape {tuple(shape)}" if len(shape) else f"is {value!r:.80}"
+
+
+def several(pictures: Any, name: str) -> list[Picture]:
+    """``pictures`` (count, H, W, C), a sequence of them or a single one, as a list.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(pictures, Image.Image) or is_file(pictures):
+        return [pictures]
+    if isinstance(pictures, np.ndarray | Tensor) and 2 <= pictures.ndim <= 3:
+        return [pictures]
+    if not isinstance(pictures, np.ndarray | Tensor | Sequence):
+        raise ValueError(f"`{name}` {shown(pictures)}: give pictures, as an array (count, H, W, C) or a list")
+    if not len(pictures):
+        raise ValueError(f"`{name}` has no picture: give one or more")
+    return list(pictures)
+
+
+def as_mask(mask: Any) -> Any:
+    """``mask``; an array or tensor of the whole numbers 0 and 1 as a boolean one."""
+    values = np.asarray(without_graph(mask)) if isinstance(mask, Tensor) else mask
+    if isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.integer) and values.size:
+        return values.astype(bool) if values.min() >= 0 and values.max() <= 1 else values
+    return values
+
+
+def check_image(image: Tensor, real: Tensor, name: str = "picture") -> Tensor:
+    """``image`` on the device of ``real`` (1, C, H, W); a ValueError unless it is one, in [-1, 1]."""
+    one = image.detach().to(real.device)
+    if one.shape[:2] != real.shape[:2] or not one.numel() or not one.is_floating_point():
+        raise ValueError(
+            f"`{name}` has the shape {tuple(image.shape)} and the type {image.dtype}: an image is (1, {real.shape[1]}, "
+            "H, W) of floats in [-1, 1]; a picture is an array (H, W, C)"
+        )
+    if not (one.abs() <= 1).all():
+        raise ValueError(f"`{name}` has values from {one.min():g} to {one.max():g}: they must be in [-1, 1]")
+    return one.to(real.dtype)
 
 
 def from_image(image: Tensor) -> Levels:

@@ -26,6 +26,9 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """The transposition that turns a photo upright, by its EXIF orientation."""
+PNG = b"\x89PNG\r\n\x1a\n"  # the start of a PNG file
+METADATA = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # its chunks that may say how to turn the picture
+TURNING = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # the same in Pillow's words
 BITS, PHOTOMETRIC, PLANES, SAMPLES = 258, 262, 284, 339  # TIFF tags
 WHITE_IS_ZERO, SEPARATE, SIGNED = 0, 2, 2
 DARK = 16  # a log message tells of a 16-bit picture that uses less than 1 / DARK of its range
@@ -34,12 +37,32 @@ ENOUGH = 12_500_000  # pixels: the upper limit of a reduced picture
 
 
 def decoded_size(picture: Image.Image) -> tuple[int, int]:
-    """Height and width of the levels that ``levels_of`` returns for an opened ``picture``."""
+    """Height and width of the levels that ``levels_of`` returns for an opened ``picture``, most often by its header."""
     width, height = reduced_size(picture.size)
+    if picture.format == "PNG" and not picture.info.keys() & TURNING and not _has_late_metadata(picture):
+        return height, width  # Pillow would decode the picture in search of an orientation
     if picture.format == "TIFF":
         picture.load()  # Pillow may turn it
         width, height = reduced_size(picture.size)
     return (width, height) if orientation(picture) >= 5 else (height, width)
+
+
+def _has_late_metadata(picture: Image.Image) -> bool:
+    """Whether metadata follow the pixels of ``picture``, a PNG that is opened but not decoded."""
+    file = getattr(picture, "fp", None)
+    if file is None:  # it is decoded
+        return True
+    before, is_late = file.tell(), False
+    try:
+        file.seek(len(PNG))
+        while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
+            is_late |= start[4:] == b"IDAT"
+            if is_late and start[4:] in METADATA:
+                return True
+            file.seek(int.from_bytes(start[:4], "big") + 4, 1)  # the chunk and its checksum
+    finally:
+        file.seek(before)
+    return False
 
 
 def orientation(picture: Image.Image) -> int:
@@ -76,17 +99,25 @@ def decode(picture: Image.Image) -> Levels:
     """
     _check_kind(picture)
     if picture.mode.startswith("I"):  # 16 or 32 bits
-        return _to_8_bits(picture)[:, :, None]
+        levels = _to_8_bits(picture)
+        if (step := reduction(picture.size)) > 1:
+            levels = np.asarray(Image.fromarray(levels).reduce(step))
+        return levels[:, :, None]
     grey = picture.mode in ("1", "L", "LA", "La")
     if picture.has_transparency_data:
-        picture = picture.convert("LA" if grey else "RGBA")
+        picture = _in_mode(picture, "LA" if grey else "RGBA")
     if (step := reduction(picture.size)) > 1:
-        picture = picture.convert({"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)).reduce(step)
+        picture = _in_mode(picture, {"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)).reduce(step)
     colours = np.asarray(picture.convert("L") if grey else _to_srgb(picture))
     levels = colours[:, :, None] if colours.ndim == 2 else colours
     if picture.mode not in ("LA", "RGBA"):
         return levels
     return np.concatenate([levels, np.asarray(picture.getchannel("A"))[:, :, None]], axis=2)
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """``picture`` in ``mode``; not copied if it has that mode."""
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _tags(picture: Image.Image) -> Mapping[int, Any]:
@@ -107,7 +138,7 @@ def _check_kind(picture: Image.Image) -> None:
 
 def _to_8_bits(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """The 8-bit levels (H, W) of a grey ``picture`` with 16 or 32 bits, whose values fit into 8 or 16 bits."""
-    wide, tags = np.asarray(picture).astype(np.int64), _tags(picture)
+    wide, tags = np.asarray(picture), _tags(picture)
     if wide.min() < 0 or wide.max() > 65535:
         raise ValueError("its values have more than 16 bits; save it with 8 or 16 bits")
     if max(np.atleast_1d(tags.get(BITS, 16))) > 16 and wide.max() <= 255:
@@ -119,7 +150,10 @@ def _to_8_bits(picture: Image.Image) -> npt.NDArray[np.uint8]:
             f"the picture uses values up to {wide.max()} of 65535 only, and so is nearly black: "
             "stretch them to the whole range first, if it should be bright"
         )
-    return np.rint(wide / 257).astype(np.uint8)
+    levels = wide.astype(np.uint32)
+    levels += 128  # to round
+    levels //= 257
+    return levels.astype(np.uint8)
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -62,6 +63,26 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
     if channels == 4 and levels.shape[2] in (1, 3) and not opaque:
         raise ValueError(f"{path} has no alpha channel, and `nc_im` 4 needs one: use `nc_im` 3")
     return np.require(with_channels(levels, channels), requirements=["C", "W"])
+
+
+def from_png(content: bytes, pixels: int) -> Levels:
+    """The levels (H, W, 3) of a drawing, the PNG ``content`` with at most ``pixels``; alpha is dropped.
+
+    Raises:
+        ValueError: it is no PNG, is damaged, or too large, which its header says.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about large pictures
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+                width, height = picture.size
+                if width * height <= pixels:
+                    return with_channels(decoding.levels_of(picture), 3)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise ValueError("the drawing can't be read: it is no PNG, is damaged, or far too large") from error
+    raise ValueError(f"the drawing has {width} x {height} pixels: that is too large")
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -438,6 +438,8 @@ def open_picture(
         ValueError: something can't be used, or does not fit the picture.
     """
     maps = maps or {}
+    if not (isinstance(kinds, Sequence) and all(kind in (LABEL, CONTINUOUS) for kind in kinds)):
+        raise ValueError(f"`map_kinds` is {kinds!r:.80}: each is {LABEL} or {CONTINUOUS}")
     if kinds and len(kinds) not in (1, len(maps)):
         raise ValueError(f"`map_kinds` {' '.join(kinds)}: name a kind for each map, {len(maps)}, or one for all")
     if not is_data(picture):
@@ -456,7 +458,7 @@ def open_picture(
         if channels not in (None, raster.channels):
             shown = str(picture) if arrays.is_file(picture) else "`picture`"
             raise ValueError(f"`nc_im` {channels} asked, but {shown} has {raster.channels} channels: leave it out")
-        layer, notes = _picture_layer(raster)
+        layer, notes = _picture_layer(raster, str(picture) if arrays.is_file(picture) else "`picture`")
         image, valid = layer.encode(raster), _valid(raster)
     size, layers, parts, originals = (image.shape[-2], image.shape[-1]), list[Layer](), [image], {"": raster}
     for index, (name, source) in enumerate(maps.items()):
@@ -552,14 +554,18 @@ def _wider(knots: Sequence[Knots]) -> Knots:
     return ((low, -1.0), *inner, (high, 1.0))
 
 
-def maps_by_name(files: Sequence[Path]) -> dict[str, Path]:
-    """The ``files`` of maps by their names without endings.
+def maps_by_name(maps: Mapping[str, Picture] | Sequence[str | Path] | None) -> dict[str, Picture]:
+    """The ``maps`` by name: those of files are called as the files without their endings.
 
     Raises:
-        ValueError: two have the same.
+        ValueError: they are no maps, or two have the same name.
     """
-    result: dict[str, Path] = {}
-    for file in files:
+    if isinstance(maps, Mapping):
+        return dict(maps)
+    if isinstance(maps, str | Path) or not (maps is None or isinstance(maps, Sequence)):
+        raise ValueError(f"`maps` is {maps!r:.80}: give a list of files, or a dictionary of maps by name")
+    result: dict[str, Picture] = {}
+    for file in map(Path, maps or ()):
         if file.stem in result:
             raise ValueError(f"the maps {result[file.stem]} and {file} have the same name: rename one")
         result[file.stem] = file
@@ -581,7 +587,8 @@ def percentiles_of(values: Sequence[float]) -> tuple[float, float]:
 def is_data(picture: Picture) -> bool:
     """Whether ``picture`` is data of any channels and range, and no picture of 8 bits.
 
-    An array is data if it can't be a picture: more than 4 channels, negative or large floats, NaN, signed numbers.
+    An array is data if it can't be a picture: more than 4 channels, floats outside 0..1, NaN, or signed whole numbers
+    outside 0..255.
     """
     if isinstance(picture, Raster):
         return True
@@ -589,10 +596,11 @@ def is_data(picture: Picture) -> bool:
         return False
     if arrays.is_file(picture):
         return rasters.is_raster(Path(str(picture)))
-    values = np.asarray(picture)
-    if values.dtype.kind == "f" and values.size:
-        return not (values.min() >= 0 and values.max() <= 1) or (values.ndim == 3 and values.shape[2] > 4)
-    return values.dtype.kind in "iu" and (values.dtype.kind == "i" or (values.ndim == 3 and values.shape[2] > 4))
+    values = _as_array(picture)
+    if values.dtype.kind not in "fiu" or not values.size:
+        return False
+    most = {"f": 1, "i": 255, "u": np.inf}[values.dtype.kind]
+    return (values.ndim == 3 and values.shape[2] > 4) or not (values.min() >= 0 and values.max() <= most)
 
 
 def guess_kind(raster: Raster) -> str:
@@ -640,11 +648,15 @@ def as_raster(picture: Picture, name: str) -> Raster:
         return picture.checked(f"`{name}`")
     if arrays.is_file(picture):
         return read_raster(Path(str(picture)))
-    return Raster.of(np.asarray(picture), None, f"`{name}`")
+    return Raster.of(_as_array(picture), None, f"`{name}`")
 
 
-def _picture_layer(raster: Raster) -> tuple[Layer, list[str]]:
-    """The layer of the picture ``raster``, and notes about channels.
+def _as_array(picture: Picture) -> npt.NDArray[Any]:
+    return np.asarray(arrays.without_graph(picture) if isinstance(picture, Tensor) else picture)
+
+
+def _picture_layer(raster: Raster, name: str) -> tuple[Layer, list[str]]:
+    """The layer of the picture ``raster``, called ``name``, and notes about channels.
 
     Its channels are ordered by their mean, so that a training does not depend on their order in the file.
 
@@ -654,7 +666,7 @@ def _picture_layer(raster: Raster) -> tuple[Layer, list[str]]:
     knots = tuple(knots_of(channel) for channel in raster.known().T)
     constant = [index for index, channel in enumerate(knots, start=1) if len(channel) == 1]
     if len(constant) == len(knots):
-        raise ValueError("the picture is constant: there is nothing to learn from it")
+        raise ValueError(f"{name} is constant: there is nothing to learn from it")
     numbers = ", ".join(map(str, constant))
     notes = [f"channel {numbers} of the picture is constant, and stays so"] if constant else []
     means = to_tensor(raster, knots).double().mean(dim=(0, 2, 3)).numpy()

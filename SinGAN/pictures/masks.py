@@ -57,7 +57,7 @@ def find_marks(reference: Path, image: Tensor, real: Tensor) -> tuple[Marks, str
 def check_marks(marks: Marks, name: str) -> Marks:
     """Return ``marks``; raise a ValueError about the mask ``name`` if they mark no pixel or every pixel."""
     if not marks.any():
-        raise ValueError(f"the mask {name} marks no pixel: draw what to change in white")
+        raise ValueError(f"the mask {name} marks no pixel: draw what to change in white, level 255")
     if marks.all():
         raise ValueError(
             f"the mask {name} marks every pixel: draw what to keep in black (transparent pixels count by their colour)"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -43,6 +43,7 @@ class Progress:
         return {one.words: float(losses[one.name]) for one in self.headlines}
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """An observer of a training."""
 

@@ -307,8 +307,9 @@ def check_size(height: int, width: int, options: ModelOptions) -> None:
     net, shorter = options.net, min(height, width)
     if shorter >= net.receptive_field:
         return
-    advice = f"enlarge it {math.ceil(options.min_size / shorter)} times first, pixel by pixel"
-    smaller = [replace(net, num_layer=count) for count in range(2, net.num_layer)]
+    factor = math.ceil(max(options.min_size, net.receptive_field) / shorter)
+    advice = f"enlarge it {factor} times first, pixel by pixel"
+    smaller = [replace(net, num_layer=count) for count in range(3 if net.stages else 2, net.num_layer)]
     fitting = [one for one in smaller if one.receptive_field <= 0.7 * shorter]  # with room for a second scale
     if fitting:
         advice += (

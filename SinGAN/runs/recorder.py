@@ -53,8 +53,12 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.log.watcher.close()
-        self.plotter.shutdown()
+        try:
+            self.plotter.shutdown()
+            self.log.watcher.close()  # may fail: its terminal may be gone
+        except BaseException:
+            self._tidy()
+            raise
         if kind is not None:
             self._tidy()
             return

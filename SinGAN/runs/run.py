@@ -89,15 +89,15 @@ class Run:
         The folders themselves may be links.
         """
         keep_inside(self.picture.parent, [self.picture])
-        keep_inside(self.out, layout.places(self.out, self.name))
+        layout.guard(self.out, layout.places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""
         return torch.Generator(self.device).manual_seed(self.seed)
 
-    def of_picture(self, input_name: str) -> "Run":
-        """The run of another picture, of the same folder."""
-        return replace(self, input_name=input_name)
+    def of_picture(self, picture: Path) -> "Run":
+        """The run of another ``picture``."""
+        return replace(self, input_name=picture.name, settings=replace(self.settings, input_dir=picture.parent))
 
     def with_scale_factor(self, scale_factor: float) -> "Run":
         """The run with another ``scale_factor``, unless one was set explicitly."""

@@ -22,6 +22,10 @@ from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
 
 CPU = torch.device("cpu")
+NO_LONGER = (
+    "`niter` can't be raised afterwards: each scale was trained on the images of the finished ones below it, so all "
+    "would be trained again;"
+)
 DIMENSIONS = {"Zs.pth": 4, "reals.pth": 4, "NoiseAmp.pth": 0}  # of the tensors in the lists
 
 
@@ -88,8 +92,10 @@ class ModelFolder:
         Where ``seed_matters``, it must have the seed, too.
         """
         if differences := self.manifest.differences_from(asked, seed_matters):
+            longer = any(text.startswith("`niter` ") for text in differences)
+            why = f"{NO_LONGER} " if longer else ""
             raise ValueError(
-                f"{self.folder} holds another model: {'; '.join(differences)}. "
+                f"{self.folder} holds another model: {'; '.join(differences)}. {why}"
                 "`overwrite` replaces it; another `out` keeps both"
             )
 

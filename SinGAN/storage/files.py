@@ -115,10 +115,12 @@ def fresh_parents(path: Path) -> Iterator[None]:
 
 
 def remove_if_empty(folders: list[Path]) -> None:
-    """Remove ``folders``, from the innermost to the first that is missing or not empty."""
+    """Remove ``folders``, from the innermost to the first that is not empty; some may be missing."""
     for folder in folders:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            continue
         except OSError:
             return
 

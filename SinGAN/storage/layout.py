@@ -2,10 +2,10 @@
 
 import glob
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from SinGAN.storage.files import links_in, mark
+from SinGAN.storage.files import keep_inside, links_in, mark
 
 SHIPPED = (Path("Models"), Path(__file__).parent.parent.parent / "Models")
 """Where models may lie that come with the project: in the working folder, or beside the package."""
@@ -29,6 +29,18 @@ def stem(file_name: str, option: str = "input_name") -> str:
     if len(name.encode()) > LONGEST:
         raise ValueError(f"`{option}` {file_name!r} is longer than {LONGEST} bytes: give the file a shorter name")
     return name
+
+
+def locate(name: str, folder: Path) -> Path:
+    """The file that ``name`` means: a plain name lies in ``folder``, or else here; a path is one, from here.
+
+    ``~`` is the home folder.
+    """
+    path = Path(name).expanduser() if name.startswith("~/") else Path(name)
+    if not path.name:  # no file name, which is told elsewhere
+        return path
+    named = path.parent == Path() and ((folder / path).exists() or not path.exists())
+    return folder / path.name if named or path.parent.resolve() == folder.resolve() else path
 
 
 def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
@@ -94,11 +106,23 @@ def work_folder(folder: Path) -> Path:
 
 
 def places(out: Path, name: str) -> Iterator[Path]:
-    """All in ``out`` that a model or results of the picture ``name`` lie in, and that could be a link."""
+    """Where models and results of the picture ``name`` lie in ``out``."""
     escaped = glob.escape(name)
-    yield out / "TrainedModels"
-    for place in (*out.glob(f"*/{escaped}"), *out.glob("SR/*"), *out.glob(f"SR/*/{escaped}_HR.png")):
-        yield place
-        if place.parent.name != "SR":
-            yield from links_in(place)
-    yield set_metrics(out)
+    yield out / "TrainedModels" / name
+    yield from out.glob(f"*/{escaped}")
+    yield from (folder / f"{name}_HR.png" for folder in out.glob("SR/*"))
+
+
+def guard(root: Path, places: Iterable[Path]) -> None:
+    """Check ``places``, below the folder ``root``, before a command reads or writes there.
+
+    ``root`` itself may be a link. Neither the places nor the folders above them need to exist.
+
+    Raises:
+        ValueError: a link leads a place, the folder in which a training works that is to take its place, or anything in
+            them out of ``root``, or in circles.
+    """
+    for place in places:
+        for folder in (place, work_folder(place)):
+            keep_inside(root, [folder])
+            keep_inside(root, links_in(folder))

@@ -12,11 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from SinGAN.storage.files import fresh_parents
+from SinGAN.storage.files import check_regular, fresh_parents
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.tensors import load_weights, save
 
 LOG = logging.getLogger(__name__)
 HASH = re.compile(r"-([0-9a-f]{8,})\.")  # the start of a file's SHA-256, in its name
+OFFLINE = "SINGAN_OFFLINE"  # environment variable of a process that downloads nothing
+VGG16 = "vgg16-397923af.pth"
+SHA256 = {
+    "inception_v3_google-0cc3c7bd.pth": "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef",
+    VGG16: "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    "vgg19-dcbb9e9d.pth": "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+    "weights-inception-2015-12-05-6726825d.pth": "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    "weights-vgg16-lpips.pth": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+}
+"""The SHA-256 of each file that is downloaded, by name."""
 
 
 def cached(url: str) -> Path:
@@ -25,23 +36,53 @@ def cached(url: str) -> Path:
 
 
 def fetch(url: str) -> Path:
-    """Download the file at ``url`` unless it is in torch's cache, check the hash in its name, and return its path.
+    """Download the file at ``url`` unless it is in torch's cache, check its SHA-256, and return its path.
 
     Raises:
-        FileNotFoundError: the download failed; nothing is left behind.
+        FileNotFoundError: the download failed, or is not allowed; nothing is left behind.
+        ValueError: the file in the cache, or the download, has another content than it should.
     """
-    file, checksum = cached(url), HASH.search(url)
-    if file.exists():
-        return file
-    LOG.info(f"downloading {url} to {file}")
-    try:
-        with fresh_parents(file):
-            torch.hub.download_url_to_file(url, str(file), checksum and checksum.group(1))
-    except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(
-            f"no weights: {url} can't be downloaded ({error}). Download it elsewhere, and put it at {file}"
-        ) from error
+    file = cached(url)
+    if not file.exists():
+        check_may_download(file.name)
+        LOG.info(f"downloading {url} to {file}")
+        try:
+            with fresh_parents(file):
+                torch.hub.download_url_to_file(url, str(file), expected_hash(file.name))
+        except (OSError, RuntimeError) as error:
+            raise FileNotFoundError(
+                f"no weights: {url} can't be downloaded ({error}). Download it elsewhere, and put it at {file}"
+            ) from error
+    check_content(file)
     return file
+
+
+def check_may_download(name: str) -> None:
+    """Raise a FileNotFoundError if the weights ``name`` are not in torch's cache and this process downloads nothing."""
+    if os.environ.get(OFFLINE) and not cached(name).exists():
+        raise FileNotFoundError(
+            f"the weights {name} are not on this machine, and nothing is downloaded here: a training in the terminal "
+            "that needs them loads them once"
+        )
+
+
+def expected_hash(name: str) -> str:
+    """The SHA-256 of the download called ``name``; of an unknown one only its first digits, which stand in the name.
+
+    Raises:
+        ValueError: nothing is known about it.
+    """
+    start = HASH.search(name)
+    if name not in SHA256 and start is None:
+        raise ValueError(f"the content of {name} can't be checked: its SHA-256 is unknown")
+    return SHA256[name] if start is None else SHA256.get(name, start.group(1))
+
+
+def check_content(file: Path) -> None:
+    """Raise a ValueError unless ``file``, in torch's cache, has the SHA-256 that is expected of its name."""
+    found = sha256(check_regular(file).read_bytes())
+    if not found.startswith(expected_hash(file.name)):
+        raise ValueError(f"{file} is damaged or not the published file (SHA-256 {found}): remove it to load it again")
 
 
 def check_exists(path: Path, option: str) -> Path:

@@ -33,8 +33,9 @@ from SinGAN.studies.combinations import Combination, changed, combine, short, sp
 from SinGAN.studies.comparison import MeasuredTraining
 from SinGAN.studies.study import Results, Study
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say, with_flags
 from SinGAN.terminal.parse import parse
-from SinGAN.terminal.script import script, with_flags
+from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
 
 
@@ -65,7 +66,7 @@ def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
     for combination in combinations:
         manipulate.check_start_scale(options.gen_start_scale, len(combination.plan.sizes))
     for line in dict.fromkeys(lines):  # once for all seeds
-        print(with_flags(line))
+        say(with_flags(line))
     return PictureStudy(
         folder=layout.study(run.out, run.name, title(run, options, varied)),
         trials=combinations,
@@ -109,7 +110,7 @@ class PictureStudy(Study[Combination]):
     def announce(self, remaining: Sequence[Combination], dry_run: bool) -> None:
         if dry_run:
             expected = duration(self.seconds(remaining))
-            print(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
+            say(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
 
     def seconds(self, remaining: Sequence[Combination]) -> float:
         """The estimated seconds that the ``remaining`` trainings take."""

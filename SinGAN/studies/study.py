@@ -17,8 +17,10 @@ from SinGAN.options.option import Option
 from SinGAN.parallel.jobs import Job, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.pictures.images import Levels
+from SinGAN.storage.escaping import escape_cell, escape_markdown
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.display import run_all
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.watchers import watched
 
 Trial = TypeVar("Trial")
@@ -89,7 +91,7 @@ class Study(ABC, Generic[Trial]):
                 (draft / "table.md").write_text(as_markdown(results.markdown), encoding="utf-8")
                 for name, figure in results.figures.items():
                     figure.savefig(draft / f"{name}.png", dpi=130)
-            print(results.text, f"figures and tables: {self.folder}", sep="")
+            say(f"{results.text}figures and tables: {self.folder}")
         if status:
             raise SystemExit(status)
 
@@ -133,14 +135,15 @@ def as_flag(entry: Option | None, name: str, value: str) -> list[str]:
 def as_csv(rows: Cells) -> str:
     """``rows`` as the content of a CSV file."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([map(escape_cell, row) for row in rows])
     return text.getvalue()
 
 
 def as_markdown(rows: Cells) -> str:
     """``rows`` as a Markdown table."""
-    header, *others = rows
-    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ["---"] * len(header), *others])
+    lines = [[escape_markdown(cell) for cell in row] for row in rows]
+    lines.insert(1, ["---"] * len(rows[0]))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def picture_grid(rows: Sequence[Sequence[Levels]], left: Sequence[str], top: Mapping[int, str], cell: float) -> Figure:

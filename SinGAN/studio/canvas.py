@@ -1,7 +1,6 @@
 """Pictures on their way to the canvas of the page and back, as data URLs."""
 
 import base64
-import binascii
 import io
 import json
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from SinGAN.functions import palette_of
-from SinGAN.pictures import arrays, decoding
+from SinGAN.pictures import arrays, images
 from SinGAN.pictures.images import Levels
 
 PREFIX = "data:image/png;base64,"
@@ -86,9 +85,6 @@ def _levels(url: object) -> Levels:
         raise ValueError("the drawing can't be read: it is not a PNG, or too large")
     try:
         content = base64.b64decode(url[len(PREFIX) :], validate=True)
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            if picture.width * picture.height > PIXELS:
-                raise ValueError(f"the drawing has {picture.width} x {picture.height} pixels: that is too large")
-            return decoding.levels_of(picture)[:, :, :3]
-    except (binascii.Error, OSError, SyntaxError) as error:
+    except ValueError as error:
         raise ValueError("the drawing can't be read: it is not a PNG") from error
+    return images.from_png(content, PIXELS)

@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from PIL import Image
 
 from SinGAN.parallel.jobs import make_slots
 from SinGAN.parallel.local import LocalRunner
+from SinGAN.storage.escaping import escape_markdown
 from SinGAN.studio import canvas
+from SinGAN.studio.blocks import Blocks, application
+from SinGAN.studio.server import listen, run
 from SinGAN.studio.shared import PRIVATE, Shared, show_errors
 from SinGAN.studio.tabs import compare, edit, more, paint, samples, training
 from SinGAN.studio.trainings import Trainings
@@ -57,7 +60,7 @@ def tabs() -> dict[str, Callable[[Shared], None]]:
     return {**TABS, **{title: importlib.import_module(name).build for title, name in installed.items()}}
 
 
-def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blocks:
+def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks:
     """Build the page, which shows files in the folder ``temporary``."""
     untrained = [(title, method) for method, title in UNTRAINED.items()]
 
@@ -79,7 +82,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
         return gr.update(choices=known, value=key if key in keys else keys[0])
 
     def show_title(chosen: Chosen | None) -> Any:
-        return gr.skip() if chosen is None else f"Chosen: **{chosen.title}**"
+        return gr.skip() if chosen is None else f"Chosen: **{escape_markdown(chosen.title)}**"
 
     def models() -> Any:
         return gr.update(choices=[(model.title, model.key) for model in workspace.models()], value=None)
@@ -98,7 +101,8 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
             if len(last) > OWNERS:
                 del last[next(iter(last))]
 
-    with gr.Blocks(title="SinGAN studio", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+    page = Blocks(title="SinGAN studio", analytics_enabled=False, delete_cache=(3600, 86400))
+    with page:
         owner = gr.BrowserState("", storage_key="singan-studio", secret="singan-studio")
         chosen, ready = gr.State(None), gr.State(0)
         title = "# SinGAN studio\nOne picture is enough: more of its kind, with or without training."
@@ -146,7 +150,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> gr.Blo
 
 
 def look() -> dict[str, Any]:
-    """The arguments of ``launch`` for the look of the page."""
+    """The arguments of ``application`` for the look of the page."""
     head = f'<script type="module">{canvas.SCRIPT.read_text()}</script>'
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
@@ -156,25 +160,26 @@ def look() -> dict[str, Any]:
 
 
 def serve(
-    out: Path, inputs: Path, temporary: Path, host: str, port: int, auth: tuple[str, str] | None, browser: bool
-) -> None:
-    """Serve the page at ``host`` and ``port`` until Ctrl-C. Trainings that run then are stopped, and can be resumed."""
+    out: Path, inputs: Path, temporary: Path, host: str, port: int, auth: tuple[str, str] | None, browser: bool,
+    names: Collection[str] = (),
+) -> None:  # fmt: skip
+    """Serve the page at ``host`` and ``port`` until Ctrl-C. Trainings that run then are stopped, and can be resumed.
+
+    ``names`` are further host names of the server, as behind a reverse proxy.
+    """
     Image.MAX_IMAGE_PIXELS = PIXELS  # Pillow refuses pictures of twice as many before it reads them
-    workspace = Workspace(out.absolute(), inputs.absolute())
-    trainings = Trainings(LocalRunner(make_slots(device(), 1, 1, torch.get_num_threads()), watched()), workspace.out)
-    blocks = build(workspace, trainings, temporary)
-    blocks.queue(default_concurrency_limit=1)
-    try:
-        blocks.launch(
-            server_name=host, server_port=port, auth=auth, inbrowser=browser, share=False, quiet=True,
-            max_file_size=BYTES, show_error=False, enable_monitoring=False, prevent_thread_lock=True, ssr_mode=False,
-            footer_links=[], **look(),
-        )  # fmt: skip
-        print(f"the studio: http://{host}:{port} (Ctrl-C ends it)", flush=True)
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        print("the studio is closed", flush=True)
-    finally:
-        trainings.close()
-        blocks.close(verbose=False)
+    with listen(host, port) as found:
+        workspace = Workspace(out.absolute(), inputs.absolute())
+        slots = make_slots(device(), 1, 1, torch.get_num_threads())
+        trainings = Trainings(LocalRunner(slots, watched()), workspace.out)
+        blocks = build(workspace, trainings, temporary)
+        blocks.queue(default_concurrency_limit=1)
+        app = application(blocks, host, names, auth, BYTES, **look())
+        address = f"http://{host if ':' not in host else f'[{host}]'}:{port}"
+        try:
+            run(app, found, f"the studio: {address} (Ctrl-C ends it)", address if browser else "")
+        except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal is gone
+                print("the studio is closed", flush=True)
+        finally:
+            trainings.close()

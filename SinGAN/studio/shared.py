@@ -20,12 +20,12 @@ from SinGAN.library.model import Model
 from SinGAN.library.pictures import Pictures
 from SinGAN.options.applications import INSTANT
 from SinGAN.options.option import get_options
-from SinGAN.parallel.jobs import describe
 from SinGAN.pictures.images import Levels
+from SinGAN.studio.blocks import PlainError
+from SinGAN.studio.errors import explain
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace
 from SinGAN.tasks import tasks
-from SinGAN.terminal.script import OPTION, is_out_of_memory
 
 Values = ParamSpec("Values")
 Result = TypeVar("Result")
@@ -118,14 +118,8 @@ def _errors_shown() -> Iterator[None]:
         yield
     except gr.Error:
         raise
-    except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            words = "there is not enough memory: choose a smaller size"
-        elif isinstance(error, RuntimeError):
-            raise
-        else:
-            words = OPTION.sub(r"\1", describe(error))
-        raise gr.Error(words, title="That can't be done", print_exception=False) from error
+    except Exception as error:
+        raise PlainError(explain(error)) from error
     finally:
         WORKING.discard(thread)
 

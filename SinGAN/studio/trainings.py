@@ -17,8 +17,9 @@ from SinGAN.options.tasks import ANIMATION, TASKS, TRAIN, Task
 from SinGAN.parallel.jobs import Job
 from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.events import Message
-from SinGAN.storage import layout
+from SinGAN.storage import layout, pretrained
 from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.studio.errors import plain
 from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
 LOG = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ class Trainings:
             if name in options and options[name] not in get_options(ModelOptions)[name].choices:
                 raise ValueError(f"`{name}` can't name a file here: leave it out")
         model = ModelOptions.for_task(TASKS[task.name], check_values(ModelOptions, options))
+        if model.training.uses_vgg:
+            pretrained.check_may_download(pretrained.VGG16)
         name = layout.stem(chosen.file.name)
         folder = layout.trained_for_animation(self.out, name, model.scale_factor, model.label)
         if task is TRAIN:
@@ -152,6 +155,7 @@ class Trainings:
 
     def _on_event(self, entry: Entry, event: Event) -> None:
         if isinstance(event, Outcome):
+            entry.text = plain(entry.text)  # the page shows it
             self._write()
 
     def _write(self) -> None:

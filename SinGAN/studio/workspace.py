@@ -69,11 +69,16 @@ class Known:
 
 
 class Workspace:
-    """The output folder, and the folder of example pictures."""
+    """The output folder, and the folder of example pictures.
+
+    Raises:
+        ValueError: a link leads what it writes out of the output folder.
+    """
 
     def __init__(self, out: Path, inputs: Path) -> None:
         self.out, self.inputs = out, inputs
-        self.pictures = out / FOLDER / "Pictures"
+        self.pictures, self.kept = out / FOLDER / "Pictures", out / FOLDER / "Kept"
+        layout.guard(out, [self.pictures, self.kept])
 
     def take(self, upload: Path, title: str = "") -> Chosen:
         """Store the picture in ``upload`` under a name derived from its content.
@@ -95,17 +100,16 @@ class Workspace:
     def keep(self, title: str, pictures: Sequence[Levels]) -> Path:
         """Write ``pictures`` (H, W, C) into a new folder named after ``title``; returns the folder."""
         name = "".join(letter if letter.isalnum() else "_" for letter in title)[:40] or "picture"
-        kept = self.out / FOLDER / "Kept"
-        number = next(number for number in count(1) if not (kept / f"{name}_{number}").exists())
-        with files_into(kept / f"{name}_{number}") as draft:
+        number = next(number for number in count(1) if not (self.kept / f"{name}_{number}").exists())
+        with files_into(self.kept / f"{name}_{number}") as draft:
             for index, levels in enumerate(pictures):
                 images.write_levels(draft / f"{index}.png", levels)
-        return kept / f"{name}_{number}"
+        return self.kept / f"{name}_{number}"
 
     def examples(self) -> list[Path]:
         """The example pictures."""
         files = (path for path in self.inputs.glob("*") if path.suffix.lower() in EXAMPLES and path.is_file())
-        return sorted(path for path in files if "_LR" not in path.name)
+        return sorted(path for path in files if "_LR" not in path.name and not path.name.startswith("."))
 
     def example(self, name: str) -> Chosen:
         """The example picture with the file name ``name``."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Analogy(PatchOptions):
     """Give the structure of one picture, or the parts that a guide names, the texture of another, without training."""
 
-    ref_name: str | None = option(None, "the structure: a file in --ref_dir", group="analogy", unset="needed")
+    ref_name: str | None = option(
+        None, "the structure: a path, or a name in --ref_dir", group="analogy", unset="needed"
+    )
     ref_dir: Path = reference_folder("Images")
     guide: Path | None = option(
         None, "in place of --ref_name, with instant and --maps: a picture painted with the labels, or amounts, of the "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from SinGAN.options.option import HUGE, option
+from SinGAN.options.option import MANY, option
 from SinGAN.options.tasks import ANIMATION
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
@@ -33,7 +33,7 @@ class Animate:
         (0, 1, 2), "first scale that moves", group="animation", least=0, argument="start_scale"
     )
     num_frames: int = option(
-        100, "frames of each", group="animation", least=1, most=HUGE, argument="frames", slider=(2, 100, 40, 1)
+        100, "frames of each", group="animation", least=1, most=MANY, argument="frames", slider=(2, 100, 40, 1)
     )
     fps: float = option(10.0, "frames per second", group="animation", least=0.1, most=100, slider=(1, 30, 10, 1))
     format: str = option("gif", "kind of file", group="animation", choices=("gif", "mp4", "webp"))

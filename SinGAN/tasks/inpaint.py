@@ -21,7 +21,10 @@ class Inpaint(PatchOptions):
     """Fill what a mask marks from the rest of the picture."""
 
     mask: Path | None = option(
-        None, "picture that is white where it is to be filled", group="inpainting", unset="<picture>_mask"
+        None,
+        "picture that is white where it is to be filled: a path, or a name in --input_dir",
+        group="inpainting",
+        unset="<picture>_mask",
     )
     fill: tuple[int, ...] = option(
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
@@ -31,15 +34,15 @@ class Inpaint(PatchOptions):
 
 
 def inpaint(
-    model: Patches, mask: Picture, count: int = 1, *, fill: Sequence[int] | None = None, seed: Seed = None
+    model: Patches, mask: Picture, count: int = 1, *, fill: int | Sequence[int] | None = None, seed: Seed = None
 ) -> Results:
     """The picture with the part that ``mask`` marks computed from the rest.
 
     Arguments:
-        mask: white where the picture is to be filled.
+        mask: white where the picture is to be filled; an array of the whole numbers 0 and 1 is taken as boolean.
         count: number of variants.
-        fill: levels of red, green and blue, 0 to 255, or one of grey, that the hole starts from: they decide what comes
-            there. None: the colours around the hole. "denoise" ignores it.
+        fill: levels of red, green and blue, 0 to 255, or one of grey, as 9, that the hole starts from: they decide what
+            comes there. None: the colours around the hole. "denoise" ignores it.
         seed: of the random numbers.
 
     Raises:
@@ -50,7 +53,7 @@ def inpaint(
     from SinGAN.pictures import masks
 
     hole = masks.exact_mask(read_marks(mask, model.real)).to(model.real)
-    colour = None if fill is None else model.colour(fill)
+    colour = None if fill is None else model.colour([fill] if isinstance(fill, int) else fill)
     shown = torch.where(hole > 0, model.real.max() if colour is None else colour, model.real)
     pictures = model.inpaint(hole, colour, generator(model, seed), count)
     return Results(numbered(pictures), {"original": model.real, "hole": shown}, count=count)
@@ -59,10 +62,11 @@ def inpaint(
 def run(call: Call[Inpaint]) -> Iterator[Results]:
     """The results for the mask that is named, or that lies beside the picture."""
     from SinGAN.pictures import masks
+    from SinGAN.storage import layout
     from SinGAN.storage.files import suggest_name
 
     options, picture = call.options, call.run.picture
-    file = options.mask or masks.find_mask(picture)
+    file = layout.locate(str(options.mask), picture.parent) if options.mask else masks.find_mask(picture)
     if file is None:
         raise FileNotFoundError(
             f"no mask {picture.with_name(f'{picture.stem}_mask.png')}: draw there, white on black, "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import DENOISE, INSTANT, NUMBER, PATCHES, SINGAN, MethodOptions
-from SinGAN.options.option import check_values, option
+from SinGAN.options.option import option
 from SinGAN.tasks.task import Results, Task, generator, numbered
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def outpaint(
         ValueError: no margin is above 0, or one is no such value.
     """
     given = {"top": str(top), "bottom": str(bottom), "left": str(left), "right": str(right)}
-    check_values(Outpaint, given)
     height, width = model.real.shape[-2:]
     lengths = {"top": height, "bottom": height, "left": width, "right": width}
     margins = {side: pixels(text, lengths[side]) for side, text in given.items()}

@@ -49,7 +49,7 @@ def start_scales(task: str) -> Any:
 class Reference(MethodOptions):
     """A reference that is put into the pyramid."""
 
-    ref_name: str = option(MISSING, "the reference: a file in --ref_dir", group="reference")
+    ref_name: str = option(MISSING, "the reference: a path, or a name in --ref_dir", group="reference")
     ref_dir: Path = reference_folder("")
     start_scales: tuple[int | None, ...] = start_scales("")
     num_samples: int = option(1, "pictures for each scale", group="reference", **NUMBER)
@@ -90,13 +90,15 @@ def read(
 def read_marks(mask: Picture, real: Tensor) -> Marks:
     """The pixels (H, W) that ``mask`` marks in white, at the size of ``real`` (1, C, H, W).
 
+    An array of the whole numbers 0 and 1 is taken as boolean.
+
     Raises:
         ValueError: it marks nothing, or everything.
     """
     from SinGAN.pictures import arrays, masks
 
     name = str(mask) if arrays.is_file(mask) else "`mask`"
-    return masks.check_marks(masks.read_marks(read(mask, real, "mask", channels=3)), name)
+    return masks.check_marks(masks.read_marks(read(arrays.as_mask(mask), real, "mask", channels=3)), name)
 
 
 def choose_scales(model: Maker, asked: StartScale) -> list[int]:

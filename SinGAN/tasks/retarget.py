@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import NUMBER, SIZE, PatchOptions, as_size
-from SinGAN.options.option import check_values, option
+from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def retarget(
     Raises:
         ValueError: the size leaves too few pixels.
     """
-    check_values(Retarget, {"scale_h": scale_h, "scale_v": scale_v})
     pictures = model.retarget(generator(model, seed), count, (scale_v, scale_h))
     title = f"scale_v={scale_v:f}_scale_h={scale_h:f}"
     return Results(numbered(pictures), {"original": model.real}, count=count, title=title)

@@ -36,10 +36,15 @@ class SuperResolve:
         1, "results whose mean is taken: smoother, and nearer", group="super resolution", **NUMBER
     )
     ground_truth: Path | None = option(
-        None, "the true large picture: prints PSNR, SSIM, RMSE and blur", group="super resolution"
+        None,
+        "the true large picture, a path or a name in --input_dir: prints PSNR, SSIM, RMSE and blur",
+        group="super resolution",
     )
     model_name: str | None = option(
-        None, "use the model of this picture instead", unset="input_name", group="super resolution"
+        None,
+        "use the model of this picture, a path or a name in --input_dir, instead",
+        unset="input_name",
+        group="super resolution",
     )
 
 
@@ -51,7 +56,7 @@ def trained_factor(factor: float) -> float:
 
 
 def super_resolve(
-    model: Trained, picture: Picture | Tensor | None = None, *, factor: float = 4.0, count: int = 1,
+    model: Trained, picture: Picture | None = None, *, factor: float = 4.0, count: int = 1,
     back_projection: int = BACK_PROJECTION, seed: Seed = None,
 ) -> Results:  # fmt: skip
     """``picture``, or the training picture, enlarged to (int(factor * H), int(factor * W), C) (paper, Sect. 4).
@@ -76,7 +81,9 @@ def super_resolve(
     if picture is not None and model.layers is not None and not isinstance(picture, torch.Tensor):
         raise ValueError("`picture` is for models of pictures of 8 bits without maps: leave it out")
     image = model.real if picture is None else picture
-    if not isinstance(image, torch.Tensor):
+    if isinstance(image, torch.Tensor) and image.ndim == 4:
+        image = arrays.check_image(image, model.real)
+    else:
         image = arrays.to_image(image, model.real.shape[1], opaque=True).to(model.real.device)
     large = manipulate.super_resolve(model.pyramid, image, factor, generator(model, seed), count, back_projection)
     return Results([("0", large)])
@@ -88,13 +95,15 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
     from SinGAN.patches.makers import Trained
     from SinGAN.runs.results import write_results
     from SinGAN.saved_models.model_folder import ModelFolder
+    from SinGAN.storage import layout
 
     options, run = call.options, call.run.with_scale_factor(trained_factor(call.options.sr_factor))
-    owner = run.of_picture(options.model_name or run.input_name)
+    owner = run.of_picture(layout.locate(options.model_name or run.input_name, run.settings.input_dir))
     owner = owner.with_options_of(ModelFolder.find(owner.model))
     image, layers = read_small(run, owner, options)
     small = manipulate.reduce(image, owner.options.max_size, exact=layers is not None)
-    truth = read_truth(options.ground_truth, small, options.sr_factor)
+    named = options.ground_truth and layout.locate(str(options.ground_truth), run.settings.input_dir)
+    truth = read_truth(named, small, options.sr_factor)
     pyramid = model_of(call, owner, named=options.model_name is not None)
     if options.model_name is None:
         small = pyramid.scales[-1].real

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import numbers
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from SinGAN.options.applications import MethodOptions, PatchOptions
 from SinGAN.options.growing import GENERATION
-from SinGAN.options.option import Option, get_options
+from SinGAN.options.option import get_options
 from SinGAN.options.tasks import TRAIN
 from SinGAN.options.tasks import Task as Purpose
 
@@ -152,34 +150,3 @@ def generator(model: Maker, seed: Seed) -> torch.Generator:
         return seed
     chosen = random.SystemRandom().randrange(2**31) if seed is None else seed
     return torch.Generator(model.real.device).manual_seed(chosen)
-
-
-SEED = Option("seed of the random numbers", name="seed", kind=int, optional=True, least=0, most=2**63 - 1)
-
-
-def check_arguments(function: Callable[..., Results], options: type | None, arguments: dict[str, Any]) -> None:
-    """Check the ``arguments`` of a task's ``function`` by its declared ``options``; NumPy's numbers become Python's.
-
-    Raises:
-        ValueError: an argument has another type or is out of range; the message names it.
-    """
-    declared = {entry.argument or entry.name: entry for entry in get_options(options or type(None)).values()}
-    parameters = inspect.signature(function).parameters
-    for name, value in arguments.items():
-        if isinstance(value, tuple | list):
-            arguments[name] = value = tuple(map(_plain_number, value))
-        else:
-            arguments[name] = value = _plain_number(value)
-        entry = SEED if name == "seed" and isinstance(value, numbers.Number) else declared.get(name)
-        if entry is None or entry.kind is Path or (value is None and parameters[name].default is None):
-            continue
-        try:
-            for part in value if isinstance(value, tuple) else (value,):
-                entry.check(str(part) if entry.kind is str and isinstance(part, int | float) else part)
-        except ValueError as error:
-            raise ValueError(f"`{name}` {error}") from None
-
-
-def _plain_number(value: Any) -> Any:
-    """``value``; a number of NumPy as one of Python."""
-    return value.item() if isinstance(value, numbers.Number) and hasattr(value, "item") else value

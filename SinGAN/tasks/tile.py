@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import COUNT, INSTANT, NUMBER, PatchOptions
-from SinGAN.options.option import check_values, option
+from SinGAN.options.option import option
 from SinGAN.tasks.task import Call, Results, Task, generator, numbered
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def tile(
     Raises:
         ValueError: the size leaves too few pixels, or a set is not made by the instant engine.
     """
-    check_values(Tile, {"scale_h": scale_h, "scale_v": scale_v, "variants": variants})
     from SinGAN.patches.published import Published
 
     rng, title = generator(model, seed), f"scale_v={scale_v:f}_scale_h={scale_h:f}"

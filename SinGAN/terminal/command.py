@@ -8,6 +8,7 @@ from SinGAN.runs.results import write_results
 from SinGAN.storage import layout
 from SinGAN.tasks.task import Call, Task
 from SinGAN.terminal.flags import make_parser, read_options
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.parse import parse
 from SinGAN.terminal.script import script
 from SinGAN.terminal.several import check_links, run_several
@@ -38,4 +39,4 @@ def write(task: Task, call: Call[object]) -> None:
         usage = call.source.describe_usage([*pictures])
         last = f"{results.words or task.results}: {folder}"
         lines = [*results.notes, *usage, f"random seed: {call.run.seed}", last]
-        print(*filter(None, lines), sep="\n")
+        say(*filter(None, lines))

@@ -9,6 +9,8 @@ from tqdm import tqdm
 from SinGAN.parallel.jobs import Job
 from SinGAN.parallel.queue import DONE, WAITING, Entry, Event, Outcome, Queue, Runner
 from SinGAN.runs.progress import duration
+from SinGAN.storage.escaping import escape_controls
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.table import table
 
 
@@ -27,9 +29,9 @@ class TerminalDisplay:
         self.bar.update(share - self.shares.get(entry, 0.0))
         self.shares[entry] = share
         if has_ended and entry.error and not self.bar.disable:  # elsewhere the job's own line was shown
-            tqdm.write(f"{entry.job.name}: {entry.error}", file=sys.stderr)
+            tqdm.write(escape_controls(f"{entry.job.name}: {entry.error}"), file=sys.stderr)
         elif event and not has_ended and self.bar.disable:
-            print(f"{entry.job.name}: {event}", flush=True)
+            say(f"{entry.job.name}: {event}")
 
 
 def run_all(jobs: Sequence[Job], runner: Runner, done: Collection[Job] = ()) -> int:
@@ -52,7 +54,7 @@ def run_all(jobs: Sequence[Job], runner: Runner, done: Collection[Job] = ()) -> 
     finally:
         queue.close()
         display.bar.close()
-    print(*outcome_table(entries), sep="\n")
+    say(*outcome_table(entries))
     return int(any(entry.error for entry in entries))
 
 

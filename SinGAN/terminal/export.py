@@ -4,9 +4,10 @@ singan export Output/TrainedModels/rocket/scale_factor=0.750000,alpha=10 --to on
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from SinGAN.options.option import as_path
 from SinGAN.terminal.flags import Parser
+from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
 
 SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
@@ -15,9 +16,9 @@ SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
 def run(argv: Sequence[str]) -> None:
     """Write the file that ``argv`` asks for."""
     parser = Parser((__doc__ or "").splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("model", type=as_path, help="folder of a trained model")
     parser.add_argument("--to", choices=SUFFIXES, required=True, help="kind of file")
-    parser.add_argument("--file", type=Path, help="where to write it [model.pt or model.onnx in the model's folder]")
+    parser.add_argument("--file", type=as_path, help="where to write it [model.pt or model.onnx in the model's folder]")
     args = parser.parse_args(argv)
     import torch  # only now: -h and a typo take no seconds
 
@@ -35,9 +36,9 @@ def run(argv: Sequence[str]) -> None:
     pyramid = model.load(torch.device("cpu"), task=None)
     export.check(pyramid)
     file = args.file or args.model / f"model{SUFFIXES[args.to]}"
-    print(f"writing {file}: a large model takes a minute or two", flush=True)
+    say(f"writing {file}: a large model takes a minute or two")
     export.WRITERS[args.to](pyramid, file)
-    print(
+    say(
         f"{file}: noise maps of shapes {export.shapes(pyramid)} make an image of the training picture's size; "
         "others, enlarged alike, make others"
     )

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
+
+from SinGAN.storage.escaping import escape_controls
 
 FLAGS = {"seed": "manualSeed"}  # options whose flag has another name
 OPTION = re.compile(r"`(\w+)`")  # an option in a message of the package
@@ -38,8 +40,14 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
     return OPTION.sub(lambda match: f"--{flags.get(match[1], match[1])}", message)
 
 
+def say(*lines: object, file: TextIO | None = None) -> None:
+    """Print ``lines`` on stdout, or to another ``file``, at once, with unsafe characters escaped."""
+    for line in lines:
+        print(escape_controls(str(line)), file=file, flush=True)
+
+
 def fail(message: str, status: int = 2) -> NoReturn:
     """Print ``message`` as one line on stderr and exit."""
-    plain = re.sub(r"\s+", " ", message.strip(), flags=re.ASCII)  # keeps unusual spaces of file names
-    sys.stderr.write(f"{program()}: error: {plain}\n")
+    line = re.sub(r"\s+", " ", message.strip(), flags=re.ASCII)  # keeps unusual spaces of file names
+    say(f"{program()}: error: {line}", file=sys.stderr)
     raise SystemExit(status)

@@ -49,8 +49,12 @@ def parse(parser: Parser, argv: Sequence[str]) -> ParsedCommand:
     if settings.maps and len(files) > 1:
         raise ValueError(f"`maps` belong to one picture, and there are {len(files)}: name one")
     if getattr(args, "ref_name", None) is not None:
-        layout.stem(args.ref_name, "ref_name")
-        keep_inside(args.ref_dir, [args.ref_dir / args.ref_name])
+        reference = layout.locate(args.ref_name, args.ref_dir)
+        layout.stem(reference.name, "ref_name")
+        keep_inside(reference.parent, [reference])
+        if reference.parent != args.ref_dir:
+            args.ref_dir, given = reference.parent, given | {"ref_dir"}
+        args.ref_name = reference.name
     device = choose_device(settings.device, settings.not_cuda)
     EngineSettings(settings.engine, settings.precision, settings.recompute, settings.winograd).check(device)
     seed = random.SystemRandom().randrange(2**31) if settings.manualSeed is None else settings.manualSeed

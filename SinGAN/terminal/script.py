@@ -10,11 +10,14 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-from SinGAN.terminal.messages import FLAGS, program
+from SinGAN.options.run import LIFELINE
+from SinGAN.terminal.messages import FLAGS, program, say
 from SinGAN.terminal.messages import OPTION as OPTION
 from SinGAN.terminal.messages import fail as fail
 from SinGAN.terminal.messages import running_as as running_as
@@ -22,9 +25,12 @@ from SinGAN.terminal.messages import with_flags as with_flags
 
 Main = Callable[[Sequence[str]], None]
 OUT_OF_MEMORY = (
-    "out of memory: lower `max_size`, `scale_h` or `scale_v`, train with `recompute` always, or use another `device`"
+    "out of memory: lower `max_size`, `scale_h`, `scale_v` or `nfc`, train with `recompute` always, or use another "
+    "`device`"
 )
-INTERRUPTED = "{}: interrupted\n"
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The signals that end a command: what it has begun is removed or kept as a checkpoint, as after Ctrl-C."""
+PATIENCE = 10.0  # seconds that a job has to end by itself after its parent
 WAITING = {"GOMP_SPINCOUNT": "3000"}
 """How many rounds a waiting OpenMP thread keeps its core busy. With OpenMP's default, a hundred times as many, two
 trainings on the same cores slow each other down tenfold. Not set if the environment sets a policy."""
@@ -33,12 +39,16 @@ trainings on the same cores slow each other down tenfold. Not set if the environ
 def quiet_interrupts(command: str = "") -> None:
     """Prepare the process before a script's slow imports, and check the flags of ``command``.
 
-    Ctrl-C prints one line. A signal handler does this until ``script`` takes over, because some libraries catch the
-    exception while they are imported. Plots go to files whatever MPLBACKEND a notebook sets, waiting threads soon leave
-    their cores, closed streams are replaced, and characters that the terminal can't show are escaped. If ``command`` is
-    given, -h and bad flags are answered here, before PyTorch is imported.
+    Ctrl-C, SIGTERM and SIGHUP print one line. A signal handler does this until ``script`` takes over, because some
+    libraries catch the exception while they are imported. What nohup ignores stays ignored. Plots go to files whatever
+    MPLBACKEND a notebook sets, waiting threads soon leave their cores, closed streams are replaced, and characters that
+    the terminal can't show are escaped. If ``command`` is given, -h and bad flags are answered here, before PyTorch is
+    imported.
     """
-    signal.signal(signal.SIGINT, _exit_immediately)
+    for number in ENDING:
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit_immediately)
+    follow_parent()
     os.environ["MPLBACKEND"] = "Agg"
     if not {*WAITING, "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ.update(WAITING)
@@ -54,10 +64,40 @@ def quiet_interrupts(command: str = "") -> None:
         check(command, sys.argv[1:])
 
 
+def follow_parent() -> None:
+    """End this process soon after its parent, if it is a job: as SIGTERM does, at once if that takes too long."""
+    if os.environ.pop(LIFELINE, None):
+        threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    with suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    os._exit(128 + signal.SIGTERM)
+
+
 def _exit_immediately(number: int, frame: FrameType | None) -> None:
-    sys.stderr.write(INTERRUPTED.format(program()))
-    sys.stderr.flush()
-    os._exit(130)
+    _tell_interrupted(number)
+    os._exit(128 + number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise a KeyboardInterrupt with the ``number`` of the signal; a second SIGTERM or SIGHUP changes nothing."""
+    if number != signal.SIGINT:
+        for other in ENDING[1:]:
+            signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(number)
+
+
+def _tell_interrupted(number: int) -> None:
+    """Print that the program was interrupted, and by which signal unless it is Ctrl-C."""
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    with suppress(OSError):  # the terminal is gone
+        sys.stderr.write(f"{program()}: interrupted{by}\n")
+        sys.stderr.flush()
 
 
 class _Printer(logging.Handler):
@@ -69,7 +109,7 @@ class _Printer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        print(with_flags(record.getMessage(), self.flags), file=stream, flush=True)
+        say(with_flags(record.getMessage(), self.flags), file=stream)
 
 
 @contextmanager
@@ -91,30 +131,34 @@ def printing_notes(flags: Mapping[str, str] = FLAGS) -> Iterator[None]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether ``error`` means that memory is exhausted: Python's error, or PyTorch's for any device."""
     words = str(error) if isinstance(error, RuntimeError) else ""
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+    known = ("out of memory", "can't allocate memory", "bad_alloc")
+    return isinstance(error, MemoryError) or any(phrase in words for phrase in known)
 
 
-def script(main: Main, **flags: str) -> Callable[..., None]:
-    """Wrap ``main`` so that errors print one line and set the exit status: 2, or 130 for Ctrl-C.
+def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..., None]:
+    """Wrap ``main`` so that errors print one line and set the exit status: 2, or 128 + n for signal n (Ctrl-C: 130).
 
     Called without flags, the script uses those of the process.
 
     Arguments:
         main: a function of the flags.
+        memory: the message when memory is exhausted.
         flags: the flags of options that have another name in messages.
     """
     names = {**FLAGS, **flags}
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> None:
-        if signal.getsignal(signal.SIGINT) is _exit_immediately:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ENDING:
+            if signal.getsignal(number) is _exit_immediately:
+                signal.signal(number, _interrupt)
         try:
             with printing_notes(names):
                 main(sys.argv[1:] if argv is None else argv)
-        except KeyboardInterrupt:
-            sys.stderr.write(INTERRUPTED.format(program()))
-            raise SystemExit(130) from None
+        except KeyboardInterrupt as end:
+            number = end.args[0] if end.args else signal.SIGINT
+            _tell_interrupted(number)
+            raise SystemExit(128 + number) from None
         except ValueError as error:
             fail(with_flags(str(error), names))
         except OSError as error:
@@ -123,6 +167,6 @@ def script(main: Main, **flags: str) -> Callable[..., None]:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            fail(with_flags(OUT_OF_MEMORY))
+            fail(with_flags(memory))
 
     return guarded

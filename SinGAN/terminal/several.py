@@ -57,7 +57,8 @@ def run_several(asked: ParsedCommand, command: str, is_done: Callable[[Run], boo
 def check_links(run: Run, command: str) -> None:
     """Raise a ValueError if a link leads the picture, its model or the results of ``command`` out of their folders."""
     run.check_links()
-    keep_inside(run.out, (run.out / folder for folder in tasks()[command].folders))
+    for folder in tasks()[command].folders:
+        keep_inside(run.out, [run.out / folder])
 
 
 def already_done(run: Run, command: str, is_done: Callable[[Run], bool]) -> bool:

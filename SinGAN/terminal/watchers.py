@@ -15,7 +15,8 @@ from tqdm import tqdm
 from SinGAN.engines.estimates import SHARED, user_set_threads
 from SinGAN.runs.events import Losses, Message, Progress, Watcher
 from SinGAN.runs.progress import duration
-from SinGAN.terminal.messages import program, with_flags
+from SinGAN.storage.escaping import escape_controls
+from SinGAN.terminal.messages import program, say, with_flags
 
 EVERY = 60.0  # seconds between two lines, where there is no bar
 BAR = "{desc} |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}{postfix}"  # a narrow terminal cuts off the end
@@ -88,12 +89,12 @@ class Terminal:
         self.is_due = RateLimiter()
 
     def note(self, text: str) -> None:
-        print(with_flags(text), flush=True)
+        say(with_flags(text))
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         if not sys.stderr.isatty():
             if self.is_due():
-                print(state(progress, losses[-1]), flush=True)
+                say(state(progress, losses[-1]))
             return
         title, values = f"{left(progress)}{progress.title()}", progress.brief(losses[-1])
         has_room = shutil.get_terminal_size().columns >= len(title) + len(values) + BAR_WIDTH
@@ -108,7 +109,7 @@ class Terminal:
         if self.bar is not None:
             self.close()
         else:
-            print(summary(progress, losses), flush=True)
+            say(summary(progress, losses))
             self.is_due = RateLimiter()
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class ParentProcess:
         self.is_due = RateLimiter()
 
     def note(self, text: str) -> None:
-        self._send(Message("note", text=with_flags(text)))
+        self._send(Message("note", text=escape_controls(with_flags(text))))
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         text = state(progress, losses[-1]) if self.is_due() else ""
@@ -138,4 +139,4 @@ class ParentProcess:
         pass
 
     def _send(self, message: Message) -> None:
-        print(message.encoded(), flush=True)
+        say(message.encoded())

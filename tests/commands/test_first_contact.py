@@ -27,6 +27,20 @@ def test_the_advice_for_a_sprite_works(workspace: Workspace, capsys: Capture) ->
     assert {place.name for place in (workspace.out / "TrainedModels").iterdir()} == {"x", "y"}
 
 
+@pytest.mark.parametrize("mode", ["sequential", "concurrent", "hybrid"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (8, 8), (3, 40)])
+def test_advice_names_only_what_the_mode_allows(
+    workspace: Workspace, capsys: Capture, mode: str, size: tuple[int, int]
+) -> None:
+    workspace.draw("x.png", *size)
+    for more in ([], ["--min_size", "5"]):
+        flags = [*workspace.flags(), "--not_cuda", "--niter", "2", "--train_mode", mode, *more]
+        line = refusal(capsys, partial(main_train.main, flags))
+        assert "the nets see 11 pixels at once: enlarge it" in line
+        assert "enlarge it 1 times" not in line
+        assert ("--num_layer" in line) == (size == (8, 8) and mode != "concurrent")
+
+
 def test_a_picture_without_its_flag_and_by_its_path(
     workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

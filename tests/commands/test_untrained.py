@@ -177,6 +177,8 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
         ),
         (inpaint.main, "--mask nowhere.png", "no mask nowhere.png (--mask)"),
         (inpaint.main, "--mask MASK --fill 1 2", "--fill must be 3 levels of 0 to 255"),
+        (retarget.main, "--size 1x1 --method patches", "leaves no pixel at a coarse level: raise --scale_h"),
+        (retarget.main, "--scale_h .02 --method denoise", "leaves no pixel at a coarse level: raise --scale_h"),
         (inpaint.main, "--mask MASK --fill 1 2 300", "--fill: must be at least 0 and at most 255, not 300"),
         (analogy.main, "", "--ref_name"),
         (retarget.main, "--scale_h 0.2", "and a patch has 7 x 7: raise --scale_h"),

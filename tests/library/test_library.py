@@ -189,7 +189,10 @@ def test_models_for_super_resolution_and_animation(levels: images.Levels) -> Non
         (lambda model, levels: model.harmonize(levels, start_scale=0), "must be 1 to 2 for this model, not 0"),
         (lambda model, levels: model.harmonize(model.picture, start_scale=1), "give a `mask`"),
         (lambda model, levels: model.edit(levels, levels[:, :, 0] * 0, start_scale=1), "`mask` marks no pixel"),
-        (lambda model, levels: model.paint([[1]], start_scale=1), "`strokes` has values of type int64"),
+        (
+            lambda model, levels: model.paint([[300]], start_scale=1),
+            "`strokes` has whole numbers of type int64",
+        ),
         (lambda model, levels: model.super_resolve(factor=1), "`factor` must be above 1"),
     ],
 )
@@ -268,3 +271,32 @@ def test_a_models_samples_are_refined(model: Model) -> None:
     refined = model.refine(samples)
     assert refined.shape == samples.shape
     assert not np.array_equal(refined, samples)
+
+
+def test_a_model_replaces_no_other_folder(model: SinGAN.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for place in (".", "", "..", work, work.parent):
+        with pytest.raises(ValueError, match="is the current folder, or one above it: name one in it"):
+            model.save(place, overwrite=True)
+    (work / "mine").mkdir()
+    (work / "mine" / "thesis.txt").write_text("x")
+    for place in ("mine", "mine/thesis.txt"):
+        with pytest.raises(FileExistsError, match="holds no model, and `overwrite` replaces only models"):
+            model.save(place, overwrite=True)
+    assert (work / "mine" / "thesis.txt").read_text() == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+
+
+def test_a_model_is_saved_where_paths_lead(
+    model: SinGAN.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for place in ("~/new", "empty", "x/../y"):
+        model.save(place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new", "y"]
+    monkeypatch.chdir(tmp_path / "new")
+    assert np.array_equal(SinGAN.load(".").sample(seed=1), model.sample(seed=1))

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from SIFID import fidelity
 from SinGAN.storage import pretrained as weights
+from SinGAN.storage.hashes import sha256
 
 
-def lpips_cache(folder: Path) -> None:
-    """Random weights where LPIPS finds its own; VGG16's large last layers take no room."""
+def lpips_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights where LPIPS finds its own, and passes for them; VGG16's large last layers take no room."""
     models = importlib.import_module("torchvision.models")
     torch.manual_seed(0)
     state = models.vgg16(weights=None, init_weights=False).state_dict()
@@ -24,6 +25,13 @@ def lpips_cache(folder: Path) -> None:
     folder.mkdir(parents=True)
     for url, content in zip(fidelity.lpips_urls(), (linear, slim), strict=True):
         torch.save(content, weights.cached(url))
+        accept(url, monkeypatch)
+
+
+def accept(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file in the cache pass for the one at ``url``."""
+    file = weights.cached(url)
+    monkeypatch.setitem(weights.SHA256, file.name, sha256(file.read_bytes()))
 
 
 def inception_weights(path: Path) -> Path:

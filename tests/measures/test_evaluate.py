@@ -23,7 +23,7 @@ from SinGAN import manipulate
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.storage import pretrained as weights
-from tests.measures.learned import inception_weights, lpips_cache
+from tests.measures.learned import accept, inception_weights, lpips_cache
 from tests.measures.test_sifid import put
 from tests.workspace import Capture, Workspace, refusal, stripes
 
@@ -149,8 +149,10 @@ def test_bad_questions_are_one_line(trained: Workspace, capsys: Capture, tmp_pat
 
 
 @pytest.mark.slow
-def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: Path) -> None:
-    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+def test_lpips_is_measured_where_its_weights_are(
+    trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints", monkeypatch)
     (row,) = rows(evaluate(trained))
     assert row["lpips"] > 0
     assert fidelity.lpips_diversity(REAL.repeat(3, 1, 1, 1)) == 0
@@ -162,7 +164,7 @@ def test_lpips_is_measured_where_its_weights_are(trained: Workspace, tmp_path: P
 @pytest.mark.slow
 def test_lpips_over_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two kinds of samples, two and two, 4 of 6 pairs differ; to the next one 2 of 4 do."""
-    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints", monkeypatch)
     assert fidelity.PAIRED == 20
     monkeypatch.setattr(fidelity, "PAIRED", 4)
     other = REAL.flip(-1)
@@ -264,10 +266,14 @@ def test_weights_that_are_two_formats_run_no_code(tmp_path: Path, capsys: Captur
     assert not mark.exists()
 
 
-def test_lpips_weights_that_are_two_formats_run_no_code(tmp_path: Path) -> None:
+def test_lpips_weights_that_are_two_formats_run_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     for url in fidelity.lpips_urls():
         two_formats(weights.cached(url), mark)
+    with pytest.raises(ValueError, match="not the published file"):
+        fidelity.lpips_diversity(REAL.repeat(2, 1, 1, 1))
+    for url in fidelity.lpips_urls():
+        accept(url, monkeypatch)
     before = os.environ.get("TORCH_HOME")
     with pytest.raises(RuntimeError, match="state_dict"):
         fidelity.lpips_diversity(REAL.repeat(2, 1, 1, 1))

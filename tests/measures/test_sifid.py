@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import importlib
 import math
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from scipy.linalg import sqrtm
 from torch import Tensor
 from torchvision.models import inception_v3
 
+from SIFID import fidelity
 from SIFID.frechet import Moments, frechet_distance, moments
 from SIFID.inception import LAYERS, SMALLEST, features, inception, moments_of, trained_inception
 from SIFID.pairs import pairs, pictures
@@ -129,6 +132,27 @@ def test_a_download_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.Monk
     assert file.read_bytes() == b"weights"
     (tmp_path / file.name).unlink()
     assert weights.fetch(url) == file  # the second time from the cache
+    file.write_bytes(b"weighty")
+    with pytest.raises(ValueError, match=r"w-\w+\.pth is damaged or not the published file .*: remove it"):
+        weights.fetch(url)
+    monkeypatch.setitem(weights.SHA256, file.name, hashlib.sha256(b"weighty").hexdigest())  # all digits are compared
+    assert weights.fetch(url) == file
+    monkeypatch.setitem(weights.SHA256, file.name, hashlib.sha256(b"weighty").hexdigest()[:-1] + "x")
+    with pytest.raises(ValueError, match="not the published file"):
+        weights.fetch(url)
+
+
+def test_the_whole_hash_of_every_download_is_known() -> None:
+    models = importlib.import_module("torchvision.models")
+    urls = [entry.IMAGENET1K_V1.url for entry in (models.VGG19_Weights, models.VGG16_Weights)]
+    urls += [models.Inception_V3_Weights.IMAGENET1K_V1.url, *fidelity.lpips_urls()]
+    urls.append(importlib.import_module("torch_fidelity.feature_extractor_inceptionv3").URL_INCEPTION_V3)
+    for name in (url.rpartition("/")[2] for url in urls):
+        digits, start = weights.SHA256[name], weights.HASH.search(name)
+        assert re.fullmatch("[0-9a-f]{64}", digits)
+        assert start is None or digits.startswith(start.group(1))
+    with pytest.raises(ValueError, match="SHA-256 is unknown"):
+        weights.fetch("https://host/weights.pth")
 
 
 @pytest.mark.parametrize("broken", ["hash", "gone"])
@@ -164,6 +188,7 @@ def test_the_contact_sheet_and_other_files_do_not_count(tmp_path: Path) -> None:
     folder = put(tmp_path / "f", **{"0_png": stripes(), "1_png": stripes(), "grid_png": stripes()})
     (folder / "notes.txt").write_text("no picture")
     assert [file.name for file in pictures(folder)] == ["0.png", "1.png"]
+    (folder / "._1.png").write_bytes(b"")
     assert [file.name for file in pictures(folder, "1.PNG")] == ["1.png"]
     (folder / "0.png").unlink()
     assert [file.name for file in pictures(folder)] == ["1.png", "grid.png"]  # then it is just a picture's name

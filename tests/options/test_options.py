@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from Pix2Pix import options as pairs
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import ModelOptions, defaults, legacy_defaults
-from SinGAN.options.option import check_values, get_options, option
+from SinGAN.options.option import HUGE, check_values, get_options, option
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN
 from SinGAN.planning import PyramidConfig
@@ -112,3 +113,18 @@ def test_values_are_checked_whoever_gives_them() -> None:
     add_options(flags, Example)
     asked = read_options(Example, flags.parse_args(["--every", "all", "3", "--sides", "1", "7"]))
     assert asked == Example(every=(None, 3), sides=(1, 7))
+
+
+def test_every_whole_number_has_an_upper_limit() -> None:
+    for kind in (*KINDS, pairs.StudyOptions, pairs.TestOptions, pairs.DrawOptions):
+        for name, entry in get_options(kind).items():
+            if entry.kind is int and not entry.choices and name not in ("manualSeed", "nc_z") and "start" not in name:
+                assert entry.most <= HUGE, (kind, name)  # scales and nc_z are compared with the model's
+
+
+def test_a_technical_limit_is_named_only_where_it_is_exceeded() -> None:
+    entry = get_options(ModelOptions)["niter"]
+    with pytest.raises(ValueError, match=r"^must be at least 1, not 0$"):
+        entry.check(0)
+    with pytest.raises(ValueError, match=r"^must be at least 1 and at most 1e\+06, not 1000000000$"):
+        entry.check(10**9)

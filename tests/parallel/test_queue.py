@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +170,27 @@ def test_a_job_that_cannot_start_fails_and_the_next_one_runs() -> None:
     assert first.state == RUNNING
 
 
+def test_a_listener_that_fails_does_not_stop_the_queue(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(entry: Entry, event: Event) -> None:
+        raise MemoryError
+
+    runner = ManualRunner()
+    queue, entries = Queue(runner, fail), [new_entry() for _ in range(4)]
+    for entry in entries[:2]:
+        queue.submit(entry)
+    runner.listeners[entries[0].job]("a line")
+    runner.listeners[entries[0].job](FINE)
+    assert [entry.state for entry in entries[:2]] == [DONE, RUNNING]
+    runner.error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    queue.submit(entries[2])
+    runner.listeners[entries[1].job](FINE)
+    assert entries[2].state == FAILED
+    runner.error = None
+    queue.submit(entries[3])
+    assert entries[3].state == RUNNING
+    assert "an event of x.png is lost" in caplog.text
+
+
 def test_after_close_nothing_starts() -> None:
     runner = ManualRunner()
     queue, _ = queue_of(runner)
@@ -268,6 +291,47 @@ def test_threads_end_with_their_jobs(program: Path) -> None:
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_faults_of_real_processes_leave_nothing_behind(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some can't be started, get no thread, print what makes no sense, fail, die, or are stopped."""
+    odd = Message("iteration", "odd").encoded()  # type: ignore[arg-type]
+    ends = ["", "raise SystemExit(3)", "os.kill(os.getpid(), 9)", f"print({odd!r}, flush=True)\ntime.sleep(600)",
+            "os.write(1, bytes(range(256)) * 999)", "os.close(1)\ntime.sleep(0.2)", "time.sleep(600)"]  # fmt: skip
+    chance, before = random.Random(5), threading.active_count()
+    popen, start = subprocess.Popen, threading.Thread.start
+
+    def faulty(*words: Any, **details: Any) -> Any:
+        if chance.random() < 0.2:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return popen(*words, **details)
+
+    def faulty_start(self: threading.Thread) -> None:
+        if chance.random() < 0.1:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(subprocess, "Popen", faulty)
+    monkeypatch.setattr(threading.Thread, "start", faulty_start)
+    program.write_text(f"import os, sys, time\nexec({ends!r}[int(sys.argv[2])])")
+    queue = Queue(LocalRunner([Slot("cpu", 1)] * 3, {}), lambda entry, event: None)
+    entries = [Entry(Job(Path("x.png"), "train", (f"{chance.randrange(len(ends))}",), Path("m"))) for _ in range(100)]
+    for index, entry in enumerate(entries):
+        queue.submit(entry)
+        for move in (queue.stop, queue.resume):
+            if chance.random() < 0.3:
+                move(chance.choice(entries[: index + 1]))
+    for entry in entries:
+        if entry.job.flags in (("3",), ("6",)):  # the others end by themselves
+            queue.stop(entry)
+    wait_until(lambda: not queue.running)
+    assert {entry.state for entry in entries} <= {DONE, FAILED, STOPPED}
+    assert queue.waiting == []
+    assert len(queue.free) == 3
+    wait_until(lambda: threading.active_count() <= before)
+    assert children(os.getpid()) == []
 
 
 @pytest.mark.slow

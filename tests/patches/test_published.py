@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from SinGAN import manipulate
 from SinGAN.patches.denoise import Balance, Denoiser, DenoiseScale, diffusion_pyramid, invert
 from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbour_pyramid
 from SinGAN.patches.published import Published, mean_around
-from SinGAN.patches.windows import Known, PatchPyramid, rows
+from SinGAN.patches.windows import Known, PatchPyramid, resized, rows
+from SinGAN.pictures import images
 from tests.patches.plain import inverted, scene, seeded
 
 Patch = pytest.MonkeyPatch
 METHODS = ("patches", "denoise")
+LARCHES = Path(__file__).parents[2] / "Input" / "Images" / "larches.jpg"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -140,6 +143,15 @@ def test_the_seam_of_a_tile_is_as_smooth_as_its_inside(method: str) -> None:
     plain = next(Published(scene(), method).sample(seeded(), 1))
     seam = (plain - plain.roll(1, -1)).abs().mean(dim=(0, 1, 2))
     assert float(seam[0]) > 2 * float(seam[1:].median())  # what an ordinary sample would do
+
+
+@pytest.mark.parametrize("size", [(8, 8), (12, 12), (16, 16), (12, 60), (60, 14), (20, 20), (24, 24), (29, 29)])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tile_of_a_tiny_or_narrow_picture_keeps_its_contrast(method: str, size: tuple[int, int]) -> None:
+    """Patches as wide as the picture would all be the same one, shifted: their mean is grey."""
+    photo = resized(images.read(LARCHES), size).clamp(-1, 1)
+    for tile in Published(photo, method).tile(seeded(), 2):
+        assert float(tile.std(dim=(2, 3)).mean()) > 0.4 * float(photo.std(dim=(2, 3)).mean())
 
 
 @pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])

@@ -51,7 +51,7 @@ def test_grey_and_masks() -> None:
         (LEVELS.astype(float), "`it` has floats from 0 to 104: they must be in 0..1; divide levels of 0..255 by 255"),
         (LEVELS / 255 - 0.5, "they must be in 0..1"),
         (np.full((4, 4), np.nan), "they must be in 0..1"),
-        (LEVELS.astype(int), "`it` has values of type int64: use uint8, uint16, or floats in 0..1"),
+        (LEVELS.astype(int) + 200, "`it` has whole numbers of type int64 from 200 to 304: they must be in 0..255"),
         (LEVELS.transpose(2, 0, 1), "`it` has the shape (3, 5, 7)"),
         (LEVELS[None], "`it` has the shape (1, 5, 7, 3)"),
         (LEVELS[:0], "`it` has the shape (0, 7, 3)"),

@@ -221,3 +221,42 @@ def test_animations_hide_what_is_hidden(tmp_path: Path) -> None:
     with Image.open(tmp_path / "x.gif") as picture:
         assert np.asarray(picture.convert("RGBA"))[8, 12, 3] == 0
     assert animations.blend_on_white(levels)[8, 12].tolist() == [255, 252, 255]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I"])
+def test_a_vast_picture_of_any_mode_has_the_size_that_was_told(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "LARGE", 2000)
+    monkeypatch.setattr(decoding, "ENOUGH", 700)
+    file = tmp_path / ("x.tif" if mode in ("CMYK", "I") else "x.png")
+    picture = drawn().convert("L" if mode.startswith("I") else mode)
+    if mode.startswith("I"):
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16 if mode == "I;16" else np.int32) * 257)
+    picture.save(file)
+    assert read(file).shape == (20, 30, 3)
+    assert images.read_size(file) == (20, 30)
+    plain = np.asarray(drawn().convert("L" if mode in ("1", "L", "LA", "I", "I;16") else "RGB").reduce(2)).astype(int)
+    assert np.abs(read(file).astype(int) - np.atleast_3d(plain)).mean() < (40 if mode in ("1", "P", "CMYK") else 1)
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_the_size_of_a_png_is_read_from_its_header(
+    turn: int, is_late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    drawn().save(tmp_path / "x.png", exif=exif)
+    content = (tmp_path / "x.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    chunk, rest, last = content[start:end], content[:start] + content[end:-12], content[-12:]
+    (tmp_path / "x.png").write_bytes(rest + chunk + last if is_late else content)
+    size = (60, 40) if turn == 6 else (40, 60)
+    assert read(tmp_path / "x.png").shape == (*size, 3)
+    assert images.read_size(tmp_path / "x.png") == size
+    (tmp_path / "x.png").write_bytes(rest + last)  # no orientation at all: nothing is decoded
+    monkeypatch.setattr(Image.Image, "load", None)
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", None)
+    assert images.read_size(tmp_path / "x.png") == (40, 60)

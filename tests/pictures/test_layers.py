@@ -226,8 +226,8 @@ def test_bad_pictures_are_refused_in_a_line(tmp_path: Path) -> None:
         open_picture(tmp_path / "x.png", 5)
     with pytest.raises(ValueError, match="`nc_im` 3 asked, but `picture` has 5 channels"):
         open_picture(bands(), 3)
-    with pytest.raises(ValueError, match="the picture is constant"):
-        open_picture(np.full((H, W, 2), 7, np.int16))
+    with pytest.raises(ValueError, match="`picture` is constant"):
+        open_picture(np.full((H, W, 2), -7, np.int16))
     half = np.ones((H, W, 2), np.float32)
     half[:, :10, 0] = half[:, 10:, 1] = np.nan
     with pytest.raises(ValueError, match="has no data"):

@@ -19,7 +19,7 @@ from SinGAN.options.tasks import ANIMATION, TRAIN
 from SinGAN.pictures import images
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.runs.events import NOBODY, Watcher
+from SinGAN.runs.events import NOBODY, Watcher, Watchers
 from SinGAN.runs.loss_log import LossLog
 from SinGAN.runs.pictures import PictureTraining
 from SinGAN.runs.recorder import Recorder
@@ -199,6 +199,19 @@ def test_a_training_interrupted_in_its_first_scale_leaves_nothing(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         record(tmp_path / "out" / "deep" / "m", manifest, pyramid, scales=0)
+    assert not (tmp_path / "out").exists()
+
+
+class DeafWatcher(Watchers):
+    """Its terminal is gone."""
+
+    def close(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_watcher_that_fails_at_the_end_keeps_no_folder(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="Input/output"), recorder(tmp_path / "out" / "m", manifest, DeafWatcher(())):
+        raise KeyboardInterrupt
     assert not (tmp_path / "out").exists()
 
 

@@ -125,6 +125,13 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
     assert whole_scales(workspace.model()) == 3
 
 
+def test_more_iterations_of_a_finished_model_are_explained(unbroken: Workspace, capsys: Capture) -> None:
+    before = bits(unbroken)
+    line = refusal(capsys, lambda: train(unbroken, "--niter", "7"))
+    assert "--niter 6 there, 7 asked. --niter can't be raised afterwards: each scale was trained on the images" in line
+    assert bits(unbroken) == before
+
+
 def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
     workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:

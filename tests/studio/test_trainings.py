@@ -2,6 +2,7 @@
 
 import errno
 import json
+import random
 import sys
 import threading
 import time
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from SinGAN.losses import perceptual
 from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.queue import DONE, FAILED, RUNNING, STATES, STOPPED, WAITING, Listener, Outcome
 from SinGAN.runs.events import Message
+from SinGAN.storage import pretrained
+from SinGAN.storage.files import whole_file
 from SinGAN.studio import trainings as trainings_module
 from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings
 from SinGAN.studio.workspace import Chosen
@@ -229,6 +233,32 @@ def test_flags_of_other_kinds_are_refused(
     assert trainings.of("me") == []
 
 
+@pytest.mark.parametrize("name", ["perceptual_weight", "texture_weight"])
+def test_nothing_is_downloaded(
+    name: str, trainings: Trainings, chosen: Chosen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(pretrained.OFFLINE, "1")
+    monkeypatch.setattr("torch.hub.download_url_to_file", None)
+    with pytest.raises(FileNotFoundError, match=r"vgg16-397923af.pth are not on this machine, and nothing is downl"):
+        trainings.begin("me", chosen, PURPOSE, {name: 1.0})
+    with pytest.raises(FileNotFoundError, match="nothing is downloaded here"):  # nor by the process of a training
+        perceptual.trained(None)
+    assert trainings.of("me") == []
+    assert not (tmp_path / "cache").exists()
+    pretrained.cached(pretrained.VGG16).parent.mkdir(parents=True)
+    pretrained.cached(pretrained.VGG16).touch()  # somebody has loaded it
+    assert trainings.begin("me", chosen, PURPOSE, {name: 1.0}).state == RUNNING
+
+
+def test_errors_of_trainings_name_no_paths_of_the_server(
+    runner: ManualRunner, trainings: Trainings, chosen: Chosen
+) -> None:
+    training = trainings.begin("me", chosen, PURPOSE, {})
+    runner.listeners[training.job](Outcome("No space left on device: /home/me/out/TrainedModels/x/netG.pth", 1.0))
+    assert training.text == "No space left on device: netG.pth"
+
+
 def test_long_curves_are_thinned() -> None:
     training = Training(job=Job(Path("x.png"), "train", (), Path("x")), owner="me", title="x")
     for _ in range(5000):
@@ -310,6 +340,90 @@ def test_many_people_at_the_same_time(tmp_path: Path, chosen: Chosen, monkeypatc
     assert len(trainings.queue.free) == len(QuickRunner.slots)
     assert most <= before + people + 2 * len(QuickRunner.slots)  # of a slot, one that ends and one that begins
     wait(lambda: threading.active_count() <= before)
+
+
+class FaultyRunner:
+    """Runs nothing; a thread reports lines and the end of each job. Whatever can fail fails now and then."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.slots, self.chance = [Slot("cpu", 1)] * 3, chance
+
+    def start(self, job: Job, slot: Slot, listener: Listener) -> Callable[[], None]:
+        interrupted, odd = threading.Event(), Message("iteration", "odd").encoded()  # type: ignore[arg-type]
+        errors = [OSError(errno.EAGAIN, "no process"), RuntimeError("can't start new thread"), MemoryError()]
+        if self.chance.random() < 0.2:
+            raise self.chance.choice(errors)
+
+        def follow() -> None:
+            outcome = FINE
+            try:
+                for line in [HALF] * self.chance.randrange(5) + [odd] * (self.chance.random() < 0.2):
+                    listener(line)
+                if interrupted.wait(0.002 * self.chance.random()):
+                    outcome = INTERRUPTED
+            except Exception as error:  # as in ``local._follow``
+                outcome = Outcome(str(error), 0.0)
+            listener(outcome)
+
+        def interrupt() -> None:
+            if self.chance.random() < 0.2:
+                raise PermissionError(errno.EPERM, "not permitted")
+            interrupted.set()
+
+        threading.Thread(target=follow, daemon=True).start()
+        return interrupt
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_switches")
+@pytest.mark.parametrize("seed", range(5))
+def test_faults_leave_no_state_for_ever(
+    seed: int, tmp_path: Path, chosen: Chosen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starts and interrupts that fail, lines without sense, full disks and little memory, for six people at once."""
+    chance = random.Random(seed)
+
+    def faulty(path: Path) -> Any:
+        if (number := chance.random()) < 0.3:
+            raise OSError(errno.ENOSPC, "No space left on device") if number < 0.2 else MemoryError
+        return whole_file(path)
+
+    monkeypatch.setattr("SinGAN.storage.files._sync", lambda file: None)
+    monkeypatch.setattr(trainings_module, "whole_file", faulty)
+    trainings = Trainings(FaultyRunner(chance), tmp_path / "out")
+    before, most, failures = threading.active_count(), 0, list[BaseException]()
+
+    def act(person: str) -> None:
+        nonlocal most
+        for _ in range(100):
+            try:
+                numbers = [training.job.id for training in trainings.of(person)] or ["none"]
+                begun = trainings.begin(person, chosen, PURPOSE, {"alpha": chance.randrange(40)})
+                numbers.append(begun.job.id)
+                for move in chance.choices((trainings.stop, trainings.resume), k=2):
+                    move(person, chance.choice(numbers[-5:]))
+            except (ValueError, OSError, MemoryError):
+                pass
+            except BaseException as error:
+                failures.append(error)
+            most = max(most, threading.active_count())
+
+    people = [threading.Thread(target=act, args=(f"{person}",)) for person in range(6)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join()
+    assert failures == []
+    wait(lambda: not trainings.queue.running and not trainings.queue.waiting)
+    everything = list(trainings.all.values())
+    assert {training.state for training in everything} <= {DONE, STOPPED, FAILED}
+    assert len(everything) <= LISTED + 6
+    assert len(trainings.queue.free) == 3
+    assert most <= before + 6 + 2 * 3  # of a slot, one that ends and one that begins
+    wait(lambda: threading.active_count() <= before)
+    monkeypatch.undo()
+    again = trainings.begin("last", chosen, PURPOSE, {})
+    wait(lambda: again.state in (DONE, FAILED, STOPPED))
 
 
 @pytest.mark.slow

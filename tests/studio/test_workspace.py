@@ -57,6 +57,12 @@ def test_examples_are_named_by_the_page_alone(place: workspace.Workspace) -> Non
         place.example("../out/secret.png")
 
 
+def test_hidden_files_are_no_examples(place: workspace.Workspace) -> None:
+    names = [path.name for path in place.examples()]
+    (place.inputs / "._x.png").write_bytes(b"\0")
+    assert [path.name for path in place.examples()] == names
+
+
 def test_photos_of_any_kind_are_examples(place: workspace.Workspace) -> None:
     Image.new("RGB", (40, 30), (90, 120, 60)).save(place.inputs / "photo.JPG")
     (place.inputs / "notes.txt").write_text("no picture")

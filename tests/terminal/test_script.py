@@ -1,8 +1,14 @@
 """How a script ends: one line, and the exit status."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
+from SinGAN.options.run import LIFELINE
 from SinGAN.terminal.script import script
 
 
@@ -15,6 +21,7 @@ from SinGAN.terminal.script import script
         (FileNotFoundError("no model"), 2, "no model"),
         (torch.OutOfMemoryError("CUDA out of memory."), 2, "train with --recompute always"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "lower --max_size"),
+        (RuntimeError("std::bad_alloc"), 2, "or --nfc"),
     ],
 )
 def test_errors_become_one_line(
@@ -39,3 +46,25 @@ def test_bugs_keep_their_traceback() -> None:
 
     with pytest.raises(RuntimeError):
         main()
+
+
+SILENT = "from SinGAN.terminal.script import quiet_interrupts; quiet_interrupts(); import time; time.sleep(100)"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the exit status is that of a signal")
+def test_a_silent_job_ends_with_its_parent() -> None:
+    words = [sys.executable, "-c", SILENT]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        words, cwd=root, env={**os.environ, LIFELINE: "1"}, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as job:
+        assert job.stdin is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            job.wait(2)
+        job.stdin.close()  # as the end of its parent does
+        assert job.wait(30) == 128 + 15
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.DEVNULL) as alone, pytest.raises(subprocess.TimeoutExpired):
+        try:
+            alone.wait(2)  # what is no job does not care
+        finally:
+            alone.kill()

@@ -75,7 +75,12 @@ def test_a_training_and_its_test(data: Path, capsys: Capture) -> None:
     assert contents(place) == before
 
 
-def test_a_resumed_run_has_the_bits_of_a_whole_one(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("preprocess", ["resize_and_crop", "none"])
+def test_a_resumed_run_has_the_bits_of_a_whole_one(
+    data: Path, monkeypatch: pytest.MonkeyPatch, preprocess: str
+) -> None:
+    for name in ("1", "4") if preprocess == "none" else ():  # batches of two sizes
+        Image.fromarray(np.concatenate(draw(int(name), 130), axis=1)).save(data / "train" / f"{name}.png")
     more = [
         "--netG",
         "unet_64",
@@ -87,6 +92,8 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(data: Path, monkeypatch: pyte
         "2",
         "--checkpoint_every",
         "0",
+        "--preprocess",
+        preprocess,
     ]
     translate_train.main(flags(data, *more, "--name", "whole"))
     whole = weights(model(data, "whole"))

@@ -1,6 +1,11 @@
 """Hostile manifests, links out of the folders, and data sets with odd files: one line, nothing written."""
 
+import contextlib
+import copy
 import json
+import math
+import random
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -53,11 +58,11 @@ FIELDS: dict[str, Any] = {
     "seed": [-1, 2**63, True, 1.5],
     "kind": ["singan", 7],
     "options": [[], None, {}],
-    "versions": [[]],
-    "threads": ["4"],
+    "versions": [[], {"torch": 2}],
+    "threads": ["4", 0],
     "one_pair": [1],
     "name": [None],
-    "pairs": ["6"],
+    "pairs": ["6", -1],
     "unheard_of": [1],
 }
 CASES = [
@@ -132,6 +137,80 @@ def test_commands_refuse_a_hostile_manifest_before_they_take_memory(home: Path, 
         Translator.load(model(home), "latest", torch.device("cpu"), seed=0)
 
 
+ANYTHING: list[Any] = [
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 0.5, -0.5, 1e308, -1e308, float("nan"), float("inf"), "", "1",
+    "AtoB", "../../x", "/etc/passwd", "x" * 10_000, "\x1b[2J\u202e", "\ud800", "a\x00b", "=1+1", "<script>",
+    "url(http://host/x)", [], [[]], [1], ["#000000"], {}, {"a": 1}, {"": None},
+]  # fmt: skip
+LARGEST = {
+    "crop_size": 8192,
+    "load_size": 32768,
+    "ngf": 4096,
+    "ndf": 4096,
+    "n_layers_D": 8,
+    "num_D": 8,
+    "weight_noise": 100,
+}
+
+
+def hostile(content: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """``content``, of a manifest, with one to three fields changed, removed or added, and a new checksum."""
+    del content["checksum"]
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        part = content["options"] if isinstance(content.get("options"), dict) and dice.random() < 0.7 else content
+        name = dice.choice([*part, dice.choice(list(content)), "unheard_of"])
+        if dice.random() < 0.1:
+            part.pop(name, None)
+        elif isinstance(part.get(name), list | str | int) and dice.random() < 0.2:
+            part[name] = [part[name], dice.choice(ANYTHING)]
+        else:
+            part[name] = (
+                dice.choice(ANYTHING) if dice.random() < 0.8 else dice.uniform(-1, 1) * 10 ** dice.randrange(40)
+            )
+    return {**content, "checksum": digest(content)}
+
+
+def is_harmless(manifest: Manifest) -> bool:
+    """Whether ``manifest`` holds only values that a training can have, by a list of this test's own."""
+    options = manifest.model_options
+    numbers = [value for value in vars(options).values() if isinstance(value, int | float)]
+    texts = [value for value in vars(options).values() if isinstance(value, str)]
+    return (
+        all(map(math.isfinite, numbers))
+        and all((getattr(options, name) or 0) <= most for name, most in LARGEST.items())
+        and min(options.crop_size, options.load_size, options.ngf, options.ndf, options.batch_size) >= 1
+        and 0 <= (options.dropout or 0) < 1
+        and not any(re.search(r"\.\.|^/|\\|[\x00-\x1f\ud800-\udfff]", text) for text in texts)
+        and len(manifest.palette) <= 256
+        and all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in manifest.palette)
+        and 0 <= manifest.seed < 2**63
+        and manifest.kind == "pix2pix"
+    )
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_generated_manifests_are_refused_or_harmless(trained: Path, tmp_path: Path, count: int) -> None:
+    whole, accepted = json.loads((model(trained) / "manifest.json").read_text()), 0
+    (tmp_path / "latest_net_G.pth").write_bytes((model(trained) / "latest_net_G.pth").read_bytes())
+    for number in range(count):
+        content = hostile(copy.deepcopy(whole), random.Random(number))
+        (tmp_path / "manifest.json").write_text(json.dumps(content))
+        line = ""
+        try:
+            manifest = Manifest.read(tmp_path)
+        except ValueError as error:
+            line = str(error)
+        if line:
+            assert re.fullmatch(r"\S*manifest.json is damaged or no checkpoint \(.{1,300}\)", line), number
+        else:
+            accepted += 1
+            assert is_harmless(manifest), (number, manifest)
+        with pytest.raises(ValueError, match=r"manifest.json is damaged") if line else contextlib.suppress(ValueError):
+            Translator.load(tmp_path, "latest", torch.device("cpu"), seed=0)  # else the weights may be of another net
+    print(f"{count} hostile manifests, {accepted} of them harmless")
+    assert 0 < accepted < count / 2
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -192,18 +271,19 @@ def pair(path: Path, height: int, width: int) -> None:
     Image.fromarray(np.zeros((height, 2 * width, 3), np.uint8)).save(path)
 
 
-def test_a_batch_of_several_sizes_is_refused_at_the_start(home: Path, capsys: Capture) -> None:
+def test_batches_of_several_sizes_need_whole_rounds(home: Path, capsys: Capture) -> None:
     data = side_by_side(home / "sizes" / "train", 2)
     pair(data / "wide.png", 40, 90)
     for preprocess, sizes in (("none", "32 x 32 pixels, {} 96 x 32"), ("scale_width", "32 x 32 pixels, {} 32 x 64")):
         if preprocess == "scale_width":
             pair(data / "wide.png", 90, 45)
         more = ["--dataroot", str(data.parent), "--out", str(home / "made"), *TINY, "--preprocess", preprocess]
-        line = refusal(capsys, partial(translate_train.main, [*more, "--batch_size", "2"]))
+        more += ["--batch_size", "2"]
+        line = refusal(capsys, partial(translate_train.main, [*more, "--epoch_size", "4"]))
         assert f"{data / '0.png'} becomes {sizes.format(data / 'wide.png')}" in line
-        assert "--batch_size 1" in line
+        assert "--epoch_size must be a multiple of the number of pairs, 3" in line
     assert not (home / "made").exists()
-    translate_train.main(more)  # one by one they serve
+    translate_train.main([*more, "--epoch_size", "6"])
     assert (home / "made" / "checkpoints" / "sizes" / "latest_net_G.pth").exists()
 
 
@@ -229,6 +309,52 @@ def test_a_picture_that_can_t_be_read_is_named(home: Path, capsys: Capture, cont
     single = ["--single", str(home / "squares" / "test"), "--name", "squares", "--out", str(home / "out"), "--not_cuda"]
     assert "11.png can't be read as a picture" in refusal(capsys, lambda: translate_test.main(single))
     assert contents(home / "out") == before
+    translate_train.main(flags(home, *TINY, "--name", "other", "--skip_unreadable"))
+    out = capsys.readouterr().out
+    assert f"left out: {home / 'squares' / 'train' / '3.png'} can't be read as a picture" in out
+    assert "5 pairs: 3 epochs" in out
+    (home / "squares" / "train" / "3.png").unlink()
+    translate_train.main(flags(home, *TINY, "--name", "without"))
+    nets = [(home / "out" / "checkpoints" / name / "latest_net_G.pth") for name in ("other", "without")]
+    assert contents_of_net(nets[0]) == contents_of_net(nets[1])
+
+
+def contents_of_net(path: Path) -> dict[str, bytes]:
+    """The bytes of each tensor in ``path``."""
+    state = torch.load(path, weights_only=True)
+    return {name: value.numpy().tobytes() for name, value in state.items()}
+
+
+def test_a_data_set_that_can_t_be_read_at_all(home: Path, capsys: Capture) -> None:
+    for path in (home / "squares" / "train").iterdir():
+        path.write_bytes(b"no picture")
+    line = refusal(capsys, lambda: translate_train.main(flags(home, *TINY, "--name", "other", "--skip_unreadable")))
+    assert "none of the 6 pairs can be read" in line
+    assert not (home / "out" / "checkpoints" / "other").exists()
+
+
+def test_flags_that_contradict_the_model_are_told(home: Path, capsys: Capture) -> None:
+    before = contents(home / "out")
+    for more, words in (
+        (["--direction", "BtoA"], "was trained with --direction AtoB, not BtoA: leave --direction out"),
+        (["--no_dropout"], "was trained with dropout: leave --no_dropout out; --eval switches it off"),
+        (["--netG", "unet_64"], "it is unet_32, not unet_64"),
+    ):
+        assert words in refusal(capsys, partial(translate_test.main, [*flags(home), *more]))
+    assert contents(home / "out") == before
+    translate_test.main([*flags(home), "--direction", "AtoB"])
+
+
+def test_the_test_speaks_of_the_batches_that_there_were(home: Path, capsys: Capture) -> None:
+    photo = [str(home / "squares" / "train" / "0.png")]
+    one = ["--dataroot", *photo, "--out", str(home / "one"), *TINY, "--batch_size", "4"]
+    for size, words in (("1", ""), ("2", "with batches of 2"), ("8", "with batches of 4")):
+        translate_train.main([*one, "--epoch_size", size, "--name", f"of_{size}"])
+        capsys.readouterr()
+        translate_test.main(flags(home, "--name", f"of_{size}", "--checkpoints_dir", str(home / "one" / "checkpoints")))
+        out = capsys.readouterr().out
+        assert words in out
+        assert bool(words) == ("was trained with batches" in out)
 
 
 def test_a_drawing_begins_with_the_first_colour(trained: Path) -> None:

@@ -34,8 +34,8 @@ def test_without_weights_there_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lpips_of_the_truth_is_none(tmp_path: Path) -> None:
-    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints")
+def test_lpips_of_the_truth_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lpips_cache(tmp_path / "cache" / "hub" / "checkpoints", monkeypatch)
     assert not fidelity.lpips_missing()
     same, near, far = (
         learned_measures([image * share for image in REAL], REAL, CPU, lpips=True, inception=None)

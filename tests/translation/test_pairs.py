@@ -140,3 +140,24 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         replace(SMALL, crop_size=64).check()
     with pytest.raises(ValueError, match="20 x 50 pixels is smaller than `crop_size` 32"):
         replace(SMALL, preprocess="crop")(np.zeros((50, 20, 3), np.uint8), np.zeros((50, 20, 3), np.uint8))
+
+
+def test_a_batch_has_pairs_of_one_size() -> None:
+    sizes = [(32, 32) if index % 3 else (32, 64) for index in range(11)]
+    plain = PairSet([PairFiles(str(index), Path(), None) for index in range(11)], SMALL, 3, 22)
+    pairs = replace(plain, sizes=sizes)
+    for epoch in range(1, 5):
+        batches = list(pairs.draws(range(epoch, epoch + 1), 4, 0))
+        assert all(len({sizes[index] for _, _, index in batch}) == 1 for batch in batches)
+        assert sorted(draw for batch in batches for draw in batch) == [
+            (epoch, place, index) for place, index in enumerate(pairs.order(epoch))
+        ]
+        assert len(batches) == pairs.steps(4) == 6  # 8 and 14 pairs
+        assert [len(batch) for batch in batches].count(4) == 5
+        for done in range(7):
+            assert list(pairs.draws(range(epoch, epoch + 1), 4, done)) == batches[done:]
+    for size in (1, 4, 5):  # of one size they come as they are drawn
+        drawn = [(1, place, index) for place, index in enumerate(plain.order(1))]
+        expected = [drawn[start : start + size] for start in range(0, 22, size)]
+        assert list(plain.draws(range(1, 2), size, 0)) == expected
+        assert list(replace(plain, sizes=[(32, 32)] * 11).draws(range(1, 2), size, 0)) == expected

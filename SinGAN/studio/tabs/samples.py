@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from SinGAN.options.applications import VARIETIES
+from SinGAN.storage.escaping import escape_markdown
 from SinGAN.studio.shared import (
     BUTTONS,
     GALLERY,
@@ -50,7 +51,7 @@ def build(shared: Shared) -> None:
     def keep(chosen: Chosen | None, made: list[Any]) -> str:
         if not made:
             raise ValueError("there is nothing to keep yet: make samples first")
-        return f"kept in {shared.workspace.keep(require_picture(chosen).title, made)}"
+        return f"kept in {escape_markdown(str(shared.workspace.keep(require_picture(chosen).title, made)))}"
 
     def adapt(chosen: Chosen | None, key: str, size: float) -> tuple[Any, Any]:
         maker = shared.maker(chosen, key, size)

@@ -129,10 +129,10 @@ def status(training: Training) -> str:
     left = f", {duration(training.seconds_left)} left" if training.state == RUNNING and training.seconds_left else ""
     if training.state == DONE:
         left = ": choose it on the left, under \u201cMade by\u201d"
-    words, share = f"{training.title}: {training.state}{left}", f"{training.share:.4f}"
+    title, share = html.escape(training.title), f"{training.share:.4f}"
     return (
         f'<div class="progress" data-state="{training.state}"><progress max="1" value="{share}"></progress>'
-        f"<b>{html.escape(words)}</b><span>{html.escape(training.text)}</span></div>"
+        f"<b><bdi>{title}</bdi>: {training.state}{left}</b><span>{html.escape(training.text)}</span></div>"
     )
 
 
