@@ -84,9 +84,10 @@ def instant(
         if method == INSTANT:
             beside = open_beside(opened, also, also_maps) if also else None
             extras = beside, shares, hard_votes, coordinates or ""
-            return InstantModel(LayeredInstant.of(opened, variety, chosen, max_size, *extras))
+            layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
+            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real)))
         real = limit_image(opened.image.to(chosen), limit)
-        return InstantModel(Published(real, method, variety, balance, opened.layers))
+        return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
     levels = arrays.levels_of(picture, nc_im)
     if method == INSTANT:
         engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
@@ -105,6 +106,7 @@ class InstantModel(FromPicture):
     """
 
     engine: Patches
+    previews: bool = False
 
     retarget = method(retarget)
     inpaint = method(inpaint)
@@ -133,7 +135,7 @@ class InstantModel(FromPicture):
         """
         if isinstance(self.engine, Published):
             raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
-        return InstantModel(self.engine.watched(watch))
+        return replace(self, engine=self.engine.watched(watch))
 
 
 add_methods(InstantModel, "patches")
