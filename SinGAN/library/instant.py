@@ -86,9 +86,9 @@ def instant(
             extras = beside, shares, hard_votes, coordinates or ""
             layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
             erased = None if is_data(picture) else masks.find_erased(picture, nc_im)
-            return InstantModel(replace(layered, erased=erased))
+            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real), erased=erased))
         real = limit_image(opened.image.to(chosen), limit)
-        return InstantModel(Published(real, method, variety, balance, opened.layers))
+        return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
     levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
     if method == INSTANT:
         engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
@@ -107,6 +107,7 @@ class InstantModel(FromPicture):
     """
 
     engine: Patches
+    previews: bool = False
 
     retarget = method(retarget)
     inpaint = method(inpaint)
@@ -135,7 +136,7 @@ class InstantModel(FromPicture):
         """
         if isinstance(self.engine, Published):
             raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
-        return InstantModel(self.engine.watched(watch))
+        return replace(self, engine=self.engine.watched(watch))
 
 
 add_methods(InstantModel, "patches")

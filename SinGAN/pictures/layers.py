@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ from SinGAN.pictures.rasters import (
 )
 from SinGAN.storage.files import check_regular
 from SinGAN.storage.hashes import sha256
+
+if TYPE_CHECKING:
+    from SinGAN.pictures.possible import Possible
 
 LABEL, CONTINUOUS, NORMAL = MAP_KINDS = ("label", "continuous", "normal")
 MOST_LABELS = 256  # of a label map
@@ -186,6 +189,8 @@ class Layers:
     view: View = field(default=View(), compare=False)
     raw: bool = False
     """Whether images hold the values themselves, and the number of each label: those of the instant engine."""
+    possible: Mapping[str, "Possible"] = field(default_factory=dict, compare=False)
+    """The labels that pixels of a result may have, by map; without an entry, all."""
 
     @property
     def count(self) -> int:
@@ -206,8 +211,25 @@ class Layers:
         """The picture and the maps of an ``image`` (1, C, H, W) in [-1, 1]."""
         first, *others = image.split(self._counts, dim=1)
         decode = _from_raw if self.raw else Layer.decode
-        maps = {layer.name: decode(layer, part) for layer, part in zip(self.maps, others, strict=True)}
-        return Parts(decode(self.picture, first), maps)
+        picture, maps = decode(self.picture, first), {}
+        for layer, part in zip(self.maps, others, strict=True):
+            if layer.name in self.possible:
+                values = self.picture.encode(picture)[0].flatten(1).T.numpy()
+                allowed = torch.from_numpy(self.possible[layer.name].mask(values)).T.reshape(part.shape)
+                part = part.masked_fill(~allowed.to(part.device), -torch.inf)
+            maps[layer.name] = decode(layer, part)
+        return Parts(picture, maps)
+
+    def learned(self, real: Tensor) -> "Layers":
+        """The layers of results of a model that was trained on ``real`` (1, C, H, W): with the labels ``possible``."""
+        from SinGAN.pictures.possible import Possible
+
+        first, *others = real.cpu().split(self._counts, dim=1)
+        pixels, found = first[0].flatten(1).T.numpy(), {}
+        for layer, part in zip(self.maps, others, strict=True):
+            if layer.labels:
+                found[layer.name] = Possible.of(pixels, part[0].argmax(dim=0).flatten().numpy(), layer.count)
+        return replace(self, possible=found)
 
     def join(self, parts: Parts) -> Tensor:
         """The image (1, C, H, W) of the picture and its maps."""
