@@ -23,6 +23,7 @@ from SinGAN.storage.files import check_regular, suggest_name, whole_file
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
 HEIC = b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"
+SOURCE = "Source"  # the key of a text in a PNG
 LARGE = 2**20  # pixels: larger pictures are compressed quickly, into files that are some 10 % larger
 STRETCHED = 0.04  # share of the width: a log message tells of more stretching
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes: image generators write long texts
@@ -212,8 +213,20 @@ def write(path: Path, image: Tensor) -> None:
     write_levels(path, to_levels(image))
 
 
-def write_levels(path: Path, levels: Levels) -> None:
-    """Write ``levels`` (H, W, 1, 3 or 4) as PNG."""
-    picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+def write_levels(path: Path, levels: Levels, source: str = "") -> None:
+    """Write ``levels`` (H, W, 1, 3 or 4) as PNG, with a text ``source`` that ``read_source`` reads, if there is one."""
+    picture, texts = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels), PngImagePlugin.PngInfo()
+    if source:
+        texts.add_text(SOURCE, source)
+    compression = 6 if picture.width * picture.height < LARGE else 1
     with whole_file(path) as draft:
-        picture.save(draft, format="PNG", compress_level=6 if picture.width * picture.height < LARGE else 1)
+        picture.save(draft, format="PNG", compress_level=compression, pnginfo=texts)
+
+
+def read_source(path: Path) -> str:
+    """The text ``source`` of the PNG at ``path``; "" if it has none, or is no PNG that can be read."""
+    try:
+        with opened(path) as picture:
+            return str(getattr(picture, "text", {}).get(SOURCE, ""))
+    except Exception:  # damaged files make Pillow raise nearly anything
+        return ""

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ from SinGAN.pictures.rasters import (
 )
 from SinGAN.storage.files import check_regular
 from SinGAN.storage.hashes import sha256
+
+if TYPE_CHECKING:
+    from SinGAN.pictures.possible import Possible
 
 LABEL, CONTINUOUS, NORMAL = MAP_KINDS = ("label", "continuous", "normal")
 MOST_LABELS = 256  # of a label map
@@ -186,6 +189,8 @@ class Layers:
     view: View = field(default=View(), compare=False)
     raw: bool = False
     """Whether images hold the values themselves, and the number of each label: those of the instant engine."""
+    possible: Mapping[str, "Possible"] = field(default_factory=dict, compare=False)
+    """The labels that pixels of a result may have, by map; without an entry, all."""
 
     @property
     def count(self) -> int:
@@ -206,8 +211,25 @@ class Layers:
         """The picture and the maps of an ``image`` (1, C, H, W) in [-1, 1]."""
         first, *others = image.split(self._counts, dim=1)
         decode = _from_raw if self.raw else Layer.decode
-        maps = {layer.name: decode(layer, part) for layer, part in zip(self.maps, others, strict=True)}
-        return Parts(decode(self.picture, first), maps)
+        picture, maps = decode(self.picture, first), {}
+        for layer, part in zip(self.maps, others, strict=True):
+            if layer.name in self.possible:
+                values = self.picture.encode(picture)[0].flatten(1).T.numpy()
+                allowed = torch.from_numpy(self.possible[layer.name].mask(values)).T.reshape(part.shape)
+                part = part.masked_fill(~allowed.to(part.device), -torch.inf)
+            maps[layer.name] = decode(layer, part)
+        return Parts(picture, maps)
+
+    def learned(self, real: Tensor) -> "Layers":
+        """The layers of results of a model that was trained on ``real`` (1, C, H, W): with the labels ``possible``."""
+        from SinGAN.pictures.possible import Possible
+
+        first, *others = real.cpu().split(self._counts, dim=1)
+        pixels, found = first[0].flatten(1).T.numpy(), {}
+        for layer, part in zip(self.maps, others, strict=True):
+            if layer.labels:
+                found[layer.name] = Possible.of(pixels, part[0].argmax(dim=0).flatten().numpy(), layer.count)
+        return replace(self, possible=found)
 
     def join(self, parts: Parts) -> Tensor:
         """The image (1, C, H, W) of the picture and its maps."""
@@ -335,7 +357,7 @@ class Layers:
         for layer in self.maps:
             file = None
             if arrays.is_file(picture):
-                place = Path(str(picture))
+                place = arrays.path_of(picture)
                 file = place.with_name(f"{place.stem}_{layer.name}{layer.form.suffix}")
             lacking |= file is None or not file.exists()
             parts.append(None if file is None or not file.exists() else layer.encode(read_raster(file)))
@@ -468,9 +490,9 @@ def open_picture(
             wrong = f"{shown} has {wide} x {high} pixels, the picture {width} x {height}"
             raise ValueError(f"{wrong}: save the map at the picture's size")
         kind = kinds[index % len(kinds)] if kinds else guess_kind(raster)
-        digest = sha256(Path(str(source)).read_bytes()) if arrays.is_file(source) else sha256(raster.stored.tobytes())
+        content = arrays.path_of(source).read_bytes() if arrays.is_file(source) else raster.stored.tobytes()
         originals[name] = raster
-        layers.append(replace(_map_layer(raster, kind, shown), name=name, sha256=digest))
+        layers.append(replace(_map_layer(raster, kind, shown), name=name, sha256=sha256(content)))
         parts.append(layers[-1].encode(raster))
         known = _valid(raster)
         valid = known if valid is None else valid if known is None else valid * known
@@ -599,7 +621,7 @@ def is_data(picture: Picture) -> bool:
     if isinstance(picture, Image.Image):
         return False
     if arrays.is_file(picture):
-        return rasters.is_raster(Path(str(picture)))
+        return rasters.is_raster(arrays.path_of(picture))
     values = _as_array(picture)
     if values.dtype.kind not in "fiu" or not values.size:
         return False
@@ -657,7 +679,7 @@ def as_raster(picture: Picture, name: str) -> Raster:
     if isinstance(picture, Raster):
         return picture.checked(f"`{name}`")
     if arrays.is_file(picture):
-        return read_raster(Path(str(picture)))
+        return read_raster(arrays.path_of(picture))
     return Raster.of(_as_array(picture), None, f"`{name}`")
 
 

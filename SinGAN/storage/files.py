@@ -212,7 +212,9 @@ def keep_inside(root: Path, paths: Iterable[Path]) -> None:
     real = _resolve(root)
     for path in paths:
         if not _resolve(path).is_relative_to(real):
-            raise ValueError(f"{path} leads out of {root}: put what it links to there, or remove the link")
+            steps = [*(parent for parent in reversed(path.parents) if root in parent.parents), path]
+            link = next(step for step in steps if not _resolve(step).is_relative_to(real))
+            raise ValueError(f"{link} leads out of {root}: put what it links to there, or remove the link")
 
 
 def _resolve(path: Path) -> Path:

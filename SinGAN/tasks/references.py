@@ -83,7 +83,7 @@ def read(
     if layers is not None:
         return layers.read_like(reference, real, name)
     if arrays.is_file(reference):
-        return images.read_like(Path(str(reference)), real, channels)
+        return images.read_like(arrays.path_of(reference), real, channels)
     return arrays.to_image_like(reference, real, channels, name)
 
 
@@ -145,7 +145,7 @@ def retouch(
     if mask is not None:
         marks = read_marks(mask, real)
     elif arrays.is_file(reference):
-        marks, origin = masks.find_marks(Path(str(reference)), *seen)
+        marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
     else:
         marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)

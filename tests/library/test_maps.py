@@ -11,6 +11,7 @@ from PIL import Image
 
 import SinGAN
 from SinGAN.library.model import Model
+from SinGAN.pictures.possible import Possible
 from SinGAN.pictures.rasters import Raster
 
 SMALL: dict[str, Any] = {
@@ -133,15 +134,37 @@ def test_what_models_of_data_refuse() -> None:
             call()
 
 
-@pytest.mark.slow
-def test_a_label_that_is_a_function_of_the_pixel_stays_it() -> None:
-    """At 100 pixels, with nets of a quarter of the filters and a sixth of the iterations that are the defaults."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_label_that_is_a_function_of_the_pixel_stays_it(kind: str) -> None:
+    """At 100 pixels, however little the model has learned."""
     picture = np.asarray(Image.fromarray(ski.data.coins()[:, :303]).resize((100, 100), Image.Resampling.LANCZOS))
     threshold = ski.filters.threshold_otsu(picture)
-    small = {**SMALL, "nfc": 16, "min_nfc": 16, "num_layer": 4, "min_size": 25, "max_size": 100, "niter": 300}
-    model = SinGAN.train(
-        picture, watcher=Quiet(), maps={"coin": picture > threshold}, nc_im=1, scale_factor=0.5, **small
-    )
-    pictures, maps = model.sample(20, seed=0, maps=True)
-    agreement = ((pictures[..., 0] > threshold) == maps["coin"]).mean()
-    assert agreement >= 0.98
+    changes = {"max_size": 100, "min_size": 25} | ({"scale_factor": 0.5} if kind == "sequential" else {})
+    model = train(picture, kind, maps={"coin": picture > threshold}, nc_im=1, **changes)
+    pictures, maps = model.sample(10, seed=0, maps=True)
+    assert pictures.shape == (10, 100, 100, 1)
+    assert ((pictures[..., 0] > threshold) == maps["coin"]).mean() >= 0.98
+    assert kind == "concurrent" or 0.02 < maps["coin"].mean() < 0.98  # whose pictures are bright at first
+
+
+def test_labels_that_the_picture_does_not_tell_are_the_models() -> None:
+    """Two labels for pixels of the same values: both stay possible, and the model's channels decide."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(90, 110, (H, W), np.uint8)
+    halves = np.zeros((H, W), np.uint8)
+    halves[:, : W // 2] = 1
+    model = train(picture, maps={"half": halves}, nc_im=1)
+    assert model.layers is not None
+    values = np.full((1, 1), 100 / 127.5 - 1, np.float32)
+    assert model.layers.possible["half"].mask(values).tolist() == [[True, True]]
+
+
+def test_a_label_of_other_pixels_is_not_given() -> None:
+    pixels = np.array([[-1.0, 0.0], [-0.5, 0.0], [1.0, 0.0]], np.float32)
+    possible = Possible.of(pixels, np.array([0, 0, 1]), 3)
+    assert possible.mask(pixels).tolist() == [[True, False, False], [True, False, False], [False, True, False]]
+    wide = np.random.default_rng(0).standard_normal((50, 9)).astype(np.float32)
+    numbers = (wide[:, 0] > 0).astype(int)
+    mask = Possible.of(wide, numbers, 2).mask(wide)
+    assert mask.shape == (50, 2)
+    assert mask[np.arange(50), numbers].all()
