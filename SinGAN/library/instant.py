@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import is_data, maps_by_name, open_beside, open_picture
+from SinGAN.pictures.layers import check_kinds, is_data, maps_by_name, open_beside, open_picture
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget
@@ -71,11 +72,18 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
+    lists: dict[str, Any] = {"also": also, "also_maps": also_maps or (), "shares": shares}
+    for name, value in lists.items():
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ValueError(f"`{name}` must be a list, one for each picture, not {value!r:.80}")
+    if also_maps and not also:
+        raise ValueError("`also_maps` are those of `also`: name the pictures there")
+    check_kinds(map_kinds)
     only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
     for name, value in only_instant.items() if method != INSTANT else ():
         if value:
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
-    if len(shares) and not also:
+    if shares and not also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
     chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
