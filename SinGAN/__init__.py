@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from SinGAN.library.instant import InstantModel, instant
     from SinGAN.library.model import Model
     from SinGAN.library.train import load, train
+    from SinGAN.pictures.rasters import Raster
 
 __version__ = "0.4.0"
-__all__ = ["EngineSettings", "InstantModel", "Model", "__version__", "instant", "load", "train"]
+__all__ = ["EngineSettings", "InstantModel", "Model", "Raster", "__version__", "instant", "load", "train"]
 
 _HOMES = {
     "EngineSettings": "SinGAN.engines.engine",
     "InstantModel": "SinGAN.library.instant",
     "Model": "SinGAN.library.model",
+    "Raster": "SinGAN.pictures.rasters",
     "instant": "SinGAN.library.instant",
     "load": "SinGAN.library.train",
     "train": "SinGAN.library.train",

@@ -141,6 +141,9 @@ class Recorder:
         if not (self.work / folders.FILE).exists():
             self.manifest.write(self.work)
 
+        if state is not None and trainer.step == 0:  # a process that died may have kept a part of its last epoch
+            self.after_epoch(trainer, trainer.epoch - 1)
+
         def after_step() -> None:
             if time.monotonic() - self.last > self.options.checkpoint_every:
                 self.checkpoint(trainer)

@@ -98,7 +98,7 @@ class SinGANKind:
             pyramid: of a trained model.
             layers: of its pictures' channels; None: they have 8 bits, and no maps.
         """
-        return Trained(pyramid, layers=layers)
+        return Trained.of(pyramid, layers)
 
     def train(
         self, image: Tensor, plan: Plan, net: NetConfig, config: TrainConfig, rng: torch.Generator, **others: Any

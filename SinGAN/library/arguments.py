@@ -13,6 +13,7 @@ import torch
 from SinGAN.engines.engine import EngineSettings
 from SinGAN.options.applications import COUNT
 from SinGAN.options.option import Option, get_options, option, plain
+from SinGAN.options.run import KINDS as MAP_KINDS
 from SinGAN.options.tasks import ANIMATION, SUPER_RESOLUTION, TRAIN
 from SinGAN.runs.events import Watcher
 
@@ -33,6 +34,7 @@ class Arguments:
     vgg_weights: Path | None = option(None, "a file of VGG16's weights")
     folder: Path = option(Path(), "of a model")
     blend: bool | None = option(True, "whether an edit is blended")
+    map_kinds: tuple[str, ...] = option((), "of each map", choices=MAP_KINDS)
     progress: bool = option(True, "whether a bar is shown")
     overwrite: bool = option(False, "whether what is there is replaced")
     compact: bool = option(False, "whether only what makes pictures is saved")
@@ -89,4 +91,4 @@ def _check(entry: Option, value: Any, default: Any) -> Any:
         return replace(entry, every="").check(value)
     if entry.several and isinstance(value, Sequence | np.ndarray | torch.Tensor) and not isinstance(value, str):
         return tuple(entry.check(part) for part in value)
-    return entry.check(value)
+    return (entry.check(value),) if default == () else entry.check(value)

@@ -1,8 +1,9 @@
 """Pictures without training, from Python: the tasks of a model, and more, for one photo."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,10 +17,10 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import arrays, images
+from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import is_data, maps_by_name, open_picture
+from SinGAN.pictures.layers import check_kinds, is_data, maps_by_name, open_beside, open_picture
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget
@@ -37,6 +38,11 @@ def instant(
     nc_im: int = 3,
     maps: Mapping[str, Picture] | Sequence[str | Path] | None = None,
     map_kinds: Sequence[str] = (),
+    also: Sequence[Picture] = (),
+    also_maps: Sequence[Mapping[str, Picture]] | None = None,
+    shares: Sequence[float] = (),
+    hard_votes: bool = False,
+    coordinates: str | None = None,
     device: str | torch.device | None = None,
 ) -> "InstantModel":
     """Open ``picture`` for pictures without training, in seconds and at its own size.
@@ -51,7 +57,14 @@ def instant(
             methods.
         nc_im: channels: 1 (grey), 3 (RGB) or 4 (RGBA); data have their own.
         maps: of the picture's size, by name, or files: labels or amounts that methods give with ``maps=True``.
-        map_kinds: of each map, or one of all: "label" or "continuous". (): guessed from their types.
+        map_kinds: of each map, or one of all: "label", "continuous" or "normal". (): guessed from their types.
+        also: more pictures whose patches are used, of the same scale and kind.
+        also_maps: their maps. None: files beside them, as ``dog_labels.png`` of ``dog.png``.
+        shares: how much of results shall come from each picture, the first one first. (): as they fit.
+        hard_votes: whether each pixel of results is a copy of one of the picture's, so that what is a function of the
+            colours before is the same function after.
+        coordinates: "uint16" or "float32": results have one more map, "coordinates", of the places where their pixels
+            come from, see ``docs/maps.md``.
         device: "cpu", "cuda" or ``cuda:<n>``; the instant engine uses it for the layouts of samples only. None: CUDA
             where there is one.
 
@@ -59,19 +72,37 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
+    lists: dict[str, Any] = {"also": also, "also_maps": also_maps or (), "shares": shares}
+    for name, value in lists.items():
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ValueError(f"`{name}` must be a list, one for each picture, not {value!r:.80}")
+    if also_maps and not also:
+        raise ValueError("`also_maps` are those of `also`: name the pictures there")
+    check_kinds(map_kinds)
+    only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
+    for name, value in only_instant.items() if method != INSTANT else ():
+        if value:
+            raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
+    if shares and not also:
+        raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
     chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
-    if maps or is_data(picture):
-        opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds)
+    if maps or is_data(picture) or also or coordinates:
+        opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
         assert opened.layers is not None
         if method == INSTANT:
-            return InstantModel(LayeredInstant.of(opened, variety, chosen, max_size))
+            beside = open_beside(opened, also, also_maps) if also else None
+            extras = beside, shares, hard_votes, coordinates or ""
+            layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
+            erased = None if is_data(picture) else masks.find_erased(picture, nc_im)
+            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real), erased=erased))
         real = limit_image(opened.image.to(chosen), limit)
-        return InstantModel(Published(real, method, variety, balance, opened.layers))
-    levels = arrays.levels_of(picture, nc_im)
+        return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
+    levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
     if method == INSTANT:
-        return InstantModel(Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen))
+        engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
+        return InstantModel(replace(engine, hard=hard_votes, erased=erased))
     real = limit_image(images.to_tensor(levels).to(chosen), limit)
-    return InstantModel(Published(real, method, variety, balance))
+    return InstantModel(Published(real, method, variety, balance, erased=erased))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +115,7 @@ class InstantModel(FromPicture):
     """
 
     engine: Patches
+    previews: bool = False
 
     retarget = method(retarget)
     inpaint = method(inpaint)
@@ -114,7 +146,7 @@ class InstantModel(FromPicture):
         """
         if isinstance(self.engine, Published):
             raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
-        return InstantModel(self.engine.watched(watch))
+        return replace(self, engine=self.engine.watched(watch))
 
 
 add_methods(InstantModel, "patches")

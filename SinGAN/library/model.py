@@ -42,6 +42,7 @@ class Model(FromPicture):
 
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
+    previews: bool = False
     refiner: Refiner | None = None  # of all results; see ``refined``
 
     super_resolve = method(super_resolve, alone=True)
@@ -56,6 +57,7 @@ class Model(FromPicture):
     @cached_property
     def _maker(self) -> Maker:
         layers = self.manifest.layers_of_pictures
+        layers = None if layers is None else layers.viewed(self.pyramid.scales[-1].real)
         maker = self.manifest.kind_of_model.maker(self.pyramid, layers)
         return replace(maker, retrain=self._retrain, refiner=self.refiner) if isinstance(maker, Trained) else maker
 

@@ -16,6 +16,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.patches.makers import Maker
 from SinGAN.pictures import arrays
 from SinGAN.pictures.images import Levels
+from SinGAN.pictures.layers import Layers
 from SinGAN.tasks import tasks
 from SinGAN.tasks.edit import edit
 from SinGAN.tasks.harmonize import harmonize
@@ -93,6 +94,9 @@ class FromPicture(ABC):
     paint = method(paint)
     outpaint = method(outpaint)
 
+    previews: bool = False
+    """Whether methods give previews in place of data: pictures of 8 bits, as contact sheets show."""
+
     @property
     @abstractmethod
     def _maker(self) -> Maker: ...
@@ -134,6 +138,11 @@ class FromPicture(ABC):
         return picture
 
     @property
+    def layers(self) -> Layers | None:
+        """The channels of data and maps; None: pictures have 8 bits, and no maps."""
+        return self._maker.layers
+
+    @property
     def maps(self) -> MapsOfPictures:
         """The maps of the picture by name, each (H, W) or (H, W, C)."""
         return {name: values[0] for name, values in self._arrays(self._real)[1].items()}
@@ -143,6 +152,8 @@ class FromPicture(ABC):
         layers = self._maker.layers
         if layers is None:
             return arrays.from_images(batch), {}
+        if self.previews:
+            return arrays.from_images(torch.cat([layers.preview(image) for image in batch.split(1)])), {}
         parts = [layers.split(image) for image in batch.split(1)]
         maps = {layer.name: np.stack([part.maps[layer.name].as_array for part in parts]) for layer in layers.maps}
         return np.stack([part.picture.values for part in parts]), maps

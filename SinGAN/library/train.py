@@ -102,7 +102,7 @@ def _source(picture: Picture, opened: Opened) -> TrainingPicture:
     """The source for the manifest: ``picture``, which is ``opened``."""
     image, layers = opened.image, opened.layers
     if arrays.is_file(picture):
-        path = Path(str(picture))
+        path = arrays.path_of(picture)
         name, digest = path.name, sha256(path.read_bytes())
     else:
         name, values = "an array", arrays.from_images(image) if layers is None else image.cpu().numpy()

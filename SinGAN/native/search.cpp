@@ -99,13 +99,18 @@ inline float combined(int distance, float weight) {
     return KIND == TIMES ? float(distance) * weight : KIND == PLUS ? float(distance) + weight : float(distance);
 }
 
-// The score of two patches; anything above `best` where it is more than that.
-template <Kind KIND>
-inline float score(const Byte* a, size_t stride_a, const Byte* b, size_t stride_b, float weight, float best) {
+// The score of two patches, and of those of their guides, which have the same strides, if they are compared, too;
+// anything above `best` where it is more than that.
+template <Kind KIND, bool GUIDED>
+inline float score(const Byte* a, size_t stride_a, const Byte* b, size_t stride_b, const Byte* guide_a,
+                   const Byte* guide_b, float weight, float best) {
     Sum sum;
     int distance = 0;
     auto is_more = [&](std::initializer_list<int> rows) {
-        for (int row : rows) sum.add(a + row * stride_a, b + row * stride_b);
+        for (int row : rows) {
+            sum.add(a + row * stride_a, b + row * stride_b);
+            if (GUIDED) sum.add(guide_a + row * stride_a, guide_b + row * stride_b);
+        }
         distance = sum.total();
         return combined<KIND>(distance, weight) > best;
     };
@@ -127,35 +132,40 @@ struct Search {
     const Byte* active;    // for each patch of the target, 0: its match stays; may be null
     int adds;              // whether weights are added to distances, not multiplied
     int threads;
+    const Byte* target_guide;  // a picture of the target's size whose patches are compared, too; may be null
+    const Byte* keys_guide;    // the same for the keys
 };
 }
 
 namespace {
 
 // The best match of one patch so far.
-template <Kind KIND>
+template <Kind KIND, bool GUIDED>
 struct Best {
     const Search& search;
-    const Picture target, keys;
-    const Byte* patch;
+    const Picture target, keys, target_guide, keys_guide;
+    const Byte *patch, *guide;
     int32_t match;
     float least;
 
     Best(const Search& s, int row, int column, int32_t match, float least)
         : search(s), target{s.target, s.target_height, s.target_width}, keys{s.keys, s.keys_height, s.keys_width},
-          patch(target.at(row, column)), match(match), least(least) {}
+          target_guide{s.target_guide, s.target_height, s.target_width},
+          keys_guide{s.keys_guide, s.keys_height, s.keys_width}, patch(target.at(row, column)),
+          guide(GUIDED ? target_guide.at(row, column) : nullptr), match(match), least(least) {}
 
     void try_match(int row, int column) {
         const int32_t candidate = row << 16 | column;
         const size_t key = size_t(row) * keys.columns() + column;
         if (candidate == match || (search.valid && !search.valid[key])) return;
         const float weight = KIND != PLAIN ? search.weights[key] : 1;
-        const float found = score<KIND>(patch, target.stride(), keys.at(row, column), keys.stride(), weight, least);
+        const float found = score<KIND, GUIDED>(patch, target.stride(), keys.at(row, column), keys.stride(), guide,
+                                                GUIDED ? keys_guide.at(row, column) : nullptr, weight, least);
         if (found < least || (found == least && candidate < match)) least = found, match = candidate;
     }
 };
 
-template <Kind KIND>
+template <Kind KIND, bool GUIDED>
 void measure(const Search& s, const int32_t* field, float* scores) {
     const Picture target{s.target, s.target_height, s.target_width}, keys{s.keys, s.keys_height, s.keys_width};
     in_parallel(target.rows(), s.threads, [&](int row) {
@@ -164,13 +174,18 @@ void measure(const Search& s, const int32_t* field, float* scores) {
             if (s.active && !s.active[index]) continue;
             const int y = field[index] >> 16, x = field[index] & 0xffff;
             const float weight = KIND != PLAIN ? s.weights[size_t(y) * keys.columns() + x] : 1;
-            scores[index] = score<KIND>(target.at(row, column), target.stride(), keys.at(y, x), keys.stride(),
-                                            weight, INFINITY);
+            const Byte *guide = nullptr, *keys_guide = nullptr;
+            if (GUIDED) {
+                guide = s.target_guide + (size_t(row) * target.width + column) * 4;
+                keys_guide = s.keys_guide + (size_t(y) * keys.width + x) * 4;
+            }
+            scores[index] = score<KIND, GUIDED>(target.at(row, column), target.stride(), keys.at(y, x), keys.stride(),
+                                                guide, keys_guide, weight, INFINITY);
         }
     });
 }
 
-template <Kind KIND>
+template <Kind KIND, bool GUIDED>
 void try_all(const Search& s, int32_t* field, float* scores) {
     const Picture target{s.target, s.target_height, s.target_width}, keys{s.keys, s.keys_height, s.keys_width};
     const size_t stride = target.stride(), keys_stride = keys.stride();
@@ -179,6 +194,7 @@ void try_all(const Search& s, int32_t* field, float* scores) {
             const size_t index = size_t(row) * target.columns() + column;
             if (s.active && !s.active[index]) continue;
             const Byte* patch = target.at(row, column);
+            const Byte* guide = GUIDED ? s.target_guide + (size_t(row) * target.width + column) * 4 : nullptr;
             int32_t match = field[index];
             float least = scores[index];
             for (int y = 0; y < keys.rows(); ++y) {
@@ -186,7 +202,9 @@ void try_all(const Search& s, int32_t* field, float* scores) {
                 const float* weights = KIND != PLAIN ? s.weights + size_t(y) * keys.columns() : nullptr;
                 for (int x = 0; x < keys.columns(); ++x, key += 4) {
                     const float weight = KIND != PLAIN ? weights[x] : 1;
-                    const float found = score<KIND>(patch, stride, key, keys_stride, weight, least);
+                    const Byte* keys_guide = GUIDED ? s.keys_guide + (key - s.keys) : nullptr;
+                    const float found =
+                        score<KIND, GUIDED>(patch, stride, key, keys_stride, guide, keys_guide, weight, least);
                     if (found > least || (valid && !valid[x])) continue;
                     const int32_t candidate = y << 16 | x;
                     if (found < least || candidate < match) least = found, match = candidate;
@@ -197,7 +215,7 @@ void try_all(const Search& s, int32_t* field, float* scores) {
     });
 }
 
-template <Kind KIND>
+template <Kind KIND, bool GUIDED>
 void search_pass(const Search& s, int32_t* field, float* scores, uint64_t seed, int pass, int radius, int samples) {
     const Picture target{s.target, s.target_height, s.target_width}, keys{s.keys, s.keys_height, s.keys_width};
     const int rows = target.rows(), columns = target.columns();
@@ -234,7 +252,7 @@ void search_pass(const Search& s, int32_t* field, float* scores, uint64_t seed, 
                 const int row = backwards ? top + bottom - 1 - i : i, column = backwards ? left + right - 1 - j : j;
                 const size_t index = size_t(row) * columns + column;
                 if (s.active && !s.active[index]) continue;
-                Best<KIND> best(s, row, column, field[index], scores[index]);
+                Best<KIND, GUIDED> best(s, row, column, field[index], scores[index]);
 
                 // 2. Propagation: the matches of the patch above and the patch beside, moved along.
                 auto propagate = [&](int32_t match, int dy, int dx) {
@@ -293,6 +311,11 @@ void for_each_vote(const int32_t* field, int height, int width, const uint16_t* 
     });
 }
 
+// The function for a search `s` with or without weights and guides.
+#define FOR_GUIDE(function, guided) \
+    (!s->weights ? function<PLAIN, guided> : s->adds ? function<PLUS, guided> : function<TIMES, guided>)
+#define FOR_KIND(function) (s->target_guide ? FOR_GUIDE(function, true) : FOR_GUIDE(function, false))
+
 // Mark the patches (height - 6) x (width - 6) that hold a pixel for which marked(row, column) is true.
 template <class Marked>
 long mark_patches(int height, int width, const Byte* within, Byte* patches, int threads, Marked marked) {
@@ -325,16 +348,13 @@ long mark_patches(int height, int width, const Byte* within, Byte* patches, int 
 extern "C" {
 
 void measure_field(const Search* s, const int32_t* field, float* scores) {
-    (!s->weights ? measure<PLAIN> : s->adds ? measure<PLUS> : measure<TIMES>)(*s, field, scores);
+    FOR_KIND(measure)(*s, field, scores);
 }
 
-void search_all(const Search* s, int32_t* field, float* scores) {
-    (!s->weights ? try_all<PLAIN> : s->adds ? try_all<PLUS> : try_all<TIMES>)(*s, field, scores);
-}
+void search_all(const Search* s, int32_t* field, float* scores) { FOR_KIND(try_all)(*s, field, scores); }
 
 void search_once(const Search* s, int32_t* field, float* scores, uint64_t seed, int pass, int radius, int samples) {
-    (!s->weights ? search_pass<PLAIN> : s->adds ? search_pass<PLUS> : search_pass<TIMES>)(*s, field, scores, seed, pass,
-                                                                                         radius, samples);
+    FOR_KIND(search_pass)(*s, field, scores, seed, pass, radius, samples);
 }
 
 void vote(const int32_t* field, int height, int width, const Byte* values, int values_width, const uint16_t* weights,

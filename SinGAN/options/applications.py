@@ -12,6 +12,7 @@ ALL = "all"  # stands for every scale
 INSTANT, PATCHES, DENOISE, SINGAN = "instant", "patches", "denoise", "singan"
 VARIETIES = ("low", "medium", "high")
 BALANCES = ("off", "light", "full")
+COORDINATES = ("uint16", "float32")
 SIZE: dict[str, Any] = {"pattern": r"[1-9]\d{0,4}[xX][1-9]\d{0,4}", "meant": "width x height in pixels, as 400x200"}
 
 
@@ -29,6 +30,22 @@ class PatchOptions:
     balance: str = option(
         "full", "with denoise: how evenly all parts of the picture are used", group="method", choices=BALANCES
     )
+    also: tuple[Path, ...] = option(
+        (), "with instant: more pictures whose patches are used, of the same scale; their maps lie beside them, as "
+        "dog_labels.png of dog.png", group="method",
+    )  # fmt: skip
+    shares: tuple[float, ...] = option(
+        (), "with --also: how much shall come from each picture, this one first, as 1 3", group="method", least=0,
+        unset="as they fit",
+    )  # fmt: skip
+    hard_votes: bool = option(
+        False, "with instant: each pixel is a copy of one of the picture's, so that functions of its colour stay true",
+        group="method",
+    )  # fmt: skip
+    coordinates: str | None = option(
+        None, "with instant: one more map, where each pixel comes from: column and row as uint16, or in parts of the "
+        "picture as float32", group="method", choices=COORDINATES, bare="uint16", unset="none",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

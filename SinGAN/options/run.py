@@ -12,7 +12,7 @@ LIFELINE = "SINGAN_LIFELINE"  # environment variable of a job: it ends when its 
 TRAINING: dict[str, Any] = {"group": "training"}
 COUNT: dict[str, Any] = {"least": 1, "most": MANY}
 MAPS: dict[str, Any] = {"group": "channels and maps"}
-KINDS = ("label", "continuous")  # of maps
+KINDS = ("label", "continuous", "normal")  # of maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class RunOptions:
         (), "maps of the picture, of its size: labels or amounts that every result gets, too; docs/maps.md", **MAPS
     )
     map_kinds: tuple[str, ...] = option(
-        (), "of each map, or of all: label, values without an order; continuous, amounts",
+        (), "of each map, or of all: label, values without an order; continuous, amounts; normal, directions",
         unset="guessed", choices=KINDS, **MAPS,
     )  # fmt: skip
     show: tuple[str, ...] = option(

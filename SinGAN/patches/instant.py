@@ -6,17 +6,20 @@ Pictures are 8-bit tensors (1, C, H, W); the CPU does all work on them.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.guides import first_guess
 from SinGAN.patches.holes import Region, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
     RATIO,
+    Box,
     Levels,
     Photo,
     add_noise,
@@ -27,18 +30,20 @@ from SinGAN.patches.levels import (
     halvings,
     level_sizes,
     mean_ratio,
+    pyramid,
     resize,
     to_pixels,
 )
 from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
-from SinGAN.patches.search import Flags, Pixels, field_size
+from SinGAN.patches.search import PATCH, Flags, Pixels, field_size
 from SinGAN.patches.solver import Settings, Solver, State
 from SinGAN.patches.sources import Collection
 from SinGAN.patches.tiles import TileSet
 from SinGAN.patches.votes import Votes
 from SinGAN.planning import Size, enlarged
 
+GUIDED = Settings(completeness=0.3)  # of results with a guide, which need not have all parts
 COMPLETE = Settings(completeness=1.0)  # of tasks in whose results all parts of the photo shall appear
 PAINTED = 0.001  # alpha of the completeness at the level where a paint is put in: strokes become rare things, too
 PAINTABLE = 2**24  # queries x keys of that level, at most: finer levels do without
@@ -64,8 +69,10 @@ class Instant:
     device: torch.device = torch.device("cpu")  # of the layouts of samples
     watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine; of samples, layouts first
     voted: Callable[[Votes], None] | None = None  # called with the votes of each result, before it is returned
+    hard: bool = False  # whether each pixel is a copy of one of the sources', that with most votes, and no mean
     others: tuple[Photo, ...] = ()  # more pictures whose patches are used
     shares: tuple[float, ...] = ()  # of a result, that shall come from each picture; (): as they fit
+    erased: npt.NDArray[np.bool_] | None = None  # the pixels that are erased in the photo's file, at the file's size
 
     layers = None
     exact_mask = True
@@ -167,7 +174,7 @@ class Instant:
             )
             guess = region.canvases[0].known
             assert guess is not None
-            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, edit=edit)))
+            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, (0, 0), edit, as_levels(reference))))
         return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
@@ -221,6 +228,10 @@ class Instant:
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         return self._fill_hole(canvas, mask, EXTENDED, None, rng, count, (top, left))
 
+    def cropped(self, box: Box) -> "Instant":
+        """The engine for a part of the photo, its rows and columns."""
+        return replace(self, photo=Photo.of(np.ascontiguousarray(self.photo.pixels[box][..., : self.channels])))
+
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.
 
@@ -231,6 +242,40 @@ class Instant:
         remedy = "enlarge the structure (`ref_name`), or reduce the picture (`max_size`)"
         solver, _ = self._whole_solver(SMALL, enlargement, remedy=remedy)
         return self._solve(solver, resize(to_pixels(as_levels(structure)), solver.sizes[0]), rng, count)
+
+    def guided(self, guide: Pixels, keys: Sequence[Pixels], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) in which each part is like those parts of the photo with the same code.
+
+        Arguments:
+            guide: (H, W, 4), the codes of a result, see ``guides``.
+            keys: (h, w, 4), those of the photo and of the pictures beside it.
+            rng: of the random numbers.
+            count: of pictures.
+
+        Raises:
+            ValueError: ``guide`` is too small beside the photo.
+        """
+        enlargement = guide.shape[0] / self.size[0], guide.shape[1] / self.size[1]
+        solver, _ = self._whole_solver(
+            0.0, enlargement, remedy="enlarge the `guide`, or reduce the picture (`max_size`)"
+        )
+        # 1. The codes at all levels.
+        photos = [replace(photo, pixels=codes) for photo, codes in zip(self.collection.photos, keys, strict=True)]
+        collection = replace(self.collection, photo=photos[0], others=tuple(photos[1:]))
+        coded = collection.levels(*self._whole_levels(0.0))
+        sources = [replace(one, guide=codes.values) for one, codes in zip(solver.sources, coded, strict=True)]
+        guides = pyramid(guide, solver.sizes)
+        canvases = [replace(canvas, guide=codes) for canvas, codes in zip(solver.canvases, guides, strict=True)]
+        solver = replace(solver, sources=sources, canvases=canvases, settings=GUIDED)
+        # 2. The first guess.
+        first = sources[0]
+        assert first.guide is not None
+        usable = np.ones(first.values.shape[:2], bool)
+        if first.valid is not None:  # the middles of valid patches
+            usable = np.pad(first.valid > 0, PATCH // 2)
+        for _, seed in draw_seeds(rng, count):
+            start = first_guess(guides[0], first.guide, first.values, usable, seed)
+            yield self._finish(replace(solver, seed=seed).run(start))
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
@@ -262,16 +307,13 @@ class Instant:
         _, seed = next(seeds)
         for first in tiles.first(pad(add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)), seed):
             self._show(tiles.inside(first))
-        if self.voted is not None:
-            self.voted(tiles.votes(first, None, self._source_sizes))
-        yield as_image(tiles.inside(first))
+        yield as_image(self._voted(tiles.inside(first), lambda: tiles.votes(first, None, self._source_sizes)))
         # 2. The others, inside its border.
         for _, seed in seeds:
             for variant in tiles.variant(first, seed):
                 self._show(variant.picture)
-            if self.voted is not None:
-                self.voted(tiles.votes(first, variant, self._source_sizes))
-            yield as_image(np.ascontiguousarray(variant.picture[..., : self.channels]))
+            votes = partial(tiles.votes, first, variant, self._source_sizes)
+            yield as_image(self._voted(np.ascontiguousarray(variant.picture[..., : self.channels]), votes))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as a colour (1, C, 1, 1) of the photo; one level is grey.
@@ -298,14 +340,18 @@ class Instant:
             remedy: the end of the error message where the first level is smaller than a patch.
             margin: of a tile, in pixels.
         """
-        halves = halvings(self.size)
-        sizes = level_sizes(halves[0], max(SMALLEST, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        sizes, solved = self._whole_levels(coarsest, ratio)
         targets = [enlarged(size, enlargement) for size in sizes]
         check_size(targets[0], remedy=remedy)
-        solved = len(sizes) - len(halves) + 1
         sources, (height, width) = self.collection.levels(sizes, solved), sizes[0]
         first = np.ascontiguousarray(sources[0].values[:height, :width])
         return Solver.of_whole(sources, targets, solved, 0, COMPLETE, margin), resize(first, targets[0])
+
+    def _whole_levels(self, coarsest: float, ratio: float = RATIO) -> tuple[list[Size], int]:
+        """The sizes of the photo's levels for whole pictures, and how many are solved; arguments of the solver's."""
+        halves = halvings(self.size)
+        sizes = level_sizes(halves[0], max(SMALLEST, math.ceil(coarsest * min(halves[0]))), ratio) + halves[1:]
+        return sizes, len(sizes) - len(halves) + 1
 
     @property
     def _source_sizes(self) -> list[Size]:
@@ -357,11 +403,13 @@ class Instant:
         count: int,
         place: Size = (0, 0),
         edit: Edit | None = None,
+        edited: Levels | None = None,
     ) -> Iterator[Tensor]:
         """``count`` photos (1, C, H, W) with the ``region`` computed from ``guess``, the first without noise on it.
 
         Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
         """
+        shifted = region.mask if guess is None and not self.hard else None
         for number, seed in draw_seeds(rng, count):
             if guess is None:
                 start = region.first_guess(seed if number else None)
@@ -374,14 +422,12 @@ class Instant:
             # 2. Paste it: outside, pixels are the photo's own.
             result = region.photo[..., : self.channels].copy()
             result[region.canvases[-1].box] = state.picture[..., : self.channels]
-            if self.voted is not None:
-                size = result.shape[0], result.shape[1]
-                votes = Votes.of_part(
-                    state, region.canvases[-1], size, self.photo.pixels, place, edit, self._source_sizes[1:]
-                )
-                self.voted(votes if guess is not None else replace(votes, shifted=region.mask))
-            if guess is None:
-                match_colours(result, region.mask)
+            size = result.shape[0], result.shape[1]
+            canvas, others = region.canvases[-1], self._source_sizes[1:]
+            votes = partial(Votes.of_part, state, canvas, size, self.photo.pixels, place, edit, others, shifted)
+            result = self._voted(result, votes, edited)
+            if shifted is not None:
+                match_colours(result, shifted)
                 self._show(result)
             yield as_image(result)
 
@@ -391,9 +437,23 @@ class Instant:
         for state in states:
             picture = state.picture[inner, inner]
             self._show(picture)
+        levels = np.ascontiguousarray(picture[..., : self.channels])
+        return as_image(self._voted(levels, lambda: Votes.of_whole(state, self._source_sizes, margin)))
+
+    def _voted(self, result: Levels, votes: Callable[[], Votes], edited: Levels | None = None) -> Levels:
+        """``result`` (H, W, C), which ``votes`` made; with hard votes it is made by them again.
+
+        ``edited`` is the edited photo.
+        """
+        if self.voted is None and not self.hard:
+            return result
+        found = votes()
+        if self.hard:
+            levels = (photo.pixels[..., : self.channels] for photo in self.collection.photos)
+            result = found.copies(*levels, edited=edited)
         if self.voted is not None:
-            self.voted(Votes.of_whole(state, self._source_sizes, margin))
-        return as_image(np.ascontiguousarray(picture[..., : self.channels]))
+            self.voted(found)
+        return result
 
     def _show(self, picture: Levels) -> None:
         if self.watch is not None:

@@ -6,26 +6,45 @@ then render all channels and maps from the photo's own values, so that they stay
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from SinGAN import manipulate
+from SinGAN.imresize import imresize
 from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.guides import amount_guide, label_guide
 from SinGAN.patches.instant import Instant, as_levels
-from SinGAN.patches.levels import Levels
-from SinGAN.patches.votes import MEANS, Values, Votes
+from SinGAN.patches.levels import Levels, Photo, limit_levels, limit_size, resize_mask
+from SinGAN.patches.search import Flags
+from SinGAN.patches.votes import MEANS, Places, Values, Votes, number_pixels
 from SinGAN.pictures import images
-from SinGAN.pictures.layers import Layer, Layers, Opened, Parts
-from SinGAN.pictures.rasters import Raster, without_nodata
+from SinGAN.pictures.arrays import Picture, is_file
+from SinGAN.pictures.layers import Beside, Layer, Layers, Opened, Parts, as_raster
+from SinGAN.pictures.rasters import Form, Marks, Raster, without_nodata
 from SinGAN.planning import Size
 
 GUIDES = 3  # channels of a guide, at most
 RANGE = 0.5, 99.5  # percentiles of a guide's first channel that become 0 and 255
+COORDINATES = "coordinates"  # the name of their map
 FILL_SEED = 0  # of the pixels without data, which are filled first
+
+
+def _reduced_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
+    """``parts`` reduced by ``ratio``; a picture of 8 bits as it is without maps."""
+    small = layers.split(imresize(layers.join(parts), ratio, exact=True))
+    if not layers.is_plain:
+        return small
+    levels = limit_levels(parts.picture.values, round(ratio * max(parts.picture.size)))
+    return replace(small, picture=replace(small.picture, values=levels))
+
+
+def _reduced(empty: Marks, size: Size) -> Marks:
+    """``empty`` (H, W) at a smaller ``size``: pixels of which a part has no data."""
+    return resize_mask(empty.astype(np.uint8), size) > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +94,9 @@ class LayeredInstant:
     layers: Layers  # of results
     parts: Parts  # the picture and its maps
     guide: Guide | None  # None: of a picture of 8 bits, which is its own
+    others: tuple[Parts, ...] = ()  # of the pictures beside it
+    kind: str = ""  # the type of coordinates
+    erased: Marks | None = None  # the pixels that are erased in the picture's file, at the file's size
 
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened."""
@@ -86,44 +108,84 @@ class LayeredInstant:
         variety: str = "medium",
         device: torch.device = torch.device("cpu"),
         limit: int | None = None,
+        beside: Beside | None = None,
+        shares: Sequence[float] = (),
+        hard: bool = False,
+        coordinates: str = "",
     ) -> "LayeredInstant":
         """The engine for a picture that is ``opened`` with its layers.
 
-        Pixels without data are filled first, from the rest.
+        Pixels without data are filled first, from the rest, and not copied.
 
         Arguments:
             opened: of data or with maps.
             variety: of samples: low, medium or high.
             device: of the layouts of samples.
-            limit: of the longer side, in pixels; the picture is reduced to it. None: its own size.
+            limit: of the longer side, in pixels; the picture is reduced to it, and others as much. None: its own size.
+            beside: more pictures whose patches are used, with their maps.
+            shares: of results, that shall come from each picture; (): as they fit.
+            hard: whether each pixel is a copy of one of the pictures' pixels.
+            coordinates: the type of one more map, the places of the pixels that results come from: "uint16" or
+                "float32"; "": none.
 
         Raises:
-            ValueError: the picture is smaller than a patch, or has too few pixels with data.
+            ValueError: a picture is smaller than a patch, or has too few pixels with data, or they don't fit.
         """
         assert opened.layers is not None
         assert opened.parts is not None
-        # 1. Reduce the picture.
-        layers, image, parts, valid = opened.layers, opened.image, opened.parts, opened.valid
-        if limit is not None and max(image.shape[-2:]) > limit:
-            image = manipulate.reduce(image, limit, exact=True)
-            parts = layers.split(image)
-            if valid is not None:
-                valid = torch.nn.functional.interpolate(valid, image.shape[-2:], mode="area").floor()
-        # 2. The guide.
-        channels = layers.channels_of_picture(image)
-        guide = None if layers.is_plain else Guide.of(channels)
-        levels = images.to_levels(channels) if guide is None else guide.levels(channels)
-        engine = Instant.of(levels, variety, device)
-        maker = cls(engine, replace(layers, raw=True), parts, guide)
-        return maker if valid is None or bool(valid.all()) else maker._filled(valid)
+        # 1. Reduce the pictures.
+        layers, every = opened.layers, [opened.parts]
+        empty = [None if opened.valid is None else opened.valid[0, 0].cpu().numpy() == 0]
+        if beside is not None:
+            layers, every, empty = beside.layers, [*every, *beside.parts], [*empty, *beside.empty]
+        ratio = 1.0 if limit is None else limit / max(opened.image.shape[-2:])
+        if ratio < 1:
+            every = [_reduced_parts(layers, parts, ratio) for parts in every]
+            sizes = [parts.picture.size for parts in every]
+            empty = [None if one is None else _reduced(one, size) for one, size in zip(empty, sizes, strict=True)]
+        # 2. The guides.
+        channels = [layers.picture.encode(parts.picture) for parts in every]
+        guide = None if layers.is_plain else Guide.of(channels[0])
+        levels = [images.to_levels(one) if guide is None else guide.levels(one) for one in channels]
+        flags = [None if one is None else one.astype(np.uint8) for one in empty]
+        photo, *others = (Photo.of(one, marks) for one, marks in zip(levels, flags, strict=True))
+        engine = Instant(photo, variety, device, hard=hard, others=tuple(others), shares=tuple(shares))
+        engine.collection.levels([photo.size], 1)  # which checks them
+        layers = replace(layers, raw=True)
+        maker = cls(engine, layers, every[0], guide, tuple(every[1:]))
+        maker = maker if photo.empty is None else maker._filled(photo.empty)
+        return maker._with_coordinates(coordinates) if coordinates else maker
 
-    def _filled(self, valid: Tensor) -> "LayeredInstant":
-        """The same with all pixels computed that are not ``valid`` (1, 1, H, W)."""
-        hole, rng = 1 - valid, torch.Generator().manual_seed(FILL_SEED)
+    def _filled(self, empty: Flags) -> "LayeredInstant":
+        """The same with all pixels computed that are ``empty`` (H, W)."""
+        hole, rng = torch.from_numpy(empty)[None, None], torch.Generator().manual_seed(FILL_SEED)
         votes: list[Votes] = []
         (levels,) = replace(self.engine, voted=votes.append).inpaint(hole, None, rng)
-        engine = Instant.of(as_levels(levels), self.engine.variety, self.engine.device)
+        engine = replace(self.engine, photo=Photo.of(as_levels(levels), empty))
         return replace(self, engine=engine, parts=self._rendered(votes[0]))
+
+    def _with_coordinates(self, kind: str) -> "LayeredInstant":
+        """The same with the map of coordinates: column, row and, of several pictures, the number of the picture.
+
+        Those of ``float32`` are texture coordinates: a pixel's middle in parts of the picture's width and height.
+        """
+        if any(layer.name == COORDINATES for layer in self.layers.maps):
+            raise ValueError(f"a map is called {COORDINATES}, as that of `coordinates`: give it another name")
+        whole = replace(self, kind=kind)
+        own = whole._places(Votes(self.size, (self.size,), (), number_pixels(self.size)).coordinates)
+        limits = [max(photo.size[axis] for photo in self.engine.collection.photos) for axis in (1, 0)]
+        ends = [*((1.0, 1.0) if kind == "float32" else limits), max(1.0, float(len(self.others)))][: own.channels]
+        layer = Layer(own.form, tuple(((0.0, -1.0), (float(end), 1.0)) for end in ends), name=COORDINATES)
+        layers = replace(self.layers, maps=(*self.layers.maps, layer))
+        return replace(whole, layers=layers, parts=replace(self.parts, maps={**self.parts.maps, COORDINATES: own}))
+
+    def _places(self, coordinates: Places) -> Raster:
+        """The raster of ``coordinates`` (H, W, 3): row, column and number of the picture."""
+        values = coordinates[..., [1, 0, 2] if self.others else [1, 0]].astype(self.kind)
+        if self.kind == "float32":
+            sizes = np.array([photo.size for photo in self.engine.collection.photos])[coordinates[..., 2]]
+            values[..., :2] = (coordinates[..., 1::-1] + 0.5) / sizes[..., ::-1]
+        return Raster(values, Form(".tif", self.kind))
 
     def watched(self, watch: Callable[[Levels], None]) -> "LayeredInstant":
         """The same; ``watch`` is called with each level of the guide, coarse to fine."""
@@ -210,6 +272,49 @@ class LayeredInstant:
         shown = self._guide_of(structure)
         return self._render(lambda engine: engine.analogy(shown, rng, count))
 
+    def read_guide(self, guide: Picture, limit: int) -> tuple[npt.NDArray[Any], Raster]:
+        """A ``guide``, file or array, painted with the labels or amounts of the first map, and its raster.
+
+        Its longer side is reduced to ``limit`` pixels; colours stand for the labels with the most similar ones in the
+        palette of the map. The first is the number (H, W) of each pixel's label, or its
+        amounts (H, W, C).
+
+        Raises:
+            ValueError: it has labels, or a number of channels, that the map has not.
+        """
+        layer = self.layers.maps[0]
+        raster, shown = as_raster(guide, "guide"), str(guide) if is_file(guide) else "`guide`"
+        size = limit_size(raster.size, limit)
+        rows, columns = (np.arange(new) * old // new for new, old in zip(size, raster.size, strict=True))
+        raster = replace(raster, values=raster.values[rows[:, None], columns], empty=None)
+        if not layer.labels:
+            if raster.channels != len(layer.knots):
+                raise ValueError(f"{shown} has {raster.channels} channels, the map {layer.name} {len(layer.knots)}")
+            return np.moveaxis(layer.encode(raster)[0].double().numpy(), 0, 2) / 2 + 0.5, raster
+        if layer.form.palette and len(layer.labels[0]) == 1 and raster.channels in (3, 4):
+            raster = layer.from_colours(raster)
+        known, found = {*layer.labels}, np.unique(raster.values.reshape(-1, raster.channels), axis=0)
+        strange = [label for label in (tuple(map(float, one)) for one in found) if label not in known]
+        if strange:
+            words = [" ".join(f"{part:g}" for part in label) for label in (strange[0], *layer.labels[:10])]
+            raise ValueError(
+                f"{shown} has the label {words[0]}, which the map {layer.name} has not: use {', '.join(words[1:])}"
+            )
+        return layer.index(raster), raster
+
+    def guided(self, codes: npt.NDArray[Any], weight: float, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` results (1, C, H, W) whose first map follows the ``codes`` of ``read_guide``, by a ``weight``."""
+        layer = self.layers.maps[0]
+        own = [parts.maps[layer.name] for parts in (self.parts, *self.others)]
+        if layer.labels:
+            guide = label_guide(codes, len(layer.labels), weight)
+            keys = [label_guide(layer.index(one), len(layer.labels), weight) for one in own]
+        else:
+            guide = amount_guide(codes, weight)
+            amounts = (np.moveaxis(layer.encode(one)[0].double().numpy(), 0, 2) / 2 + 0.5 for one in own)
+            keys = [amount_guide(one, weight) for one in amounts]
+        return self._render(lambda engine: engine.guided(guide, keys, rng, count))
+
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
@@ -246,28 +351,50 @@ class LayeredInstant:
 
     def _rendered(self, votes: Votes, edited: Parts | None = None) -> Parts:
         """The picture and the maps of a result from its ``votes``; what is pasted is of the ``edited`` picture."""
-        pasted = None if edited is None else edited.picture
-        picture, maps = self._means(self.layers.picture, votes, self.parts.picture, pasted, fits=True), {}
+        if self.engine.voted is not None:
+            self.engine.voted(votes)
+        every = (self.parts, *self.others)
+        pictures, pasted = [parts.picture for parts in every], None if edited is None else edited.picture
+        if self.guide is None and not self.engine.hard:
+            levels = votes.picture(*(one.values for one in pictures), edited=None if pasted is None else pasted.values)
+            picture = Raster(levels, self.layers.picture.form)
+        else:
+            picture = self._means(self.layers.picture, votes, pictures, pasted, fits=True)
+        maps = {}
         for layer in self.layers.maps:
-            own, other = self.parts.maps[layer.name], None if edited is None else edited.maps[layer.name]
+            if layer.name == COORDINATES and self.kind:
+                maps[layer.name] = self._places(votes.coordinates)
+                continue
+            own, other = (
+                [parts.maps[layer.name] for parts in every],
+                None if edited is None else edited.maps[layer.name],
+            )
             if layer.labels:
-                numbers = votes.labels(layer.index(own), edited=None if other is None else layer.index(other))
-                maps[layer.name] = layer.from_index(numbers)
+                numbers, vote = None if other is None else layer.index(other), self._vote(votes, votes.labels)
+                maps[layer.name] = layer.from_index(vote(*map(layer.index, own), edited=numbers))
             else:
-                maps[layer.name] = self._means(layer, votes, own, other, fits=False)
+                maps[layer.name] = layer.fitted(self._means(layer, votes, own, other, fits=False))
         return Parts(picture, maps)
 
-    def _means(self, layer: Layer, votes: Votes, own: Raster, edited: Raster | None, fits: bool) -> Raster:
+    def _vote(self, votes: Votes, soft: Callable[..., Values]) -> Callable[..., Values]:
+        """The function that renders values by ``votes``: hard ones, or as ``soft`` does."""
+        return votes.copies if self.engine.hard else soft
+
+    def _means(self, layer: Layer, votes: Votes, own: Sequence[Raster], edited: Raster | None, fits: bool) -> Raster:
         """The raster of weighted means; where it ``fits``, it is shifted as the guide's colours are."""
-        stored = own.values.dtype
+        stored = own[0].values.dtype
         kind = stored.newbyteorder("=") if stored.newbyteorder("=") in MEANS else np.dtype(np.float64)
-        given, other = own.filled().astype(kind), None if edited is None else edited.filled().astype(kind)
+        given, other = (
+            [one.filled().astype(kind) for one in own],
+            None if edited is None else edited.filled().astype(kind),
+        )
         planes: list[Values] = []
         for channel, knots in enumerate(layer.knots):
             low, high = knots[0][0], knots[-1][0]
             plane = None if other is None else other[..., channel]
             unit = (high - low) / 255 if fits and high > low else None
-            result = votes.means(given[..., channel], edited=plane, unit=unit)
+            vote = self._vote(votes, partial(votes.means, unit=unit))
+            result = vote(*(one[..., channel] for one in given), edited=plane)
             result = np.clip(result, low, high) if plane is None else result
             whole = (np.rint(result) if stored.kind in "bui" else result).astype(stored)
             planes.append(without_nodata(whole, layer.form, knots))

@@ -152,6 +152,11 @@ class Trained(manipulate.OfPyramid):
     retrain: Retrain | None = None  # of one scale, for quantized painting
     layers: Layers | None = None  # of its pictures' channels; None: they have 8 bits, and no maps
 
+    @classmethod
+    def of(cls, pyramid: Pyramid[TrainedScale], layers: Layers | None) -> "Trained":
+        """The model with a trained ``pyramid``, whose pictures have ``layers`` or not."""
+        return cls(pyramid, layers=None if layers is None else layers.learned(pyramid.scales[-1].real))
+
     @property
     def real(self) -> Tensor:
         """The training picture at the finest scale, (1, C, H, W), in [-1, 1]."""

@@ -31,13 +31,22 @@ def splitmix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def windows(picture: Pixels) -> npt.NDArray[np.uint8]:
-    """A view (h, w, 4, 7, 7) of the patches of ``picture`` (H, W, 4)."""
+    """A view (h, w, C, 7, 7) of the patches of ``picture`` (H, W, C)."""
     return sliding_window_view(picture, (PATCH, PATCH), axis=(0, 1))
+
+
+def compared(field: Field) -> tuple[Pixels, Pixels]:
+    """The pictures (H, W, 4 or 8) whose patches are compared: target and keys, each with its guide."""
+    if field.guides is None:
+        return field.target, field.keys
+    pairs = zip((field.target, field.keys), field.guides, strict=True)
+    target, keys = (np.concatenate(pair, axis=2) for pair in pairs)
+    return target, keys
 
 
 def score(field: Field, index: Numbers, matches: Numbers) -> Scores:
     """The scores (n,) of ``matches`` (n,) for the patches of the target at ``index`` (n,)."""
-    patches, keys = windows(field.target), windows(field.keys)
+    patches, keys = map(windows, compared(field))
     distances = np.empty(len(index), np.float32)
     for start in range(0, len(index), 2**15):
         part = slice(start, start + 2**15)
@@ -68,15 +77,15 @@ def measure_field(field: Field) -> None:
 
 def search_all(field: Field) -> None:
     """Find the best match of each active patch among all valid keys."""
-    keys = windows(field.keys)
+    patches, keys = map(windows, compared(field))
     width = keys.shape[1]
-    rows = keys.reshape(-1, 4 * PATCH**2).astype(np.float64)
+    rows = keys.reshape(keys.shape[0] * width, -1).astype(np.float64)
     number = np.arange(len(rows)) // width << 16 | np.arange(len(rows)) % width
     if field.valid is not None:
         allowed = np.flatnonzero(field.valid)
         rows, number = rows[allowed], number[allowed]
     norms = np.square(rows).sum(axis=1)
-    patches, index = windows(field.target), active_patches(field)
+    index = active_patches(field)
     matches, scores = field.matches.ravel(), field.scores.ravel()
     for part in np.array_split(index, max(1, len(index) * len(rows) // BLOCK)):
         queries = patches[np.divmod(part, patches.shape[1])].reshape(len(part), -1).astype(np.float64)

@@ -50,6 +50,7 @@ class SearchStruct(ctypes.Structure):
         *(("keys", ctypes.c_void_p), ("keys_height", ctypes.c_int), ("keys_width", ctypes.c_int)),
         *(("valid", ctypes.c_void_p), ("weights", ctypes.c_void_p), ("active", ctypes.c_void_p)),
         *(("adds", ctypes.c_int), ("threads", ctypes.c_int)),
+        *(("target_guide", ctypes.c_void_p), ("keys_guide", ctypes.c_void_p)),
     )
 
 
@@ -100,6 +101,7 @@ class Field:
     adds: bool = False  # whether weights are added
     active: Flags | None = None  # (h, w): 0 for patches whose matches stay
     seed: int = 0
+    guides: tuple[Pixels, Pixels] | None = None  # of the sizes of target and keys: their patches are compared, too
     scores: Scores = field(init=False)  # (h, w): squared distances over 4 x 49 numbers, weighted
     passes: int = field(init=False, default=0)  # of ``search`` so far
 
@@ -111,12 +113,11 @@ class Field:
         if (code := compiled()) is None:
             getattr(plain, name)(self, *numbers)
             return
-        target, keys, valid, weights, active = (
-            Array.from_param(array) for array in (self.target, self.keys, self.valid, self.weights, self.active)
-        )
+        arrays = (self.target, self.keys, self.valid, self.weights, self.active, *(self.guides or (None, None)))
+        target, keys, valid, weights, active, *guides = map(Array.from_param, arrays)
         struct = SearchStruct(
             *(target, *self.target.shape[:2], keys, *self.keys.shape[:2]),
-            *(valid, weights, active, self.adds, torch.get_num_threads()),
+            *(valid, weights, active, self.adds, torch.get_num_threads(), *guides),
         )
         getattr(code, name)(struct, self.matches, self.scores, *numbers)
 

@@ -38,6 +38,7 @@ class Canvas:
     mask: Flags | None = None  # (H, W), 1 where pixels are computed; None: everywhere
     known: Pixels | None = None  # (H, W, 4), the other pixels
     margin: int = 0  # pixels on each side that repeat the opposite side: a tile
+    guide: Pixels | None = None  # (H, W, 4), compared with that of the source, too
     closed: bool = False  # patches across the edges of a tile have one match, not one for each side
 
     @property
@@ -77,6 +78,7 @@ class Source:
     valid: Flags | None = None  # (h, w): 0 for patches that are not used
     penalties: Weights | None = None  # (h, w), added to squared distances to these patches
     blurred: Pixels | None = None  # (H, W, 4), as blurred as a guess; None: the coarser level, enlarged
+    guide: Pixels | None = None  # (H, W, 4), compared with that of the canvas, too
     shares: tuple[tuple[slice, float], ...] = ()  # rows of patches, and the share of a result that shall come from them
 
 
@@ -150,9 +152,12 @@ class Solver:
     def _field(self, level: int, target: Pixels, matches: Matches) -> Field:
         source, canvas = self.sources[level], self.canvases[level]
         adds = source.penalties is not None
-        return Field(
+        field = Field(
             target, source.values, matches, source.valid, source.penalties, adds, canvas.active, self._seed(level)
         )
+        if source.guide is not None and canvas.guide is not None:
+            field.guides = canvas.guide, source.guide
+        return field
 
     def _is_finest(self, level: int) -> bool:
         return level == (len(self.sources) - 1 if self.finest is None else self.finest)

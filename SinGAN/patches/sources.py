@@ -122,7 +122,7 @@ class Collection:
             if self.shares:
                 shares.append((place[0], self.shares[number]))
             top += part.values.shape[0]
-        return Source(values, valid, penalties, None if blurred is None else stack(*blurred), tuple(shares))
+        return Source(values, valid, penalties, None if blurred is None else stack(*blurred), shares=tuple(shares))
 
 
 def enlarge(coarse: Source, fine: Source) -> Pixels:

@@ -95,6 +95,7 @@ class Votes:
         place: Size,
         edit: Edit | None = None,
         others: Sequence[Size] = (),
+        shifted: Flags | None = None,
     ) -> "Votes":
         """The votes of a result in which the pixels that the mask of ``canvas`` leaves are the photo's or an edit's.
 
@@ -106,6 +107,7 @@ class Votes:
             place: row and column of the photo's first pixel in the result.
             edit: that is pasted.
             others: sizes of further pictures.
+            shifted: (H, W), 1 where colours are shifted afterwards.
         """
         (top, left), (height, width) = place, (photo.shape[0], photo.shape[1])
         is_own = (state.matches >> 16) < size[0]  # of the photo, or of a paste, which have the whole result's place
@@ -115,11 +117,11 @@ class Votes:
         copied = np.zeros(size, np.int32)
         copied[top : top + height, left : left + width] = number_pixels((height, width))
         if edit is None:
-            return cls(size, ((height, width), *others), (layer,), copied)
+            return cls(size, ((height, width), *others), (layer,), copied, shifted=shifted)
         inside, part = edit.pasted > 0, (edit.merged.shape[0], edit.merged.shape[1])
         like = np.where(inside, find_pixels(edit.edited, photo, edit.pasted), copied[edit.box])
         np.copyto(copied[edit.box], number_pixels(part) + (height << 16), where=inside)
-        return cls(size, ((height, width), *others), (layer,), copied, Paste(edit.box, edit.pasted, like))
+        return cls(size, ((height, width), *others), (layer,), copied, Paste(edit.box, edit.pasted, like), shifted)
 
     def picture(self, *levels: Levels, edited: Levels | None = None) -> Levels:
         """The result itself (H, W, C), to the bit, from the 8-bit sources."""

@@ -25,6 +25,12 @@ def is_file(picture: Picture) -> bool:
     return isinstance(picture, str | os.PathLike)
 
 
+def path_of(picture: Picture) -> Path:
+    """The path of ``picture``, which is a file's; ``~/`` is the home folder."""
+    path = Path(str(picture))
+    return path.expanduser() if str(path).startswith("~/") else path
+
+
 def to_image(picture: Picture, channels: int = 3, name: str = "picture", opaque: bool = False) -> Tensor:
     """``picture`` as (1, channels, H, W) in [-1, 1]; arguments and errors as for ``levels_of``."""
     return images.to_tensor(levels_of(picture, channels, name, opaque))
@@ -46,7 +52,7 @@ def levels_of(picture: Picture, channels: int = 3, name: str = "picture", opaque
     if channels not in (1, 3, 4):
         raise ValueError(f"`nc_im` {channels} is for data: a picture of 8 bits has 1, 3 or 4 channels")
     if isinstance(picture, str | os.PathLike):
-        return images.read_levels(Path(picture), channels, opaque)
+        return images.read_levels(path_of(picture), channels, opaque)
     if isinstance(picture, Raster):
         raise ValueError(f"`{name}` is data of any channels, where a picture of 8 bits is needed")
     levels = decoding.decode(picture) if isinstance(picture, Image.Image) else to_levels(picture, name)

@@ -18,11 +18,12 @@ from torch import Tensor
 from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding
 from SinGAN.pictures.decoding import Levels as Levels
-from SinGAN.storage.files import check_regular, suggest_name, whole_file
+from SinGAN.storage.files import check_regular, suggest_name, write_whole
 
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
 HEIC = b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"
+SOURCE = "Source"  # the key of a text in a PNG
 LARGE = 2**20  # pixels: larger pictures are compressed quickly, into files that are some 10 % larger
 STRETCHED = 0.04  # share of the width: a log message tells of more stretching
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes: image generators write long texts
@@ -94,6 +95,19 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with opened(path) as picture:
             return decoding.decoded_size(picture)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def has_alpha(path: Path) -> bool:
+    """Whether the picture at ``path`` has an alpha channel or a transparent colour; only the header is read.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    try:
+        with opened(path) as picture:
+            return bool(picture.has_transparency_data)
     except Exception as error:
         raise _unreadable(path, error) from error
 
@@ -212,8 +226,20 @@ def write(path: Path, image: Tensor) -> None:
     write_levels(path, to_levels(image))
 
 
-def write_levels(path: Path, levels: Levels) -> None:
-    """Write ``levels`` (H, W, 1, 3 or 4) as PNG."""
-    picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
-    with whole_file(path) as draft:
-        picture.save(draft, format="PNG", compress_level=6 if picture.width * picture.height < LARGE else 1)
+def write_levels(path: Path, levels: Levels, source: str = "") -> None:
+    """Write ``levels`` (H, W, 1, 3 or 4) as PNG, with a text ``source`` that ``read_source`` reads, if there is one."""
+    picture, texts = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels), PngImagePlugin.PngInfo()
+    if source:
+        texts.add_text(SOURCE, source)
+    compression, content = 6 if picture.width * picture.height < LARGE else 1, io.BytesIO()
+    picture.save(content, format="PNG", compress_level=compression, pnginfo=texts)
+    write_whole(path, content.getvalue())
+
+
+def read_source(path: Path) -> str:
+    """The text ``source`` of the PNG at ``path``; "" if it has none, or is no PNG that can be read."""
+    try:
+        with opened(path) as picture:
+            return str(getattr(picture, "text", {}).get(SOURCE, ""))
+    except Exception:  # damaged files make Pillow raise nearly anything
+        return ""

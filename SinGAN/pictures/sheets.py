@@ -80,7 +80,12 @@ def draw_label(label: str, width: int, channels: int) -> Levels:
 
 
 def contact_sheet(tiles: Sequence[Levels], columns: int | None = None) -> Levels:
-    """Equally large ``tiles`` side by side on white, in a grid near to a square unless ``columns`` is given."""
+    """Equally large ``tiles`` side by side on white, in a grid near to a square unless ``columns`` is given.
+
+    Where some are coloured, grey ones become so.
+    """
+    most = max(each.shape[2] for each in tiles)
+    tiles = [each.repeat(most, axis=2) if each.shape[2] == 1 else each for each in tiles]
     height, width = tiles[0].shape[:2]
     columns = columns or max(1, min(len(tiles), round(math.sqrt(len(tiles) * height / width))))
     rows = math.ceil(len(tiles) / columns)

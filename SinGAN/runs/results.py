@@ -14,6 +14,7 @@ from SinGAN.pictures import images, sheets
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
+from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import recover_if_free, whole_folder
 
 Columns = dict[str, list[float]]
@@ -102,9 +103,15 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def are_older(folder: Path, source: Path) -> bool:
-    """Whether the samples in ``folder`` are older than ``source``, the file that they should come from."""
-    return (folder / "grid.png").stat().st_mtime_ns < source.stat().st_mtime_ns
+def are_of_another(folder: Path, source: Path) -> bool:
+    """Whether the samples in ``folder`` come from another picture or model than ``source``, a file of it.
+
+    Their contact sheet tells; that of an older version does not, and is compared by its age.
+    """
+    sheet = folder / "grid.png"
+    if recorded := images.read_source(sheet):
+        return recorded != sha256(source.read_bytes())
+    return sheet.stat().st_mtime_ns < source.stat().st_mtime_ns
 
 
 def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
@@ -114,7 +121,7 @@ def read_samples(folder: Path, count: int, channels: int) -> Iterator[Tensor]:
 
 def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None) -> None:
     """Write ``image`` (1, C, H, W) into ``folder`` as ``<name>.png``, or as ``Layers.write`` does."""
-    if layers is None or image.shape[1] != layers.count:
+    if layers is None or not layers.describes(image):
         images.write(folder / f"{name}.png", image)
     else:
         layers.write(folder, name, image)
@@ -122,21 +129,27 @@ def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None)
 
 def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
     """What people see of ``image`` (1, C, H, W) and its maps, each after the name of its contact sheet."""
-    if layers is None or image.shape[1] != layers.count:
+    if layers is None or not layers.describes(image):
         return [("grid.png", image)]
     maps = layers.preview_maps(image).items()
     return [("grid.png", layers.preview(image)), *((f"grid_{name}.png", shown) for name, shown in maps)]
 
 
 def write_samples(
-    folder: Path, samples: Iterable[Tensor], real: Tensor, layers: Layers | None = None, kept: int = 0
+    folder: Path,
+    samples: Iterable[Tensor],
+    real: Tensor,
+    layers: Layers | None = None,
+    kept: int = 0,
+    source: Path | None = None,
 ) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
     Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
     come after the first ones that the folder has, which are ``kept``.
 
-    The folder appears when all are there, and takes an older one's place only then.
+    The folder appears when all are there, and takes an older one's place only then. Its sheet records the SHA-256 of
+    ``source``, a file of the picture or the model that the samples come from, for ``are_of_another``.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
@@ -156,7 +169,8 @@ def write_samples(
             if index < sheets.SHEET_SAMPLES:
                 show(index, (seen for _, seen in previews(image, layers)))
         for sheet, shown in tiles.items():
-            images.write_levels(draft / sheet, sheets.contact_sheet(shown))
+            digest = "" if source is None else sha256(source.read_bytes())
+            images.write_levels(draft / sheet, sheets.contact_sheet(shown), digest)
 
 
 def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:

@@ -121,14 +121,15 @@ class Run:
         parts = [[f"{flag}={value}"] if value.startswith("-") else [flag, value] for flag, value in flags]
         return shlex.join(itertools.chain(*parts))
 
-    def open(self) -> Opened:
-        """The picture with its maps, as a training gets it.
+    def open(self, layered: bool = False) -> Opened:
+        """The picture with its maps, as a training gets it; ``layered`` as of ``open_picture``.
 
         Raises:
             ValueError: something can't be read, or a map does not fit the picture.
         """
         channels = self.options.nc_im if "nc_im" in self.given or not is_data(self.picture) else None
-        return open_picture(self.picture, channels, maps_by_name(self.settings.maps), self.settings.map_kinds)
+        maps = maps_by_name(self.settings.maps)
+        return open_picture(self.picture, channels, maps, self.settings.map_kinds, layered)
 
     def viewed(self, layers: Layers, real: Tensor) -> Layers:
         """``layers`` with the previews that the settings ask for, of the training picture ``real`` (1, C, H, W)."""

@@ -1,7 +1,8 @@
 """The picture model that a command's options ask for: a trained one, or patches of the picture."""
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -14,13 +15,14 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import images
-from SinGAN.pictures.layers import Layers, is_data, maps_by_name
+from SinGAN.pictures import images, masks
+from SinGAN.pictures.layers import Layers, is_data, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
 
 LOG = logging.getLogger(__name__)
+OF_INSTANT = ("also", "shares", "hard_votes", "coordinates")  # options of the instant engine alone
 DEFAULTS = ModelOptions().as_dict()
 
 
@@ -32,6 +34,17 @@ class Source:
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # results that are older are of another picture or model
     manifest: Manifest | None = None  # of the trained model
+    pictures: tuple[str, ...] = ()  # names of the pictures that patches come from
+    usage: list[list[float]] = field(default_factory=list)  # the share of each in the results so far, if several
+
+    def describe_usage(self, results: Sequence[str]) -> list[str]:
+        """How much came from each picture, a line for each of ``results``, by name; forgets it."""
+        lines = []
+        for result, shares in zip(results, self.usage, strict=False):
+            parts = (f"{share:.0%} of {name}" for share, name in zip(shares, self.pictures, strict=True))
+            lines.append(f"{result}: {', '.join(parts)}")
+        self.usage.clear()
+        return lines
 
     @property
     def layers(self) -> Layers | None:
@@ -66,7 +79,7 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
         return untrained(run, options, measured)
     if options.full_size and (measured or not options.refine):
         raise ValueError("`full_size` " + ("is not for measures" if measured else "needs `refine`") + ": leave it out")
-    for name in ("variety", "balance"):
+    for name in ("variety", "balance", *OF_INSTANT):
         if name in run.given:
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     opened, task = drawing_model(run) if draws else (None, TRAIN)
@@ -108,19 +121,24 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
-    if is_data(run.picture) or run.settings.maps:
+    if options.method != INSTANT and (named := [name for name in OF_INSTANT if name in run.given]):
+        raise ValueError(f"`{named[0]}` is for `method` {INSTANT}, not for {options.method}: leave it out")
+    if options.shares and not options.also:
+        raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
+    if is_data(run.picture) or run.settings.maps or options.also or options.coordinates:
         return untrained_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
+    erased = masks.find_erased(run.picture, run.options.nc_im)
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
     maker: Instant | Published
     if is_instant:
         if is_reduced:
             levels = limit_levels(levels, limit)
-        maker = Instant.of(levels, options.variety, run.device)
+        maker = replace(Instant.of(levels, options.variety, run.device), hard=options.hard_votes, erased=erased)
     else:
         real = limit_image(images.to_tensor(levels).to(run.device), limit)
-        maker = Published(real, options.method, options.variety, options.balance)
+        maker = Published(real, options.method, options.variety, options.balance, erased=erased)
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
@@ -133,15 +151,25 @@ def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> So
     Raises:
         ValueError: the method can't, or something has no data.
     """
-    opened, limit = run.open(), run.options.max_size
+    opened, limit = run.open(layered=True), run.options.max_size
     for line in opened.notes:
         LOG.info(line)
     assert opened.layers is not None
     if options.method == INSTANT:
         own_size = has_own_size(run, measured)
-        instant = LayeredInstant.of(opened, options.variety, run.device, None if own_size else limit)
-        instant = replace(instant, layers=run.viewed(instant.layers, instant.real))
-        return Source(instant, label(run, options), run.picture)
+        beside = open_beside(opened, options.also) if options.also else None
+        instant = LayeredInstant.of(
+            opened, options.variety, run.device, None if own_size else limit, beside, options.shares,
+            options.hard_votes, options.coordinates or "",
+        )  # fmt: skip
+        usage: list[list[float]] = []
+        if beside is not None:
+            voted = replace(instant.engine, voted=lambda votes: usage.append(votes.shares))
+            instant = replace(instant, engine=voted)
+        erased = masks.find_erased(run.picture, run.options.nc_im)
+        instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
+        names = tuple(file.name for file in (run.picture, *options.also))
+        return Source(instant, label(run, options), run.picture, pictures=names, usage=usage)
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
     real = limit_image(opened.image.to(run.device), limit)
@@ -161,6 +189,14 @@ def label(run: Run, options: PatchOptions) -> str:
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
     if options.method == INSTANT and "max_size" in run.given and run.options.max_size == DEFAULTS["max_size"]:
         changed.append(f"max_size={run.options.max_size}")
+    if options.also:
+        changed.append(f"also={'+'.join(file.stem for file in options.also)}"[:100])
+    if options.shares:
+        changed.append(f"shares={'+'.join(f'{share:g}' for share in options.shares)}"[:100])
+    if options.hard_votes:
+        changed.append("hard_votes")
+    if options.coordinates:
+        changed.append(f"coordinates={options.coordinates}")
     if run.settings.maps:
         changed.append(f"maps={'+'.join(maps_by_name(run.settings.maps))[:100]}")
     return ",".join([f"method={options.method}", *changed])

@@ -1,7 +1,7 @@
 """The pictures and models of the page: their files and their names."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -215,6 +215,8 @@ class Workspace:
 
     def refined(self, model: Model, chosen: Chosen, size: int = 0) -> Model:
         """``model`` with results at the size of ``chosen``, its picture; as it is where that is hardly larger."""
+        if model.manifest.layers_of_pictures is not None:
+            return model  # data, or a picture with maps
         longest = max(images.read_size(chosen.file))
         longest = min(longest, size) if size else longest
         if longest <= ENLARGED * max(model.size):
@@ -248,8 +250,8 @@ def device() -> torch.device:
 
 @lru_cache(maxsize=4)
 def load_model(folder: Path, changed: int) -> Model:
-    """Load the model in ``folder``, modified at ``changed``."""
-    return load(folder, device=device())
+    """Load the model in ``folder``, modified at ``changed``; of data it gives previews."""
+    return replace(load(folder, device=device()), previews=True)
 
 
 @lru_cache(maxsize=4)

@@ -83,7 +83,7 @@ def run(call: Call[Animate]) -> Iterator[Results]:
         LOG.info("*** Train SinGAN for animation ***")
     LOG.info(f"random seed: {run.seed}")
     pyramid, layers = load_or_train(training, overwrite=run.settings.overwrite, watcher=call.watcher), training.layers
-    model = Trained(pyramid, layers=layers)
+    model = Trained.of(pyramid, layers)
     rng = run.fresh_rng()
     choices = itertools.product(options.animation_start_scale, options.alpha_animation, options.beta_animation)
     for start, alpha, beta in choices:
@@ -93,7 +93,7 @@ def run(call: Call[Animate]) -> Iterator[Results]:
         frames = (frame for _, frame in results.pictures)
         if layers is not None:  # the animation shows previews: the frames themselves, and their maps, lie beside it
             drawn = list(frames)
-            write_results(place / file.stem, {}, dict(numbered(drawn)), None, layers)
+            write_results(place / file.stem, {}, dict(numbered(drawn)), None, model.layers)
             frames = (layers.preview(frame) for frame in drawn)
         animations.write(file, frames, options.fps)
         LOG.info(str(file))

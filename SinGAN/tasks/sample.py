@@ -105,18 +105,18 @@ def draw(
     """Draw the samples that ``folder`` lacks; ``what`` describes them on the screen."""
     from tqdm import tqdm
 
-    from SinGAN.runs.results import are_older, count_samples, read_samples, write_samples
+    from SinGAN.runs.results import are_of_another, count_samples, read_samples, write_samples
 
     count, overwrite = call.options.num_samples, call.run.settings.overwrite
     there = 0 if overwrite else count_samples(folder)
-    if there >= count:
-        LOG.info(f"random samples {what} are already there: {folder} (`overwrite` draws new ones)")
-        return
-    if there and are_older(folder, source.file):
+    if there and are_of_another(folder, source.file):
         LOG.info(
-            f"random samples {what}: there are {there} of an older model or picture: {folder} "
+            f"random samples {what}: there are {there} of another model or picture: {folder} "
             "(`overwrite` draws new ones)"
         )
+        return
+    if there >= count:
+        LOG.info(f"random samples {what} are already there: {folder} (`overwrite` draws new ones)")
         return
     results = sample(source.maker, count, start_scale=start, scale_h=scale_h, scale_v=scale_v, seed=call.run.seed)
     layers = source.layers
@@ -124,8 +124,11 @@ def draw(
     LOG.info(f"random seed: {call.run.seed}")
     drawn = (image for _, image in tqdm(results.pictures, total=count, unit="sample", disable=None, leave=False))
     fresh = itertools.islice(drawn, there, None)
-    write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there if layers is not None else 0)
+    there_before = there if layers is not None else 0
+    write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.file)
     more = f", {there} of them there before" if there else ""
+    for line in source.describe_usage([str(index) for index in range(count)]):
+        LOG.info(line)
     LOG.info(f"{count} random samples {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")
 
 

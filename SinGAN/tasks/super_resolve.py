@@ -111,14 +111,15 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
         LOG.info(
             f"{run.picture} is reduced to {small.shape[-2]} x {small.shape[-1]} first: raise `max_size` to keep it"
         )
+    model = Trained.of(pyramid, layers)
     ((_, result),) = super_resolve(
-        Trained(pyramid, layers=layers), small, factor=options.sr_factor, count=options.num_samples,
+        model, small, factor=options.sr_factor, count=options.num_samples,
         back_projection=options.back_projection, seed=run.seed,
     ).pictures  # fmt: skip
     lines = [] if truth is None else compare(result, manipulate.bicubic(small, options.sr_factor), truth)
     suffix = ".png" if layers is None else layers.picture.form.suffix
     place = run.out / TASK.folders[0] / f"{options.sr_factor:g}" / f"{run.name}_HR{suffix}"
-    write_results(place.parent, {}, {place.stem: result}, layers=layers)
+    write_results(place.parent, {}, {place.stem: result}, layers=model.layers)
     for line in (f"random seed: {run.seed}", *lines, f"enlarged to {result.shape[-2]} x {result.shape[-1]}: {place}"):
         LOG.info(line)
     yield from ()

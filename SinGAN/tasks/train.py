@@ -53,7 +53,9 @@ def run(call: Call[Train]) -> Iterator[Results]:
         seed = Manifest.read(training.folder).seed  # of a resumed training: the one that it began with
         rng = torch.Generator(run.device).manual_seed(seed)
         maker = training.kind.maker(pyramid, training.layers)
-        write_samples(samples, maker.sample(rng, options.num_samples), maker.real, maker.layers)
+        write_samples(
+            samples, maker.sample(rng, options.num_samples), maker.real, maker.layers, source=training.folder / "Zs.pth"
+        )
         took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
         if not is_there:
             LOG.info(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {training.folder}")

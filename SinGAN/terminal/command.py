@@ -34,6 +34,9 @@ def write(task: Task, call: Call[object]) -> None:
     """Write the results of ``task``, each in its folder: those that it does not write itself."""
     for results in task.results_of(call):
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
-        write_results(folder, results.firsts, results.computed(), results.extras, call.source.layers)
-        lines = [*results.notes, f"random seed: {call.run.seed}", f"{results.words or task.results}: {folder}"]
+        pictures = results.computed()
+        write_results(folder, results.firsts, pictures, results.extras, call.source.layers)
+        usage = call.source.describe_usage([*pictures])
+        last = f"{results.words or task.results}: {folder}"
+        lines = [*results.notes, *usage, f"random seed: {call.run.seed}", last]
         say(*filter(None, lines))

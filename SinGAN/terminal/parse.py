@@ -48,7 +48,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> ParsedCommand:
     files = find_pictures(settings.input_name, settings.input_dir)
     if settings.maps and len(files) > 1:
         raise ValueError(f"`maps` belong to one picture, and there are {len(files)}: name one")
-    if hasattr(args, "ref_name"):
+    if getattr(args, "ref_name", None) is not None:
         reference = layout.locate(args.ref_name, args.ref_dir)
         layout.stem(reference.name, "ref_name")
         keep_inside(reference.parent, [reference])

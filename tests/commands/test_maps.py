@@ -1,5 +1,8 @@
 """Data of any channels and aligned maps, from flags to files, with tiny models of each kind."""
 
+import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,18 @@ from PIL import Image
 import animation
 import editing
 import harmonization
+import inpaint
 import main_train
 import outpaint
 import paint2image
+import random_samples
+import retarget
 import SR
+import tile
+from SIFID import evaluate
+from SinGAN.pictures.rasters import read_raster
 from SinGAN.saved_models.manifest import Manifest
+from SinGAN.terminal.flags import make_parser
 from tests.cuts import CutError, cut_after
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -255,3 +265,57 @@ def test_patches_make_data_and_maps(workspace: Workspace) -> None:
     workspace.sample("--method", "patches", *flags(workspace, "pages.tif")[6:], name="pages.tif")
     (folder,) = {path.parent for path in (workspace.out / "RandomSamples").rglob("0.tif")}
     check_result(folder, "0", (20, 28))
+
+
+def test_every_task_without_training_gives_maps(workspace: Workspace) -> None:
+    save_all(workspace.inputs)
+    words = [*flags(workspace, "pages.tif"), "--max_size", "28"]
+    mask = np.zeros((H, W), np.uint8)
+    mask[7:12, 9:15] = 255
+    Image.fromarray(mask).save(workspace.inputs / "pages_mask.png")
+    random_samples.main([*words, "--mode", "random_samples", "--method", "instant", "--num_samples", "1"])
+    for main, more in [
+        (retarget.main, ["--scale_h", "1.5", "--num_samples", "1"]),
+        (inpaint.main, ["--num_samples", "1"]),
+        (outpaint.main, ["--right", "50%", "--num_samples", "1"]),
+        (tile.main, ["--repeat", "2"]),
+    ]:
+        main([*words, *more])
+    wide, sizes = (H, 42), {"RandomSamples": (H, W), "Retarget": (H, 42), "Inpaint": (H, W), "Tile": (H, W)}
+    for title, size in {**sizes, "Outpaint": wide}.items():
+        (folder,) = {path.parent for path in (workspace.out / title).rglob("0.tif")}
+        assert "method=instant,max_size=28,maps=labels+depth" in str(folder)
+        check_result(folder, "0", size)
+    with tifffile.TiffFile(next((workspace.out / "Inpaint").rglob("0.tif"))) as file:
+        values = np.stack([page.asarray() for page in file.pages], axis=2)
+    np.testing.assert_array_equal(values[mask == 0], bands()[mask == 0])
+    written = next((workspace.out / "Inpaint").rglob("0_labels.png"))
+    labels, own = (read_raster(file).values for file in (written, workspace.inputs / "labels.png"))
+    np.testing.assert_array_equal(labels[mask == 0], own[mask == 0])
+
+
+@pytest.mark.parametrize("method", ["singan", "instant"])
+def test_measures_say_which_channels_they_see(workspace: Workspace, capsys: Capture, method: str) -> None:
+    save_all(workspace.inputs)
+    if method == "singan":
+        workspace.train(name="pages.tif")
+    show = ["--show", "5", "1", "2", "--num_samples", "2", "--method", method, "--max_size", "24"]
+    evaluate.main([*workspace.flags("pages.tif"), "--not_cuda", "--manualSeed", "1", *show])
+    line = "SIFID and LPIPS look at the channels 5 1 2 (--show), the other measures at all 5"
+    assert line in capsys.readouterr().out
+    (report,) = (workspace.out / "Evaluation").rglob("evaluation.json")
+    content = json.loads(report.read_text())
+    assert "channels 5 1 2" in content["channels"]
+    assert content["start_scales"][0]["diversity"] > 0
+
+
+def test_the_commands_of_the_page_are_understood() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "maps.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    scripts = {"main_train.py": "train", "random_samples.py": "sample"}
+    commands = {**scripts, **{f"{name}.py": name for name in ("tile", "retarget", "inpaint", "outpaint", "analogy")}}
+    assert len(lines) >= 4
+    for _, script, *words in lines:
+        if script in commands:
+            make_parser(commands[script]).parse_given(words)

@@ -1,11 +1,14 @@
 """Random samples, from flags to files, of a tiny model."""
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
 
 import pytest
+from PIL import Image
 
+import random_samples
 from SinGAN.pictures import images
 from tests.storage.test_files import everything
 from tests.workspace import Capture, Workspace, refusal
@@ -124,7 +127,33 @@ def test_samples_of_two_models_are_never_mixed(workspace: Workspace, capsys: Cap
     workspace.train("--manualSeed", "7", "--overwrite")
     before = workspace.results()
     workspace.sample("--gen_start_scale", "1", "--num_samples", "4")
-    assert "there are 2 of an older model" in capsys.readouterr().out
+    assert "there are 2 of another model" in capsys.readouterr().out
     assert workspace.results() == before
+    workspace.sample("--gen_start_scale", "1", "--num_samples", "2")  # as many as there are
+    assert "there are 2 of another model" in capsys.readouterr().out
     workspace.sample("--gen_start_scale", "1", "--num_samples", "4", "--overwrite")
     assert len(list((workspace.out / "RandomSamples" / "x" / "gen_start_scale=1").glob("?.png"))) == 4
+
+
+def test_samples_of_two_pictures_of_one_name_are_never_mixed(workspace: Workspace, capsys: Capture) -> None:
+    workspace.draw("other.png", 22, 30)
+    elsewhere = workspace.inputs / "elsewhere" / "x.jpg"
+    elsewhere.parent.mkdir()
+    Image.open(workspace.inputs / "other.png").save(elsewhere)
+    os.utime(elsewhere, (1, 1))  # older than the samples
+    more = ["--num_samples", "2", "--method", "instant", "--manualSeed", "1"]
+    workspace.sample(*more)
+    before = workspace.results()
+    for count in ("2", "4"):
+        other = ["--input_name", str(elsewhere), "--out", str(workspace.out), "--not_cuda", "--mode", "random_samples"]
+        random_samples.main([*other, *more, "--num_samples", count])
+        assert "there are 2 of another model or picture" in capsys.readouterr().out
+    assert workspace.results() == before
+    os.utime(workspace.inputs / "x.png")  # newer than the samples, and the same picture
+    workspace.sample(*more, "--num_samples", "3")
+    assert "2 of them there before" in capsys.readouterr().out
+    grid = workspace.out / "RandomSamples" / "x" / "method=instant" / "gen_start_scale=0" / "grid.png"
+    Image.open(grid).save(grid)  # as older versions wrote it, without the source
+    os.utime(grid, (1, 1))
+    workspace.sample(*more, "--num_samples", "4")
+    assert "there are 3 of another model or picture" in capsys.readouterr().out

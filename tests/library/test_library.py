@@ -300,3 +300,13 @@ def test_a_model_is_saved_where_paths_lead(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new", "y"]
     monkeypatch.chdir(tmp_path / "new")
     assert np.array_equal(SinGAN.load(".").sample(seed=1), model.sample(seed=1))
+
+
+def test_pictures_in_the_home_folder(
+    model: SinGAN.Model, levels: images.Levels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    images.write_levels(tmp_path / "x.png", levels)
+    assert np.array_equal(SinGAN.instant("~/x.png").picture, levels)
+    first, second = (model.paint(strokes, start_scale=1, seed=1) for strokes in (str(tmp_path / "x.png"), "~/x.png"))
+    assert np.array_equal(first, second)

@@ -32,6 +32,7 @@ Patch = pytest.MonkeyPatch
 compiled = pytest.mark.skipif(isinstance(build.SEARCH.load(), str), reason="needs g++")
 KEYS = to_pixels(to_levels(scene(40, 46)))
 TARGET = to_pixels(to_levels(scene(48, 90)[..., :80].flip(-1)))
+GUIDES = np.ascontiguousarray(TARGET[::-1, :, ::-1]), np.ascontiguousarray(KEYS[:, ::-1])
 
 
 @contextmanager
@@ -58,6 +59,8 @@ def options() -> dict[str, dict[str, object]]:
         "plain": {},
         "weighted": {"weights": weights},
         "added": {"weights": weights * 10000, "adds": True},
+        "guided": {"guides": GUIDES},
+        "guided, weighted": {"guides": GUIDES, "weights": weights, "valid": valid},
         "some": {"valid": valid, "active": active, "weights": weights},
     }
 
@@ -117,11 +120,13 @@ def test_compiled_and_plain_votes_masks_and_fields_are_the_same(weights: npt.NDA
             assert np.array_equal(ours, call())
 
 
-@pytest.mark.parametrize("kind", ["plain", "added"])
+@pytest.mark.parametrize("kind", ["plain", "added", "guided"])
 def test_an_exact_search_finds_the_nearest_of_all(kind: str) -> None:
     ours = field(**options()[kind])
     ours.search_all()
     scores = slow_distances(TARGET, KEYS).astype(np.float32)
+    if kind == "guided":
+        scores += slow_distances(*GUIDES)
     if kind == "added":
         weights = options()[kind]["weights"]
         assert isinstance(weights, np.ndarray)

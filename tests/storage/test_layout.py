@@ -59,3 +59,24 @@ def test_names_lose_their_extension_of_any_length(name: str, stem: str) -> None:
 def test_names_can_not_lead_out_of_the_folders(name: str) -> None:
     with pytest.raises(ValueError, match="`input_name`"):
         layout.stem(name)
+
+
+def test_a_guard_follows_every_link(tmp_path: Path) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    (tmp_path / "disk" / "a" / "b").mkdir(parents=True)
+    out.symlink_to(tmp_path / "disk")  # the folder of all results may be a link
+    layout.guard(out, [out / "a" / "b", out / "not" / "there"])
+    (out / "inside").symlink_to(out / "a")
+    layout.guard(out, [out / "inside" / "b"])
+    for place in ("c", "a/b/deep", "a/.b.new", "x/y"):
+        link = out / place
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(elsewhere / "missing")
+        asked = {"c": "c/d/e", "a/b/deep": "a/b", "a/.b.new": "a/b", "x/y": "x/y"}[place]
+        with pytest.raises(ValueError, match=rf"^{link} leads out of {out}: "):
+            layout.guard(out, [out / "not", out / asked])
+        link.unlink()
+    (out / "circle").symlink_to(out / "circle")
+    with pytest.raises(ValueError, match=r"leads in circles|leads out"):
+        layout.guard(out, [out / "circle"])

@@ -119,7 +119,7 @@ def test_the_next_command_names_the_model() -> None:
         ("--num_layer 1", "--num_layer: must be at least 2"),
         ("--stride 2", "--stride"),
         ("--padd_size 1", "--padd_size"),
-        ("--nc_im 2", "--nc_im"),
+        ("--nc_im 65", "--nc_im"),
         ("--nc_im 1 --nc_z 3", "--nc_z 3 differs from --nc_im 1"),
         ("--manualSeed -1", "--manualSeed"),
         ("--mode paint", "--mode"),

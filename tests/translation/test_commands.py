@@ -119,6 +119,32 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(
         assert not list(model(data, name).glob("checkpoint*"))
 
 
+@pytest.mark.parametrize("place", ["keep", "show"])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_run_that_is_cut_off_while_it_keeps_an_epoch_keeps_it_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch, place: str, calls: int
+) -> None:
+    more = ["--save_epoch_freq", "1"]
+    translate_train.main(flags(data, *more))
+    whole, original, left = contents(model(data)), getattr(Recorder, place), [calls]
+    shutil.rmtree(model(data))
+
+    def cut(self: Recorder, *values: object) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        original(self, *values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, place, cut)
+        with pytest.raises(SystemExit):
+            translate_train.main(flags(data, *more))
+    translate_train.main(flags(data, *more))
+    found = contents(model(data))
+    assert {name: found.get(name) == content for name, content in whole.items()} == dict.fromkeys(whole, True)
+    assert found.keys() == whole.keys()
+
+
 def test_what_is_interrupted_before_a_checkpoint_leaves_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
