@@ -60,6 +60,7 @@ class Request:
             drawn = canvas.decode(self.drawing)
             if drawn.is_empty:
                 raise ValueError(f"nothing is drawn yet: {self.tool.undrawn}")
+        exact_scale(self.values)
         if self.tool.needs_model and self.made_by in UNTRAINED:
             raise ValueError(
                 f"\u201c{self.tool.title}\u201d needs training: train this picture (\u201cTrain\u201d), and come back"
@@ -185,12 +186,26 @@ def watched_pictures(
 
 def scale_argument(request: Request, maker: Maker, word: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The argument ``start_scale`` of the task's method: the exact one, where it is given, or that of ``word``."""
-    tool, exact = request.tool, values.get("start_scale")
+    tool, exact = request.tool, exact_scale(values)
     if not tool.freedom or tool.walk:
         return {}
     on_photo = tool.canvas == "paint" and canvas.decode(request.drawing).on_photo
-    scale = scales_of(tool, maker, word, on_photo) if exact is None else int(exact)
+    scale = scales_of(tool, maker, word, on_photo) if exact is None else exact
     return {} if scale is None else {"start_scale": scale}
+
+
+def exact_scale(values: Mapping[str, Any]) -> int | None:
+    """The exact start scale among the ``values`` of the controls; None: there is none.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    text = str(values.get("start_scale") or "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"the start scale must be a whole number from 0 on, or empty, not {text}")
+    return int(text)
 
 
 def pictures_of(maker: Maker, tool: Tool, drawing: str, arguments: dict[str, Any], seed: int) -> Iterator[Levels]:
@@ -251,8 +266,8 @@ def animate(maker: Maker, request: Request, word: str, piece: Piece, recorder: R
     start, alpha, beta = WALKS[word]
     named = request.tool.arguments(request.values)
     fps, frames = named.pop("fps"), list[Levels]()
-    exact = request.values.get("start_scale")
-    start = min(start if exact is None else int(exact), len(maker) - 1)
+    exact = exact_scale(request.values)
+    start = min(start if exact is None else exact, len(maker) - 1)
     walk = maker.iterate("animate", **named, start_scale=start, alpha=alpha, beta=beta, seed=request.seed)
     for number, frame in enumerate(walk, start=1):
         frames.append(frame)

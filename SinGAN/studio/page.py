@@ -121,7 +121,7 @@ class Page:
         line += f", {chosen.note}" if chosen.note else ""
         line += f" (and {len(pictures) - 1} more)" if len(pictures) > 1 else ""
         made_by = gr.update(choices=makers, value=key, visible=len(makers) > 1)
-        return pictures, message(**text), line, made_by, self.mine(owner)
+        return pictures, message(**text, several=len(pictures) > 1), line, made_by, self.mine(owner)
 
     def upload(self, request: gr.Request, owner: str, files: list[str] | None) -> tuple[Any, ...]:
         """Open uploaded files."""
@@ -316,7 +316,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
             )  # fmt: skip
             examples = gr.Gallery(
                 [(str(workspace.view(Chosen(path, path.stem))), path.stem) for path in workspace.examples()[:LARGE]],
-                columns=3, height="auto", allow_preview=False, interactive=False, show_label=False,
+                columns=3, height="auto", allow_preview=False, interactive=False, label="Or click one of these",
                 elem_id="examples", elem_classes="results", buttons=[], object_fit="cover",
             )  # fmt: skip
             mine = gr.Gallery(

@@ -24,8 +24,8 @@ WALKS = {NEAR: (2, 0.3, 0.95), FREE: (1, 0.1, 0.9), WILD: (0, 0.05, 0.85)}
 """Start scale, alpha and beta of an animation for each word."""
 LABELS = {
     "count": ("How many", ""),
-    "scale_h": ("Width", "1 is as wide as the picture, 2 twice as wide"),
-    "scale_v": ("Height", "1 is as high as the picture, 2 twice as high"),
+    "scale_h": ("Width", "2 is twice as wide"),
+    "scale_v": ("Height", "2 is twice as high"),
     "left": ("Left", "percent of the width"),
     "right": ("Right", "percent of the width"),
     "top": ("Top", "percent of the height"),

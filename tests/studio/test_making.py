@@ -170,6 +170,7 @@ def test_what_comes_at_once_is_counted_while_it_is_computed(
         ("remove", {"drawing": '{"size": [9, 9], "mask": "", "parts": []}'}, "nothing is drawn yet: brush over"),
         ("enlarge", {}, "needs training"),
         ("animate", {}, "needs training"),
+        ("variations", {"values": {"count": 1, "scale_h": 1, "scale_v": 1, "start_scale": "x"}}, "start scale must be"),
         ("extend", {"values": {"left": 0, "right": 0, "top": 0, "bottom": 0, "count": 1}}, "nothing is to be added"),
     ],
 )
@@ -184,7 +185,7 @@ def test_what_is_missing_is_said_before_any_work(
 
 def test_a_failure_is_told(place: Workspace, history: History) -> None:
     tool = TOOLS["variations"]
-    request = Request(tool=tool, pictures=[place.example("x.png")], values=usual(tool, start_scale=3))
+    request = Request(tool=tool, pictures=[place.example("x.png")], values=usual(tool, start_scale="3"))
     piece = done(request, place, history)
     assert piece.state == FAILED
     assert "start_scale" in piece.error

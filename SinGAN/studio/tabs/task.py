@@ -58,7 +58,7 @@ def build(shared: Shared, tool: Tool) -> None:
     if tool.id == "variations":
         shape.input(lambda name: SHAPES[name], shape, [controls["scale_h"], controls["scale_v"]], **PRIVATE)
     every = gr.Checkbox(
-        False, label="Do this to all pictures that I opened together", elem_id=f"{tool.id}-every",
+        False, label="Do this to all pictures that I opened together", elem_id=f"{tool.id}-every", elem_classes="every",
         visible=tool.canvas == "look" and not tool.needs_model,
     )  # fmt: skip
     button = gr.Button(tool.button, variant="primary", elem_id=f"make-{tool.id}", elem_classes="main")
@@ -90,8 +90,8 @@ def add_exact(controls: dict[str, Any], tool: Tool) -> None:
             info="without training: how far from the picture's layout",
         )  # fmt: skip
     words = "with a trained model: " if tool.freedom != "injection" else ""
-    controls["start_scale"] = gr.Number(
-        None, precision=0, label="Start scale", placeholder="as near, free or wild says",
+    controls["start_scale"] = gr.Textbox(
+        "", label="Start scale", placeholder="as near, free or wild says", max_lines=1, max_length=3,
         elem_id=f"{tool.id}-start_scale",
         info=f"{words}0 is the coarsest and freest; the finer, the nearer to the picture",
     )  # fmt: skip

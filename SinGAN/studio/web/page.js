@@ -21,7 +21,8 @@ window.singanTool = (name, modes) => {
 // A picture was opened: show it, and the newest result of it.
 window.singanOpened = (text) => {
   if (!text) return;
-  const { title } = JSON.parse(text);
+  const { title, several } = JSON.parse(text);
+  document.body.dataset.several = several;
   window.singanPlace("desk");
   window.singanLoad("canvas", text);
   document.getElementById("history").showNewestOf(title);
