@@ -43,12 +43,22 @@ MADE = " ".join(f"--{path} OUT/RandomSamples/x/gen_start_scale=0" for path in ("
 
 @script
 def use_the_studio(words: Sequence[str]) -> None:
-    """Do what the page does with an upload, and with results that are kept."""
+    """Do what the page does with an upload, with results, and with the pictures of a user."""
     from SinGAN.pictures import images
+    from SinGAN.studio.album import Album
+    from SinGAN.studio.history import History, Run
     from SinGAN.studio.workspace import Workspace as Studio
 
     studio = Studio(Path(words[0]), Path(words[1]))
-    studio.keep("x", [images.read_levels(studio.take(Path(words[1]) / "x.png").file)])
+    history = History(studio.users)
+    chosen = studio.take(Path(words[1]) / "x.png")
+    levels = images.read_levels(studio.view(chosen))
+    begun = Run(
+        id="run", tool="tile", title="Tile", picture=str(chosen.file), picture_title="x", made_by="instant", seed=1
+    )
+    run = history.add("me", begun, levels, 1.0)
+    history.add_file("me", run, b"GIF89a", ".gif", levels, 1.0)
+    Album(studio, history).add("me", [chosen])
 
 
 TRAINED = f"OUT/TrainedModels/x/{MODEL}"
