@@ -173,9 +173,9 @@ class Worker:
     def _remember(self, piece: Piece) -> None:
         self.newest.pop(piece.session, None)
         self.newest[piece.session] = piece
-        for session in [key for key, old in self.newest.items() if not old.is_active][: -KEPT or None]:
-            if len(self.newest) > KEPT:
-                del self.newest[session]
+        ended = [session for session, old in self.newest.items() if not old.is_active]
+        for session in ended[: max(0, len(self.newest) - KEPT)]:
+            del self.newest[session]
 
     def _work(self) -> None:
         WORKING.add(threading.get_ident())

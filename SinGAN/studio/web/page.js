@@ -14,6 +14,8 @@ window.singanTool = (name, modes) => {
   document.body.dataset.tool = known;
   const input = document.querySelector(`#tools input[value="${CSS.escape(known)}"]`);
   if (input && !input.checked) input.click();
+  const chip = input?.closest("label"), row = chip?.parentElement; // on a phone, the row of tools is wider than the screen
+  row?.parentElement.scrollTo({ left: chip.offsetLeft - row.offsetLeft - 40 });
   window.singanMode("canvas", MODES[known] || "look");
   return [known];
 };
