@@ -136,7 +136,7 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
         caption = word if len(words) > 1 else ""
         pictures = watched_pictures(maker, request, word, values, piece)
         if request.tool.task in AT_ONCE:
-            pictures = recorder.shared(list(pictures))
+            pictures = recorder.shared([*pictures][::-1])  # the first, without noise, is the newest: it is shown
         for levels in pictures:
             recorder.add(levels, caption, place_of(request.tool, values))
 

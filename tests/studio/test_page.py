@@ -176,6 +176,17 @@ def test_a_heic_photo_is_opened(browser: Browser, tmp_path: Path) -> None:
     browser.opened("IMG 2")
 
 
+def test_a_picture_is_pasted(browser: Browser, tmp_path: Path) -> None:
+    content = list(photo(tmp_path, "x.png").read_bytes())
+    browser.driver.execute_script(
+        "const data = new DataTransfer(), content = new Uint8Array(arguments[0]);"
+        "data.items.add(new File([content], 'from elsewhere.png', { type: 'image/png' }));"
+        "document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }))",
+        content,
+    )
+    browser.opened("from elsewhere")
+
+
 def test_several_files_at_once_and_a_zip(browser: Browser, tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{name}.png", example=f"{name}.jpg") for name in ("larches", "peaks")]
     browser.upload(*files)
@@ -369,6 +380,15 @@ def test_a_result_is_large_and_a_click_fills_the_window(browser: Browser) -> Non
             browser.all(".singan-stage")[0], delta,
         )  # fmt: skip
         assert (browser.driver.execute_script(scale) > 1) is is_larger
+    browser.driver.execute_script("""
+        const stage = document.querySelector(".singan-stage");
+        stage.setPointerCapture = () => {};
+        const send = (type, pointerId, clientX) => stage.dispatchEvent(
+          new PointerEvent(type, { pointerId, bubbles: true, clientX, clientY: 300 }));
+        send("pointerdown", 1, 400); send("pointerdown", 2, 500); send("pointermove", 2, 700);
+        send("pointerup", 2, 700); send("pointerup", 1, 400);
+    """)
+    assert browser.driver.execute_script(scale) == pytest.approx(3, rel=0.01), "two fingers"
     from selenium.webdriver import ActionChains, Keys
 
     ActionChains(browser.driver).send_keys(Keys.ESCAPE).perform()
