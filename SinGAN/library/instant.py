@@ -139,6 +139,8 @@ class InstantModel(FromPicture):
     def watched(self, watch: Callable[[Levels], None]) -> "InstantModel":
         """The same model; ``watch`` is called with each level's picture (h, w, C), coarse to fine, as it is computed.
 
+        Samples begin with layouts at the coarsest level, of which one is chosen.
+
         Raises:
             ValueError: the method is not "instant".
         """
