@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,10 +17,10 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import arrays, images
+from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import is_data, maps_by_name, open_beside, open_picture
+from SinGAN.pictures.layers import check_kinds, is_data, maps_by_name, open_beside, open_picture
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget
@@ -71,11 +72,18 @@ def instant(
         FileNotFoundError: there is no such file.
         ValueError: the picture or an option can't be used; the message names it and the remedy.
     """
+    lists: dict[str, Any] = {"also": also, "also_maps": also_maps or (), "shares": shares}
+    for name, value in lists.items():
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ValueError(f"`{name}` must be a list, one for each picture, not {value!r:.80}")
+    if also_maps and not also:
+        raise ValueError("`also_maps` are those of `also`: name the pictures there")
+    check_kinds(map_kinds)
     only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
     for name, value in only_instant.items() if method != INSTANT else ():
         if value:
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
-    if len(shares) and not also:
+    if shares and not also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
     chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
@@ -85,15 +93,16 @@ def instant(
             beside = open_beside(opened, also, also_maps) if also else None
             extras = beside, shares, hard_votes, coordinates or ""
             layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
-            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real)))
+            erased = None if is_data(picture) else masks.find_erased(picture, nc_im)
+            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real), erased=erased))
         real = limit_image(opened.image.to(chosen), limit)
         return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
-    levels = arrays.levels_of(picture, nc_im)
+    levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
     if method == INSTANT:
         engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
-        return InstantModel(replace(engine, hard=hard_votes))
+        return InstantModel(replace(engine, hard=hard_votes, erased=erased))
     real = limit_image(images.to_tensor(levels).to(chosen), limit)
-    return InstantModel(Published(real, method, variety, balance))
+    return InstantModel(Published(real, method, variety, balance, erased=erased))
 
 
 @dataclass(frozen=True, eq=False)

@@ -460,8 +460,7 @@ def open_picture(
         ValueError: something can't be used, or does not fit the picture.
     """
     maps = maps or {}
-    if not (isinstance(kinds, Sequence) and all(kind in (LABEL, CONTINUOUS) for kind in kinds)):
-        raise ValueError(f"`map_kinds` is {kinds!r:.80}: each is {LABEL} or {CONTINUOUS}")
+    check_kinds(kinds)
     if kinds and len(kinds) not in (1, len(maps)):
         raise ValueError(f"`map_kinds` {' '.join(kinds)}: name a kind for each map, {len(maps)}, or one for all")
     if not is_data(picture):
@@ -526,6 +525,8 @@ def open_beside(opened: Opened, pictures: Sequence[Picture], maps: Sequence[Maps
         ValueError: one does not fit.
     """
     assert opened.layers is not None
+    if maps is not None and not all(isinstance(one, Mapping) for one in maps):
+        raise ValueError("`also_maps` must have a dictionary of maps by name for each picture of `also`")
     if maps is not None and len(maps) != len(pictures):
         raise ValueError(f"`also_maps` has the maps of {len(maps)} pictures, and there are {len(pictures)} in `also`")
     first, found = opened.layers, list[Opened]()
@@ -546,7 +547,10 @@ def open_beside(opened: Opened, pictures: Sequence[Picture], maps: Sequence[Maps
             needed = ", ".join(one.name for one in first.maps) or "none"
             raise ValueError(f"{shown} has the maps {', '.join(named) or 'none'}, and the first picture {needed}")
         of_each = [one.kind for one in first.maps]
-        found.append(open_picture(picture, first.picture.count, named, of_each, layered=True))
+        try:
+            found.append(open_picture(picture, first.picture.count, named, of_each, layered=True))
+        except ValueError as error:
+            raise ValueError(str(error).replace("`picture`", shown)) from error
     every = [first, *(one.layers for one in found if one.layers is not None)]
     picture_layer = first.picture if first.is_plain else _widened([layers.picture for layers in every])
     of_all = Layers(
@@ -635,6 +639,12 @@ def guess_kind(raster: Raster) -> str:
     if values.dtype.kind == "f" or raster.channels > 1:
         return CONTINUOUS
     return LABEL if values.dtype.itemsize > 2 or len(np.unique(raster.known())) <= GUESSED_LABELS else CONTINUOUS
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise a ValueError if one of ``kinds`` is no kind of maps."""
+    if not (isinstance(kinds, Sequence) and all(kind in MAP_KINDS for kind in kinds)):
+        raise ValueError(f"`map_kinds` is {kinds!r:.80}: each is {', '.join(MAP_KINDS[:-1])} or {MAP_KINDS[-1]}")
 
 
 def labels_of(raster: Raster, name: str) -> npt.NDArray[Any]:

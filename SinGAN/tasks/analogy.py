@@ -58,8 +58,10 @@ def analogy(
     from SinGAN.pictures import arrays, images
 
     real, limit = model.real, max(model.real.shape[-2:]) if max_size is None else max_size
-    if (structure is None) == (guide is None):
-        raise ValueError("name either the structure (`ref_name`), or a `guide`")
+    if structure is None and guide is None:
+        raise ValueError("`structure` is needed, or a `guide`")
+    if structure is not None and guide is not None:
+        raise ValueError("`structure` and `guide` both say what comes where: leave one out")
     if guide is not None:
         return follow(model, guide, limit, count, guide_weight, seed)
     assert structure is not None
@@ -96,6 +98,8 @@ def run(call: Call[Analogy]) -> Iterator[Results]:
 
     options, run = call.options, call.run
     limit = None if options.method == INSTANT and has_own_size(run) else run.options.max_size
+    if (options.ref_name is None) == (options.guide is None):
+        raise ValueError("name either the structure (`ref_name`), or a `guide`")
     structure = None if options.ref_name is None else options.ref_dir / options.ref_name
     results, file = call.make(analogy, structure=structure, max_size=limit), structure or options.guide
     assert file is not None

@@ -70,6 +70,11 @@ WRONG: dict[str, list[Any]] = {
     "blend": FLAGS, "quantize": FLAGS, "progress": FLAGS, "overwrite": FLAGS, "compact": FLAGS,
     "reference": [*NO_PICTURES, None], "strokes": [*NO_PICTURES, None], "structure": [*NO_PICTURES, None],
     "mask": NO_PICTURES, "photo": NO_PICTURES,
+    "guide": [object(), np.zeros((0, 8), np.uint8), LABELS], "guide_weight": [0, -1, 10, math.nan, "1", None],
+    "variants": [0, -1, 1.5, math.nan, "2", True],
+    "also": [3, "x.png", [3]], "also_maps": [3, "x.png", [3], [{}]],
+    "shares": [3, "x", (-1, 1), (1, math.nan), (1, 2)],
+    "hard_votes": FLAGS, "coordinates": ["int8", 3, True],
     "maps": [3, 1.5, "labels.png"], "map_kinds": ["x", ("label", "x"), 3],
     "picture": [*NO_PICTURES, torch.full((1, 3, 8, 8), 9.0), torch.zeros((1, 3, 8, 8), dtype=torch.uint8)],
     "pictures": [3, None, [], np.zeros((0, 8, 8, 3), np.uint8), [np.zeros((0, 8, 3))], [3]],
@@ -104,6 +109,9 @@ RIGHT: dict[str, list[Any]] = {
     "blend": [*YES, None], "quantize": [np.False_], "progress": YES, "overwrite": [np.True_], "compact": YES,
     "reference": [EDITED, torch.tensor(EDITED / 255, requires_grad=True)], "strokes": PICTURES, "structure": PICTURES,
     "mask": [MASK, MASK.astype(np.uint8), MASK.astype(np.int64), MASK * 255, MASK.astype(float), torch.tensor(MASK)],
+    "guide": [], "guide_weight": REAL, "variants": [*ONE, None],
+    "also": [(), [LEVELS], [LEVELS, PICTURE]], "also_maps": [None], "shares": [()],
+    "hard_votes": YES, "coordinates": [None, "uint16", "float32"],
     "maps": [None, {}, {"m": LABELS}], "map_kinds": [()],
     "photo": [None, LEVELS], "picture": PICTURES, "pictures": [LEVELS, [LEVELS], LEVELS[None], torch.tensor(LEVELS)],
 }  # fmt: skip
@@ -230,6 +238,15 @@ def test_one_level_fills_a_grey_picture() -> None:
 
 def test_a_single_picture_is_refined_as_one_of_a_list(models: dict[str, Any]) -> None:
     assert np.array_equal(models["trained"].refine(LEVELS), models["trained"].refine([LEVELS]))
+
+
+def test_a_guide_and_shares_are_accepted_of_any_type() -> None:
+    model = SinGAN.instant(
+        LEVELS, maps={"m": LABELS}, also=[LEVELS], also_maps=[{"m": LABELS}], shares=[np.int64(1), 2]
+    )
+    guides: list[Any] = [LABELS, torch.tensor(LABELS), LABELS.tolist(), Image.fromarray(LABELS)]
+    for guide in guides:
+        assert model.analogy(guide=guide, guide_weight=np.float32(2), seed=1).shape == (1, 32, 40, 3)
 
 
 def test_numbers_of_numpy_are_those_of_python(models: dict[str, Any]) -> None:
