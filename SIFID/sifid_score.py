@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 
 import csv
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -34,7 +35,7 @@ from SinGAN.options.option import get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.pictures import images
 from SinGAN.storage.escaping import escape_cell
-from SinGAN.storage.files import files_into
+from SinGAN.storage.files import files_into, write_whole
 from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.messages import say
 
@@ -96,7 +97,9 @@ def read(path: Path, dims: int, device: torch.device) -> Tensor:
 def write(folder: Path, pairs: Sequence[tuple[Path, Path]], distances: Sequence[float]) -> None:
     """Write ``SIFID.npy``, the distances, and ``SIFID.csv``, with the pictures, into ``folder``."""
     with files_into(folder) as draft:
-        np.save(draft / "SIFID.npy", np.asarray(distances))
+        array = io.BytesIO()  # np.save reports a full disk without its number
+        np.save(array, np.asarray(distances))
+        write_whole(draft / "SIFID.npy", array.getvalue())
         with (draft / "SIFID.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["real", "fake", "sifid"])

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from SinGAN.imresize import cubic, from_levels, to_levels
 from SinGAN.models import Conv2d
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import write_whole
 from SinGAN.variants.growing import GrowingGenerator
 
 
@@ -173,8 +173,7 @@ def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
         warnings.filterwarnings("ignore", "`torch.jit", Warning)  # deprecated, but requested
         script = torch.jit.script(to_module(pyramid))
         torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
-    with whole_file(file) as draft:
-        draft.write_bytes(content.getvalue())
+    write_whole(file, content.getvalue())
 
 
 def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
@@ -199,8 +198,7 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     assert program is not None
     program.model.metadata_props["noise_shapes"] = json.dumps(shapes(pyramid))
     content = program.model_proto.SerializeToString()
-    with whole_file(file) as draft:
-        draft.write_bytes(content)
+    write_whole(file, content)
 
 
 def check(pyramid: Pyramid[TrainedScale]) -> None:

@@ -17,7 +17,7 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import arrays, images
+from SinGAN.pictures import arrays, images, masks
 from SinGAN.pictures.arrays import Picture
 from SinGAN.pictures.images import Levels
 from SinGAN.pictures.layers import check_kinds, is_data, maps_by_name, open_beside, open_picture
@@ -92,15 +92,17 @@ def instant(
         if method == INSTANT:
             beside = open_beside(opened, also, also_maps) if also else None
             extras = beside, shares, hard_votes, coordinates or ""
-            return InstantModel(LayeredInstant.of(opened, variety, chosen, max_size, *extras))
+            layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
+            erased = None if is_data(picture) else masks.find_erased(picture, nc_im)
+            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real), erased=erased))
         real = limit_image(opened.image.to(chosen), limit)
-        return InstantModel(Published(real, method, variety, balance, opened.layers))
-    levels = arrays.levels_of(picture, nc_im)
+        return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
+    levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
     if method == INSTANT:
         engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
-        return InstantModel(replace(engine, hard=hard_votes))
+        return InstantModel(replace(engine, hard=hard_votes, erased=erased))
     real = limit_image(images.to_tensor(levels).to(chosen), limit)
-    return InstantModel(Published(real, method, variety, balance))
+    return InstantModel(Published(real, method, variety, balance, erased=erased))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,7 @@ class InstantModel(FromPicture):
     """
 
     engine: Patches
+    previews: bool = False
 
     retarget = method(retarget)
     inpaint = method(inpaint)
@@ -141,7 +144,7 @@ class InstantModel(FromPicture):
         """
         if isinstance(self.engine, Published):
             raise ValueError(f"only `method` {INSTANT} shows its levels, not {self.method}")
-        return InstantModel(self.engine.watched(watch))
+        return replace(self, engine=self.engine.watched(watch))
 
 
 add_methods(InstantModel, "patches")

@@ -41,6 +41,7 @@ class Model(FromPicture):
 
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
+    previews: bool = False
 
     super_resolve = method(super_resolve, alone=True)
     animate = method(animate)
@@ -54,6 +55,7 @@ class Model(FromPicture):
     @cached_property
     def _maker(self) -> Maker:
         layers = self.manifest.layers_of_pictures
+        layers = None if layers is None else layers.viewed(self.pyramid.scales[-1].real)
         maker = self.manifest.kind_of_model.maker(self.pyramid, layers)
         return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
 

@@ -87,6 +87,9 @@ class FromPicture(ABC):
     paint = method(paint)
     outpaint = method(outpaint)
 
+    previews: bool = False
+    """Whether methods give previews in place of data: pictures of 8 bits, as contact sheets show."""
+
     @property
     @abstractmethod
     def _maker(self) -> Maker: ...
@@ -121,6 +124,8 @@ class FromPicture(ABC):
         layers = self._maker.layers
         if layers is None:
             return arrays.from_images(batch), {}
+        if self.previews:
+            return arrays.from_images(torch.cat([layers.preview(image) for image in batch.split(1)])), {}
         parts = [layers.split(image) for image in batch.split(1)]
         maps = {layer.name: np.stack([part.maps[layer.name].as_array for part in parts]) for layer in layers.maps}
         return np.stack([part.picture.values for part in parts]), maps

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from SinGAN.patches.holes import Region, coarsest_scale
 from SinGAN.patches.layouts import VARIETIES, solve_exactly
 from SinGAN.patches.levels import (
     RATIO,
+    Box,
     Levels,
     Photo,
     add_noise,
@@ -70,6 +72,7 @@ class Instant:
     hard: bool = False  # whether each pixel is a copy of one of the sources', that with most votes, and no mean
     others: tuple[Photo, ...] = ()  # more pictures whose patches are used
     shares: tuple[float, ...] = ()  # of a result, that shall come from each picture; (): as they fit
+    erased: npt.NDArray[np.bool_] | None = None  # the pixels that are erased in the photo's file, at the file's size
 
     layers = None
     exact_mask = True
@@ -224,6 +227,10 @@ class Instant:
         mask[top : top + height, left : left + width] = 0
         canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
         return self._fill_hole(canvas, mask, EXTENDED, None, rng, count, (top, left))
+
+    def cropped(self, box: Box) -> "Instant":
+        """The engine for a part of the photo, its rows and columns."""
+        return replace(self, photo=Photo.of(np.ascontiguousarray(self.photo.pixels[box][..., : self.channels])))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) with the layout of ``structure`` (1, C, H, W) and this photo's texture.

@@ -96,6 +96,7 @@ class LayeredInstant:
     guide: Guide | None  # None: of a picture of 8 bits, which is its own
     others: tuple[Parts, ...] = ()  # of the pictures beside it
     kind: str = ""  # the type of coordinates
+    erased: Marks | None = None  # the pixels that are erased in the picture's file, at the file's size
 
     exact_mask = True
     """Whether ``retouch`` takes masks as they are drawn, not softened."""

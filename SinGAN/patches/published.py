@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,7 +15,7 @@ from torch import Tensor
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.denoise import BALANCES, Balance, Denoiser, DenoiseScale, diffusion_pyramid
-from SinGAN.patches.levels import check_size, extend_size, fill_levels
+from SinGAN.patches.levels import Box, check_size, extend_size, fill_levels
 from SinGAN.patches.neighbours import REPEATS, NeighbourScale, neighbour_pyramid, start_from
 from SinGAN.patches.windows import PatchPyramid, PatchScale, resized
 from SinGAN.pictures.layers import Layers
@@ -70,6 +72,7 @@ class Published(manipulate.OfPyramid):
     variety: str = "medium"  # low, medium or high: how far from the picture
     balance: str = "full"  # off, light or full: how evenly diffusion uses the picture's patches
     layers: Layers | None = None  # of the channels; None: they have 8 bits, and no maps
+    erased: npt.NDArray[np.bool_] | None = None  # the pixels that are erased in the picture's file, at the file's size
 
     @property
     def by_neighbours(self) -> bool:
@@ -160,6 +163,10 @@ class Published(manipulate.OfPyramid):
         hole = F.pad(torch.zeros_like(self.real[:, :1]), (left, right, top, bottom), value=1.0)
         pictures = replace(self, real=canvas).inpaint(hole, None, rng, count)
         return (torch.where(hole > 0, picture, canvas) for picture in pictures)
+
+    def cropped(self, box: Box) -> "Published":
+        """As ``Instant.cropped``."""
+        return replace(self, real=self.real[..., box[0], box[1]].contiguous())
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.analogy``."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from SinGAN.imresize import imresize_to
 from SinGAN.pictures import decoding
 from SinGAN.pictures.decoding import Levels as Levels
-from SinGAN.storage.files import check_regular, suggest_name, whole_file
+from SinGAN.storage.files import check_regular, suggest_name, write_whole
 
 LOG = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # others, such as EPS, start programs
@@ -95,6 +95,19 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with opened(path) as picture:
             return decoding.decoded_size(picture)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def has_alpha(path: Path) -> bool:
+    """Whether the picture at ``path`` has an alpha channel or a transparent colour; only the header is read.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    try:
+        with opened(path) as picture:
+            return bool(picture.has_transparency_data)
     except Exception as error:
         raise _unreadable(path, error) from error
 
@@ -218,9 +231,9 @@ def write_levels(path: Path, levels: Levels, source: str = "") -> None:
     picture, texts = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels), PngImagePlugin.PngInfo()
     if source:
         texts.add_text(SOURCE, source)
-    compression = 6 if picture.width * picture.height < LARGE else 1
-    with whole_file(path) as draft:
-        picture.save(draft, format="PNG", compress_level=compression, pnginfo=texts)
+    compression, content = 6 if picture.width * picture.height < LARGE else 1, io.BytesIO()
+    picture.save(content, format="PNG", compress_level=compression, pnginfo=texts)
+    write_whole(path, content.getvalue())
 
 
 def read_source(path: Path) -> str:

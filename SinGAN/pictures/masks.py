@@ -9,7 +9,8 @@ import skimage as ski
 import torch
 from torch import Tensor
 
-from SinGAN.pictures import images
+from SinGAN.pictures import arrays, images
+from SinGAN.pictures.rasters import is_raster
 
 Marks = npt.NDArray[np.bool_]  # (H, W)
 
@@ -18,6 +19,7 @@ EDITING_RADIUS = 20
 SIGMA = 5.0  # pixels, of the Gaussian that softens the dilated mask
 JPEG_NOISE = 25  # levels: smaller differences between reference and training picture are ignored
 MOST = 0.5  # of the picture: a mask guessed from differences may not cover more
+OPAQUE = 128  # alpha: a pixel with less is erased
 
 
 def soft_mask(marks: Marks, radius: int) -> Tensor:
@@ -84,6 +86,19 @@ def check_difference(image: Tensor, real: Tensor, name: str, remedy: str) -> Mar
     if share > MOST:
         raise ValueError(f"{name} differs from the training picture on {share:.0%} of it: {remedy}")
     return marks
+
+
+def find_erased(picture: arrays.Picture, channels: int) -> Marks | None:
+    """The pixels (H, W) that are erased in the alpha channel of ``picture``, a file or an array; None without any.
+
+    Of a picture that is used with 4 ``channels`` alpha is a part, and nothing is erased.
+    """
+    if channels == 4:
+        return None
+    if arrays.is_file(picture) and (is_raster(path := arrays.path_of(picture)) or not images.has_alpha(path)):
+        return None
+    marks = np.asarray(arrays.levels_of(picture, 4, opaque=True)[:, :, 3] < OPAQUE)
+    return marks if marks.any() else None
 
 
 def find_mask(reference: Path) -> Path | None:

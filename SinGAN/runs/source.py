@@ -15,7 +15,7 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import images
+from SinGAN.pictures import images, masks
 from SinGAN.pictures.layers import Layers, is_data, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
@@ -128,16 +128,17 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_data(run.picture) or run.settings.maps or options.also or options.coordinates:
         return untrained_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
+    erased = masks.find_erased(run.picture, run.options.nc_im)
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
     is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
     maker: Instant | Published
     if is_instant:
         if is_reduced:
             levels = limit_levels(levels, limit)
-        maker = replace(Instant.of(levels, options.variety, run.device), hard=options.hard_votes)
+        maker = replace(Instant.of(levels, options.variety, run.device), hard=options.hard_votes, erased=erased)
     else:
         real = limit_image(images.to_tensor(levels).to(run.device), limit)
-        maker = Published(real, options.method, options.variety, options.balance)
+        maker = Published(real, options.method, options.variety, options.balance, erased=erased)
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
@@ -165,7 +166,8 @@ def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> So
         if beside is not None:
             voted = replace(instant.engine, voted=lambda votes: usage.append(votes.shares))
             instant = replace(instant, engine=voted)
-        instant = replace(instant, layers=run.viewed(instant.layers, instant.real))
+        erased = masks.find_erased(run.picture, run.options.nc_im)
+        instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
         names = tuple(file.name for file in (run.picture, *options.also))
         return Source(instant, label(run, options), run.picture, pictures=names, usage=usage)
     if opened.valid is not None:

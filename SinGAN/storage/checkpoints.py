@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from SinGAN.storage import tensors
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import naming_full_disk, whole_file
 from SinGAN.storage.hashes import digest
 
 Found = TypeVar("Found")
@@ -52,7 +52,7 @@ def write(folder: Path, content: dict[str, Any]) -> None:
     """Write ``content``, made of tensors and plain values, as the newest checkpoint; the one before it is kept, too."""
     newest = folder / NEWEST
     packed = tensors.as_bytes({**content, "sha256": digest(content)})
-    with whole_file(newest) as draft:
+    with naming_full_disk(newest, needed=len(packed)), whole_file(newest) as draft:
         draft.write_bytes(packed)
         if newest.exists():
             newest.replace(folder / BEFORE)

@@ -7,6 +7,7 @@ see ``recovery``.
 
 import difflib
 import errno
+import math
 import os
 import re
 import secrets
@@ -20,10 +21,67 @@ from SinGAN.storage.hashes import sha256
 from SinGAN.storage.locks import holding, is_abandoned, warn_once
 
 DRAFT, ASIDE = ".tmp", ".old"
+UNITS = ("bytes", "KB", "MB", "GB")
 DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # versions before 0.3 used the process id
 SHORT = 100  # bytes: in the names of drafts and locks, a hash replaces longer names
 WITHOUT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 """Errors of a file system that can't report when a file has reached the disk."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a disk that is full, of a user's share of it, and of a limit of a file's size."""
+
+
+class FullDiskError(OSError):
+    """A file can't be written, because the disk is full."""
+
+    def __init__(self, path: Path, needed: int, why: str) -> None:
+        """``needed``: bytes that the file or folder ``path`` would take, at least; ``why``: the system's own words."""
+        self.path, self.needed, self.why = path, needed, why
+        super().__init__(
+            f"{path} can't be written: {why}: it needs {in_words(needed)} or more, and its disk has "
+            f"{in_words(_free(path))} free: free some, or write to another place"
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[Path, int, str]]:
+        return FullDiskError, (self.path, self.needed, self.why)
+
+
+@contextmanager
+def naming_full_disk(path: Path, written: Path | None = None, needed: int = 0) -> Iterator[None]:
+    """Turn the errors of a full disk in the block, which writes ``path``, into one that names it and what it needs.
+
+    Arguments:
+        path: of the result.
+        written: its draft, if it has one: it shows how much is needed at least.
+        needed: bytes, if they are known.
+    """
+    try:
+        yield
+    except FullDiskError as error:  # of a file in a draft: name it as it would be in the result
+        inside = written is not None and error.path.is_relative_to(written)
+        place = path / error.path.relative_to(written) if inside and written is not None else error.path
+        raise FullDiskError(place, max(error.needed, needed), error.why) from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise FullDiskError(path, needed or _size(written) + 1, os.strerror(error.errno)) from error
+
+
+def _free(path: Path) -> int:
+    """The free bytes of the disk of ``path``, which need not exist."""
+    existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _size(path: Path | None) -> int:
+    """The bytes of the file or of the files in the folder ``path``; 0 where there is none."""
+    files = () if path is None or not path.exists() else (path, *path.rglob("*"))
+    return sum(file.lstat().st_size for file in files if not file.is_dir())
+
+
+def in_words(size: int) -> str:
+    """``size``, in bytes, as text: 12 bytes, 3.4 KB or 5.6 MB."""
+    power = min(3, int(math.log10(max(size, 1)) / 3))
+    return f"{size / 1000**power:.1f} {UNITS[power]}" if power else f"{size} {UNITS[0]}"
 
 
 @contextmanager
@@ -32,11 +90,23 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The block must write to this very file. For a library that would replace it by another one, write to memory first.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
         yield draft
         _sync(draft)  # before it is renamed, so that a power cut leaves the old or the new file
         draft.replace(path)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write ``content``, text as UTF-8, to ``path``, atomically.
+
+    Raises:
+        FullDiskError: it does not fit on the disk.
+    """
+    packed = content.encode() if isinstance(content, str) else content
+    with naming_full_disk(path, needed=len(packed)), whole_file(path) as draft:
+        draft.write_bytes(packed)
 
 
 @contextmanager
@@ -71,10 +141,12 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
     while True:
         draft = beside(path, DRAFT)
         try:
-            create(draft)
+            with naming_full_disk(path):
+                create(draft)
             with holding(draft) as is_held:
                 if is_held:  # otherwise another process removed it before it was locked: try another name
-                    yield draft
+                    with naming_full_disk(path, draft):
+                        yield draft
                     return
         finally:
             remove(draft)
@@ -107,7 +179,8 @@ def fresh_parents(path: Path) -> Iterator[None]:
     """Create the folders above ``path``; if the block fails, remove those that are new and empty."""
     missing = [parent for parent in path.parents if not parent.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with naming_full_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         remove_if_empty(missing)
@@ -170,11 +243,10 @@ def list_entries(folder: Path) -> list[Path]:
 
 def check_room(folder: Path, needed: int) -> None:
     """Raise a ValueError if the disk of ``folder``, which need not exist, has fewer than ``needed`` bytes free."""
-    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
+    free = _free(folder)
     if free < needed:
         raise ValueError(
-            f"{folder} needs about {needed / 2**20:.0f} MB, and its disk has {free / 2**20:.0f} MB free: "
+            f"{folder} needs about {in_words(needed)}, and its disk has {in_words(free)} free: "
             "free some, or name another `out`"
         )
 
@@ -220,9 +292,11 @@ def keep_inside(root: Path, paths: Iterable[Path]) -> None:
 def _resolve(path: Path) -> Path:
     """Resolve the links in ``path``."""
     try:
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
-        raise ValueError(f"{path} is a link that leads in circles: remove it") from error
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # Path.resolve tells no more of it since Python 3.13
+            raise ValueError(f"{path} is a link that leads in circles: remove it") from error
+    return path.resolve()
 
 
 def links_in(folder: Path) -> Iterator[Path]:

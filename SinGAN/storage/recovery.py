@@ -17,8 +17,10 @@ from SinGAN.storage.files import (
     fresh_parents,
     list_entries,
     mark,
+    naming_full_disk,
     replace_folder,
 )
+from SinGAN.storage.layout import work_folder
 
 PATIENCE = 30.0  # seconds that a process waits for another one that writes the same results
 
@@ -37,7 +39,7 @@ def locked(folder: Path, doing: str = "training", patience: float = 0.0) -> Iter
     """
     busy = f"another process is {doing} {folder}: wait for its end, or use another `out`"
     lock = folder.with_name(f"{mark(folder)}lock")
-    with fresh_parents(lock), locks.locked(lock, busy, patience):
+    with naming_full_disk(folder, work_folder(folder)), fresh_parents(lock), locks.locked(lock, busy, patience):
         recover(folder)
         yield
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.storage.files import check_regular, write_whole
 
 DEEPEST = 20  # limit of the nesting
 EXPANDED = 64  # limit of a tensor's size, as a multiple of the file's: tensors may be expanded
@@ -19,9 +19,7 @@ EXPANDED = 64  # limit of a tensor's size, as a multiple of the file's: tensors 
 
 def save(path: Path, value: object) -> None:
     """Write ``value``, made of tensors and plain values, to ``path``, atomically."""
-    content = as_bytes(value)
-    with whole_file(path) as draft:
-        draft.write_bytes(content)
+    write_whole(path, as_bytes(value))
 
 
 def as_bytes(value: object) -> bytes:

@@ -1,7 +1,7 @@
 """The pictures and models of the page: their files and their names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
@@ -189,8 +189,8 @@ def device() -> torch.device:
 
 @lru_cache(maxsize=4)
 def load_model(folder: Path, changed: int) -> Model:
-    """Load the model in ``folder``, modified at ``changed``."""
-    return load(folder, device=device())
+    """Load the model in ``folder``, modified at ``changed``; of data it gives previews."""
+    return replace(load(folder, device=device()), previews=True)
 
 
 @lru_cache(maxsize=4)

@@ -30,12 +30,14 @@ def edit(
 ) -> Results:  # fmt: skip
     """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
 
+    Without a ``mask``, what is erased in the reference, with an alpha below 128, is filled; not with `nc_im` 4.
+
     With ``blend`` the training picture is kept outside the mask; the instant engine always does so. None: both ways.
     """
     from SinGAN.pictures.masks import EDITING_RADIUS
     from SinGAN.runs.results import by_scale
 
-    retouched, origin = retouch(model, reference, mask, start_scale, count, seed, EDITING_RADIUS)
+    retouched, origin = retouch(model, reference, mask, start_scale, count, seed, EDITING_RADIUS, erasable=True)
     if blend is None:
         pictures = by_scale(retouched.generated) | by_scale(retouched.blended, "_masked")
     else:

@@ -24,7 +24,7 @@ class Inpaint(PatchOptions):
         None,
         "picture that is white where it is to be filled: a path, or a name in --input_dir",
         group="inpainting",
-        unset="<picture>_mask",
+        unset="<picture>_mask, else what is erased in the picture",
     )
     fill: tuple[int, ...] = option(
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
@@ -34,25 +34,34 @@ class Inpaint(PatchOptions):
 
 
 def inpaint(
-    model: Patches, mask: Picture, count: int = 1, *, fill: int | Sequence[int] | None = None, seed: Seed = None
+    model: Patches,
+    mask: Picture | None = None,
+    count: int = 1,
+    *,
+    fill: int | Sequence[int] | None = None,
+    seed: Seed = None,
 ) -> Results:
     """The picture with the part that ``mask`` marks computed from the rest.
 
     Arguments:
-        mask: white where the picture is to be filled; an array of the whole numbers 0 and 1 is taken as boolean.
+        mask: white where the picture is to be filled; an array of the whole numbers 0 and 1 is taken as boolean. None:
+            where it is erased, with an alpha below 128; not with `nc_im` 4, whose alpha is a part of the picture.
         count: number of variants.
         fill: levels of red, green and blue, 0 to 255, or one of grey, as 9, that the hole starts from: they decide what
             comes there. None: the colours around the hole. "denoise" ignores it.
         seed: of the random numbers.
 
     Raises:
-        ValueError: the mask marks nothing, everything or too much, or a level is out of range.
+        ValueError: the mask marks nothing, everything or too much, there is none, or a level is out of range.
     """
     import torch
 
     from SinGAN.pictures import masks
 
-    hole = masks.exact_mask(read_marks(mask, model.real)).to(model.real)
+    chosen = model.erased if mask is None else mask
+    if chosen is None:
+        raise ValueError("nothing is erased in the picture, and there is no `mask`, white where it is to be filled")
+    hole = masks.exact_mask(read_marks(chosen, model.real)).to(model.real)
     colour = None if fill is None else model.colour([fill] if isinstance(fill, int) else fill)
     shown = torch.where(hole > 0, model.real.max() if colour is None else colour, model.real)
     pictures = model.inpaint(hole, colour, generator(model, seed), count)
@@ -67,15 +76,16 @@ def run(call: Call[Inpaint]) -> Iterator[Results]:
 
     options, picture = call.options, call.run.picture
     file = layout.locate(str(options.mask), picture.parent) if options.mask else masks.find_mask(picture)
-    if file is None:
+    if file is None and masks.find_erased(picture, call.run.options.nc_im) is None:
         raise FileNotFoundError(
             f"no mask {picture.with_name(f'{picture.stem}_mask.png')}: draw there, white on black, "
-            "the part to be filled, or name another file with `mask`"
+            "the part to be filled, erase it in the picture, or name another file with `mask`"
         )
-    if not file.exists():
+    if file is not None and not file.exists():
         raise FileNotFoundError(f"no mask {file}{suggest_name(file)} (`mask`)")
     results = call.make(inpaint, mask=file, fill=options.fill or None)
-    yield replace(results, title=f"{file.stem}_out", notes=(f"mask: {file}",))
+    origin = f"what is erased in {picture}" if file is None else str(file)
+    yield replace(results, title=f"{'erased' if file is None else file.stem}_out", notes=(f"mask: {origin}",))
 
 
 TASK = Task(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from SinGAN.options.applications import DENOISE, INSTANT, NUMBER, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.option import option
+from SinGAN.tasks.references import read_marks
 from SinGAN.tasks.task import Results, Task, generator, numbered
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def outpaint(
 ) -> Results:  # fmt: skip
     """The picture extended beyond its edges; its own pixels stay.
 
+    Without a margin, what is erased in the picture is filled, as where an editor has enlarged its canvas: pixels with
+    an alpha below 128, not with `nc_im` 4.
+
     Arguments:
         count: number of variants.
         left: how far, in pixels or, as "50%", in percent of the picture's width.
@@ -57,18 +61,34 @@ def outpaint(
         seed: of the random numbers.
 
     Raises:
-        ValueError: no margin is above 0, or one is no such value.
+        ValueError: no margin is above 0 and nothing is erased, or a margin is no such value.
     """
+    import numpy as np
+
+    from SinGAN.patches.layered import LayeredInstant
+    from SinGAN.patches.levels import bounding_box
+    from SinGAN.patches.makers import Patches
+    from SinGAN.pictures import masks
+
     given = {"top": str(top), "bottom": str(bottom), "left": str(left), "right": str(right)}
     height, width = model.real.shape[-2:]
     lengths = {"top": height, "bottom": height, "left": width, "right": width}
     margins = {side: pixels(text, lengths[side]) for side, text in given.items()}
+    shown = {"original": model.real}
+    if not any(margins.values()) and isinstance(model, Patches) and model.erased is not None:
+        marks = read_marks(model.erased, model.real)
+        rows, columns = box = bounding_box((~marks).astype(np.uint8))
+        if marks[box].any() or isinstance(model, LayeredInstant):
+            pictures = model.inpaint(masks.exact_mask(marks).to(model.real), None, generator(model, seed), count)
+        else:  # the rest is a rectangle, and what is erased its margins
+            sides = rows.start, len(marks) - rows.stop, columns.start, marks.shape[1] - columns.stop
+            pictures = model.cropped(box).outpaint(sides, generator(model, seed), count)
+        return Results(numbered(pictures), shown, extras=shown, count=count, title="erased")
     if not any(margins.values()):
         raise ValueError("nothing to extend: name a margin with `left`, `right`, `top` or `bottom`, as 50%")
     sides = margins["top"], margins["bottom"], margins["left"], margins["right"]
     pictures = model.outpaint(sides, generator(model, seed), count)
     title = ",".join(f"{side}={length}" for side, length in margins.items() if length)
-    shown = {"original": model.real}
     return Results(numbered(pictures), shown, extras=shown, count=count, title=title)
 
 

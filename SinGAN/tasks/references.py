@@ -120,34 +120,60 @@ def choose_scales(model: Maker, asked: StartScale) -> list[int]:
 
 
 def retouch(
-    model: Maker, reference: Picture, mask: Picture | None, start_scale: StartScale, count: int, seed: Seed, radius: int
+    model: Maker,
+    reference: Picture,
+    mask: Picture | None,
+    start_scale: StartScale,
+    count: int,
+    seed: Seed,
+    radius: int,
+    erasable: bool = False,
 ) -> tuple[Retouched, str]:
     """``reference`` put in at each scale and blended by its mask, and a line that says where the mask comes from.
 
     Arguments:
         model: the picture model.
         reference: the picture with the change.
-        mask: white where it changes. None: a file's own mask, ``<name>_mask`` beside it, or else where it differs.
+        mask: white where it changes. None: a file's own mask, ``<name>_mask`` beside it; else what is erased, if it is
+            ``erasable``; else where it differs.
         start_scale: one or several, see ``choose_scales``.
         count: number of pictures for each scale.
         seed: of the random numbers.
         radius: pixels that the mask grows by, unless the model chooses the seam itself.
+        erasable: whether pixels of the reference with an alpha below 128 are to be filled; patches compute them from
+            the picture, a trained model starts from the nearest colours.
     """
-    from SinGAN.pictures import arrays, masks
+    import torch
+
+    from SinGAN.manipulate import Retouched
+    from SinGAN.patches.makers import Patches
+    from SinGAN.pictures import arrays, images, masks
 
     scales, real, origin = choose_scales(model, start_scale), model.real, ""
     image = read(reference, real, "reference", layers=model.layers)
-    seen = image, real
-    if model.layers is not None:
-        floats = [model.layers.to_floats(each) for each in seen]
-        is_plain, of_picture = model.layers.is_plain, model.layers.channels_of_picture
-        seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else as_one_channel(*floats)
-    if mask is not None:
+    beside = masks.find_mask(arrays.path_of(reference)) if arrays.is_file(reference) else None
+    may_be_erased = erasable and mask is None and beside is None and model.layers is None
+    erased = masks.find_erased(reference, real.shape[1]) if may_be_erased else None
+    if erased is not None:
+        marks, origin = read_marks(erased, real), "mask: what is erased in the reference"
+        if isinstance(model, Patches):
+            hole = masks.exact_mask(marks).to(real)
+            pictures = torch.cat(list(model.inpaint(hole, None, generator(model, seed), count)))
+            return Retouched(real, image, hole, {}, dict.fromkeys(scales, pictures)), origin
+        filled = images.with_channels(arrays.levels_of(reference, 4), real.shape[1])  # under alpha the nearest colours
+        image = images.to_image_like(filled, real)
+    elif mask is not None:
         marks = read_marks(mask, real)
-    elif arrays.is_file(reference):
-        marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
     else:
-        marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
+        seen = image, real
+        if model.layers is not None:
+            floats = [model.layers.to_floats(each) for each in seen]
+            is_plain, of_picture = model.layers.is_plain, model.layers.channels_of_picture
+            seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else as_one_channel(*floats)
+        if arrays.is_file(reference):
+            marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
+        else:
+            marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
     return model.retouch(image, drawn, scales, generator(model, seed), count), origin
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from SinGAN.options.run import LIFELINE
@@ -135,6 +136,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(phrase in words for phrase in known)
 
 
+def _describe_full_disk(error: OSError) -> str:
+    """A line about a full disk, where what is written was no result: a temporary file, or the output."""
+    from SinGAN.storage.files import FullDiskError  # imports PyTorch
+
+    if error.filename:
+        return str(FullDiskError(Path(error.filename), 1, error.strerror or ""))
+    return f"{error.strerror}: the output or a temporary file can't be written: free some, or set another TMPDIR"
+
+
 def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..., None]:
     """Wrap ``main`` so that errors print one line and set the exit status: 2, or 128 + n for signal n (Ctrl-C: 130).
 
@@ -162,6 +172,10 @@ def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..
         except ValueError as error:
             fail(with_flags(str(error), names))
         except OSError as error:
+            from SinGAN.storage.files import FULL
+
+            if error.errno in FULL:
+                fail(_describe_full_disk(error))
             known = error.strerror and error.filename
             fail(f"{error.strerror}: {error.filename}" if known else with_flags(str(error), names))
         except (MemoryError, RuntimeError) as error:

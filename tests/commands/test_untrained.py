@@ -173,7 +173,7 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
         (
             inpaint.main,
             "",
-            "x_mask.png: draw there, white on black, the part to be filled, or name another file with --mask",
+            "the part to be filled, erase it in the picture, or name another file with --mask",
         ),
         (inpaint.main, "--mask nowhere.png", "nowhere.png: do you mean other.png? (--mask)"),
         (inpaint.main, "--mask MASK --fill 1 2", "--fill must be 3 levels of 0 to 255"),

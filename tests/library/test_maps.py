@@ -1,5 +1,6 @@
 """Trained models of data and maps from Python: laws that hold whatever the data are."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,13 @@ def test_a_label_of_other_pixels_is_not_given() -> None:
     mask = Possible.of(wide, numbers, 2).mask(wide)
     assert mask.shape == (50, 2)
     assert mask[np.arange(50), numbers].all()
+
+
+def test_previews_stand_for_data() -> None:
+    trained, patches = train(Raster.of(bands())), SinGAN.instant(Raster.of(bands()))
+    for model in (trained, patches):
+        seen = replace(model, previews=True)
+        assert seen.picture.shape == (H, W, 3)
+        assert seen.picture.dtype == np.uint8
+        assert seen.picture.std() > 30
+    assert replace(trained, previews=True).sample(2, seed=0).shape == (2, H, W, 3)

@@ -181,7 +181,7 @@ def test_what_a_study_needs_is_checked_before_it_starts(
     monkeypatch.setattr(studies, "sifid_net", lambda dims, file: None)
     monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=1000))
     for call in (lambda: run(workspace, "--vary", "alpha=1"), workspace.train):
-        assert "MB free: free some, or name another --out" in refusal(capsys, call)
+        assert "has 1.0 KB free: free some, or name another --out" in refusal(capsys, call)
     assert not workspace.out.exists()
 
 

@@ -17,7 +17,8 @@ from SinGAN.terminal.script import script
     [
         (KeyboardInterrupt(), 130, "interrupted"),
         (ValueError("bad\nvalue"), 2, "bad value"),
-        (OSError(28, "No space left on device", "a.png"), 2, "No space left on device: a.png"),
+        (OSError(28, "No space left on device", "a.png"), 2, "a.png can't be written: No space left on device: "),
+        (OSError(28, "No space left on device"), 2, "No space left on device: the output or a temporary file"),
         (FileNotFoundError("no model"), 2, "no model"),
         (torch.OutOfMemoryError("CUDA out of memory."), 2, "train with --recompute always"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 2, "lower --max_size"),
