@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from SinGAN.pictures.rasters import is_raster
+
 ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".tif", ".tiff", ".bmp", ".gif"}
 CONTACT_SHEET = "grid.png"
 SHOWN = 5  # names in a message, at most
@@ -12,7 +14,7 @@ def pictures(path: Path, suffix: str | None = None) -> list[Path]:
     """The pictures in the folder ``path``, sorted by their stems; if ``path`` is a file, only itself.
 
     ``suffix`` (jpg, .png, _fake.png) selects the files whose names end with it, ignoring case; by default, all pictures
-    are selected. The contact sheet of random samples is always left out.
+    are selected. Contact sheets of random samples are always left out, and so are data that have a preview beside them.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
@@ -30,7 +32,10 @@ def pictures(path: Path, suffix: str | None = None) -> list[Path]:
 
 
 def _counts(file: Path, suffix: str | None) -> bool:
-    if file.name.startswith(".") or (file.name == CONTACT_SHEET and file.with_name("0.png").exists()):
+    is_sheet = file.name == CONTACT_SHEET or file.name.startswith("grid_")  # of pictures, or of their maps
+    if file.name.startswith(".") or (is_sheet and file.with_name("0.png").exists()):
+        return False
+    if file.suffix.lower() in (".tif", ".tiff") and file.with_suffix(".png").exists() and is_raster(file):
         return False
     return file.name.lower().endswith(suffix.lower()) if suffix else file.suffix.lower() in ENDINGS
 

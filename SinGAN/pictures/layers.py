@@ -29,6 +29,7 @@ from SinGAN.pictures.rasters import (
     to_tensor,
     write_raster,
 )
+from SinGAN.storage import layout
 from SinGAN.storage.files import check_regular
 from SinGAN.storage.hashes import sha256
 
@@ -158,8 +159,8 @@ class Layer:
             raise ValueError("the description of its channels is damaged")
         if not ordered or not all(knots) or bool(knots) == bool(labels) or not is_whole or len(widths) > 1:
             raise ValueError("the description of its channels is damaged")
-        if layer.name != Path(layer.name).name or len(layer.name) > 200:
-            raise ValueError("the description of its channels is damaged: a map has no plain name")
+        if max(widths, default=1) > rasters.MOST_CHANNELS or (layer.name and not is_map_name(layer.name)):
+            raise ValueError("the description of its channels is damaged")
         return layer
 
 
@@ -419,7 +420,8 @@ class Layers:
         if values.keys() != {"picture", "maps"} or not isinstance(values["maps"], list):
             raise ValueError("the description of its channels is damaged")
         layers = cls(Layer.of(values["picture"]), tuple(map(Layer.of, values["maps"])))
-        if layers.picture.labels or len({layer.name for layer in layers.maps}) < len(layers.maps):
+        names = {layer.name for layer in layers.maps} - {""}
+        if layers.picture.labels or layers.picture.name or len(names) < len(layers.maps):
             raise ValueError("the description of its channels is damaged")
         return layers
 
@@ -481,6 +483,9 @@ def open_picture(
             raise ValueError(f"`nc_im` {channels} asked, but {shown} has {raster.channels} channels: leave it out")
         layer, notes = _picture_layer(raster, str(picture) if arrays.is_file(picture) else "`picture`")
         image, valid = layer.encode(raster), _valid(raster)
+    for name in maps:
+        if not isinstance(name, str) or not is_map_name(name):
+            raise ValueError(f"`maps` has {name!r:.80}: name maps as files can be called, without a folder")
     size, layers, parts, originals = (image.shape[-2], image.shape[-1]), list[Layer](), [image], {"": raster}
     for index, (name, source) in enumerate(maps.items()):
         raster = as_raster(source, name)
@@ -596,6 +601,14 @@ def maps_by_name(maps: Mapping[str, Picture] | Sequence[str | Path] | None) -> d
             raise ValueError(f"the maps {result[file.stem]} and {file} have the same name: rename one")
         result[file.stem] = file
     return result
+
+
+def is_map_name(name: str) -> bool:
+    """Whether ``name`` is a plain one, of which names of files can be made."""
+    try:
+        return layout.stem(f"{name}.png") == name
+    except ValueError:
+        return False
 
 
 def percentiles_of(values: Sequence[float]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from scipy.linalg import sqrtm
@@ -192,6 +193,14 @@ def test_the_contact_sheet_and_other_files_do_not_count(tmp_path: Path) -> None:
     assert [file.name for file in pictures(folder, "1.PNG")] == ["1.png"]
     (folder / "0.png").unlink()
     assert [file.name for file in pictures(folder)] == ["1.png", "grid.png"]  # then it is just a picture's name
+
+
+def test_previews_count_and_not_the_data_beside_them(tmp_path: Path) -> None:
+    for name in ("0.png", "1.png", "grid.png", "grid_labels.png"):
+        (tmp_path / name).touch()
+    for name in ("0.tif", "2.tif"):
+        tifffile.imwrite(tmp_path / name, np.zeros((5, 8, 9), np.float32), photometric="minisblack")
+    assert [file.name for file in pictures(tmp_path)] == ["0.png", "1.png", "2.tif"]
 
 
 def test_what_has_no_partner_is_named(tmp_path: Path) -> None:

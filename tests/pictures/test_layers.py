@@ -211,6 +211,10 @@ def test_what_is_data() -> None:
         ({"m": labels()[:5]}, (), r"the map m has 24 x 5 pixels, the picture 24 x 20"),
         ({"m": np.arange(H * W).reshape(H, W)}, (), "the map m has 480 labels: at most 256"),
         ({"m": labels()}, ("label", "label"), "name a kind for each map, 1"),
+        ({"a/m": labels()}, (), "`maps` has 'a/m'"),
+        ({"a\nm": labels()}, (), "`maps` has "),
+        ({"": labels()}, (), "`maps` has ''"),
+        ({3: labels()}, (), "`maps` has 3"),
         ({"m": np.full((H, W), np.nan)}, (), "`m` has no data"),
     ],
 )
