@@ -15,6 +15,7 @@ test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 test-browser: $(VENV)/.dev
+	-npm install --no-save --silent axe-core@4  # which checks labels and contrast
 	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio tests/translation/test_draw.py
 
 lint: $(VENV)/.dev

@@ -1,5 +1,6 @@
-"""The tab of the studio that translates: paint labels, and see the photo at each stroke."""
+"""The panel of the studio that translates: paint labels, and see the photo at each stroke."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,56 +12,53 @@ from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs.testing import Translator
 from SinGAN.storage.layout import guard
 from SinGAN.studio import canvas
-from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, parse_seed, seed_field, show_errors
-from SinGAN.studio.tabs.paint import canvas_of, with_drawing
+from SinGAN.studio.shared import GALLERY, PRIVATE, Shared, canvas_of, message, parse_seed, with_drawing
+from SinGAN.studio.workspace import Workspace
+
+
+def names(workspace: Workspace) -> list[str]:
+    """The names of the trained translators; the page has the panel only if there are some."""
+    return sorted(path.parent.name for path in (workspace.out / "checkpoints").glob("*/latest_net_G.pth"))
 
 
 def build(shared: Shared) -> None:
-    """The tab."""
-    folder = shared.workspace.out / "checkpoints"
-
-    def models() -> list[str]:
-        return sorted(path.parent.name for path in folder.glob("*/latest_net_G.pth"))
+    """The panel."""
+    workspace = shared.workspace
 
     def listed(chosen: str | None) -> Any:
-        return gr.update(choices=models(), value=chosen if chosen in models() else None)
+        known = names(workspace)
+        return gr.update(choices=known, value=chosen if chosen in known else None)
 
     def place_of(name: str | None) -> Path:
-        if name not in models():
-            raise ValueError("choose a model: translate_train.py makes one")
-        guard(shared.workspace.out, [folder / name])
-        return folder / name
+        if name not in names(workspace):
+            raise ValueError("choose a model first")
+        folder = workspace.out / "checkpoints" / name
+        guard(workspace.out, [folder])
+        return folder
 
     def begin(name: str | None) -> str:
         place = place_of(name)
         translator = loaded(place, stamp(place))
-        return canvas.encode(translator.blank(), colours=translator.palette)
+        blank = translator.blank()
+        shown = canvas.describe(blank, canvas.encode_url(blank), f"labels {name}", translator.palette, f"labels {name}")
+        return message(**json.loads(shown))
 
-    def translate(name: str | None, drawing: str, count: float, seed: str) -> tuple[Any, str]:
-        place, levels, clock = place_of(name), canvas.decode(drawing).picture, Clock()
+    def translate(name: str | None, drawing: str, count: float, seed: str) -> list[Any]:
+        place, levels = place_of(name), canvas.decode(drawing).picture
         translator = loaded(place, stamp(place))
-        drawn = [translator.draw(levels, parse_seed(seed) or 0, sample) for sample in range(int(count))]
-        return drawn, f"{clock}"
+        return [translator.draw(levels, parse_seed(seed) or 0, sample) for sample in range(int(count))]
 
-    gr.Markdown(
-        "Nets that have learned from pairs, as labels and photos: paint labels, and the photo follows each stroke. "
-        "`translate_train.py` trains them."
-    )
+    gr.Markdown("Paint with labels: each colour stands for a thing, and the photo follows each stroke.")
     with gr.Row():
-        model = gr.Dropdown(models(), value=None, label="Model", elem_id="translators")
+        model = gr.Dropdown(names(workspace), value=None, label="Model", elem_id="translators")
         count = gr.Slider(1, 4, value=1, step=1, label="How many")
-        seed = seed_field("0")
-    with gr.Row():
-        with gr.Column(scale=1, min_width=320):
-            text = canvas_of("paint", "labels-canvas", then="translate-now")
-        with gr.Column(scale=1, min_width=320):
-            gallery = gr.Gallery(label="Photos", elem_id="translated", **{**GALLERY, "columns": 1})
-            line = gr.Markdown()
-    now = gr.Button("Translate", elem_id="translate-now")
+    text = canvas_of("paint", "labels-canvas", then="make-labels")
+    now = gr.Button("Translate", variant="primary", elem_id="make-labels", elem_classes="main")
+    gallery = gr.Gallery(label="Photos", elem_id="translated", **{**GALLERY, "columns": 1})
     model.focus(listed, model, model, **PRIVATE)
-    model.input(show_errors(begin), model, text, **PRIVATE)
+    model.input(begin, model, text, **PRIVATE)
     now.click(
-        show_errors(translate), [model, text, count, seed], [gallery, line], js=with_drawing("labels-canvas", 1),
+        translate, [model, text, count, shared.seed], gallery, js=with_drawing(1, "labels-canvas"),
         show_progress="hidden", trigger_mode="always_last", **PRIVATE,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -20,6 +21,7 @@ from SinGAN.engines.arguments import parts, with_parts
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.winograd import conv2d
 from SinGAN.losses.iteration import BoundLoss, eagerly
+from SinGAN.native.build import error_line
 from SinGAN.storage.locks import holding, is_abandoned
 
 Program = Callable[..., list[Any]]
@@ -27,6 +29,7 @@ Program = Callable[..., list[Any]]
 
 LOG = logging.getLogger(__name__)
 MARKER = ".singan_compiling"  # ending of a file in PyTorch's cache that a process holds while it compiles
+OUTPUT = "\nOutput:\n"  # precedes the compiler's lines in an error of Inductor
 NEEDED = "a C++ compiler (as g++) and the headers of Python"
 FAILURES = RuntimeError, OSError, ImportError, AttributeError, TypeError, KeyError
 """Errors of compilation: of Dynamo and Inductor, a full disk, a user without a name, a changed private function."""
@@ -38,15 +41,29 @@ def has_compiler() -> bool:
 
 
 @functools.cache
-def compiles() -> bool:
-    """Whether PyTorch can compile a program on this machine, which needs what ``NEEDED`` names."""
+def lacking() -> str:
+    """What PyTorch needs to compile a program and this machine lacks; "" if it can compile one."""
     if not has_compiler():
-        return False
+        return f"{NEEDED}: install them"
     try:
         compile_graph(lambda x: [x.sin()], [torch.zeros(16)], {})
-    except FAILURES:
-        return False
-    return True
+    except FAILURES as error:
+        return f"{NEEDED} that work; a test failed: {reason(error)}"
+    return ""
+
+
+def compiles() -> bool:
+    """Whether PyTorch can compile a program on this machine."""
+    return not lacking()
+
+
+def reason(error: BaseException) -> str:
+    """Why a compilation failed with ``error``, in one line: the compiler's own, where it ran."""
+    text = str(error)
+    said = error_line(text.partition(OUTPUT)[2])
+    line = said or (text.splitlines() or [type(error).__name__])[0]
+    space = f" (the folder for temporary files has a space in its name: set another TMPDIR than {gettempdir()})"
+    return f"{line:.300}{space if said and ' ' in gettempdir() else ''}"
 
 
 class Compiled:
@@ -93,8 +110,7 @@ class Compiled:
             with convolving(nets, backend) if self.winograd else nullcontext():
                 return compile_loss(bound)
         except FAILURES as error:
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            line = f"a program can't be compiled ({why})"
+            line = f"a program can't be compiled ({reason(error)})"
             if not self.optional:
                 raise ValueError(f"{line}: `engine` eager does without") from error
             if None not in self.programs.values():  # the first one

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD, convolution, winograd
 from SinGAN.engines.arguments import parts
 from SinGAN.engines.batch_norm import normalising
-from SinGAN.engines.compiled import NEEDED, Compiled, compiles, has_compiler
+from SinGAN.engines.compiled import Compiled, compiles, has_compiler, lacking
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.cuda_graph import Captured, Work
 from SinGAN.engines.estimates import (
@@ -255,7 +255,7 @@ class EngineSettings:
         on_gpu, precision = device.type == "cuda", self.precision_on(device)
         on_cpu_in_fp32 = not on_gpu and precision == "fp32"
         if self.engine == "compiled" and not compiles():
-            raise ValueError(f"`engine` compiled needs {NEEDED}: install them, or leave it out")
+            raise ValueError(f"`engine` compiled needs {lacking()}; or leave it out")
         fast = self.winograd != "never" and on_cpu_in_fp32 and winograd.library() is not None
         if self.winograd == "always" and not fast:
             raise ValueError(f"`winograd` always needs {winograd.lacking()}, or leave it out")

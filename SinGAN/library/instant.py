@@ -84,7 +84,7 @@ def instant(
         if value:
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
     if shares and not also:
-        raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
+        raise ValueError(f"`shares` {shares} is for several pictures: name more of them with `also`")
     chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
         opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
@@ -138,6 +138,8 @@ class InstantModel(FromPicture):
     @checked()
     def watched(self, watch: Callable[[Levels], None]) -> "InstantModel":
         """The same model; ``watch`` is called with each level's picture (h, w, C), coarse to fine, as it is computed.
+
+        Samples begin with layouts at the coarsest level, of which one is chosen.
 
         Raises:
             ValueError: the method is not "instant".

@@ -12,6 +12,7 @@ from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, Pictures, add_methods, method
 from SinGAN.options.model import ModelOptions
+from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
 from SinGAN.pictures.arrays import Picture
@@ -42,6 +43,7 @@ class Model(FromPicture):
     pyramid: Pyramid[TrainedScale]
     manifest: Manifest
     previews: bool = False
+    refiner: Refiner | None = None  # of all results; see ``refined``
 
     super_resolve = method(super_resolve, alone=True)
     animate = method(animate)
@@ -57,7 +59,26 @@ class Model(FromPicture):
         layers = self.manifest.layers_of_pictures
         layers = None if layers is None else layers.viewed(self.pyramid.scales[-1].real)
         maker = self.manifest.kind_of_model.maker(self.pyramid, layers)
-        return replace(maker, retrain=self._retrain) if isinstance(maker, Trained) else maker
+        return replace(maker, retrain=self._retrain, refiner=self.refiner) if isinstance(maker, Trained) else maker
+
+    @checked(ModelOptions)
+    def refined(self, photo: Picture, max_size: int | None = None) -> "Model":
+        """The same model, whose samples, edits, paints and extensions have the detail and resolution of ``photo``.
+
+        Animations and enlargements stay as they are, and so do the results of models of ``train_mode`` hybrid, which
+        have the photo's resolution anyway.
+
+        Arguments:
+            photo: the training picture as it was before it was reduced.
+            max_size: longer side, in pixels, to which the photo is reduced. None: its own size.
+
+        Raises:
+            ValueError: the photo can't be used, or the model's pictures are data or have maps.
+        """
+        if self._maker.layers is not None:
+            raise ValueError("`refined` is for pictures of 8 bits without maps")
+        whole = arrays.levels_of(photo, self._real.shape[1], "photo", opaque=True)
+        return replace(self, refiner=Refiner(self._real, whole if max_size is None else limit_levels(whole, max_size)))
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
         """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""

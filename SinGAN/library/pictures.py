@@ -3,7 +3,7 @@
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload
 
 import numpy as np
@@ -60,22 +60,29 @@ def method(function: Callable[Concatenate[Any, Arguments], Results], alone: bool
         function: of a task.
         alone: whether the first picture alone, and its maps, are returned: (H, W, C).
     """
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Any, maps: bool = False, **named: Any) -> Any:
-        given = signature.bind(self._maker, *values, **named)
-        declared = [task.options for task in tasks().values() if task.method is function and task.options]
-        check_arguments(signature, [ModelOptions, *declared], given.arguments)
         if maps and not (self._maker.layers and self._maker.layers.maps):
             raise ValueError("`maps` are asked for, but the picture has none: name them when you open it or train")
-        results = function(*given.args, **given.kwargs)
+        results = _results(self, function, values, named)
         pictures, of_maps = self._arrays(torch.cat([picture for _, picture in results.pictures]))
         if alone:
             pictures, of_maps = pictures[0], {name: values[0] for name, values in of_maps.items()}
         return (pictures, of_maps) if maps else pictures
 
     return cast(Method[Arguments], call)
+
+
+def _results(
+    model: "FromPicture", function: Callable[..., Results], values: Sequence[Any], named: Mapping[str, Any]
+) -> Results:
+    """The results of a task's ``function`` for arguments, which are checked."""
+    signature = inspect.signature(function)
+    given = signature.bind(model._maker, *values, **named)
+    declared = [task.options for task in tasks().values() if task.method is function and task.options]
+    check_arguments(signature, [ModelOptions, *declared], given.arguments)
+    return function(*given.args, **given.kwargs)
 
 
 class FromPicture(ABC):
@@ -93,6 +100,27 @@ class FromPicture(ABC):
     @property
     @abstractmethod
     def _maker(self) -> Maker: ...
+
+    def iterate(self, name: str, /, *values: Any, **named: Any) -> Iterator[Levels]:
+        """The pictures (H, W, C) of a task one by one, where the method of this name returns all at the end.
+
+        ``sample``, ``inpaint``, ``outpaint``, ``retarget``, ``tile``, ``analogy`` and ``animate`` compute each picture
+        when it is asked for; the others compute all with the first.
+
+        Arguments:
+            name: of the method.
+            values: its arguments.
+            named: its arguments by name.
+
+        Raises:
+            ValueError: there is no such method, or an argument is out of range.
+        """
+        method_of = "trained" if hasattr(self, "animate") else "patches"
+        known = {one.method.__name__: one.method for one in tasks().values() if one.method and method_of in one.models}
+        if name not in known:
+            raise ValueError(f"there is no task {name!r} here: there are {', '.join(known)}")
+        results = _results(self, known[name], values, named)
+        return (self._arrays(picture)[0][0] for _, picture in results.pictures)
 
     def __len__(self) -> int:
         """The number of scales."""
@@ -134,6 +162,11 @@ class FromPicture(ABC):
     def injection_scales(self) -> range:
         """The scales at which a reference or strokes can be put in, coarse to fine."""
         return self._maker.injection_scales
+
+    @property
+    def injection_scale(self) -> int | None:
+        """The scale at which they are put in by default; None: there is none, a scale must be named."""
+        return self._maker.injection_scale
 
     @property
     def start_scales(self) -> range:

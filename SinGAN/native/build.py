@@ -88,7 +88,8 @@ def load(library: Library) -> ctypes.CDLL:
                 draft.write_bytes(content)
         return ctypes.CDLL(str(file))
     except subprocess.CalledProcessError as error:
-        raise BuildError(f"{library.needs} ({cxx} failed{_first_line(error.stderr)})") from error
+        said = error_line((error.stderr or b"").decode(errors="replace"))
+        raise BuildError(f"a C++ compiler that works: {cxx} failed{f': {said:.200}' if said else ''}") from error
     except OSError as error:
         raise BuildError(
             f"its compiled code, in {extensions()}: that fails ({error}), name another folder with TORCH_EXTENSIONS_DIR"
@@ -127,7 +128,7 @@ def extensions() -> Path:
     return cache / "torch_extensions"
 
 
-def _first_line(output: bytes | None) -> str:
-    lines = (line.strip() for line in (output or b"").decode(errors="replace").split("\n"))
-    first = next(filter(None, lines), "")
-    return f": {first:.200}" if first else ""
+def error_line(output: str) -> str:
+    """The last line of a compiler's ``output`` that speaks of an error, else its last one; "" if it is empty."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "")

@@ -67,7 +67,7 @@ class Instant:
     photo: Photo
     variety: str = "medium"  # of samples: low, medium or high
     device: torch.device = torch.device("cpu")  # of the layouts of samples
-    watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine
+    watch: Watch | None = None  # called with each level's picture (h, w, C), coarse to fine; of samples, layouts first
     voted: Callable[[Votes], None] | None = None  # called with the votes of each result, before it is returned
     hard: bool = False  # whether each pixel is a copy of one of the sources', that with most votes, and no mean
     others: tuple[Photo, ...] = ()  # more pictures whose patches are used
@@ -151,7 +151,7 @@ class Instant:
                 "samples from a `start_scale` above 0 keep the photo's layout, and those of `method` instant never do: "
                 "use `variety` low, or `method` patches or denoise"
             )
-        sampler = Sampler(self.collection, VARIETIES[self.variety], enlargement, self.device)
+        sampler = Sampler(self.collection, VARIETIES[self.variety], enlargement, self.device, self._show)
         return (self._finish(levels) for levels in sampler.samples(draw_seed(rng), count))
 
     def retouch(

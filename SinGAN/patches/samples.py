@@ -6,7 +6,7 @@ No sample is within ``LEAST_DIFFERENCE`` grey levels of the photo, or of another
 import itertools
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -52,6 +52,7 @@ class Sampler:
     variety: Variety
     enlargement: tuple[float, float] = (1.0, 1.0)
     device: torch.device = torch.device("cpu")  # of the layouts; the search runs on the CPU
+    watch: Callable[[Pixels], None] = lambda picture: None  # called with each layout (h, w, 4) that is checked
     diffusions: dict[int, Diffusion] = field(init=False, default_factory=dict)  # by the number of the try
 
     @property
@@ -198,6 +199,8 @@ class Sampler:
                 guess, keys, source.values, self.photo.channels, valid=source.valid, shares=source.shares
             )
             region = largest_region(matches)
+            if level == 0:
+                self.watch(picture)
             if not to_the_end and level == self.checked - 1 and region > EARLY * self.variety.region:
                 break
         missing = max(0.0, bound - self._difference(picture, level) / self._deviation)

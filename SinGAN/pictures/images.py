@@ -66,8 +66,8 @@ def read_levels(path: Path, channels: int = 3, opaque: bool = False) -> Levels:
     return np.require(with_channels(levels, channels), requirements=["C", "W"])
 
 
-def from_png(content: bytes, pixels: int) -> Levels:
-    """The levels (H, W, 3) of a drawing, the PNG ``content`` with at most ``pixels``; alpha is dropped.
+def from_png(content: bytes, pixels: int, channels: int = 3) -> Levels:
+    """The levels (H, W, channels) of a drawing, the PNG ``content`` with at most ``pixels``; 4 channels keep alpha.
 
     Raises:
         ValueError: it is no PNG, is damaged, or too large, which its header says.
@@ -78,7 +78,7 @@ def from_png(content: bytes, pixels: int) -> Levels:
             with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
                 width, height = picture.size
                 if width * height <= pixels:
-                    return with_channels(decoding.levels_of(picture), 3)
+                    return with_channels(decoding.levels_of(picture), channels)
     except MemoryError:
         raise
     except Exception as error:  # damaged files make Pillow raise nearly anything

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from SinGAN.engines.compiled import NEEDED, compiles
+from SinGAN.engines.compiled import compiles, lacking
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import ScaleSetting, scale_costs
 from SinGAN.functions import quantise
@@ -285,7 +285,7 @@ class PictureTraining:
             )
         programmed = [scale for scale in units if engine.wants_programs(settings[scale])]
         if programmed and not compiles():
-            lines.append(f"running without compiled programs, more slowly: they need {NEEDED}")
+            lines.append(f"running without compiled programs, more slowly: they need {lacking()}")
         elif programmed:
             lines.append(
                 f"scales {programmed[0]} to {programmed[-1]} run compiled programs: "

@@ -5,6 +5,9 @@ Trainings do not depend on the page, which may be closed. If the server ends, th
 
 import json
 import logging
+import re
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +22,9 @@ from SinGAN.parallel.queue import DONE, STATES, STOPPED, Entry, Event, Outcome, 
 from SinGAN.runs.events import Message
 from SinGAN.storage import layout, pretrained
 from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.storage.hashes import sha256
 from SinGAN.studio.errors import plain
+from SinGAN.studio.tools import label_of
 from SinGAN.studio.workspace import FOLDER, Chosen, find_readable
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +41,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "full size": {"train_mode": HYBRID, "niter": 1000},
 }
 FILES = ("netG", "netD")  # options that may name a file, but not on the page
-OF_TRAINING, OF_JOB = ("owner", "title", "state", "share", "text"), ("picture", "command", "flags", "folder")
+OF_TRAINING = ("owner", "title", "state", "share", "text", "begun")
+OF_JOB = ("picture", "command", "flags", "folder")
 """The attributes that the list of trainings holds."""
 
 
@@ -46,9 +52,15 @@ class Training(Entry):
 
     owner: str
     title: str  # of the picture
+    begun: float = 0.0  # when it was submitted, in seconds since 1970
     curve: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)  # update, losses by name
     updates: int = 0  # messages with losses so far
     stride: int = 1  # updates from one point of the curve to the next
+
+    @property
+    def is_for_films(self) -> bool:
+        """Whether its model is for animations."""
+        return (ANIMATION, self.job.command) in [(task, command) for task, command, _ in PURPOSES.values()]
 
     def on_message(self, message: Message) -> None:
         """Record the progress and the losses that the process reports."""
@@ -62,12 +74,13 @@ class Training(Entry):
             self.curve, self.stride = self.curve[::2], 2 * self.stride
 
     def scales(self) -> list[tuple[Path, str]]:
-        """The pictures of each finished scale with their captions: a sample, and the reconstruction."""
+        """The pictures of each scale that this training finished, with captions: a sample, and the reconstruction."""
         found = []
         for place in sorted(self.job.folder.glob("[0-9]*"), key=lambda place: int(place.name)):
-            for name, words in (("fake_sample", "a sample"), ("G(z_opt)", "the reconstruction")):
-                if (place / f"{name}.png").is_file():
-                    found.append((place / f"{name}.png", f"scale {place.name}: {words}"))
+            for name, words in (("fake_sample", "sample"), ("G(z_opt)", "rebuilt")):
+                file = place / f"{name}.png"
+                if file.is_file() and (self.state == DONE or file.stat().st_mtime >= self.begun - 2):
+                    found.append((file, f"{words} {place.name}"))
         return found
 
 
@@ -79,31 +92,38 @@ class Trainings:
         self.queue = Queue(runner, self._on_event)
         self.all = {training.job.id: training for training in self._read()}  # guarded by the queue's lock
 
-    def begin(self, owner: str, chosen: Chosen, purpose: str, options: Mapping[str, Any]) -> Training:
+    def begin(
+        self, owner: str, chosen: Chosen, purpose: str, options: Mapping[str, Any], overwrite: bool = False
+    ) -> Training:
         """Submit a training of ``chosen`` for ``purpose`` with the model's ``options`` by name.
 
+        If the owner's own training of this model is active, it is returned, and nothing begins.
+
+        Arguments:
+            owner: of the training.
+            chosen: the picture.
+            purpose: one of ``PURPOSES``.
+            options: of the model, by name.
+            overwrite: whether another model of the picture, with other options, is replaced.
+
         Raises:
-            ValueError: an option is out of range, or the same model is being trained.
+            ValueError: an option is out of range, or somebody else trains the same model.
         """
         if not owner:
             raise ValueError("the page is not ready yet: load it again")
-        task, command, small = PURPOSES[purpose]
-        for name in FILES:
-            if name in options and options[name] not in get_options(ModelOptions)[name].choices:
-                raise ValueError(f"`{name}` can't name a file here: leave it out")
-        model = ModelOptions.for_task(TASKS[task.name], check_values(ModelOptions, options))
+        _, command, small = PURPOSES[purpose]
+        folder, model = self._model(chosen, purpose, options)
         if model.training.uses_vgg:
             pretrained.check_may_download(pretrained.VGG16)
-        name = layout.stem(chosen.file.name)
-        folder = layout.trained_for_animation(self.out, name, model.scale_factor, model.label)
-        if task is TRAIN:
-            folder = layout.trained(self.out, name, model.scale_factor, model.alpha, model.label)
         shown = [(option, value) for option, value in options.items() if value is not None and value is not False]
         flags = [f"--{option}" if value is True else f"--{option}={value}" for option, value in shown]
-        flags += [*small, f"--out={self.out}", "--checkpoint_every=20"]
+        flags += [*small, f"--out={self.out}", "--checkpoint_every=20", *(["--overwrite"] if overwrite else [])]
         job = Job(chosen.file.resolve(), command, tuple(flags), folder)
-        training = Training(job=job, owner=owner, title=chosen.title)
+        training = Training(job=job, owner=owner, title=chosen.title, begun=time.time())
         with self.queue.lock:
+            active = self._active(folder)
+            if active is not None and active.owner == owner:
+                return active
             self._check_free(folder)
             self.all[job.id] = training
             ended = [old.job.id for old in self.all.values() if not old.is_active]
@@ -112,6 +132,44 @@ class Trainings:
             self.queue.submit(training)
             self._write()
         return training
+
+    def differences(self, chosen: Chosen, purpose: str, options: Mapping[str, Any]) -> list[str]:
+        """How the model that is in the way of a training differs from it; nothing if none is in the way."""
+        folder, model = self._model(chosen, purpose, options)
+        saved = find_readable(folder)
+        if saved is None or self._active(folder) is not None:
+            return []
+        found = saved.manifest.differences(model.as_dict())
+        return found or ([] if saved.manifest.sha256 == sha256(chosen.file.read_bytes()) else ["another picture"])
+
+    def second(self, chosen: Chosen, purpose: str, options: Mapping[str, Any], pictures: Path) -> Chosen:
+        """The same picture under a new name in the folder ``pictures``: its model has a folder of its own."""
+        for number in range(2, LISTED):
+            place = pictures / f"{chosen.file.stem}_{number}{chosen.file.suffix}"
+            copy = Chosen(place, f"{chosen.title} {number}")
+            if not place.exists():
+                with whole_file(place) as draft:
+                    shutil.copyfile(chosen.file, draft)
+            folder, _ = self._model(copy, purpose, options)
+            if not folder.exists():
+                return copy
+        raise ValueError("there are too many models of this picture: replace one")
+
+    def _model(self, chosen: Chosen, purpose: str, options: Mapping[str, Any]) -> tuple[Path, ModelOptions]:
+        """The folder of the model, and its options.
+
+        Raises:
+            ValueError: an option is out of range.
+        """
+        task = PURPOSES[purpose][0]
+        for name in FILES:
+            if name in options and options[name] not in get_options(ModelOptions)[name].choices:
+                raise ValueError(f"`{name}` can't name a file here: leave it out")
+        model = ModelOptions.for_task(TASKS[task.name], check_values(ModelOptions, options))
+        name = layout.stem(chosen.file.name)
+        if task is TRAIN:
+            return layout.trained(self.out, name, model.scale_factor, model.alpha, model.label), model
+        return layout.trained_for_animation(self.out, name, model.scale_factor, model.label), model
 
     def stop(self, owner: str, training_id: str) -> None:
         """Stop a training of ``owner``; what it learned until its last checkpoint is kept."""
@@ -149,8 +207,12 @@ class Trainings:
             raise ValueError("there is no such training of yours")
         return training
 
+    def _active(self, folder: Path) -> Training | None:
+        with self.queue.lock:
+            return next((one for one in self.all.values() if one.job.folder == folder and one.is_active), None)
+
     def _check_free(self, folder: Path) -> None:
-        if any(other.job.folder == folder and other.is_active for other in self.all.values()):
+        if self._active(folder) is not None:
             raise ValueError("this model is being trained already: wait for its end, or stop it")
 
     def _on_event(self, entry: Entry, event: Event) -> None:
@@ -192,7 +254,7 @@ def _restored(entry: Any) -> Training | None:
     """
     try:
         texts = [entry[name] for name in ("owner", "title", "number", "state", "text", "picture", "command", "folder")]
-        share, flags = float(entry["share"]), entry["flags"]
+        share, flags, begun = float(entry["share"]), entry["flags"], float(entry.get("begun", 0))
         words = [*texts, *flags] if isinstance(flags, list) else [None]
         if not all(isinstance(word, str) and "\0" not in word for word in words):
             return None
@@ -202,8 +264,15 @@ def _restored(entry: Any) -> Training | None:
     if command not in {known for _, known, _ in PURPOSES.values()}:
         return None
     job = Job(Path(picture), command, tuple(flags), Path(folder), id=training_id)
-    training = Training(job=job, owner=owner, title=title, state=state, share=min(1.0, max(0.0, share)), text=text)
+    share = min(1.0, max(0.0, share))
+    training = Training(job=job, owner=owner, title=title, state=state, share=share, text=text, begun=begun)
     if training.is_active or state not in STATES:  # also "training", as older versions wrote
         model = find_readable(job.folder)
         training.state = DONE if model is not None and model.is_whole else STOPPED
     return training
+
+
+def plain_words(text: str) -> str:
+    """A line of a training, or the one in which it failed, for people who know no flags."""
+    words = re.sub(r"^[\w. ]+: error: ", "", text)
+    return re.sub(r"--(\w+)", lambda flag: label_of(flag[1])[0].lower(), words)

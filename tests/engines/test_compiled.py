@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from SinGAN.engines import engine as engines
 from SinGAN.engines import winograd
-from SinGAN.engines.compiled import Compiled, compiles, has_compiler
+from SinGAN.engines.compiled import Compiled, has_compiler, lacking
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
 from SinGAN.engines.recompute import with_recomputation
@@ -65,16 +66,35 @@ def test_auto_compiles_where_that_pays(
     assert not short.wants_programs(setting)
 
 
-@pytest.mark.parametrize("lacking", ["compiler", "headers"])
-def test_programs_need_a_compiler(monkeypatch: Patch, lacking: str) -> None:
-    if lacking == "compiler":
+@pytest.mark.parametrize("missing", ["compiler", "headers"])
+def test_programs_need_a_compiler(monkeypatch: Patch, missing: str) -> None:
+    if missing == "compiler":
         monkeypatch.setattr(shutil, "which", lambda name: None)
         monkeypatch.setattr(winograd, "library", lambda: None)  # not kept for the tests after this one
         assert EngineSettings().choose(CPU).programs is None
-        assert not compiles.__wrapped__()
+        assert lacking.__wrapped__().endswith("headers of Python: install them")
     monkeypatch.setattr(engines, "compiles", lambda: False)
-    with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
+    monkeypatch.setattr(engines, "lacking", lambda: "a C++ compiler")
+    with pytest.raises(ValueError, match=r"needs a C\+\+ compiler; or leave it out"):
         EngineSettings("compiled").choose(CPU)
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+def test_a_failing_compiler_is_quoted(monkeypatch: Patch, tmp_path: Path) -> None:
+    spaced = tmp_path / "a b"
+    spaced.mkdir()
+    line = "x.cpp:1:10: fatal error: Python.h: No such file or directory"
+    shown = RuntimeError(
+        f"CppCompileError: C++ compile error\n\nCommand:\ng++ x\n\nOutput:\n{line}\ncompilation terminated.\n"
+    )
+
+    def fail(*_: object) -> None:
+        raise shown
+
+    monkeypatch.setattr("SinGAN.engines.compiled.compile_graph", fail)
+    assert lacking.__wrapped__().endswith(f"that work; a test failed: {line}")
+    monkeypatch.setattr("tempfile.tempdir", str(spaced))
+    assert lacking.__wrapped__().endswith(f"has a space in its name: set another TMPDIR than {spaced})")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +106,7 @@ def test_what_can_not_be_compiled_is_found_out(monkeypatch: Patch, error: Except
         raise error
 
     monkeypatch.setattr("SinGAN.engines.compiled.compile_graph", fail)
-    assert not compiles.__wrapped__()
+    assert lacking.__wrapped__().endswith(f"a test failed: {error}")
 
 
 FAILURES = [OSError("No space left on device\nat all"), TypeError("No space left on device")]  # or PyTorch has changed

@@ -83,14 +83,16 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
         fresh.write_text("in the way")
     else:
         broken = tmp_path / "c++"
-        broken.write_text("#!/bin/sh\n[ $1 = --version ]\n")
+        broken.write_text(
+            "#!/bin/sh\n[ $1 = --version ] && exit\nprintf 'warning\nc++: error: no\nstopped\n' >&2\nexit 1\n"
+        )
         broken.chmod(0o755)
         monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
     assert EngineSettings("eager").choose(CPU).described() == "eager, fp32"
     assert not fresh.is_dir() or not any(fresh.iterdir())
     cause = {
         "missing": "a C++ compiler with OpenMP, as g++: install it, or leave it out",
-        "broken": f"a C++ compiler with OpenMP, as g++: install it ({tmp_path / 'c++'} failed), or leave it out",
+        "broken": f"a C++ compiler that works: {tmp_path / 'c++'} failed: c++: error: no, or leave it out",
         "folder": f"its compiled code, in {fresh}: that fails",
     }[kind]
     with pytest.raises(ValueError, match=re.escape(f"`winograd` always needs {cause}")):

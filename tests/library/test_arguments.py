@@ -33,7 +33,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "instant": lambda: SinGAN.instant(PICTURE),
 }
 KINDS: dict[str, Any] = {"trained": Model, "grown": Model, "instant": InstantModel}
-NOT_CHECKED = {"reconstruct"}  # has no arguments
+NOT_CHECKED = {"reconstruct", "iterate"}  # has no arguments; those of the method that it names
 ONLY_GROWN = {"fine_tune"}
 
 COUNTS: list[Any] = [0, -1, 1.5, math.nan, math.inf, "2", None, True, (1, 2), 2**70]
@@ -118,7 +118,7 @@ RIGHT: dict[str, list[Any]] = {
 """For each argument values that are accepted."""
 NEEDED: dict[str, Any] = {
     "reference": EDITED, "strokes": LEVELS, "structure": LEVELS, "mask": MASK, "pictures": [LEVELS], "watch": len,
-    "picture": LEVELS, "iterations": 1,
+    "picture": LEVELS, "iterations": 1, "photo": LEVELS,
 }  # fmt: skip
 """Values of arguments that have no default, or one that takes long."""
 
@@ -154,6 +154,8 @@ def is_meant(function: str, argument: str, value: Any) -> bool:
         return False  # data of any range
     if function in ("train", "instant") and argument == "picture" and isinstance(value, torch.Tensor):
         return value.ndim == 3
+    if function == "refined" and argument == "photo":
+        return value is not None
     if function == "super_resolve" and argument == "picture":
         return not isinstance(value, np.ndarray) or value.ndim == 3
     return not (function in ("train", "fine_tune", "load") and isinstance(value, torch.Generator))

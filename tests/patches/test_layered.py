@@ -216,7 +216,7 @@ def test_colours_of_a_guide_stand_for_the_labels_of_the_palette() -> None:
         ({"coin": labels()}, painted() + 1, "`guide` has the label -2, which the map coin has not: use -3, 7"),
         ({"height": coins() / 7}, np.zeros((40, 40, 2)), "`guide` has 2 channels, the map height 1"),
         ({"coin": labels()}, painted()[:9, :9], "raise|enlarge the `guide`, or reduce the picture"),
-        ({"coin": labels()}, None, r"name either the structure \(`ref_name`\), or a `guide`"),
+        ({"coin": labels()}, None, "`structure` is needed, or a `guide`"),
     ],
 )
 def test_a_guide_that_does_not_fit_is_refused(maps: Any, guide: Any, words: str) -> None:

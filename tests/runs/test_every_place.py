@@ -45,10 +45,13 @@ MADE = " ".join(f"--{path} OUT/RandomSamples/x/gen_start_scale=0" for path in ("
 def use_the_studio(words: Sequence[str]) -> None:
     """Do what the page does with an upload, and with results that are kept."""
     from SinGAN.pictures import images
+    from SinGAN.studio.history import History
     from SinGAN.studio.workspace import Workspace as Studio
 
     studio = Studio(Path(words[0]), Path(words[1]))
-    studio.keep("x", [images.read_levels(studio.take(Path(words[1]) / "x.png").file)])
+    chosen, history = studio.take(Path(words[1]) / "x.png"), History(studio.users)
+    run = history.begin(tool="sample", title="x", picture=str(chosen.file), picture_title="x", made_by="x", seed=1)
+    history.add("somebody", run, images.read_levels(chosen.file), 1.0)
 
 
 TRAINED = f"OUT/TrainedModels/x/{MODEL}"
@@ -177,7 +180,7 @@ def links(name: str, prepared: Prepared, with_files: bool) -> Iterator[Path]:
             yield place
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", sorted(QUICK))
 def test_a_link_at_a_folder_is_not_followed(name: str, prepared: Prepared, tmp_path: Path) -> None:
     places = list(links(name, prepared, with_files=False))
     assert len(places) >= 4

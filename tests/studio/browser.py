@@ -29,6 +29,7 @@ MISSING = next(
 )
 """Why the page can't be looked at here; "" where it can."""
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # what is made is small, and others need the cores, too
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"  # npm install --no-save axe-core
 Found = TypeVar("Found")
 
 
@@ -43,7 +44,7 @@ def free_port() -> int:
 def served(folder: Path, *flags: str) -> Iterator[str]:
     """The page's address, served from ``folder`` for the block."""
     port, log = free_port(), folder / "studio.log"
-    words = [str(ROOT / "studio.py"), f"--port={port}", f"--input_dir={ROOT / 'Input' / 'Images'}", *flags]
+    words = [str(ROOT / "studio.py"), f"--port={port}", f"--input_dir={ROOT / 'Input' / 'Images'}", *flags]  # last wins
     with log.open("w") as lines:
         process = subprocess.Popen(
             [sys.executable, *words], cwd=folder, env=ONE_THREAD, stdout=lines, stderr=subprocess.STDOUT
@@ -85,7 +86,7 @@ class Browser:
     def open(self, address: str) -> None:
         """Load the page, and wait until it can be used."""
         self.driver.get(address)
-        until(lambda: self.all("#examples img"))
+        until(lambda: self.all("#examples img") or self.all("#desk"))
         until(lambda: self.driver.execute_script("return !!window.singanValue"))
 
     def all(self, selector: str) -> list[Any]:
@@ -118,18 +119,52 @@ class Browser:
 
         until(clicked)
 
-    def tab(self, title: str) -> None:
-        """Show a tab; where there is no room for its name it is in the menu."""
-        tabs = [tab for tab in self.all("button[role=tab]") if tab.text == title]
-        if not tabs:
-            self.click(".overflow-menu > button")
-            tabs = until(lambda: [tab for tab in self.all(".overflow-dropdown button") if tab.text == title])
-        self.driver.execute_script("arguments[0].click()", tabs[0])  # a message may lie above it
+    def tool(self, name: str) -> None:
+        """Choose a tool by its id."""
+        self.driver.execute_script(f"document.querySelector('#tools input[value={name}]').click()")
+        until(lambda: self.driver.execute_script("return document.body.dataset.tool") == name)
 
     def example(self, place: int) -> None:
-        """Choose an example picture."""
+        """Choose an example picture; its variations begin."""
+        if not self.all("#landing"):
+            self.click("#another")
         until(lambda: len(self.all("#examples .thumbnail-item")) > place)
         self.all("#examples .thumbnail-item")[place].click()
+        self.await_all("#desk")
+
+    def upload(self, *files: Path) -> None:
+        """Open files of one's own."""
+        if not self.all("#landing"):
+            self.click("#another")
+        field = until(lambda: self.driver.find_elements("css selector", "#upload input[type=file]"))[0]
+        field.send_keys("\n".join(str(file.resolve()) for file in files))
+
+    def opened(self, title: str) -> None:
+        """Wait until the picture ``title`` is on the desk."""
+        until(lambda: title in self.text("#chosen"))
+        self.loaded("canvas")
+
+    def results(self, count: int, seconds: float = 180) -> list[dict[str, Any]]:
+        """Wait until the history has so many results, and no work goes on; return them, the newest first."""
+        until(lambda: len(self.items()) == count and not self.all("#cancel"), seconds)
+        return self.items()
+
+    def items(self) -> list[dict[str, Any]]:
+        """The results in the history, as the page knows them."""
+        found: list[dict[str, Any]] = self.driver.execute_script(
+            "return document.getElementById('history')?.items ?? []"
+        )
+        return found
+
+    def cancel(self) -> None:
+        """Cancel the work that goes on, if there is some, and wait for its end."""
+        self.driver.execute_script("document.getElementById('cancel')?.click()")
+        until(lambda: not self.all("#cancel"))
+
+    def state(self) -> str:
+        """The state of the work: waiting, running, done, failed or cancelled."""
+        found = self.driver.find_elements("css selector", "#status .progress")
+        return str(found[0].get_attribute("data-state")) if found else ""
 
     def loaded(self, name: str) -> None:
         """Wait until the canvas ``name`` has its picture."""
@@ -140,7 +175,7 @@ class Browser:
         from selenium.webdriver import ActionChains
 
         self.loaded(name)
-        canvas = until(lambda: self.all(f"#{name} > canvas"))[0]
+        canvas = until(lambda: self.all(f"#{name} canvas"))[0]
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
         size, chain = canvas.size, ActionChains(self.driver, duration=50)
         for place, (x, y) in enumerate(points):
@@ -174,6 +209,21 @@ class Browser:
         self.click(f"{selector} input")
         lines = until(lambda: [line for line in self.all(f"{selector} ul[role=listbox] li") if words in line.text])
         self.driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", lines[0])
+
+    def check_access(self) -> list[str]:
+        """The serious faults that axe-core finds in what is seen: a line each, with an example."""
+        found = self.driver.execute_async_script(
+            AXE.read_text()
+            + ";const done = arguments[arguments.length - 1]; axe.run().then((result) => done(result.violations"
+            ".filter((fault) => ['serious', 'critical'].includes(fault.impact))"
+            ".map((fault) => `${fault.id}: ${fault.help}: ${fault.nodes[0].html.slice(0, 200)}`)))"
+        )
+        return list(found)
+
+    def phone(self, width: int = 400, height: int = 800) -> None:
+        """Have the page as wide as a phone."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def close(self) -> None:
         self.driver.quit()

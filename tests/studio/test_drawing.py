@@ -40,23 +40,36 @@ def picture() -> Levels:
     return levels
 
 
-def show(browser: Browser, mode: str) -> None:
-    """Put a canvas on the page, with the picture on it."""
+def show(browser: Browser, mode: str, ground: str = "colour") -> None:
+    """Put a canvas on the page, with the picture on it; a painting begins on a ``ground``."""
     colours = ["#f0f0c8", "#ff0000", "#0000ff"] if mode == "paint" else []
-    given = canvas.encode(picture(), colours=colours)
+    given = canvas.describe(picture(), canvas.encode_url(picture()), "", colours)
     browser.driver.execute_script(
         "const element = document.createElement('singan-canvas');"
         "element.id = 'drawn'; element.setAttribute('mode', arguments[0]); document.body.append(element);"
-        "document.querySelector('#drawn > canvas').style.width = '500px';"
+        "document.querySelector('#drawn').style.width = '500px';"
         "singanLoad('drawn', arguments[1]);",
         mode,
         given,
     )
     browser.loaded("drawn")
+    if mode == "paint":
+        lay(browser, ground)
+
+
+def lay(browser: Browser, ground: str) -> None:
+    """Choose what to paint on."""
+    select = browser.driver.find_element("css selector", "#drawn select")
+    browser.driver.execute_script("arguments[0].value = arguments[1]; arguments[0].onchange()", select, ground)
 
 
 def drawn(browser: Browser) -> canvas.Drawing:
     return canvas.decode(browser.driver.execute_script("return singanValue('drawn')"))
+
+
+def edited(browser: Browser) -> canvas.Crude:
+    """The picture with the parts that were moved."""
+    return drawn(browser).compose(picture())
 
 
 def drag(browser: Browser, *points: tuple[int, int]) -> None:
@@ -81,15 +94,30 @@ def square(x: int, y: int, w: int = 10, h: int = 8) -> set[tuple[int, int]]:
     return {(column, row) for column in range(x, x + w) for row in range(y, y + h)}
 
 
-def marked(drawing: canvas.Drawing) -> set[tuple[int, int]]:
-    assert drawing.mask is not None
-    return {(int(x), int(y)) for y, x in np.argwhere(drawing.mask[:, :, 0] == 255)}
+def marked(marks: canvas.Marks | None) -> set[tuple[int, int]]:
+    assert marks is not None
+    return {(int(x), int(y)) for y, x in np.argwhere(marks == 255)}
 
 
-def test_a_painting_begins_with_the_ground(browser: Browser) -> None:
-    show(browser, "paint")
-    assert (drawn(browser).picture == GROUND).all()
-    assert drawn(browser).mask is None
+def press(browser: Browser, *keys: str) -> None:
+    """Press keys together, wherever the focus is."""
+    from selenium.webdriver import ActionChains
+
+    *held, last = keys
+    chain = ActionChains(browser.driver)
+    for key in held:
+        chain.key_down(key)
+    chain.send_keys(last)
+    for key in held:
+        chain.key_up(key)
+    chain.perform()
+
+
+def test_nothing_drawn_is_nothing(browser: Browser) -> None:
+    for mode in ("paint", "edit", "mask"):
+        browser.driver.execute_script("document.getElementById('drawn')?.remove()")
+        show(browser, mode)
+        assert drawn(browser).is_empty
 
 
 def test_a_brush_draws_and_an_eraser_takes_away(browser: Browser) -> None:
@@ -103,7 +131,36 @@ def test_a_brush_draws_and_an_eraser_takes_away(browser: Browser) -> None:
     drag(browser, (30, 20), (49, 20))
     left = red(drawn(browser).picture)
     assert {(x, 20) for x in range(10, 28)} <= left
-    assert max(x for x, _ in left) < 30
+    assert max(x for x, _ in left) < 31
+
+
+def test_the_first_colour_differs_from_the_ground_and_colours_are_picked(browser: Browser) -> None:
+    show(browser, "paint")
+    chosen, first = browser.all(".singan-swatches button.chosen"), browser.all(".singan-swatches button")[0]
+    assert len(chosen) == 1
+    assert chosen[0].get_attribute("title") != first.get_attribute("title")
+    tool(browser, "pick")
+    drag(browser, (15, 12))
+    assert browser.driver.execute_script("return document.getElementById('drawn').colour") == "#ff0000"
+    assert browser.all("#drawn button.chosen")[0].get_attribute("data-tool") == "brush"
+
+
+def test_a_painting_on_the_photo(browser: Browser) -> None:
+    show(browser, "paint")
+    browser.all(".singan-swatches button")[2].click()
+    drag(browser, (10, 30), (40, 30))
+    lay(browser, "photo")
+    result = drawn(browser).picture
+    assert red(result) == square(10, 8), "the photo is below"
+    assert tuple(result[30, 25]) == BLUE, "the stroke stays"
+    tool(browser, "erase")
+    for _ in range(3):
+        press(browser, "]")  # wider than the stroke and its soft edge
+    drag(browser, (10, 30), (40, 30))
+    rest = np.abs(drawn(browser).picture.astype(int) - picture())
+    assert rest.max() <= 8, "but for the soft edge of the stroke"
+    lay(browser, "faint")
+    assert not red(drawn(browser).picture), "what is faint is not sent"
 
 
 def test_a_fill_ends_where_the_colour_ends(browser: Browser) -> None:
@@ -124,7 +181,9 @@ def test_a_fill_ends_where_the_colour_ends(browser: Browser) -> None:
     assert tuple(result[20, 45]) == RED
 
 
-def test_one_undo_takes_back_one_act(browser: Browser) -> None:
+def test_one_undo_takes_back_one_act_and_redo_brings_it(browser: Browser) -> None:
+    from selenium.webdriver import Keys
+
     show(browser, "paint")
     browser.all(".singan-swatches button")[1].click()
     drag(browser, (10, 10), (40, 10))
@@ -132,12 +191,44 @@ def test_one_undo_takes_back_one_act(browser: Browser) -> None:
     drag(browser, (10, 30), (40, 30))
     second = drawn(browser).picture
     button(browser, "Start again")
-    assert (drawn(browser).picture == GROUND).all()
-    for before in (second, first, np.full_like(first, GROUND)):
-        button(browser, "Undo")
-        assert np.array_equal(drawn(browser).picture, before)
-    button(browser, "Undo")  # nothing is left
-    assert (drawn(browser).picture == GROUND).all()
+    assert drawn(browser).is_empty
+    button(browser, "Undo")
+    assert np.array_equal(drawn(browser).picture, second)
+    press(browser, Keys.CONTROL, "z")
+    assert np.array_equal(drawn(browser).picture, first)
+    press(browser, Keys.CONTROL, Keys.SHIFT, "z")
+    assert np.array_equal(drawn(browser).picture, second)
+    for _ in range(4):
+        press(browser, Keys.CONTROL, "z")  # more than there is
+    assert drawn(browser).is_empty
+    button(browser, "Redo")
+    assert np.array_equal(drawn(browser).picture, first)
+
+
+def test_keys_change_the_size_of_the_brush(browser: Browser) -> None:
+    show(browser, "paint")
+    size = "return Number(document.getElementById('drawn').radius.value)"
+    before = browser.driver.execute_script(size)
+    press(browser, "]")
+    assert browser.driver.execute_script(size) > before
+    for _ in range(3):
+        press(browser, "[")
+    assert browser.driver.execute_script(size) < before
+
+
+def test_the_wheel_zooms_and_strokes_fall_where_they_are_seen(browser: Browser) -> None:
+    show(browser, "paint")
+    browser.driver.execute_script("document.getElementById('drawn').zoomAt(2, [50, 40])")
+    browser.all(".singan-swatches button")[1].click()
+    drag(browser, (21, 20), (29, 20))  # seen there: three quarters to the right, three quarters down
+    x, y = np.mean(list(red(drawn(browser).picture)), axis=0)
+    assert (x, y) == pytest.approx((37, 29.5), abs=1)
+    canvas_element = browser.all("#drawn canvas")[0]
+    browser.driver.execute_script(
+        "arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: 9999, bubbles: true, cancelable: true}))",
+        canvas_element,
+    )
+    assert browser.driver.execute_script("return document.getElementById('drawn').zoom.z") == 1
 
 
 def test_a_drawing_from_a_file_fills_the_canvas(browser: Browser, tmp_path: Path) -> None:
@@ -146,78 +237,136 @@ def test_a_drawing_from_a_file_fills_the_canvas(browser: Browser, tmp_path: Path
     levels[:, 50:] = BLUE
     Image.fromarray(levels).save(tmp_path / "mine.png")
     browser.driver.find_element("css selector", "#drawn input[type=file]").send_keys(str(tmp_path / "mine.png"))
-    until(lambda: tuple(drawn(browser).picture[20, 40]) == BLUE)
+    until(lambda: not drawn(browser).is_empty)
     result = drawn(browser).picture
     assert (result[:, :24] == GROUND).all()
     assert (result[:, 26:] == BLUE).all()
     button(browser, "Undo")
-    assert (drawn(browser).picture == GROUND).all()
+    assert drawn(browser).is_empty
 
 
 def test_a_copy_leaves_what_it_is_of(browser: Browser) -> None:
     show(browser, "edit")
     drag(browser, (10, 8), (20, 16))
     drag(browser, (15, 12), (35, 27))
-    drawing = drawn(browser)
-    assert red(drawing.picture) == square(10, 8) | square(30, 23)
-    assert marked(drawing) == square(30, 23)
+    crude = edited(browser)
+    assert red(crude.picture) == square(10, 8) | square(30, 23)
+    assert marked(crude.pasted) == marked(drawn(browser).marks) == square(30, 23)
 
 
-def test_a_move_leaves_what_lay_round_it_and_is_undone_at_once(browser: Browser) -> None:
+def test_a_move_leaves_a_hole_and_is_undone_at_once(browser: Browser) -> None:
     show(browser, "edit")
     tool(browser, "cut")
     drag(browser, (10, 8), (20, 16))
     drag(browser, (15, 12), (35, 27))
-    drawing = drawn(browser)
-    assert red(drawing.picture) == square(30, 23)
-    assert (drawing.picture[8:16, 10:20] == GROUND).all()
-    assert marked(drawing) == square(10, 8) | square(30, 23)
+    crude = edited(browser)
+    assert red(crude.picture) == square(30, 23)
+    assert (crude.picture[8:16, 10:20] == GROUND).all()
+    assert marked(crude.holes) == square(10, 8)
+    assert marked(drawn(browser).marks) == square(10, 8) | square(30, 23)
     button(browser, "Undo")
-    assert np.array_equal(drawn(browser).picture, picture())
+    assert drawn(browser).is_empty
     drag(browser, (10, 8), (20, 16))
     button(browser, "Undo")  # while the part is still carried
-    assert np.array_equal(drawn(browser).picture, picture())
-    assert not marked(drawn(browser))
+    assert drawn(browser).is_empty
 
 
-def test_a_corner_stretches_and_a_click_beside_puts_down(browser: Browser) -> None:
+def test_marks_are_whole_where_pixels_match(browser: Browser) -> None:
     show(browser, "edit")
-    drag(browser, (12, 10), (18, 14))
-    drag(browser, (18, 14), (38, 34))
-    carried = "return !!document.getElementById('drawn').floating"
-    assert browser.driver.execute_script(carried)
+    drag(browser, (25, 20), (35, 28))  # of the ground, to the ground: no pixel changes
+    drag(browser, (30, 24), (15, 30))
+    assert marked(drawn(browser).marks) == square(10, 26)
+
+
+def test_a_part_is_drawn_round_freely(browser: Browser) -> None:
+    show(browser, "edit")
+    drag(browser, (15, 6), (22, 12), (15, 18), (8, 12), (15, 6))
+    drag(browser, (15, 12), (35, 27))
+    crude = edited(browser)
+    moved = red(crude.picture) - square(10, 8)
+    assert 40 < len(moved) <= 80
+    assert len(marked(crude.pasted)) == pytest.approx(84, rel=0.25), "a diamond, not its box"
+
+
+def test_handles_resize_and_turn_and_a_click_beside_puts_down(browser: Browser) -> None:
+    show(browser, "edit")
+    drag(browser, (10, 8), (20, 16))
+    drag(browser, (20, 16), (25, 20))
+    carried = "const part = document.getElementById('drawn').floating; return part && [part.w, part.h, part.angle]"
+    assert browser.driver.execute_script(carried) == pytest.approx([20, 16, 0], abs=1)
+    button(browser, "Turn right")
+    assert browser.driver.execute_script(carried)[2] > 0
+    button(browser, "Turn left")
     drag(browser, (3, 36))
     assert not browser.driver.execute_script(carried)
-    assert red(drawn(browser).picture) == square(10, 8) | square(12, 10, 26, 24)
+    assert len(red(edited(browser).picture)) == pytest.approx(320, rel=0.15)
 
 
-def test_marks_by_hand_outweigh_what_changed(browser: Browser) -> None:
+def test_a_part_is_carried_by_keys(browser: Browser) -> None:
+    from selenium.webdriver import Keys
+
+    show(browser, "edit")
+    drag(browser, (10, 8), (20, 16))
+    for _ in range(2):
+        press(browser, Keys.SHIFT, Keys.ARROW_RIGHT)
+    press(browser, Keys.ARROW_DOWN)
+    press(browser, Keys.ENTER)
+    assert red(edited(browser).picture) == square(10, 8) | square(30, 9)
+    drag(browser, (10, 8), (20, 16))
+    press(browser, Keys.ESCAPE)
+    assert len(drawn(browser).parts) == 1
+
+
+def test_marks_by_hand_outweigh_parts(browser: Browser) -> None:
     show(browser, "edit")
     drag(browser, (10, 8), (20, 16))
     drag(browser, (15, 12), (35, 27))
     tool(browser, "less")
     drag(browser, (30, 27), (40, 27))
-    assert len(marked(drawn(browser))) < 80
-    assert (35, 27) not in marked(drawn(browser))
+    crude = edited(browser)
+    assert len(marked(crude.pasted)) < 80
+    assert (35, 27) not in marked(crude.pasted)
     tool(browser, "add")
     drag(browser, (5, 35), (8, 35))
-    assert (6, 35) in marked(drawn(browser))
-    assert red(drawn(browser).picture) == square(10, 8) | square(30, 23)
+    assert (6, 35) in marked(edited(browser).pasted)
 
 
 def test_a_mask_is_a_box_less_what_is_erased(browser: Browser) -> None:
     show(browser, "mask")
-    assert not marked(drawn(browser))
     tool(browser, "box")
     drag(browser, (10, 10), (40, 30))
-    assert marked(drawn(browser)) == square(10, 10, 30, 20)
+    assert marked(drawn(browser).marks) == square(10, 10, 30, 20)
     tool(browser, "less")
     drag(browser, (25, 20), (26, 20))
-    assert (25, 20) not in marked(drawn(browser))
-    assert (10, 10) in marked(drawn(browser))
+    assert (25, 20) not in marked(drawn(browser).marks)
+    assert (10, 10) in marked(drawn(browser).marks)
     button(browser, "Undo")
-    assert marked(drawn(browser)) == square(10, 10, 30, 20)
-    assert np.array_equal(drawn(browser).picture, picture())
+    assert marked(drawn(browser).marks) == square(10, 10, 30, 20)
+
+
+def test_what_is_drawn_round_is_marked(browser: Browser) -> None:
+    show(browser, "mask")
+    tool(browser, "lasso")
+    drag(browser, (25, 5), (45, 20), (25, 35), (5, 20), (25, 6))
+    found = marked(drawn(browser).marks)
+    assert (25, 20) in found
+    assert (6, 6) not in found
+    assert len(found) == pytest.approx(600, rel=0.1)
+
+
+def test_a_stroke_with_a_second_finger_is_none(browser: Browser) -> None:
+    show(browser, "mask")
+    browser.driver.execute_script("""
+        const canvas = document.querySelector("#drawn canvas"), box = canvas.getBoundingClientRect();
+        canvas.setPointerCapture = () => {};
+        const send = (type, id, fx, fy) => canvas.dispatchEvent(new PointerEvent(type, { pointerId: id, bubbles: true,
+          cancelable: true, clientX: box.left + fx * box.width, clientY: box.top + fy * box.height }));
+        send("pointerdown", 1, .4, .5); send("pointermove", 1, .35, .5); send("pointerdown", 2, .6, .5);
+        send("pointermove", 1, .2, .5); send("pointermove", 2, .8, .5);
+        send("pointerup", 1, .2, .5); send("pointerup", 2, .8, .5);
+    """)
+    assert drawn(browser).is_empty
+    assert browser.driver.execute_script("return document.getElementById('drawn').zoom.z") > 2
 
 
 def test_a_file_that_is_no_picture_is_told(browser: Browser, tmp_path: Path) -> None:
@@ -230,4 +379,4 @@ def test_a_file_that_is_no_picture_is_told(browser: Browser, tmp_path: Path) -> 
     alert = WebDriverWait(browser.driver, 30).until(alert_is_present())
     assert "can't read this file as a picture" in alert.text
     alert.accept()
-    assert np.array_equal(drawn(browser).picture, picture())
+    assert drawn(browser).is_empty

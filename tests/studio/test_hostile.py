@@ -140,10 +140,10 @@ def test_only_uploaded_files_are_opened(client: Client, home: Path, temporary: P
     types = {part["id"]: part["type"] for part in client.config["components"]}
     before = files_of(home) | files_of(temporary)
     file = {"path": path.format(home=home), "meta": {"_type": "gradio.FileData"}, "orig_name": "x.png"}
-    tried = uses(client, "image")
+    tried = uses(client, "file")
     assert tried
     for function in tried:
-        data = [file if types[part] == "image" else None for part in function["inputs"]]
+        data = [[file] if types[part] == "file" else "owner" for part in function["inputs"]]
         assert "load the page again" in error_of(client.call(function["id"], data))
     assert files_of(home) | files_of(temporary) == before
 
@@ -153,8 +153,8 @@ def test_no_address_is_opened(client: Client) -> None:
         other.settimeout(1)
         for place in (f"http://127.0.0.1:{other.getsockname()[1]}/x.png", "https://elsewhere.example/x.png"):
             file = {"path": place, "meta": {"_type": "gradio.FileData"}, "url": place}
-            for function in uses(client, "image"):
-                answer = client.call(function["id"], [file] * len(function["inputs"]))
+            for function in uses(client, "file"):
+                answer = client.call(function["id"], [[file]] * len(function["inputs"]))
                 assert error_of(answer) == "a file must be uploaded; an address can't be opened"
         with pytest.raises(TimeoutError):
             other.accept()

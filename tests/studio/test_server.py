@@ -133,11 +133,14 @@ def test_the_page_works_under_its_policy_and_injected_html_does_not(address: str
         browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTEN})
         browser.open(address)
         browser.example(0)
-        browser.tab("Paint")
-        browser.drag("paint-canvas", (0.2, 0.2), (0.8, 0.8))
+        browser.opened("larches")
+        browser.tool("paint")
+        browser.drag("canvas", (0.2, 0.2), (0.8, 0.8))
+        browser.cancel()
+        before = len(browser.items())
         browser.click("#make-paint")
-        browser.await_all("#painted img", 2)
-        browser.tab("Train")
+        browser.results(before + 2)
+        browser.tool("train")
         assert browser.driver.execute_script("return refused") == []
         own = urllib.parse.urlsplit(address).netloc
         asked = [request for request in browser.requests() if request.startswith("http")]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import random
 import sys
 import threading
@@ -20,7 +21,7 @@ from SinGAN.runs.events import Message
 from SinGAN.storage import pretrained
 from SinGAN.storage.files import whole_file
 from SinGAN.studio import trainings as trainings_module
-from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings
+from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings, plain_words
 from SinGAN.studio.workspace import Chosen
 from SinGAN.terminal.watchers import watched
 from tests.parallel.test_queue import FINE, INTERRUPTED, ManualRunner
@@ -58,6 +59,48 @@ def test_a_training_is_followed_to_its_end(runner: ManualRunner, trainings: Trai
     assert (training.state, training.share) == (DONE, 1.0)
     assert trainings.of("me") == [training]
     assert trainings.of("you") == []
+
+
+def test_train_pressed_twice_is_one_training(runner: ManualRunner, trainings: Trainings, chosen: Chosen) -> None:
+    training = trainings.begin("me", chosen, PURPOSE, {"niter": 3})
+    assert trainings.begin("me", chosen, PURPOSE, {"niter": 3}) is training
+    assert trainings.of("me") == [training]
+    assert runner.started == [training.job]
+
+
+def test_a_training_for_films_is_one(trainings: Trainings, chosen: Chosen) -> None:
+    assert not trainings.begin("me", chosen, PURPOSE, {}).is_for_films
+    assert trainings.begin("me", chosen, "animations", {}).is_for_films
+
+
+def test_a_model_with_other_settings_is_replaced_or_kept(trainings: Trainings, chosen: Chosen, tmp_path: Path) -> None:
+    assert trainings.differences(chosen, PURPOSE, {"niter": 5}) == []
+    Workspace(tmp_path).train()
+    differences = trainings.differences(chosen, PURPOSE, {"niter": 5})
+    assert any("niter" in line for line in differences)
+    replacing = trainings.begin("me", chosen, PURPOSE, {"niter": 5}, overwrite=True)
+    assert "--overwrite" in replacing.job.flags
+    second = trainings.second(chosen, PURPOSE, {"niter": 5}, tmp_path / "pictures")
+    assert second.title == "x 2"
+    assert second.file.read_bytes() == chosen.file.read_bytes()
+    both = trainings.begin("me", second, PURPOSE, {"niter": 5})
+    assert both.job.folder != replacing.job.folder
+    assert trainings.differences(second, PURPOSE, {"niter": 5}) == []
+
+
+def test_a_failed_training_shows_no_earlier_pictures_and_speaks_no_flags(
+    runner: ManualRunner, trainings: Trainings, chosen: Chosen
+) -> None:
+    training = trainings.begin("me", chosen, PURPOSE, {"niter": 3})
+    old = training.job.folder / "0" / "fake_sample.png"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"")
+    os.utime(old, (1, 1))
+    runner.listeners[training.job](Outcome("main_train.py: error: x.png is 5 x 5: raise --max_size or --min_size", 1.0))
+    assert training.scales() == []
+    assert plain_words(training.text) == "x.png is 5 x 5: raise the size of results or min size"
+    (old.parent / "G(z_opt).png").write_bytes(b"")
+    assert [words for _, words in training.scales()] == ["rebuilt 0"]
 
 
 def test_others_can_neither_stop_nor_resume_it(trainings: Trainings, chosen: Chosen) -> None:
@@ -159,8 +202,9 @@ def test_lists_of_older_versions_are_read(trainings: Trainings, chosen: Chosen, 
     trainings.begin("me", chosen, PURPOSE, {})
     (entry,) = json.loads(trainings.file.read_text())
     assert set(entry) == {
-        "owner", "title", "number", "state", "share", "text", "picture", "command", "flags", "folder",
+        "owner", "title", "number", "state", "share", "text", "begun", "picture", "command", "flags", "folder",
     }  # fmt: skip
+    del entry["begun"]  # which they lack
     trainings.file.write_text(json.dumps([{**entry, "state": "training", "share": 0.25}]))
     (known,) = Trainings(ManualRunner(), tmp_path / "out").of("me")
     assert (known.state, known.share) == (STOPPED, 0.25)

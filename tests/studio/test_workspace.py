@@ -1,8 +1,9 @@
 """The pictures and models of the page."""
 
+import importlib.util
+import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,28 +20,62 @@ def place(tmp_path: Path) -> workspace.Workspace:
     return workspace.Workspace(tmp_path / "out", tmp_path / "in")
 
 
-def test_an_upload_is_named_by_its_content(place: workspace.Workspace, tmp_path: Path) -> None:
-    upload = tmp_path / "..photo; rm -rf.webp"
+def test_an_upload_keeps_a_name_that_speaks(place: workspace.Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "..my lake; rm -rf.webp"
     Image.new("RGB", (30, 20), "red").save(upload)
     chosen = place.take(upload)
     assert chosen.file.parent == place.pictures
-    assert chosen.file.name.startswith("picture_")
-    assert "photo" not in chosen.file.name
+    assert re.fullmatch(r"my_lake_rm_rf_[0-9a-f]{8}\.png", chosen.file.name)
+    assert chosen.title == "..my lake; rm -rf"
     assert place.take(upload) == chosen
     with Image.open(chosen.file) as kept:
         assert kept.size == (30, 20)
 
 
-def test_large_uploads_are_refused(place: workspace.Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "PIXELS", 500)
+def test_too_large_and_too_small_uploads_are_refused(
+    place: workspace.Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload = tmp_path / "x.png"
-    Image.new("RGB", (30, 20)).save(upload)
-    with pytest.raises(ValueError, match="30 x 20 pixels"):
+    Image.new("RGB", (1, 1)).save(upload)
+    with pytest.raises(ValueError, match=r"x\.png is too small, 1 x 1 pixels: 16 are needed"):
         place.take(upload)
     monkeypatch.setattr(workspace, "BYTES", 10)
     with pytest.raises(ValueError, match="larger than"):
         place.take(upload)
     assert not place.pictures.exists()
+
+
+def test_a_huge_photo_is_reduced_and_says_so(place: workspace.Workspace, tmp_path: Path) -> None:
+    upload = tmp_path / "huge.jpg"
+    Image.new("RGB", (10_000, 5_200), "green").save(upload)
+    chosen = place.take(upload)
+    assert chosen.note == "reduced from 10000 x 5200 to 2500 x 1300 pixels"
+    with Image.open(chosen.file) as kept:
+        assert kept.size == (2500, 1300)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="the package pillow-heif is not installed")
+def test_heic_photos_are_opened(place: workspace.Workspace, tmp_path: Path) -> None:
+    import pillow_heif
+
+    upload = tmp_path / "IMG_1.heic"
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), "red")).save(str(upload))
+    chosen = place.take(upload)
+    assert chosen.title == "IMG 1"
+    with Image.open(chosen.file) as kept:
+        assert kept.size == (64, 48)
+
+
+@pytest.mark.parametrize(
+    "name", ["a<b>.png", "x\u202ey.png", "\x1b[31m.png", "...png", "%2e.png", "\u00e9" * 200 + ".png"]
+)
+def test_odd_names_are_harmless(place: workspace.Workspace, tmp_path: Path, name: str) -> None:
+    upload = tmp_path / "x.png"
+    Image.new("RGB", (30, 20), "red").save(upload)
+    chosen = place.take(upload, name)
+    assert chosen.file.parent == place.pictures
+    assert chosen.title.isprintable()
+    assert len(chosen.title) <= 60
 
 
 def test_an_upload_that_is_no_picture_is_refused(place: workspace.Workspace, tmp_path: Path) -> None:
@@ -97,12 +132,22 @@ def test_the_device_is_told_once(
     ]
 
 
-def test_what_is_kept_lies_in_folders_of_its_own(place: workspace.Workspace) -> None:
-    picture = np.zeros((3, 4, 3), np.uint8)
-    first, second = (place.keep("../lake of mine", [picture, picture]) for _ in range(2))
-    assert first == place.out / "Studio" / "Kept" / "___lake_of_mine_1"
-    assert second.name == "___lake_of_mine_2"
-    assert sorted(path.name for path in first.iterdir()) == ["0.png", "1.png"]
+def test_the_view_is_small_and_made_once(place: workspace.Workspace) -> None:
+    Image.new("RGB", (3000, 90), "green").save(place.inputs / "wide.png")
+    view = place.view(place.example("wide.png"))
+    with Image.open(view) as shown:
+        assert shown.size == (2048, 61)
+    stamp = view.stat().st_mtime_ns
+    assert place.view(place.example("wide.png")) == view
+    assert view.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "nowhere.png", "out/Studio/trainings.json", "in/../secret.png"])
+def test_a_picture_that_is_not_the_studios_is_not_opened(place: workspace.Workspace, file: str, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "secret.png")
+    with pytest.raises(ValueError, match="is gone"):
+        place.picture_at(str(tmp_path / file), "x")
+    assert place.picture_at(str(place.inputs / "x.png"), "x") == Chosen(place.inputs / "x.png", "x")
 
 
 @pytest.mark.parametrize("key", ["", "TrainedModels/../../x", "/etc/passwd", *UNTRAINED])

@@ -57,7 +57,7 @@ def test_the_page_and_its_colours(port: int) -> None:
     assert status == 200
     assert b"http://" not in page
     assert b"https://" not in page
-    assert ask(port, "GET", "/canvas.js")[1].startswith(b"/* A small canvas")
+    assert ask(port, "GET", "/canvas.js")[1].startswith(b"/* The canvas")
     given = json.loads(ask(port, "GET", "/model.json")[1])
     assert given["palette"] == ["#1e3c78", "#dc1e1e"]
     assert given["ground"] == "#1e3c78"

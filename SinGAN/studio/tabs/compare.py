@@ -1,50 +1,85 @@
-"""Compare: the same picture by all that can make it, with the measures under each."""
+"""Compare: the same picture by all that can make it, at one size, with the measures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import torch
 
 from SIFID.copies import copied_regions
 from SIFID.metrics import diversity
-from SinGAN.pictures import arrays
-from SinGAN.studio.shared import GALLERY, PRIVATE, Clock, Shared, parse_seed, require_picture, seed_field, show_errors
+from SinGAN.pictures import arrays, images
+from SinGAN.pictures.images import Levels
+from SinGAN.studio.making import Recorder
+from SinGAN.studio.shared import PRIVATE, QUIET, Shared, first, parse_seed
+from SinGAN.studio.work import Piece
 from SinGAN.studio.workspace import UNTRAINED, Chosen
 
-DRAWN = 4  # samples of each
-COMPARED = 120  # pixels, the longer side at which methods are compared, at most: measures take their time
+DRAWN = 2  # samples of each
+COMPARED = 160  # pixels: the longer side at which all are compared
+MEASURES: dict[str, list[list[str]]] = {}
+"""The measures by piece of work."""
 
 
 def build(shared: Shared) -> None:
-    """The tab."""
+    """The panel."""
 
-    def compare(chosen: Chosen | None, size: float, seed: str) -> tuple[Any, Any]:
-        used = 1 if parse_seed(seed) is None else parse_seed(seed)
-        trained = {model.key: model.title for model in shared.workspace.of_picture(require_picture(chosen))}
-        sheets, rows = [], []
-        for key, title in {**UNTRAINED, **trained}.items():
-            maker = shared.maker(chosen, key, min(size, COMPARED))
-            clock = Clock()
-            pictures = maker.sample(DRAWN, seed=used)
-            seconds = clock.seconds / len(pictures)
-            real, samples = arrays.to_image(maker.picture), torch.cat([arrays.to_image(one) for one in pictures])
-            apart, copied = diversity(samples, real), copied_regions(samples, real).coherent
-            pixels = f"{maker.size[1]} x {maker.size[0]}"
-            rows.append([title, pixels, f"{seconds:.2f}", f"{apart:.2f}", f"{copied:.0%}"])
-            pairs = (pictures[first : first + 2] for first in range(0, len(pictures) - 1, 2))
-            two = [np.concatenate(list(pair), axis=1) for pair in pairs] or [pictures[0]]
-            caption = f"{title}: diversity {apart:.2f}, copied {copied:.0%}, {seconds:.2f} s"
-            sheets.append((np.concatenate(two), caption))
-        return sheets, rows
+    def begin(request: gr.Request, owner: str, pictures: list[Chosen], seed: str) -> str:
+        chosen = first(pictures)
+        used = 1 if (given := parse_seed(seed)) is None else given
+        makers = shared.workspace.makers(chosen, published=True)
+
+        def run(piece: Piece) -> None:
+            details = {
+                "tool": "compare",
+                "title": "Comparison",
+                "picture": str(chosen.file),
+                "picture_title": chosen.title,
+            }
+            begun = shared.history.begin(**details, made_by="", seed=used)
+            recorder, rows = Recorder(shared.history, owner, begun, piece), list[list[str]]()
+            for title, key in makers:
+                maker = shared.workspace.maker(chosen, key, COMPARED)
+                made = [at_size(levels, maker.picture) for levels in maker.iterate("sample", DRAWN, seed=used)]
+                name = UNTRAINED.get(key, title)
+                rows.append([name, *measures(made, maker.picture)])
+                MEASURES[piece.id] = list(rows)
+                for levels in made:
+                    recorder.add(levels, name)
+
+        total = DRAWN * len(makers)
+        piece = Piece(owner=owner, session=str(request.session_hash), title="Comparison", total=total, run=run)
+        while len(MEASURES) > 100:
+            del MEASURES[next(iter(MEASURES))]
+        shared.worker.submit(piece)
+        return piece.id
 
     gr.Markdown(
-        "Four samples of each. *Diversity*: how far they differ from each other, in units of the picture's contrast. "
-        "*Copied*: how much of them lies in large regions that are the picture's. Times are for one sample."
+        "Two small variations by each method, and by each model that was trained on it. *Diversity*: how much they "
+        "differ. *Copied*: how much of them lies in large regions of the picture.",
+        elem_classes="words",
     )
-    seed = seed_field("1")
-    make = gr.Button("Compare", variant="primary", elem_id="make-compare")
-    gallery = gr.Gallery(label="Samples", elem_id="compared", **{**GALLERY, "columns": 2})
-    names = ["made by", "pixels", "seconds", "diversity", "copied"]
-    table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True)
-    make.click(show_errors(compare), [shared.chosen, shared.size, seed], [gallery, table], **PRIVATE)
+    make = gr.Button("Compare", variant="primary", elem_id="make-compare", elem_classes="main")
+    names = ["made by", "pixels", "diversity", "copied"]
+    table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True, elem_id="measures")
+    piece = gr.State("")
+    begun = make.click(begin, [shared.owner, shared.pictures, shared.seed], piece, **PRIVATE)
+    followed = shared.follow(begun)
+    followed.then(lambda name: MEASURES.get(name, []), piece, table, **QUIET)
+
+
+def at_size(levels: Levels, like: Levels) -> Levels:
+    """``levels`` (H, W, C), reduced to ``COMPARED`` pixels like all others."""
+    share = COMPARED / max(like.shape[:2])
+    if share >= 1:
+        return levels
+    size = round(share * levels.shape[0]), round(share * levels.shape[1])
+    return arrays.from_image(images.resize(arrays.to_image(levels, levels.shape[2]), size))
+
+
+def measures(made: Sequence[Levels], real: Levels) -> list[Any]:
+    """The size, the diversity and the copied share of ``made``, for the table."""
+    shown = at_size(real, real)
+    samples, original = torch.cat([arrays.to_image(one) for one in made]), arrays.to_image(shown)
+    apart, copied = diversity(samples, original), copied_regions(samples, original).coherent
+    return [f"{shown.shape[1]} x {shown.shape[0]}", f"{apart:.2f}", f"{copied:.0%}"]
