@@ -56,6 +56,7 @@ def test_grey_and_transparent_images_count_by_their_colours(vgg: VGG) -> None:
     grey, colours = torch.rand(1, 1, 24, 24), torch.rand(1, 3, 24, 24)
     assert torch.equal(vgg(grey)[-1], vgg(grey.expand(-1, 3, -1, -1))[-1])
     assert torch.equal(vgg(torch.cat([colours, grey], dim=1))[-1], vgg(colours)[-1])
+    assert torch.equal(vgg(torch.cat([grey, grey / 2], dim=1))[-1], vgg(grey)[-1])  # data of two channels
 
 
 def test_a_small_image_has_fewer_layers(vgg: VGG) -> None:
