@@ -6,7 +6,7 @@ then render all channels and maps from the photo's own values, so that they stay
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -384,18 +384,21 @@ class LayeredInstant:
         """The raster of weighted means; where it ``fits``, it is shifted as the guide's colours are."""
         stored = own[0].values.dtype
         kind = stored.newbyteorder("=") if stored.newbyteorder("=") in MEANS else np.dtype(np.float64)
-        given, other = (
-            [one.filled().astype(kind) for one in own],
-            None if edited is None else edited.filled().astype(kind),
-        )
+        given = [one.filled().astype(kind) for one in own]
+        other = None if edited is None else edited.filled().astype(kind)
+        shifts = fits and votes.shifted is not None and not self.engine.hard
+        if not shifts:
+            rendered = self._vote(votes, votes.means)(*given, edited=other)
         planes: list[Values] = []
         for channel, knots in enumerate(layer.knots):
             low, high = knots[0][0], knots[-1][0]
-            plane = None if other is None else other[..., channel]
-            unit = (high - low) / 255 if fits and high > low else None
-            vote = self._vote(votes, partial(votes.means, unit=unit))
-            result = vote(*(one[..., channel] for one in given), edited=plane)
-            result = np.clip(result, low, high) if plane is None else result
+            if shifts:
+                plane = None if other is None else other[..., channel]
+                unit = (high - low) / 255 if high > low else None
+                result = votes.means(*(one[..., channel] for one in given), edited=plane, unit=unit)
+            else:
+                result = rendered[..., channel]
+            result = np.clip(result, low, high) if other is None else result
             whole = (np.rint(result) if stored.kind in "bui" else result).astype(stored)
             planes.append(without_nodata(whole, layer.form, knots))
         return Raster(np.stack(planes, axis=2), layer.form)

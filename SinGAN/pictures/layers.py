@@ -99,7 +99,12 @@ class Layer:
         return any(channel[0][0] < 0 for channel in self.knots)
 
     def index(self, raster: Raster) -> npt.NDArray[np.int32]:
-        """The number (H, W) of each pixel's label in ``labels``."""
+        """The number (H, W) of each pixel's label in ``labels``; that of a value that is none is 0."""
+        if len(self.labels[0]) == 1:
+            known = np.array([label[0] for label in self.labels])
+            order, values = np.argsort(known), raster.filled()[..., 0]
+            found = order[np.searchsorted(known[order], values).clip(max=len(known) - 1)]
+            return np.where(known[found] == values, found, 0).astype(np.int32)
         return np.asarray(self.encode(raster)[0].argmax(dim=0).numpy(), np.int32)
 
     def from_index(self, numbers: npt.NDArray[Any]) -> Raster:

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from SinGAN.pictures import rasters
-from SinGAN.pictures.layers import LABEL, Layers, guess_kind, is_data, maps_by_name, open_picture
-from SinGAN.pictures.rasters import Raster, read_raster
+from SinGAN.pictures.layers import LABEL, Layer, Layers, guess_kind, is_data, maps_by_name, open_picture
+from SinGAN.pictures.rasters import Form, Raster, read_raster
 
 H, W = 20, 24
 
@@ -270,3 +270,10 @@ def test_read_raster_reads_what_was_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", bands())
     assert rasters.is_raster(tmp_path / "x.npy")
     assert open_picture(tmp_path / "x.npy").image.shape == (1, read_raster(tmp_path / "x.npy").channels, H, W)
+
+
+def test_labels_are_numbered_in_any_order() -> None:
+    layer = Layer(Form(), labels=((3.0,), (-2.0,), (7.0,)))
+    raster = Raster(np.random.default_rng(0).integers(-3, 9, (20, 30, 1)).astype(np.int16))
+    assert np.array_equal(layer.index(raster), layer.encode(raster)[0].argmax(dim=0).numpy())
+    assert np.array_equal(layer.index(layer.from_index(np.array([[0, 1, 2]]))), [[0, 1, 2]])
