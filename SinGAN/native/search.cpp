@@ -102,7 +102,7 @@ inline float combined(int distance, float weight) {
 // The score of two patches, and of those of their guides, which have the same strides, if they are compared, too;
 // anything above `best` where it is more than that.
 template <Kind KIND, bool GUIDED>
-inline float score(const Byte* a, size_t stride_a, const Byte* b, size_t stride_b, const Byte* guide_a,
+__attribute__((always_inline)) inline float score(const Byte* a, size_t stride_a, const Byte* b, size_t stride_b, const Byte* guide_a,
                    const Byte* guide_b, float weight, float best) {
     Sum sum;
     int distance = 0;
