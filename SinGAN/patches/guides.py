@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+import scipy
 
 from SinGAN.patches.levels import to_pixels
 from SinGAN.patches.search import Pixels
@@ -56,7 +56,7 @@ def first_guess(guide: Pixels, keys: Pixels, values: Pixels, usable: npt.NDArray
     """
     rng, codes = np.random.default_rng(seed), keys[usable].astype(np.float64)
     order = rng.permutation(len(codes))  # of equal codes, any
-    tree = cKDTree(codes[order])
+    tree = scipy.spatial.cKDTree(codes[order])
     kinds, which = np.unique(guide.reshape(-1, BYTES), axis=0, return_inverse=True)
     found = np.zeros(len(which), np.int64)
     for number, kind in enumerate(kinds.astype(np.float64)):

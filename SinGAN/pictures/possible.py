@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+import scipy
 
 TOLERANCE = 1 / 255  # of values in [-1, 1]: half a grey level beyond the most similar training pixel
 COMPARED = 6  # channels, at most: of more, principal components
@@ -20,7 +20,7 @@ class Possible:
     """The training pixels of each label of a map."""
 
     directions: npt.NDArray[np.float64]  # (C, at most 6): what is compared of a pixel's channels
-    trees: tuple[cKDTree | None, ...]  # of each label; None: no training pixel has it
+    trees: tuple[scipy.spatial.cKDTree | None, ...]  # of each label; None: no training pixel has it
 
     @classmethod
     def of(cls, pixels: Pixels, numbers: npt.NDArray[np.intp], count: int) -> "Possible":
@@ -30,7 +30,7 @@ class Possible:
             directions = np.linalg.eigh(np.cov(pixels.astype(np.float64), rowvar=False))[1][:, : -COMPARED - 1 : -1]
         compared = pixels @ directions
         of_labels = (np.unique(compared[numbers == number], axis=0) for number in range(count))
-        return cls(directions, tuple(cKDTree(each) if len(each) else None for each in of_labels))
+        return cls(directions, tuple(scipy.spatial.cKDTree(each) if len(each) else None for each in of_labels))
 
     def mask(self, pixels: Pixels) -> npt.NDArray[np.bool_]:
         """Whether each of ``pixels`` (N, C) may have each label: (N, labels)."""
