@@ -148,7 +148,7 @@ def test_the_time_left_is_seen_in_every_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock, columns: int, has_losses: bool
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((columns, 24)))
     estimate, shown = estimate_of(10, range(10)), Terminal()
     clock.now = 1
     shown.iteration(estimate.at(1, 5), [LOSSES])
