@@ -14,7 +14,6 @@ from SinGAN.pictures import images, sheets
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.events import Losses
 from SinGAN.storage.files import files_into, whole_file
-from SinGAN.storage.hashes import sha256
 from SinGAN.storage.recovery import recover_if_free, whole_folder
 
 Columns = dict[str, list[float]]
@@ -103,14 +102,14 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def are_of_another(folder: Path, source: Path) -> bool:
-    """Whether the samples in ``folder`` come from another picture or model than ``source``, a file of it.
+def are_of_another(folder: Path, source: Path, digest: str) -> bool:
+    """Whether the samples in ``folder`` come from another picture or model than that with ``digest``.
 
-    Their contact sheet tells; that of an older version does not, and is compared by its age.
+    Their contact sheet tells; that of an older version does not, and is compared by its age with a file ``source``.
     """
     sheet = folder / "grid.png"
     if recorded := images.read_source(sheet):
-        return recorded != sha256(source.read_bytes())
+        return recorded != digest
     return sheet.stat().st_mtime_ns < source.stat().st_mtime_ns
 
 
@@ -141,15 +140,15 @@ def write_samples(
     real: Tensor,
     layers: Layers | None = None,
     kept: int = 0,
-    source: Path | None = None,
+    digest: str = "",
 ) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
     Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
     come after the first ones that the folder has, which are ``kept``.
 
-    The folder appears when all are there, and takes an older one's place only then. Its sheet records the SHA-256 of
-    ``source``, a file of the picture or the model that the samples come from, for ``are_of_another``.
+    The folder appears when all are there, and takes an older one's place only then. Its sheet records the
+    ``digest`` of the picture or the model that the samples come from, for ``are_of_another``.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
@@ -169,7 +168,6 @@ def write_samples(
             if index < sheets.SHEET_SAMPLES:
                 show(index, (seen for _, seen in previews(image, layers)))
         for sheet, shown in tiles.items():
-            digest = "" if source is None else sha256(source.read_bytes())
             images.write_levels(draft / sheet, sheets.contact_sheet(shown), digest)
 
 

@@ -20,6 +20,7 @@ from SinGAN.pictures.layers import Layers, is_data, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
+from SinGAN.storage.hashes import sha256
 
 LOG = logging.getLogger(__name__)
 OF_INSTANT = ("also", "shares", "hard_votes", "coordinates")  # options of the instant engine alone
@@ -32,7 +33,8 @@ class Source:
 
     maker: Maker
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
-    file: Path  # results that are older are of another picture or model
+    file: Path  # of the picture or the model
+    digest: str  # of that: it tells results of another one
     manifest: Manifest | None = None  # of the trained model
     pictures: tuple[str, ...] = ()  # names of the pictures that patches come from
     usage: list[list[float]] = field(default_factory=list)  # the share of each in the results so far, if several
@@ -97,7 +99,7 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
         maker = Trained(pyramid, Refiner(pyramid.scales[-1].real, photo))
     refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""
     words = (refined, run.options.label, "noise_padding" if task is ANIMATION else "")
-    return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.manifest)
+    return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.digest, model.manifest)
 
 
 def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
@@ -142,7 +144,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
-    return Source(maker, label(run, options), run.picture)
+    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
 def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
@@ -169,12 +171,14 @@ def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> So
         erased = masks.find_erased(run.picture, run.options.nc_im)
         instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
         names = tuple(file.name for file in (run.picture, *options.also))
-        return Source(instant, label(run, options), run.picture, pictures=names, usage=usage)
+        return Source(
+            instant, label(run, options), run.picture, sha256(run.picture.read_bytes()), pictures=names, usage=usage
+        )
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
     real = limit_image(opened.image.to(run.device), limit)
     maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
-    return Source(maker, label(run, options), run.picture)
+    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
 def has_own_size(run: Run, measured: bool = False) -> bool:

@@ -16,7 +16,7 @@ from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import HASHES, KEPT, LISTS, NETS, extra_digests, hashes_in, is_whole, list_digests
 from SinGAN.saved_models.manifest import UNKNOWN, Manifest
 from SinGAN.storage.files import check_regular, keep_inside, links_in, list_entries, suggest_name
-from SinGAN.storage.hashes import sha256
+from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.recovery import recover_if_free
 from SinGAN.storage.tensors import load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
@@ -80,6 +80,11 @@ class ModelFolder:
         listed = len(self._list("Zs.pth")) if (self.folder / "Zs.pth").exists() else 0
         places = (self.folder / str(index) for index in range(listed))
         return sum(itertools.takewhile(bool, map(self._is_whole, places)))
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 that differs between models, of what is read anyway: the hashes of files, else the noise."""
+        return digest([self.scales, self._hashes if self.manifest.is_sealed else self._list("Zs.pth")])
 
     @property
     def is_whole(self) -> bool:

@@ -109,7 +109,7 @@ def draw(
 
     count, overwrite = call.options.num_samples, call.run.settings.overwrite
     there = 0 if overwrite else count_samples(folder)
-    if there and are_of_another(folder, source.file):
+    if there and are_of_another(folder, source.file, source.digest):
         LOG.info(
             f"random samples {what}: there are {there} of another model or picture: {folder} "
             "(`overwrite` draws new ones)"
@@ -125,7 +125,7 @@ def draw(
     drawn = (image for _, image in tqdm(results.pictures, total=count, unit="sample", disable=None, leave=False))
     fresh = itertools.islice(drawn, there, None)
     there_before = there if layers is not None else 0
-    write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.file)
+    write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.digest)
     more = f", {there} of them there before" if there else ""
     for line in source.describe_usage([str(index) for index in range(count)]):
         LOG.info(line)

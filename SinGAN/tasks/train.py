@@ -34,7 +34,7 @@ def run(call: Call[Train]) -> Iterator[Results]:
     from SinGAN.runs.progress import duration, peak_memory
     from SinGAN.runs.results import count_samples, write_samples
     from SinGAN.runs.training import load_or_train
-    from SinGAN.saved_models.manifest import Manifest
+    from SinGAN.saved_models.model_folder import ModelFolder
 
     run, options = call.run, call.options
     training = run.training(run.model)
@@ -50,12 +50,12 @@ def run(call: Call[Train]) -> Iterator[Results]:
         pyramid = load_or_train(
             training, overwrite=run.settings.overwrite, watcher=call.watcher, tensorboard=options.tensorboard
         )
-        seed = Manifest.read(training.folder).seed  # of a resumed training: the one that it began with
+        trained = ModelFolder.open(training.folder)
+        seed = trained.manifest.seed  # of a resumed training: the one that it began with
         rng = torch.Generator(run.device).manual_seed(seed)
         maker = training.kind.maker(pyramid, training.layers)
-        write_samples(
-            samples, maker.sample(rng, options.num_samples), maker.real, maker.layers, source=training.folder / "Zs.pth"
-        )
+        drawn = maker.sample(rng, options.num_samples)
+        write_samples(samples, drawn, maker.real, maker.layers, digest=trained.digest)
         took, memory = duration(time.monotonic() - started), peak_memory(run.device) / 2**30
         if not is_there:
             LOG.info(f"trained in {took}, peak memory {memory:.1f} GB, random seed {seed}: {training.folder}")

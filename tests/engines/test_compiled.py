@@ -266,6 +266,7 @@ def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeyp
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", 0.0)
     for module in ("engines.engine", "runs.pictures"):
         monkeypatch.setattr(f"SinGAN.{module}.compiles", lambda: False)
+    monkeypatch.setattr("SinGAN.runs.pictures.lacking", lambda: "a C++ compiler")
     workspace.train("--max_size", "16")
     assert "running without compiled programs, more slowly: they need a C++ compiler" in capsys.readouterr().out
 
