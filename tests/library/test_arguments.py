@@ -116,6 +116,7 @@ RIGHT: dict[str, list[Any]] = {
     "photo": [None, LEVELS], "picture": PICTURES, "pictures": [LEVELS, [LEVELS], LEVELS[None], torch.tensor(LEVELS)],
 }  # fmt: skip
 """For each argument values that are accepted."""
+ALIKE = {"strokes", "structure", "reference", "mask"}  # are read as ``picture`` is
 NEEDED: dict[str, Any] = {
     "reference": EDITED, "strokes": LEVELS, "structure": LEVELS, "mask": MASK, "pictures": [LEVELS], "watch": len,
     "picture": LEVELS, "iterations": 1, "photo": LEVELS,
@@ -144,7 +145,10 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
                 if table is RIGHT and (kind, name) == ("instant", "sample") and argument != "count":
                     continue  # takes seconds each; other methods show it
                 if is_meant(name, argument, value):
-                    found.append(pytest.param(kind, name, argument, value, id=f"{kind}.{name}-{argument}-{index}"))
+                    is_one_of_many = table is RIGHT and index > 1 and argument in ALIKE
+                    marks = [pytest.mark.slow] if is_one_of_many else []
+                    label = f"{kind}.{name}-{argument}-{index}"
+                    found.append(pytest.param(kind, name, argument, value, id=label, marks=marks))
     return found
 
 
@@ -209,7 +213,8 @@ def test_a_wrong_value_is_one_line(
 def test_a_value_of_clear_meaning_is_accepted(
     kind: str, name: str, argument: str, value: Any, models: dict[str, Any], tmp_path: Path
 ) -> None:
-    models["trained"].save(tmp_path / "model")
+    if name == "load":
+        models["trained"].save(tmp_path / "model")
     found = call(models, kind, name, tmp_path, **{argument: value})
     if isinstance(found, np.ndarray):
         assert found.dtype == np.uint8
