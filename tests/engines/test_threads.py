@@ -88,7 +88,7 @@ def test_what_the_user_says_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("mode", ["sequential", CONCURRENT])
+@pytest.mark.parametrize("mode", [pytest.param("sequential", marks=pytest.mark.slow), CONCURRENT])
 @pytest.mark.parametrize(("grain", "expected"), [(estimates.GRAIN, 1), (1.0, 2)])
 def test_a_training_takes_them_and_gives_them_back(
     mode: str, grain: float, expected: int, monkeypatch: pytest.MonkeyPatch

@@ -293,7 +293,7 @@ def test_several_pictures_bring_their_maps() -> None:
         ({"also": [coins()]}, "picture 1 of `also` has the maps none, and the first picture coin"),
         ({"also": [coins()], "also_maps": [{}, {}]}, "`also_maps` has the maps of 2 pictures, and there are 1 in"),
         ({"also": [coins()], "also_maps": [{"coin": labels()[:9]}]}, "the map coin has 110 x 9 pixels, the picture"),
-        ({"shares": (1, 2)}, "`shares` is for several pictures: name more of them with `also`"),
+        ({"shares": (1, 2)}, "`shares` .* is for several pictures: name more of them with `also`"),
         ({"method": "patches", "hard_votes": True}, "`hard_votes` is for `method` instant, not for patches"),
         ({"coordinates": "int8"}, "`coordinates` must be one of uint16, float32, not int8"),
     ],

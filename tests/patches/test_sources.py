@@ -37,7 +37,9 @@ def test_several_pictures_give_results_and_their_votes_to_the_bit(task: str) -> 
 
 
 @pytest.mark.parametrize("task", ["sample", "retarget", "tile"])
-@pytest.mark.parametrize("share", [0.15, 0.5, 0.85])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.15, marks=pytest.mark.slow), 0.5, pytest.param(0.85, marks=pytest.mark.slow)]
+)
 def test_the_pictures_have_about_the_shares_asked_for(task: str, share: float) -> None:
     engine = replace(Instant.of(OWN), others=(Photo.of(OTHER),), shares=(2 * share, 2 - 2 * share))
     for _, votes in made(task, engine):

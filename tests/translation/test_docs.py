@@ -62,7 +62,7 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         if words[0] in MAINS:  # the others serve a page until Ctrl-C
             MAINS[words[0]](smaller(words, tmp_path))
             ran += 1
-    assert ran == 8
+    assert ran == 10
     assert (tmp_path / "Output" / "results" / "labels" / "edited_latest" / "index.html").exists()
     assert "error" not in capsys.readouterr().err
 
