@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from SinGAN.storage.hashes import sha256
-from SinGAN.storage.locks import holding, is_abandoned, warn_once
+from SinGAN.storage.locks import claiming, holding, warn_once
 
+CAN_REMOVE_OPEN_FILES = os.name == "posix"
 DRAFT, ASIDE = ".tmp", ".old"
 UNITS = ("bytes", "KB", "MB", "GB")
 DRAFT_NAME = re.compile(r"\..+\.([0-9a-f]{16}|[0-9]{1,7})\.tmp", re.DOTALL)  # versions before 0.3 used the process id
@@ -229,7 +230,12 @@ def remove(path: Path) -> None:
 def clear_drafts(folder: Path) -> None:
     """Remove the drafts in ``folder`` that no process holds."""
     for path in list_entries(folder):
-        if DRAFT_NAME.fullmatch(path.name) and is_abandoned(path):
+        if not DRAFT_NAME.fullmatch(path.name):
+            continue
+        with claiming(path) as is_abandoned:  # while it is locked, or whoever has just made it could write to it
+            if is_abandoned and CAN_REMOVE_OPEN_FILES:
+                remove(path)
+        if is_abandoned and not CAN_REMOVE_OPEN_FILES:
             remove(path)
 
 

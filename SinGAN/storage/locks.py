@@ -99,19 +99,31 @@ def holding(path: Path) -> Iterator[bool]:
             os.close(descriptor)
 
 
-def is_abandoned(path: Path) -> bool:
-    """Whether no process holds ``path``; on file systems without locks, whether it is a day old."""
-    descriptor = None
+@contextmanager
+def claiming(path: Path) -> Iterator[bool]:
+    """Lock ``path`` during the block if no process holds it, and yield whether that is so.
+
+    On file systems without locks, yield whether it is a day old.
+    """
+    descriptor, is_free = None, False
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-        return _lock(descriptor)
-    except NoLocksError:
-        return time.time() - path.stat().st_mtime > DAY
-    except OSError:  # removed, or of another user
-        return False
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+            is_free = _lock(descriptor)
+        except NoLocksError:
+            is_free = time.time() - path.stat().st_mtime > DAY
+        except OSError:  # removed, or of another user
+            pass
+        yield is_free
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether no process holds ``path``; on file systems without locks, whether it is a day old."""
+    with claiming(path) as is_free:
+        return is_free
 
 
 def _lock(descriptor: int) -> bool:

@@ -145,7 +145,7 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
                 if table is RIGHT and (kind, name) == ("instant", "sample") and argument != "count":
                     continue  # takes seconds each; other methods show it
                 if is_meant(name, argument, value):
-                    is_one_of_many = table is RIGHT and index > 1 and argument in ALIKE
+                    is_one_of_many = index > 1 and argument in ALIKE
                     marks = [pytest.mark.slow] if is_one_of_many else []
                     label = f"{kind}.{name}-{argument}-{index}"
                     found.append(pytest.param(kind, name, argument, value, id=label, marks=marks))

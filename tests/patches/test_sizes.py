@@ -11,7 +11,8 @@ from SinGAN.runs.events import NOBODY
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (32, 40, 3), np.uint8)
 OPTIONS: dict[str, Any] = {"nfc": 4, "min_nfc": 4, "min_size": 12, "niter": 1, "seed": 1, "watcher": NOBODY}
-SIZES = ((1, 1), (1, 40), (32, 1), (2, 2), (3, 9), (6, 6), (12, 7))
+SLOW = tuple(pytest.param(size, marks=pytest.mark.slow) for size in ((32, 1), (2, 2), (6, 6)))
+SIZES = ((1, 1), (1, 40), (3, 9), (12, 7), *SLOW)
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_a_signal_before_the_first_scale_leaves_nothing(number: signal.Signals, 
         assert everything(workspace) == [], operation
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_signal_keeps_whole_scales_and_the_same_bits(
     number: signal.Signals, workspace: Workspace, unbroken: Workspace
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.storage import files, tensors
 from SinGAN.storage.files import files_into, replace_folder, whole_file
+from SinGAN.storage.locks import is_abandoned
 from SinGAN.storage.recovery import whole_folder
 
 
@@ -96,3 +97,19 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "manifest.json")
     with pytest.raises(ValueError, match="is no regular file"):
         Manifest.read(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file can't be removed")
+def test_an_abandoned_draft_is_locked_while_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else another thread could begin to write to it after the check."""
+    (tmp_path / f".a.{'0' * 16}.tmp").touch()
+    removed, remove = list[bool](), files.remove
+
+    def checked(path: Path) -> None:
+        removed.append(is_abandoned(path))
+        remove(path)
+
+    monkeypatch.setattr(files, "remove", checked)
+    files.clear_drafts(tmp_path)
+    assert removed == [False]
+    assert not any(tmp_path.iterdir())
