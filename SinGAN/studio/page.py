@@ -394,9 +394,10 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
         dark.click(None, None, None, js="() => { singanDark(); return []; }", **QUIET)
         opened = [pictures, text, line, made_by, mine]
         busy = "(...values) => { singanBusy('canvas'); return values; }"
+        first = "async (owner, ...rest) => { singanBusy('canvas'); return [await singanOwner(), ...rest]; }"
         chosen = [
-            upload.upload(handlers.upload, [owner, upload], [*opened, upload], **PRIVATE),
-            examples.select(handlers.example, owner, opened, js=busy, trigger_mode="multiple", **QUIET),
+            upload.upload(handlers.upload, [owner, upload], [*opened, upload], js=first, **PRIVATE),
+            examples.select(handlers.example, owner, opened, js=first, trigger_mode="multiple", **QUIET),
             mine.select(handlers.own, owner, opened, js=busy, trigger_mode="multiple", **QUIET),
             trained.input(handlers.of_model, [owner, trained], opened, js=busy, **QUIET),
             use.click(handlers.use, [owner, live], opened, js="(owner, key) => [owner, singanShown()]", **QUIET),
@@ -428,6 +429,7 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
         shown = "(owner, key) => [owner, singanShown()]"
         follow(again.click(repeat, [owner, live], [*opened, tool, seed, *values], js=shown, **QUIET))
         loaded = blocks.load(handlers.restore, [owner, last_tool], [owner, tool, trained, listed, *opened], **QUIET)
+        loaded.then(None, owner, None, js="(owner) => { singanOwned(owner); return []; }", **QUIET)
         follow(loaded)
     return blocks
 

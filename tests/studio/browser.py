@@ -106,13 +106,13 @@ class Browser:
         """What stands in the field that ``selector`` names."""
         return str(self.driver.find_element("css selector", selector).get_property("value"))
 
-    def click(self, selector: str) -> None:
-        """Click the element that ``selector`` names, once it is there."""
+    def click(self, selector: str, place: int = 0) -> None:
+        """Click the element that ``selector`` names, the one at ``place``, once it is there and nothing covers it."""
         from selenium.common.exceptions import WebDriverException
 
         def clicked() -> bool:
             try:
-                self.all(selector)[0].click()
+                self.all(selector)[place].click()
             except (IndexError, WebDriverException):
                 return False
             return True
@@ -128,8 +128,7 @@ class Browser:
         """Choose an example picture; its variations begin."""
         if not self.all("#landing"):
             self.click("#another")
-        until(lambda: len(self.all("#examples .thumbnail-item")) > place)
-        self.all("#examples .thumbnail-item")[place].click()
+        self.click("#examples .thumbnail-item", place)
         self.await_all("#desk")
 
     def upload(self, *files: Path) -> None:

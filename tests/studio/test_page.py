@@ -323,6 +323,21 @@ def test_a_trained_model_is_used(browser: Browser) -> None:
     browser.await_all("#viewer video")
 
 
+def test_a_click_on_a_page_that_still_loads_is_kept(address: str) -> None:
+    browser = Browser()
+    try:
+        slow = {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1}
+        browser.driver.execute_cdp_cmd("Network.enable", {})
+        browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+        browser.open(address)
+        browser.example(PEAKS)
+        browser.opened("peaks")
+        assert len(browser.results(4)) == 4
+        assert "That can't be done" not in body(browser)
+    finally:
+        browser.close()
+
+
 def test_without_a_model_training_is_named(browser: Browser) -> None:
     browser.example(PEAKS)
     browser.opened("peaks")

@@ -20,6 +20,10 @@ window.singanTool = (name, modes) => {
   return [known];
 };
 
+// The user's token, which the server gives to a page that is new: clicks that come earlier wait for it.
+const owned = new Promise((resolve) => { window.singanOwned = resolve; });
+window.singanOwner = () => owned;
+
 // A picture was opened: show it, and the newest result of it.
 window.singanOpened = (text) => {
   if (!text) return;
