@@ -12,6 +12,7 @@ import pytest
 import analogy
 import animation
 import editing
+import harmonization
 import inpaint
 import main_train
 import outpaint
@@ -19,9 +20,11 @@ import paint2image
 import random_samples
 import retarget
 import SR
+import study
 import tile
+import translate_study
 from Pix2Pix import commands as translation
-from SIFID import evaluate
+from SIFID import evaluate, sifid_score
 from SinGAN import __main__ as singan
 from SinGAN.storage.files import FullDiskError, files_into, in_words, write_whole
 from tests.runs.test_every_operation import Call, run, workspace_at
@@ -42,6 +45,7 @@ CALLS: dict[str, Call] = {
     "samples": (random_samples.main, f"{FREE} --mode random_samples --num_samples 2 --gen_start_scale 1"),
     "samples without training": (random_samples.main, f"{FREE} --mode random_samples --num_samples 2 --method instant"),
     "edit": (editing.main, f"{FROM_EDIT} --method instant"),
+    "harmonization": (harmonization.main, f"{FREE} --ref_dir IN --ref_name edit.png --method instant"),
     "paint": (paint2image.main, f"{FROM_EDIT} --method instant"),
     "quantized paint": (paint2image.main, f"{FROM_EDIT} --paint_start_scale 1 --quantization_flag"),
     "inpaint": (inpaint.main, f"{FREE} --mask IN/edit_mask.png"),
@@ -51,8 +55,20 @@ CALLS: dict[str, Call] = {
     "tile": (tile.main, FREE),
     "export": (singan.main, f"export OUT/TrainedModels/x/{MODEL} --to torchscript"),
     "evaluate": (evaluate.main, f"{FREE} --num_samples 2 --gen_start_scale 0 --weights IN/weights.pth"),
+    "study": (study.main, f"{TINY} --method patches --seeds 1 --num_samples 2 --weights IN/weights.pth"),
+    "SIFID": (
+        sifid_score.main,
+        "--path2real IN/pairs/test --path2fake IN/pairs/test --weights IN/weights.pth --out OUT",
+    ),
     "translate train": (translation.main_train, f"--dataroot IN/pairs --name n --out OUT {' '.join(TINY_NETS)}"),
     "translate test": (translation.main_test, "--dataroot IN/pairs --name m --out OUT --not_cuda"),
+}
+OF_TRAININGS: dict[str, Call] = {
+    "study": (study.main, f"{TINY} --vary alpha=1,10 --num_samples 2 --weights IN/weights.pth"),
+    "translate study": (
+        translate_study.main,
+        f"--dataroot IN/pairs --out OUT --vary lambda_L1=10,100 {' '.join(TINY_NETS)}",
+    ),
 }
 UNTRAINED = {"train", "SR", "animation", "translate train"}
 
@@ -68,13 +84,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def cramped(call: Call, workspace: Workspace, room: int) -> tuple[int, str]:
-    """Run ``call`` in a child that can't write files of more than ``room`` bytes; its exit status, and its stderr."""
+    """Run ``call`` in a child that writes files of at most ``room`` bytes; its exit status and what it printed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         status = 99
         try:
-            sys.stdout, sys.stderr = Path(os.devnull).open("w"), os.fdopen(writer, "w")  # noqa: SIM115
+            sys.stdout = sys.stderr = os.fdopen(writer, "w")
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
             run(call, workspace)
@@ -85,8 +101,8 @@ def cramped(call: Call, workspace: Workspace, room: int) -> tuple[int, str]:
             sys.stderr.flush()
             os._exit(status)
     os.close(writer)
-    with os.fdopen(reader) as errors:
-        text = errors.read()
+    with os.fdopen(reader) as printed:
+        text = printed.read()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
 
 
@@ -108,6 +124,17 @@ def test_every_command_names_the_file_and_leaves_nothing(name: str, home: Worksp
     assert found[1].startswith(str(workspace.out)), errors
     assert "/." not in found[1]  # the file as it would be called, not its draft
     assert files(workspace.out) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_TRAININGS)
+def test_each_training_of_a_study_names_the_file(name: str, tmp_path: Path) -> None:
+    workspace = workspace_at(tmp_path)
+    data_set(workspace.inputs / "pairs")
+    status, errors = cramped(OF_TRAININGS[name], workspace, 100)
+    assert status == 1, errors
+    assert len([line for line in errors.splitlines() if LINE.fullmatch(line)]) == 2, errors
+    assert not files(workspace.out)
 
 
 def test_a_whole_file_tells_its_exact_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
