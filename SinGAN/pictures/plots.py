@@ -1,6 +1,7 @@
 """Plots: curves in panels, heat maps with a common colour scale, and readable axes."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import matplotlib
@@ -12,6 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 Numbers = Sequence[float]
+
+
+def style() -> AbstractContextManager[None]:
+    """Set the style of all figures for a block: small letters, and no mathematics in names that contain ``$``."""
+    return matplotlib.rc_context({"font.size": 8, "text.parse_math": False})
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ def curves(panels: Sequence[Panel], label: str, marks: Mapping[int, str] | None 
         marks: names of vertical lines by their position.
         smooth: draw each curve faintly, and over it its running mean between neighbouring ``marks``.
     """
-    with matplotlib.rc_context({"font.size": 8}):
+    with style():
         figure = Figure(figsize=(8, 1 + 1.9 * len(panels)), layout="constrained")
         for axes, panel in zip(figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0], panels, strict=True):
             _draw(axes, panel, sorted(marks or {}) if smooth else None)
@@ -86,7 +92,7 @@ def heat_maps(maps: Mapping[str, npt.NDArray[np.float64]], label: str, highest: 
     rows = -(-len(maps) // columns)
     height, width = next(iter(maps.values())).shape
     top = max(float(levels.max()) for levels in maps.values()) if highest is None else highest
-    with matplotlib.rc_context({"font.size": 8}):
+    with style():
         size = 2.2 if len(maps) > 1 else 4.2
         figure = Figure(
             figsize=(size * columns + 1.0, (size * min(height / width, 3) + 0.4) * rows + 0.2), layout="constrained"

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -99,7 +98,7 @@ def results(trained: Sequence[MeasuredTraining]) -> Results:
 
 def figures(trained: Sequence[MeasuredTraining]) -> dict[str, Figure]:
     """The figures of a study by name."""
-    with matplotlib.rc_context({"font.size": 8}):
+    with plots.style():
         return {
             "samples": samples_grid(trained),
             "variation": variation_maps(trained),

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import matplotlib
 import torch
 from matplotlib.figure import Figure
 
 from SinGAN.options.option import Option
 from SinGAN.parallel.jobs import Job, make_slots
 from SinGAN.parallel.local import LocalRunner
+from SinGAN.pictures import plots
 from SinGAN.pictures.images import Levels
 from SinGAN.storage.escaping import escape_cell, escape_markdown
 from SinGAN.storage.files import files_into
@@ -158,7 +158,7 @@ def picture_grid(rows: Sequence[Sequence[Levels]], left: Sequence[str], top: Map
     height, width = rows[0][0].shape[:2]
     columns = len(rows[0])
     size = (cell * columns + (1.4 if left else 0), (cell * min(height / width, 3) + 0.08) * len(rows) + 0.3)
-    with matplotlib.rc_context({"font.size": 8}):
+    with plots.style():
         figure = Figure(figsize=size, layout="constrained")
         cells = figure.subplots(len(rows), columns, squeeze=False)
         for axes, levels in zip(cells.flat, (levels for row in rows for levels in row), strict=True):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from SIFID.evaluation import Evaluation, deviation_plots
 from SinGAN.kinds.singan import OVERVIEW
@@ -115,3 +116,14 @@ def test_figures_of_a_study(count: int) -> None:
     assert set(found) == {"samples", "losses", "variation", "scatter"}
     for figure in found.values():
         drawn(figure)
+
+
+def test_dollar_signs_are_no_formulas() -> None:
+    """Matplotlib sets what stands between two of them as mathematics, or fails: file names may contain both."""
+    label = "a$b$ $\\frac{$"
+    figures = comparison.figures([training(label, 3, 0.5), training("c", 4, 0.5)])
+    for name, figure in figures.items():
+        drawn(figure)
+        texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and label in text.get_text()]
+        assert texts, name
+        assert not any(text.get_parse_math() for text in texts), name
