@@ -118,10 +118,15 @@ class Option:
 
     def _range(self, value: float) -> str:
         parts = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
-        named = [f"{words} {bound:g}" for words, bound in parts.items() if math.isfinite(bound)]
+        named = [f"{words} {as_text(bound)}" for words, bound in parts.items() if math.isfinite(bound)]
         is_technical = value <= self.most and self.most in (HUGE, MANY)  # then it is only named if it is exceeded
-        hidden = f"at most {self.most:g}" if is_technical else ""
+        hidden = f"at most {as_text(self.most)}" if is_technical else ""
         return " and ".join(part for part in named if part != hidden)
+
+
+def as_text(bound: float) -> str:
+    """Format a ``bound``: whole numbers with all their digits."""
+    return f"{bound:.0f}" if float(bound).is_integer() else f"{bound:g}"
 
 
 def as_path(text: str) -> Path:

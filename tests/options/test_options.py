@@ -126,5 +126,5 @@ def test_a_technical_limit_is_named_only_where_it_is_exceeded() -> None:
     entry = get_options(ModelOptions)["niter"]
     with pytest.raises(ValueError, match=r"^must be at least 1, not 0$"):
         entry.check(0)
-    with pytest.raises(ValueError, match=r"^must be at least 1 and at most 1e\+06, not 1000000000$"):
+    with pytest.raises(ValueError, match=r"^must be at least 1 and at most 1000000, not 1000000000$"):
         entry.check(10**9)

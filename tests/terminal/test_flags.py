@@ -98,8 +98,8 @@ def test_the_next_command_names_the_model() -> None:
     ("flags", "words"),
     [
         ("--niter 0", "--niter: must be at least 1, not 0"),
-        ("--niter 1" + 400 * "0", "--niter: must be at least 1 and at most 1e+06"),
-        ("--niter 1000000000", "--niter: must be at least 1 and at most 1e+06, not 1000000000"),
+        ("--niter 1" + 400 * "0", "--niter: must be at least 1 and at most 1000000"),
+        ("--niter 1000000000", "--niter: must be at least 1 and at most 1000000, not 1000000000"),
         ("--Gsteps 1000000000", "--Gsteps: must be at least 1 and at most 100, not 1000000000"),
         ("--Dsteps 1000000000", "--Dsteps: must be at least 1 and at most 100"),
         ("--num_layer 1000000000", "--num_layer: must be at least 2 and at most 100"),
