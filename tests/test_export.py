@@ -65,7 +65,7 @@ def compare(pyramid: Trained, generate: Generate, rng: torch.Generator, size: tu
 
 
 def small(channels: int, noise_border: bool, residual: bool) -> Trained:
-    image = stripes()[:, :channels]
+    image = torch.cat([stripes(), -stripes()], dim=1)[:, :channels]
     plan = plan_scales(24, 32, TINY)
     net, config = NetConfig(channels, 4, 4, residual=residual), TrainConfig(niter=3, noise_border=noise_border)
     *_, pyramid = train(image, plan, net, config, torch.Generator().manual_seed(1))
@@ -87,10 +87,19 @@ def test_torchscript_makes_the_pyramids_images(
 
 @pytest.mark.filterwarnings("default")  # the exporter's own
 @pytest.mark.slow
-def test_onnx_makes_the_pyramids_images(tmp_path: Path, rng: torch.Generator, pyramid: Trained) -> None:
-    pyramid = pyramid.below(3)  # the exporter takes seconds a scale
+@pytest.mark.parametrize(
+    ("channels", "noise_border", "residual", "count"),
+    [
+        *[(3, False, True, 3), (1, False, True, 1), (4, False, True, 2), (6, False, True, 2)],
+        *[(3, True, True, 2), (1, True, True, 2), (3, False, False, 2), (3, True, False, 2)],
+    ],
+)
+def test_onnx_makes_the_pyramids_images(
+    tmp_path: Path, rng: torch.Generator, channels: int, noise_border: bool, residual: bool, count: int
+) -> None:
+    pyramid = small(channels, noise_border, residual).below(count)  # the exporter takes seconds a scale
     generate = onnx(pyramid, tmp_path)
-    for size in SIZES:
+    for size in [*SIZES, (0.6, 0.7), (3.0, 4.0)]:
         compare(pyramid, generate, rng, size, count=1)
     compare(pyramid, generate, rng, (1.2, 1.0), count=3)
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
@@ -149,7 +158,8 @@ def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     assert not list((tmp_path / "empty").iterdir())
 
 
-@pytest.mark.parametrize(("noisy_margins", "batch_norm"), [(True, False), (False, True)])
+@pytest.mark.parametrize("noisy_margins", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("written", [torchscript, pytest.param(onnx, marks=pytest.mark.slow)])
 def test_a_generator_that_has_grown_as_a_file(
     tmp_path: Path,
