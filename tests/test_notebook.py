@@ -1,5 +1,6 @@
 """The notebook runs from top to bottom, and holds no results of an old run."""
 
+import gc
 import json
 import threading
 from pathlib import Path
@@ -59,6 +60,8 @@ def test_training_in_a_kernel_can_be_interrupted_and_run_again() -> None:
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
+        del client, kernel
+        gc.collect()
 
 
 def test_the_notebook_is_kept_without_results() -> None:
