@@ -3,6 +3,7 @@
 import gc
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,37 +32,38 @@ print("drawn", model.sample(2, seed=1).sum())
 """
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the client leaves sockets open
-def test_training_in_a_kernel_can_be_interrupted_and_run_again() -> None:
+def in_a_kernel(calls: Sequence[tuple[int, float]]) -> list[tuple[str, str]]:
+    """Train in a kernel for each (niter, seconds until an interrupt or 0); returns what is printed, and the errors."""
     manager = pytest.importorskip("jupyter_client").manager
-    picture = str(NOTEBOOK.parent.parent / "Input" / "Images" / "brook.png")
     kernel, client = manager.start_new_kernel(kernel_name="python3", cwd=str(NOTEBOOK.parent.parent))
+    results, printed = [], list[str]()
 
-    def run(niter: int, interrupted_after: float = 0) -> tuple[str, str]:
-        """Run a training; returns what it printed on stdout and its error."""
-        printed = []
-
-        def hook(message: Any) -> None:
-            if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
-                printed.append(message["content"]["text"])
-
-        if interrupted_after:
-            threading.Timer(interrupted_after, kernel.interrupt_kernel).start()
-        cell = CELL.format(picture=picture, niter=niter)
-        reply = client.execute_interactive(cell, output_hook=hook, timeout=300)
-        return "".join(printed), " ".join(str(reply["content"].get(key, "")) for key in ("ename", "evalue"))
+    def hook(message: Any) -> None:
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+            printed.append(message["content"]["text"])
 
     try:
-        first = run(2)
-        assert first[0].startswith("drawn"), first
-        assert run(100_000, interrupted_after=5) == ("", "KeyboardInterrupt ")
-        assert run(2) == first
+        for niter, seconds in calls:
+            if seconds:
+                threading.Timer(seconds, kernel.interrupt_kernel).start()
+            cell = CELL.format(picture=str(NOTEBOOK.parent.parent / "Input" / "Images" / "brook.png"), niter=niter)
+            content = client.execute_interactive(cell, output_hook=hook, timeout=300)["content"]
+            results.append(("".join(printed), f"{content.get('ename', '')} {content.get('evalue', '')}".strip()))
+            printed.clear()
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
-        del client, kernel
-        gc.collect()
+    return results
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_training_in_a_kernel_can_be_interrupted_and_run_again() -> None:
+    first, second, third = in_a_kernel([(2, 0), (100_000, 5), (2, 0)])
+    gc.collect()  # here, where the warnings of the client's open sockets are ignored
+    assert first[0].startswith("drawn"), first
+    assert second == ("", "KeyboardInterrupt")
+    assert third == first
 
 
 def test_the_notebook_is_kept_without_results() -> None:

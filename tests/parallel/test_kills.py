@@ -28,7 +28,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 MARK = "SINGAN_TEST_OF_KILLS"  # environment variable of all processes of a command
-PATIENCE, LONGEST = 15.0, 300.0  # seconds for orphans to end, and for a whole command
+PATIENCE, CLOSING, LONGEST = 15.0, 60.0, 300.0  # seconds for orphans, for a command that is killed, and for a whole one
 SMALL = f"--not_cuda --engine eager --winograd never --manualSeed 1 --checkpoint_every 0.1 {' '.join(SIZES)}"
 TWO = f"main_train.py --input_name x.png y.png --input_dir IN --out OUT {SMALL} --niter 60 --num_samples 2"
 COMMANDS = {
@@ -151,7 +151,7 @@ def test_no_orphan_stays_and_the_same_command_ends_with_the_same_bits(
                 with suppress(ProcessLookupError):  # the parent's end has ended it
                     os.kill(victim, number)
                     kills += 1
-        _, err = process.communicate(timeout=PATIENCE if target != "child" else LONGEST)
+        _, err = process.communicate(timeout=CLOSING if target != "child" else LONGEST)
         assert b"Traceback" not in err, (moment, err)
         assert wait_until(lambda: not marked(mark), PATIENCE), (moment, marked(mark))  # noqa: B023
     assert kills >= 2
