@@ -3,6 +3,7 @@
 This module imports nothing slow: scripts use it before all other imports.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -41,9 +42,17 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
 
 
 def say(*lines: object, file: TextIO | None = None) -> None:
-    """Print ``lines`` on stdout, or to another ``file``, at once, with unsafe characters escaped."""
+    """Print ``lines`` on stdout, or to another ``file``, and flush it; unsafe characters are escaped.
+
+    If the reader of a pipe has ended, as ``head`` does, the work continues and later lines are lost.
+    """
     for line in lines:
-        print(escape_controls(str(line)), file=file, flush=True)
+        try:
+            print(escape_controls(str(line)), file=file, flush=True)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, (file or sys.stdout).fileno())
+            os.close(nowhere)
 
 
 def fail(message: str, status: int = 2) -> NoReturn:

@@ -10,6 +10,9 @@ import torch
 
 from SinGAN.options.run import LIFELINE
 from SinGAN.terminal.script import script
+from tests.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,18 @@ def test_a_silent_job_ends_with_its_parent() -> None:
             alone.wait(2)  # what is no job does not care
         finally:
             alone.kill()
+
+
+def test_a_reader_that_ends_ends_no_work(tmp_path: Path) -> None:
+    """As in ``random_samples.py .. | head -1``: the samples are drawn, and nothing is printed about the pipe."""
+    Workspace(tmp_path).draw("x.png")
+    words = "--input_name x.png --mode random_samples --method instant --num_samples 1 --not_cuda"
+    reader, writer = os.pipe()
+    os.close(reader)
+    flags = [*words.split(), "--input_dir", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    process = subprocess.run(
+        [sys.executable, str(ROOT / "random_samples.py"), *flags], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert len([*(tmp_path / "out").rglob("0.png")]) == 1
