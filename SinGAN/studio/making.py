@@ -24,7 +24,6 @@ from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace, device
 
 START = 2.5  # megapixels whose lifting takes as long as the first level, roughly
 DRAFT, DRAFTED = 320, 3_000_000  # pixels: the longer side of a draft, and of pictures that get one, at least
-AT_ONCE = ("paint", "edit", "harmonize")  # methods that return all pictures together, when the last is done
 Maker = InstantModel | Model
 
 
@@ -111,13 +110,6 @@ class Recorder:
         self.run = self.history.add_file(self.owner, self.run, file.read_bytes(), file.suffix, poster, self._lap())
         self.piece.finish_one()
 
-    def shared(self, pictures: list[Levels]) -> Iterator[Levels]:
-        """``pictures`` that came together, each after its share of the time."""
-        each = (time.monotonic() - self.clock) / max(1, len(pictures))
-        for levels in pictures:
-            self.clock = time.monotonic() - each
-            yield levels
-
     def _lap(self) -> float:
         before, self.clock = self.clock, time.monotonic()
         return self.clock - before
@@ -134,10 +126,7 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
             animate(maker, request, word, piece, recorder)
             continue
         caption = word if len(words) > 1 else ""
-        pictures = watched_pictures(maker, request, word, values, piece)
-        if request.tool.task in AT_ONCE:
-            pictures = recorder.shared([*pictures][::-1])  # the first, without noise, is the newest: it is shown
-        for levels in pictures:
+        for levels in watched_pictures(maker, request, word, values, piece):
             recorder.add(levels, caption, place_of(request.tool, values))
 
 
@@ -177,8 +166,7 @@ def watched_pictures(
             piece.check()
             yield levels
         return
-    watch = Watch(piece, maker.size, tool.task in AT_ONCE)
-    watching = maker.watched(watch)
+    watching = maker.watched(Watch(piece, maker.size))
     for levels in pictures_of(watching, tool, request.drawing, arguments, seed):
         piece.check()
         yield levels
@@ -239,7 +227,7 @@ def edited(maker: Maker, drawing: canvas.Drawing, arguments: dict[str, Any], see
         crude = drawing.compose(maker.picture, behind)
         maker = instant(behind, device=device())
         if isinstance(watch, Watch):
-            maker = maker.watched(replace(watch))  # which counts the pictures from the first
+            maker = maker.watched(watch)
         mask = crude.pasted
     else:
         mask = np.maximum(crude.pasted, crude.holes)
@@ -285,14 +273,8 @@ class Watch:
 
     piece: Piece
     size: tuple[int, int]  # of the results: height and width
-    at_once: bool  # whether the results come together, when the last is done
-    last: int = field(default=0, init=False)  # pixels of the level before
-    finished: int = field(default=0, init=False)  # results whose levels are all done
 
     def __call__(self, levels: Levels) -> None:
         pixels, whole = levels.shape[0] * levels.shape[1], self.size[0] * self.size[1]
-        if self.at_once and pixels < self.last:
-            self.finished += 1
-        self.last = pixels
         done, all_levels = (START + 4 / 3 * min(part, whole) / 10**6 for part in (pixels, whole))
-        self.piece.show(levels, self.finished + min(0.95, done / all_levels))
+        self.piece.show(levels, min(0.95, done / all_levels))

@@ -13,10 +13,10 @@ import SinGAN
 from SinGAN.options.applications import VARIETIES
 from SinGAN.pictures.images import Levels
 from SinGAN.studio import canvas, making
-from SinGAN.studio.history import History
+from SinGAN.studio.history import History, Run
 from SinGAN.studio.making import Request, prepare
 from SinGAN.studio.tools import FREEDOMS, TOOLS, Tool, scales_of, variety_of
-from SinGAN.studio.work import DONE, FAILED, Piece, Worker
+from SinGAN.studio.work import CANCELLED, DONE, FAILED, Piece, Worker
 from SinGAN.studio.workspace import Workspace
 from SinGAN.tasks import tasks
 from tests import workspace as scripts
@@ -147,19 +147,34 @@ def test_a_large_picture_is_shown_as_a_draft_first(
     assert len(history.items("me")) == 1, "a draft is no result"
 
 
-@pytest.mark.parametrize("name", ["paint", "edit"])
-def test_what_comes_at_once_is_counted_while_it_is_computed(
-    name: str, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS.values() if tool.has_count], ids=lambda tool: tool.id)
+def test_results_come_one_by_one_and_a_cancel_keeps_them(
+    tool: Tool, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shares = list[float]()
-    monkeypatch.setattr(Piece, "show", lambda self, levels, share=0.0: shares.append(share))
-    tool = TOOLS[name]
     request = Request(
         tool=tool, pictures=[place.example("x.png")], drawing=drawing(tool), values=usual(tool, count=3), seed=1
     )
+    whole = done(request, place, history)
+    assert (whole.state, whole.done) == (DONE, 3)
+    shown, finish = list[int](), Piece.finish_one
+
+    def finish_and_cancel(piece: Piece) -> None:
+        if piece.done:
+            piece.cancel()
+        finish(piece)
+
+    monkeypatch.setattr(Piece, "finish_one", finish_and_cancel)
+    monkeypatch.setattr(Piece, "show", lambda piece, levels, share=0.0: shown.append(piece.done))
     piece = done(request, place, history)
-    assert (piece.state, piece.done) == (DONE, 3)
-    assert {int(share) for share in shares} == {0, 1, 2}
+    assert (piece.state, piece.done) == (CANCELLED, 2)
+    assert {*shown} == {0, 1}, "the third was not begun"
+    new, old = ([pixels_of(run, history, name) for name in ("0.png", "1.png")] for run in history.runs("me"))
+    assert new == old, "and they are the first two of three"
+
+
+def pixels_of(run: Run, history: History, name: str) -> bytes:
+    with Image.open(history.home("me") / run.id / name) as picture:
+        return picture.tobytes()
 
 
 @pytest.mark.parametrize(
