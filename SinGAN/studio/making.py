@@ -16,8 +16,9 @@ from SinGAN.library.model import Model
 from SinGAN.options.applications import INSTANT
 from SinGAN.pictures import animations, arrays, images
 from SinGAN.pictures.images import Levels
-from SinGAN.studio import canvas
+from SinGAN.studio import canvas, parts
 from SinGAN.studio.history import History, Place, Run
+from SinGAN.studio.parts import Arrangement
 from SinGAN.studio.tools import EACH, FREE, FREEDOMS, WALKS, Tool, scales_of, variety_of
 from SinGAN.studio.work import Piece
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace, device
@@ -59,6 +60,8 @@ class Request:
             drawn = canvas.decode(self.drawing)
             if drawn.is_empty:
                 raise ValueError(f"nothing is drawn yet: {self.tool.undrawn}")
+            if drawn.arrangement:
+                drawn.arrangement.check()
         exact_scale(self.values)
         if self.tool.needs_model and self.made_by in UNTRAINED:
             raise ValueError(
@@ -135,8 +138,11 @@ def show_draft(request: Request, chosen: Chosen, workspace: Workspace, word: str
     height, width = images.read_size(chosen.file)
     if height * width < DRAFTED or request.size or request.made_by != INSTANT or request.tool.walk:
         return
-    variety = request.values.get("variety") or variety_of(word)
-    small = instant(workspace.view(chosen), variety=variety, max_size=DRAFT, device=device())
+    variety, file = request.values.get("variety") or variety_of(word), workspace.view(chosen)
+    if request.tool.canvas == "arrange":
+        small = workspace.arranged(file, arrangement_of(request.drawing).now, DRAFT)
+    else:
+        small = instant(file, variety=variety, max_size=DRAFT, device=device())
     with suppress(ValueError):  # at this size something is too small: the result comes without a draft
         for levels in watched_pictures(small, request, word, {**request.values, "count": 1}, piece):
             piece.show(levels)
@@ -145,6 +151,8 @@ def show_draft(request: Request, chosen: Chosen, workspace: Workspace, word: str
 def open_maker(request: Request, chosen: Chosen, workspace: Workspace, word: str) -> Maker:
     """The maker of the pictures: a trained model at the picture's own size, or patches."""
     key, tool = request.made_by, request.tool
+    if tool.canvas == "arrange":
+        return workspace.arranged(chosen.file, arrangement_of(request.drawing).now, request.size)
     if key not in UNTRAINED and "trained" not in tool.declared.models:
         key = INSTANT  # only patches do it
     if key in UNTRAINED:
@@ -206,6 +214,8 @@ def pictures_of(maker: Maker, tool: Tool, drawing: str, arguments: dict[str, Any
         inputs = [canvas.decode(drawing).picture]
     if tool.canvas == "mask":
         inputs = [canvas.decode(drawing).mask_for(maker.size)]
+    if tool.canvas == "arrange":
+        arguments = {**arguments, "guide": parts.resize(arrangement_of(drawing).wanted, maker.size)}
     method = tool.declared.method
     assert method is not None
     yield from maker.iterate(method.__name__, *inputs, **arguments, seed=seed)
@@ -233,6 +243,13 @@ def edited(maker: Maker, drawing: canvas.Drawing, arguments: dict[str, Any], see
         mask = np.maximum(crude.pasted, crude.holes)
     method = "harmonize" if drawing.has_objects else "edit"
     yield from maker.iterate(method, crude.picture, mask, **arguments, seed=seed)
+
+
+def arrangement_of(drawing: str) -> Arrangement:
+    """Which part is where, in a ``drawing`` that has been checked."""
+    found = canvas.decode(drawing).arrangement
+    assert found is not None
+    return found
 
 
 def place_of(tool: Tool, values: Mapping[str, Any]) -> Place | None:

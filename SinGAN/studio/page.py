@@ -29,6 +29,7 @@ from SinGAN.studio.blocks import Blocks, application
 from SinGAN.studio.errors import explain
 from SinGAN.studio.history import History
 from SinGAN.studio.making import Request, prepare
+from SinGAN.studio.parts import split_maps
 from SinGAN.studio.server import listen, run
 from SinGAN.studio.shared import (
     PRIVATE,
@@ -108,14 +109,18 @@ class Page:
 
     # Choosing a picture: every handler returns the values of ``opened``.
 
-    def open(self, owner: str, session: str, pictures: list[Chosen], made_by: str = INSTANT) -> tuple[Any, ...]:
-        """Show the first of ``pictures``; work for another picture is cancelled."""
+    def open(
+        self, owner: str, session: str, pictures: list[Chosen], made_by: str = INSTANT, label_map: Path | None = None
+    ) -> tuple[Any, ...]:
+        """Show the first of ``pictures``, which may have a ``label_map``; work for another picture is cancelled."""
         self.worker.cancel(session)
         chosen = pictures[0]
         makers = self.workspace.makers(chosen)
         key = made_by if made_by in [key for _, key in makers] else INSTANT
         view, (height, width) = self.workspace.view(chosen), images.read_size(chosen.file)
         text = json.loads(canvas.describe(images.read_levels(view), self.url(view), view.stem, title=chosen.title))
+        if label_map is not None:
+            text["map"] = canvas.describe_map(label_map, (height, width))
         self.album.add(owner, pictures)
         line = f"**{escape_markdown(chosen.title)}** &nbsp; {width} \u00d7 {height} pixels"
         line += f", {chosen.note}" if chosen.note else ""
@@ -127,8 +132,9 @@ class Page:
         """Open uploaded files."""
         if not files:
             return (*self.nothing(), gr.skip())
-        pictures = [self.workspace.take(Path(file)) for file in files]
-        return (*self.open(owner, str(request.session_hash), pictures), None)
+        uploads, maps = split_maps([Path(file) for file in files])
+        pictures, label_map = [self.workspace.take(file) for file in uploads], maps.get(uploads[0])
+        return (*self.open(owner, str(request.session_hash), pictures, label_map=label_map), None)
 
     def example(self, request: gr.Request, event: gr.SelectData, owner: str) -> tuple[Any, ...]:
         """Open an example, and begin four variations of it."""

@@ -50,6 +50,9 @@ def drawing(tool: Tool) -> str:
     levels[20:40, 30:60] = 255
     if tool.canvas == "paint":
         return json.dumps({"size": SIZE, "picture": canvas.encode_url(levels)})
+    if tool.canvas == "arrange":
+        urls = {"now": canvas.encode_url(levels), "wanted": canvas.encode_url(np.ascontiguousarray(levels[:, ::-1]))}
+        return json.dumps({"size": SIZE, "colours": ["#000000", "#ffffff"], **urls})
     outline = [[30, 20], [60, 20], [60, 40], [30, 40]]
     part = {"object": "", "outline": outline, "x": 25, "y": 40, "w": 30, "h": 20, "angle": 0, "cut": True}
     levels[30:50, 10:40] = 255
@@ -109,6 +112,26 @@ def test_one_of_each_gives_three_to_choose_from(place: Workspace, history: Histo
     )
     assert (piece.state, piece.total, piece.done) == (DONE, 3, 3)
     assert [item["caption"] for item in history.items("me")] == ["wild", "free", "near"]
+
+
+def test_parts_come_where_they_are_painted(place: Workspace, history: History) -> None:
+    """A photo of two halves, and a new picture with them exchanged: at the photo's own size, not the canvas's."""
+    levels, rng = np.zeros((90, 120, 3), np.uint8), np.random.default_rng(0)
+    levels[:, :60], levels[:, 60:] = [200, 60, 40], [40, 80, 200]
+    levels = np.clip(levels + rng.normal(0, 12, levels.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(levels).save(place.inputs / "halves.png")
+    now = np.zeros((30, 40, 3), np.uint8)
+    now[:, 20:] = 255
+    urls = {"now": canvas.encode_url(now), "wanted": canvas.encode_url(np.ascontiguousarray(now[:, ::-1]))}
+    drawn = json.dumps({"size": [40, 30], "colours": ["#000000", "#ffffff"], **urls})
+    tool, chosen = TOOLS["arrange"], [place.example("halves.png")]
+    assert done(Request(tool=tool, pictures=chosen, drawing=drawn, values=usual(tool)), place, history).state == DONE
+    with Image.open(history.items("me")[0]["file"]) as picture:
+        result = np.asarray(picture).astype(int)
+    assert result.shape == levels.shape
+    is_red = result[..., 0] > result[..., 2]
+    assert not is_red[:, :55].any()
+    assert is_red[:, 65:].all()
 
 
 def test_several_pictures_are_runs_of_their_own(place: Workspace, history: History) -> None:
@@ -182,6 +205,11 @@ def pixels_of(run: Run, history: History, name: str) -> bytes:
     [
         ("variations", {"pictures": []}, "choose a picture first"),
         ("paint", {"drawing": ""}, "no drawing yet"),
+        (
+            "arrange",
+            {"drawing": '{"size": [9, 9], "colours": ["#000000"], "now": "", "wanted": ""}'},
+            "colour the parts",
+        ),
         ("remove", {"drawing": '{"size": [9, 9], "mask": "", "parts": []}'}, "nothing is drawn yet: brush over"),
         ("enlarge", {}, "needs training"),
         ("animate", {}, "needs training"),

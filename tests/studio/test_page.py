@@ -219,6 +219,35 @@ def test_a_stroke_becomes_a_picture(browser: Browser) -> None:
     assert browser.results(6)[0]["title"] == "Paint"
 
 
+def test_parts_are_arranged_anew(browser: Browser, tmp_path: Path) -> None:
+    """With a label map that was opened together with the picture, and with another one for an open picture."""
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[HEIGHT // 2 :] = 1
+    Image.fromarray(labels).save(tmp_path / "hills_labels.png")
+    browser.upload(photo(tmp_path, "hills.png"), tmp_path / "hills_labels.png")
+    browser.opened("hills")
+    assert "more" not in browser.text("#chosen"), "the map is no picture"
+    browser.tool("arrange")
+    browser.await_all("#canvas .singan-swatches button", 2)
+    browser.click("#make-arrange")
+    until(lambda: "nothing is drawn yet: colour the parts of your photo, then" in body(browser))
+    browser.all("#canvas .singan-swatches button")[1].click()
+    browser.drag("canvas", (0.1, 0.2), (0.5, 0.25), (0.9, 0.2))
+    browser.click("#make-arrange")
+    results = browser.results(2)
+    assert [(item["title"], item["width"], item["height"]) for item in results] == [("Arrange", WIDTH, HEIGHT)] * 2
+    browser.click("#again")
+    again = browser.results(4)[:2]
+    assert [pixels(item["file"]).tobytes() for item in again] == [pixels(item["file"]).tobytes() for item in results]
+    field = browser.driver.find_element("css selector", "#panel-arrange input[type=file]")
+    field.send_keys(str(tmp_path / "hills.png"))
+    until(lambda: "different values: a label map has at most 32" in body(browser))
+    Image.fromarray(labels.repeat(3, axis=0).repeat(3, axis=1) * 7).save(tmp_path / "numbers.png")
+    field = browser.driver.find_element("css selector", "#panel-arrange input[type=file]")
+    field.send_keys(str(tmp_path / "numbers.png"))
+    until(lambda: browser.all("#canvas .singan-swatches button")[1].get_attribute("data-colour") == "#e6194b")
+
+
 def test_nothing_drawn_is_said_beside_the_result(browser: Browser) -> None:
     browser.example(PEAKS)
     browser.opened("peaks")
