@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw
 from SinGAN.functions import palette_of
 from SinGAN.pictures import arrays, images
 from SinGAN.pictures.images import Levels
-from SinGAN.planning import Size
-from SinGAN.studio.parts import Arrangement, colours_of, numbers_of, read_map
+from SinGAN.studio.parts import Arrangement, Size, colours_of, numbers_of, read_map
 
 PREFIX = "data:image/png;base64,"
 LONGEST, PIXELS = 16 * 2**20, 4_000_000  # of a picture in a drawing at most: characters and pixels

@@ -408,13 +408,15 @@ def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks
             trained.input(handlers.of_model, [owner, trained], opened, js=busy, **QUIET),
             use.click(handlers.use, [owner, live], opened, js="(owner, key) => [owner, singanShown()]", **QUIET),
         ]
+        chosen[0].failure(lambda: None, None, upload, **QUIET)  # the field is free for another file
         for event in chosen:
             follow(event)
         cancel.click(handlers.cancel, None, None, **QUIET)
         download.click(None, None, None, js="() => { singanDownload(); return []; }", **QUIET)
         pin.click(None, None, None, js="() => { singanPin(); return []; }", **QUIET)
         ticked = "(owner, keys) => [owner, singanTicked()]"
-        delete.click(handlers.delete, [owner, live], listed, js=ticked, **QUIET)
+        chosen_ones = "(owner, keys) => [owner, singanDelete()]"
+        delete.click(handlers.delete, [owner, live], listed, js=chosen_ones, **QUIET)
         made = zipped.click(handlers.zip, [owner, live], archive, js=ticked, **QUIET)
         made.success(lambda: gr.update(visible=True), None, archive, **QUIET)
         values = [control for controls in shared.controls.values() for control in controls.values()]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from SinGAN.pictures.images import Levels
 from SinGAN.pictures.layers import as_raster
-from SinGAN.planning import Size
 
 MOST = 32  # parts of a picture
 SUFFIX = "_labels"  # of the name of a label map: lake_labels.png of lake.jpg
 FIRST = ("#8c8c8c", "#e6194b", "#3cb44b", "#4363d8", "#ffe119", "#911eb4", "#f58231", "#42d4f4")
 """The colours of the first parts, as different as can be; the first one is that of the rest."""
+Size = tuple[int, int]  # height and width
 Numbers = npt.NDArray[np.int32]  # (H, W): of the part at each pixel
 
 
@@ -67,7 +67,8 @@ def numbers_of(painted: Levels, colours: Sequence[str]) -> Numbers:
 def resize(numbers: Numbers, size: Size) -> Numbers:
     """``numbers`` (h, w) at another ``size`` (height, width)."""
     rows, columns = ((np.arange(new) + 0.5) * old / new for new, old in zip(size, numbers.shape, strict=True))
-    return numbers[rows.astype(int)[:, None], columns.astype(int)]
+    resized: Numbers = numbers[rows.astype(int)[:, None], columns.astype(int)]
+    return resized
 
 
 def read_map(file: Path, size: Size, shown: Size) -> tuple[Levels, list[str]]:

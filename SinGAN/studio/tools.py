@@ -110,8 +110,8 @@ TOOLS = {
         Tool(
             id="arrange", title="Arrange", task="analogy", button="Make a picture of it", canvas="arrange",
             plain=("guide_weight", "count"),
-            words="First colour the parts of your photo, such as sky, trees and rock: a colour for each. Then paint "
-            "where they shall be.",
+            words="Another arrangement of what your photo shows, such as sky, trees and rock: say what is where, then "
+            "paint where it shall be.",
             undrawn="colour the parts of your photo, then, under \u201cIn the new picture\u201d, paint where they "
             "shall be",
         ),

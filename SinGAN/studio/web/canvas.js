@@ -42,6 +42,8 @@ class SinganCanvas extends HTMLElement {
     this.drawings = {}; // by picture and mode
     this.pictures = {}; // decoded, by data URL
     this.pointers = new Map();
+    this.stepBar = make("div", this, { className: "singan-bar singan-steps", role: "group" });
+    this.stepBar.setAttribute("aria-label", "Steps");
     this.bar = make("div", this, { className: "singan-bar", role: "toolbar" });
     this.bar.setAttribute("aria-label", "Drawing tools");
     this.swatches = make("div", this, { className: "singan-bar singan-swatches", role: "group" });
@@ -74,8 +76,9 @@ class SinganCanvas extends HTMLElement {
     if (this.real) this.place();
     this.mode = mode;
     this.bar.replaceChildren();
+    this.stepBar.replaceChildren();
     this.steps = mode === "arrange" ? Object.entries(STEPS).map(([step, words]) => {
-      const button = make("button", this.bar, { type: "button", textContent: words, onclick: () => this.turn(step) });
+      const button = make("button", this.stepBar, { type: "button", textContent: words, onclick: () => this.turn(step) });
       button.dataset.step = step;
       return button;
     }) : [];
