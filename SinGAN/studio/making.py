@@ -153,7 +153,7 @@ def open_maker(request: Request, chosen: Chosen, workspace: Workspace, word: str
     key, tool = request.made_by, request.tool
     if tool.canvas == "arrange":
         return workspace.arranged(chosen.file, arrangement_of(request.drawing).now, request.size)
-    if key not in UNTRAINED and "trained" not in tool.declared.models:
+    if key not in UNTRAINED and not tool.takes_models:
         key = INSTANT  # only patches do it
     if key in UNTRAINED:
         variety = request.values.get("variety") or variety_of(word)

@@ -80,6 +80,11 @@ class Tool:
         return "count" in self.plain
 
     @property
+    def takes_models(self) -> bool:
+        """Whether trained models do the task, too."""
+        return "trained" in self.declared.models
+
+    @property
     def needs_model(self) -> bool:
         """Whether only trained models do the task."""
         return "patches" not in self.declared.models

@@ -61,7 +61,10 @@ def build(shared: Shared) -> None:
     )
     make = gr.Button("Compare", variant="primary", elem_id="make-compare", elem_classes="main")
     names = ["made by", "pixels", "diversity", "copied"]
-    table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True, elem_id="measures")
+    table = gr.Dataframe(
+        headers=names, interactive=False, label="Measures", wrap=True, elem_id="measures",
+        column_widths=["31%", "23%", "24%", "22%"],
+    )  # fmt: skip
     piece = gr.State("")
     begun = make.click(begin, [shared.owner, shared.pictures, shared.seed], piece, **PRIVATE)
     followed = shared.follow(begun)
