@@ -44,7 +44,9 @@ NARROW = (
 )
 """Beyond what Gradio lets a style sheet reach: the margins of the page on a phone."""
 SHOWN = "body[data-tool={0}] #panel-{0} {{ display: flex !important }}"  # only the chosen tool's panel is seen
-UNMADE = "body[data-tool={0}] #made-by {{ display: none !important }}"  # of tools that trained models don't do
+UNMADE = (
+    "body[data-tool={0}] .form:has(#made-by) {{ display: none !important }}"  # of tools that trained models don't do
+)
 
 
 def build(workspace: Workspace, trainings: Trainings, temporary: Path) -> Blocks:

@@ -126,18 +126,25 @@ def test_the_newest_choice_wins_and_the_older_work_ends(browser: Browser, tmp_pa
     assert browser.state() == "done"
 
 
-def test_work_is_counted_and_cancelled(browser: Browser, tmp_path: Path) -> None:
-    browser.upload(photo(tmp_path, "large.jpg", (700, 500)))
+@pytest.mark.parametrize(("tool", "count"), [("variations", 12), ("paint", 6), ("edit", 6)])
+def test_work_is_counted_and_cancelled(browser: Browser, tmp_path: Path, tool: str, count: int) -> None:
+    browser.upload(photo(tmp_path, "large.jpg", (1400, 1000)))
     browser.opened("large")
-    slide(browser, "variations-count", 12)
-    browser.click("#make-variations")
-    until(lambda: "2 of 12" in browser.text("#status"))
+    browser.tool(tool)
+    if tool == "edit":
+        browser.click("#canvas button[data-tool=copy]")
+        browser.drag("canvas", (0.1, 0.1), (0.5, 0.5))
+    if tool != "variations":
+        browser.drag("canvas", (0.3, 0.3), (0.6, 0.6))
+    slide(browser, f"{tool}-count", count)
+    browser.click(f"#make-{tool}")
+    until(lambda: f"2 of {count}" in browser.text("#status"))
     until(lambda: "left" in browser.text("#status"))
-    assert 1 <= len(browser.items()) < 12, "results appear one by one"
+    assert 1 <= len(browser.items()) < count, "results appear one by one"
     browser.click("#cancel")
     until(lambda: browser.state() == "cancelled")
     kept = len(browser.items())
-    assert f"{kept} of 12 are kept" in browser.text("#status")
+    assert f"{kept} of {count} are kept" in browser.text("#status")
     time.sleep(2)
     assert len(browser.items()) == kept
 
