@@ -69,16 +69,17 @@ def batch_size(pyramid: Pyramid[Scale], enlargement: tuple[float, float] = SAME_
 
 def inject(
     pyramid: Pyramid[Scale], reference: Tensor, start_scale: int, rng: torch.Generator, count: int = 1
-) -> Tensor:
-    """``count`` pictures (count, C, H, W) with the layout of ``reference`` and the training picture's texture.
+) -> Iterator[Tensor]:
+    """``count`` pictures (1, C, H, W) with the layout of ``reference`` and the training picture's texture, in batches.
 
     ``reference`` (1, C, H, W), of the finest scale's size, takes the place of the scales below
     ``start_scale``: harmonization, editing and painting (paper, Fig. 6).
     """
     size = batch_size(pyramid)
-    batches = ((first, min(size, count - first)) for first in range(0, count, size))
-    made = (pyramid.with_reference(reference, start_scale, rng, number, first) for first, number in batches)
-    return torch.cat([pyramid.generate(*each) for each in made])
+    for first in range(0, count, size):
+        number = min(size, count - first)
+        made = pyramid.generate(*pyramid.with_reference(reference, start_scale, rng, number, first))
+        yield from made.split(1)
 
 
 def run_from(pyramid: Pyramid[Scale], image: Tensor, start_scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
@@ -179,8 +180,9 @@ class Retouched:
     real: Tensor  # the training picture, (1, C, H, W), in [-1, 1], as the pictures below
     reference: Tensor
     mask: Tensor  # (1, 1, H, W) in 0 .. 1: what may change
-    generated: dict[int, Tensor]  # by scale: (samples, C, H, W)
-    blended: dict[int, Tensor]  # the same, the training picture kept outside the mask
+    pictures: Iterable[tuple[int, Tensor | None, Tensor]]
+    """The scale, the whole picture (1, C, H, W) if there is one, and the same with the training picture kept outside
+    the mask; each is computed when it is asked for, once."""
 
 
 def retouch(
@@ -193,9 +195,8 @@ def retouch(
 ) -> Retouched:
     """``count`` pictures of ``reference`` (1, C, H, W) injected at each of ``scales``, and blended by ``mask``."""
     real = pyramid.scales[-1].real
-    generated = {scale: inject(pyramid, reference, scale, rng, count) for scale in scales}
-    blended = {scale: blend(real, pictures, mask) for scale, pictures in generated.items()}
-    return Retouched(real, reference, mask, generated, blended)
+    made = ((scale, picture) for scale in scales for picture in inject(pyramid, reference, scale, rng, count))
+    return Retouched(real, reference, mask, ((scale, each, blend(real, each, mask)) for scale, each in made))
 
 
 def blend(real: Tensor, generated: Tensor, mask: Tensor) -> Tensor:

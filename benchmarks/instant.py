@@ -162,7 +162,7 @@ def one_task(path: Path, megapixels: float, task: str, device: torch.device = CP
         reference[box] = levels[top : top + rows, left : left + columns]
         mask[0, 0][box] = 1
         start = time.process_time()
-        list(engine.retouch(as_image(reference), mask, [engine.injection_scale], rng).blended.values())
+        list(engine.retouch(as_image(reference), mask, [engine.injection_scale], rng).pictures)
     return f"{width} x {height}", time.process_time() - start, peak_memory(CPU)
 
 

@@ -81,7 +81,7 @@ def paint_like(pyramid: Pyramid[TrainedScale]) -> torch.Tensor:
 def test_a_paint_changes_most_at_the_coarsest_injection(pyramid: Pyramid[TrainedScale]) -> None:
     paint = paint_like(pyramid)
     change = [
-        float(rmse(manipulate.inject(pyramid, paint, scale, torch.Generator().manual_seed(1)), paint))
+        float(rmse(next(manipulate.inject(pyramid, paint, scale, torch.Generator().manual_seed(1))), paint))
         for scale in (1, len(pyramid) - 1)
     ]
     assert change[-1] < change[0]
@@ -91,7 +91,7 @@ def test_injection_gives_as_many_pictures_as_asked(
     pyramid: Pyramid[TrainedScale], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manipulate, "batch_size", lambda pyramid: 2)
-    made = manipulate.inject(pyramid, paint_like(pyramid), 2, torch.Generator().manual_seed(1), count=5)
+    made = torch.cat([*manipulate.inject(pyramid, paint_like(pyramid), 2, torch.Generator().manual_seed(1), count=5)])
     assert made.shape == (5, *pyramid.scales[-1].real.shape[1:])
     assert len({float(image.sum()) for image in made}) == 5
 
@@ -255,7 +255,7 @@ def test_a_references_margin_is_that_of_the_training(
 
     monkeypatch.setattr(TrainedScale, "__call__", watched)
     real, last, margin = pyramid.scales[-1].real, len(pyramid) - 1, pyramid.margin
-    manipulate.inject(pyramid, real, last, torch.Generator().manual_seed(1))
+    next(manipulate.inject(pyramid, real, last, torch.Generator().manual_seed(1)))
     (put_in,) = seen
     trained = make_target(pyramid.below(last), real, pyramid.scales[last].z_rec, TrainConfig()).reconstruction
     assert put_in.shape == trained.shape

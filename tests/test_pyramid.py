@@ -99,7 +99,7 @@ def test_scales_without_nets_are_served(rng: torch.Generator) -> None:
     assert pyramid.generate(pyramid.draw(rng, count=2)).shape == (2, 3, 24, 32)
     samples = list(manipulate.sample(pyramid, rng, 3, 1, (1.0, 1.5)))
     assert [sample.shape for sample in samples] == [(1, 3, 24, 48)] * 3
-    injected = manipulate.inject(pyramid, stripes(), 1, rng, count=2)
+    injected = torch.cat([*manipulate.inject(pyramid, stripes(), 1, rng, count=2)])
     assert injected.shape == (2, 3, 24, 32)
     layouts = torch.stack([injected[0].flatten(), stripes()[0].flatten()])
     assert float(torch.corrcoef(layouts)[0, 1]) > 0.5

@@ -48,13 +48,22 @@ def build(shared: Shared) -> None:
         translator = loaded(place, stamp(place))
         return [translator.draw(levels, parse_seed(seed) or 0, sample) for sample in range(int(count))]
 
-    gr.Markdown("Paint with labels: each colour stands for a thing, and the photo follows each stroke.")
+    gr.Markdown(
+        "Paint with labels: each colour stands for a thing, and the photo follows each stroke.", elem_classes="words"
+    )
     with gr.Row():
-        model = gr.Dropdown(names(workspace), value=None, label="Model", elem_id="translators")
-        count = gr.Slider(1, 4, value=1, step=1, label="How many")
-    text = canvas_of("paint", "labels-canvas", then="make-labels")
+        model = gr.Dropdown(
+            names(workspace), value=None, label="Model", elem_id="translators", min_width=240,
+            info="choose what the labels become: a model that was trained with translate_train.py",
+        )  # fmt: skip
+        count = gr.Slider(1, 4, value=1, step=1, label="How many", min_width=240)
+    with gr.Row():
+        with gr.Column(min_width=320):
+            text = canvas_of("paint", "labels-canvas", then="make-labels")
+        with gr.Column(min_width=320):
+            look = {**GALLERY, "columns": 1, "buttons": ["download", "fullscreen"]}
+            gallery = gr.Gallery(label="Photos", elem_id="translated", **look)
     now = gr.Button("Translate", variant="primary", elem_id="make-labels", elem_classes="main")
-    gallery = gr.Gallery(label="Photos", elem_id="translated", **{**GALLERY, "columns": 1})
     model.focus(listed, model, model, **PRIVATE)
     model.input(begin, model, text, **PRIVATE)
     now.click(

@@ -104,8 +104,8 @@ class FromPicture(ABC):
     def iterate(self, name: str, /, *values: Any, **named: Any) -> Iterator[Levels]:
         """The pictures (H, W, C) of a task one by one, where the method of this name returns all at the end.
 
-        ``sample``, ``inpaint``, ``outpaint``, ``retarget``, ``tile``, ``analogy`` and ``animate`` compute each picture
-        when it is asked for; the others compute all with the first.
+        Each is computed when it is asked for, those of a trained model in batches; ``paint`` with ``quantize`` computes
+        all with the first.
 
         Arguments:
             name: of the method.

@@ -70,9 +70,9 @@ class Hybrid(OfPyramid):
         small = manipulate.sample(self.pyramid, rng, count, start, enlargement)
         return (self._refiner(image, enlargement) for image in small)
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
-        return self.refined(manipulate.inject(self.pyramid, self._reduce(strokes), scale, rng, count))
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
+        return map(self.refined, manipulate.inject(self.pyramid, self._reduce(strokes), scale, rng, count))
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -88,23 +88,26 @@ class Hybrid(OfPyramid):
         """
         # 1. The seam around the marked part, as in the instant engine.
         photo, edited, small = to_pixels(self.photo), as_levels(reference), self._reduce(reference)
-        edit, blended = Edit.of(photo, edited, as_flags(mask), self.photo.shape[2]), dict[int, Tensor]()
+        edit = Edit.of(photo, edited, as_flags(mask), self.photo.shape[2])
         first = max(self._ratio, min(1.0, RADIUS / max(1.0, largest_radius(edit.pasted))))
-        for scale in scales:
-            results = []
-            for generated in manipulate.inject(self.pyramid, small, scale, rng, count).split(1):
-                # 2. The pasted pixels in the colours that the generators give them.
-                change = 127.5 * _enlarge_smoothly(generated - small, edit.size)[edit.box]
-                shifted, colours = edit.merged.copy(), slice(self.photo.shape[2])
-                levels = np.clip(np.rint(edit.merged[..., colours] + change), 0, 255).astype(np.uint8)
-                shifted[..., colours] = np.where(edit.pasted[..., None] > 0, levels, edit.merged[..., colours])
-                # 3. Both sides of the seam are computed from patches of the photo and of these pixels.
-                fitted = replace(edit, merged=shifted)
-                region = Region.of(photo, edit.computed, first, self.photo.shape[2], fitted)
-                assert region.canvases[0].known is not None
-                results.append(_fill(region, region.canvases[0].known, rng, Settings()))
-            blended[scale] = torch.cat(results)
-        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
+
+        def fitted(generated: Tensor) -> Tensor:
+            # 2. The pasted pixels in the colours that the generators give them.
+            change = 127.5 * _enlarge_smoothly(generated - small, edit.size)[edit.box]
+            shifted, colours = edit.merged.copy(), slice(self.photo.shape[2])
+            levels = np.clip(np.rint(edit.merged[..., colours] + change), 0, 255).astype(np.uint8)
+            shifted[..., colours] = np.where(edit.pasted[..., None] > 0, levels, edit.merged[..., colours])
+            # 3. Both sides of the seam are computed from patches of the photo and of these pixels.
+            region = Region.of(photo, edit.computed, first, self.photo.shape[2], replace(edit, merged=shifted))
+            assert region.canvases[0].known is not None
+            return _fill(region, region.canvases[0].known, rng, Settings())
+
+        pictures = (
+            (scale, None, fitted(generated))
+            for scale in scales
+            for generated in list(manipulate.inject(self.pyramid, small, scale, rng, count))  # which draws first
+        )
+        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], pictures)
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) that extend the photo by ``margins``: at the top, bottom, left and right.

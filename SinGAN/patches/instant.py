@@ -166,26 +166,30 @@ class Instant:
             rng: of the random numbers.
             count: of pictures at each scale.
         """
-        edit, blended = Edit.of(self.photo.pixels, as_levels(reference), as_flags(mask), self.channels), {}
-        for scale in scales:
-            coarsest = max(self.photo.sizes[scale]) / max(self.size)
-            region = Region.of(
-                self.photo.pixels, edit.computed, coarsest, self.channels, edit, self.collection, self.photo.empty
-            )
-            guess = region.canvases[0].known
-            assert guess is not None
-            blended[scale] = torch.cat(list(self._fill(region, guess, rng, count, (0, 0), edit, as_levels(reference))))
-        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], {}, blended)
+        edit = Edit.of(self.photo.pixels, as_levels(reference), as_flags(mask), self.channels)
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
+        def pictures() -> Iterator[tuple[int, None, Tensor]]:
+            for scale in scales:
+                coarsest = max(self.photo.sizes[scale]) / max(self.size)
+                region = Region.of(
+                    self.photo.pixels, edit.computed, coarsest, self.channels, edit, self.collection, self.photo.empty
+                )
+                guess = region.canvases[0].known
+                assert guess is not None
+                for picture in self._fill(region, guess, rng, count, (0, 0), edit, as_levels(reference)):
+                    yield scale, None, picture
+
+        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], pictures())
+
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of ``strokes`` (1, C, H, W), put in at level ``scale``."""
         sources = self.collection.levels(self.photo.sizes, self.photo.solved)
         small, source = resize(to_pixels(as_levels(strokes)), self.photo.sizes[scale]), sources[scale]
         if math.prod(field_size(source.values)) ** 2 <= PAINTABLE:
             values = source.values
             small, _ = solve_exactly(small, values, values, self.channels, PAINTED, source.valid)
         solver = Solver.of_whole(sources, self.photo.sizes, self.photo.solved, 0, COMPLETE)
-        return torch.cat(list(self._solve(solver, small, rng, count, scale)))
+        return self._solve(solver, small, rng, count, scale)
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) of other proportions, in which nothing is stretched.

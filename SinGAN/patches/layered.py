@@ -240,19 +240,17 @@ class LayeredInstant:
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
         """As ``Instant.retouch``; ``reference`` (1, C, H, W) has raw values."""
-        found, votes = dict[int, Tensor](), list[Votes]()
-        edited, shown = self.layers.split(reference), self._guide_of(reference)
-        engine = replace(self.engine, voted=votes.append)
-        for scale in scales:
-            result = engine.retouch(shown, mask, [scale], rng, count)
-            found[scale] = torch.cat([self._joined(self._rendered(each, edited)) for each in votes])
-            votes.clear()
-        return replace(result, real=self.real, reference=reference, blended=found)
+        edited, votes = self.layers.split(reference), list[Votes]()
+        result = replace(self.engine, voted=votes.append).retouch(self._guide_of(reference), mask, scales, rng, count)
+        pictures = (
+            (scale, None, self._joined(self._rendered(votes.pop(0), edited))) for scale, _, _ in result.pictures
+        )
+        return replace(result, real=self.real, reference=reference, pictures=pictures)
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.paint``; ``strokes`` (1, C, H, W) have raw values."""
         shown = self._guide_of(strokes)
-        return torch.cat(list(self._render(lambda engine: engine.paint(shown, scale, rng, count).split(1))))
+        return self._render(lambda engine: engine.paint(shown, scale, rng, count))
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """As ``Instant.retarget``."""

@@ -66,8 +66,8 @@ class Maker(Protocol):
     ) -> Retouched:
         """``count`` pictures of ``reference`` (1, C, H, W) put in at each of ``scales``, and blended by ``mask``."""
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) that extend ``real`` by ``margins``: top, bottom, left and right, in pixels.
@@ -181,13 +181,13 @@ class Trained(manipulate.OfPyramid):
             return result
         real = to_floats(as_image(self.refiner.photo))
         soft = F.interpolate(mask.cpu(), real.shape[-2:], mode="bilinear")
-        generated = {scale: self.refiner(pictures) for scale, pictures in result.generated.items()}
-        blended = {scale: manipulate.blend(real, to_floats(pictures), soft) for scale, pictures in generated.items()}
-        return replace(result, real=real, mask=soft, generated=generated, blended=blended)
+        made = ((scale, self.refined(picture)) for scale, picture, _ in result.pictures if picture is not None)
+        pictures = ((scale, each, manipulate.blend(real, to_floats(each), soft)) for scale, each in made)
+        return replace(result, real=real, mask=soft, pictures=pictures)
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``manipulate.inject``."""
-        return self.refined(manipulate.inject(self.pyramid, strokes, scale, rng, count))
+        return map(self.refined, manipulate.inject(self.pyramid, strokes, scale, rng, count))
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``manipulate.outpaint``; the new colours are shifted to meet those of the training picture at its border.

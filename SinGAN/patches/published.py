@@ -121,12 +121,14 @@ class Published(manipulate.OfPyramid):
         """``count`` pictures of an edit, put in at each of ``scales``, and blended by ``mask``: as ``manipulate``'s."""
         if not self.by_neighbours:
             return manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
-        generated = {scale: self._inject(self.pyramid, reference, scale, rng, count) for scale in scales}
-        blended = {scale: manipulate.blend(self.real, pictures, mask) for scale, pictures in generated.items()}
-        return Retouched(self.real, reference, mask, generated, blended)
+        pyramid, real = self.pyramid, self.real
+        made = ((scale, each) for scale in scales for each in self._inject(pyramid, reference, scale, rng, count))
+        return Retouched(
+            real, reference, mask, ((scale, each, manipulate.blend(real, each, mask)) for scale, each in made)
+        )
 
-    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
-        """``count`` pictures (count, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
+    def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) of ``strokes`` (1, C, H, W), put in at ``scale``."""
         if not self.by_neighbours:
             return manipulate.inject(self.pyramid, strokes, scale, rng, count)
         return self._inject(self._for_paints, strokes, scale, rng, count)
@@ -199,10 +201,9 @@ class Published(manipulate.OfPyramid):
         """The shorter side of a coarsest level of nearest neighbours, in pixels, from its ``part`` of the picture's."""
         return max(SMALLEST, math.ceil(part * min(self.real.shape[-2:])))
 
-    def _inject(self, levels: Any, reference: Tensor, scale: int, rng: torch.Generator, count: int) -> Tensor:
-        """``count`` pictures (count, C, H, W) that start at ``scale`` from ``reference`` (1, C, H, W), reduced."""
-        guess = resized(reference, levels.scales[scale].size)
-        return torch.cat(list(self._variants(levels, scale, guess, rng, count)))
+    def _inject(self, levels: Any, reference: Tensor, scale: int, rng: torch.Generator, count: int) -> Iterator[Tensor]:
+        """``count`` pictures (1, C, H, W) that start at ``scale`` from ``reference`` (1, C, H, W), reduced."""
+        return self._variants(levels, scale, resized(reference, levels.scales[scale].size), rng, count)
 
     def _variants(
         self,

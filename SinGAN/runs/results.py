@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -171,13 +172,12 @@ def write_samples(
             images.write_levels(draft / sheet, sheets.contact_sheet(shown), digest)
 
 
-def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:
-    """File names for ``pictures``, samples (B, C, H, W) by injection scale; the first sample's has no number."""
-    return {
-        f"start_scale={scale}{suffix}{f'_{index}' if index else ''}": image
-        for scale, samples in pictures.items()
-        for index, image in enumerate(samples.split(1))
-    }
+def by_scale(pictures: Iterable[tuple[int, Tensor]], suffix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """File names for ``pictures`` (1, C, H, W) with their injection scales; the first of a scale has no number."""
+    numbers = Counter[int]()
+    for scale, picture in pictures:
+        yield f"start_scale={scale}{suffix}{f'_{numbers[scale]}' if numbers[scale] else ''}", picture
+        numbers[scale] += 1
 
 
 def write_results(

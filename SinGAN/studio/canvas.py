@@ -16,11 +16,12 @@ from PIL import Image, ImageDraw
 from SinGAN.functions import palette_of
 from SinGAN.pictures import arrays, images
 from SinGAN.pictures.images import Levels
+from SinGAN.studio.parts import Arrangement, Size, colours_of, numbers_of, read_map
 
 PREFIX = "data:image/png;base64,"
 LONGEST, PIXELS = 16 * 2**20, 4_000_000  # of a picture in a drawing at most: characters and pixels
 PARTS, CORNERS = 100, 5000  # of a drawing, at most; of the outline of a part
-COLOURS = 8  # of the palette
+COLOURS = 8  # of the palette, and of parts
 SCRIPT = Path(__file__).parent / "web" / "canvas.js"
 WORK = 1024  # pixels: the longer side of the canvas
 Marks = npt.NDArray[np.uint8]  # (H, W), 255 where marked
@@ -56,6 +57,7 @@ class Drawing:
     on_photo: bool = False  # whether the painting covers parts of the photo only
     marks: Marks | None = None  # (H, W): all that is marked
     parts: Sequence[Part] = field(default_factory=tuple)
+    arrangement: Arrangement | None = None  # of the picture's parts
 
     @property
     def picture(self) -> Levels:
@@ -71,7 +73,8 @@ class Drawing:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was drawn."""
-        return self.strokes is None and (self.marks is None or not self.marks.any())
+        is_unmarked = self.marks is None or not self.marks.any()
+        return self.strokes is None and self.arrangement is None and is_unmarked
 
     @property
     def has_objects(self) -> bool:
@@ -195,13 +198,24 @@ def describe(levels: Levels, url: str, key: str, colours: Sequence[str] = (), ti
         colours: of the palette, #rrggbb; none: the picture's main ones. The first is the ground.
         title: of the picture, for people who hear the page.
     """
-    height, width = levels.shape[:2]
-    share = min(1.0, WORK / max(height, width))
+    height, width = canvas_size((levels.shape[0], levels.shape[1]))
     chosen = list(colours) or main_colours(levels)
     return json.dumps({
-        "key": key, "url": url, "title": title, "palette": chosen, "ground": chosen[0],
-        "width": max(1, round(share * width)), "height": max(1, round(share * height)),
+        "key": key, "url": url, "title": title, "palette": chosen, "ground": chosen[0], "parts": colours_of(COLOURS),
+        "width": width, "height": height,
     })  # fmt: skip
+
+
+def describe_map(file: Path, size: Size) -> dict[str, Any]:
+    """The label map in ``file`` for the canvas, of a picture of ``size`` (height, width); see ``parts.read_map``."""
+    levels, colours = read_map(file, size, canvas_size(size))
+    return {"url": encode_url(levels), "palette": colours}
+
+
+def canvas_size(size: Size) -> Size:
+    """Height and width of the canvas for a picture of ``size``."""
+    share = min(1.0, WORK / max(size))
+    return max(1, round(share * size[0])), max(1, round(share * size[1]))
 
 
 def main_colours(levels: Levels) -> list[str]:
@@ -239,6 +253,8 @@ def decode(text: str) -> Drawing:
         strokes = _picture(value["picture"]).convert("RGB") if value.get("picture") else None
         marks = _picture(value["mask"]).convert("L") if value.get("mask") else None
         decoded = tuple(_part(part) for part in parts)
+        painted = [_picture(value[name]).convert("RGB") for name in ("now", "wanted") if value.get(name)]
+        numbers = [numbers_of(np.asarray(one), value["colours"]) for one in painted]
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError("the drawing can't be read: load the page again") from error
     return Drawing(
@@ -247,6 +263,7 @@ def decode(text: str) -> Drawing:
         value.get("on") == "photo",
         None if marks is None else np.where(np.asarray(marks) > 127, 255, 0).astype(np.uint8),
         decoded,
+        Arrangement(*numbers) if len(numbers) == 2 else None,
     )
 
 

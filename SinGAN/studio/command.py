@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> None:
     with temporary_folder() as temporary:
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # files of other programs are not served
         from SinGAN.studio.page import serve
-        from SinGAN.studio.shared import WORKING
+        from SinGAN.studio.work import WORKING
 
         if args.host != HERE:
             guard = "" if auth else ", and --auth asks for no password"

@@ -34,6 +34,7 @@ class Result:
     seconds: float  # that it took
     caption: str = ""
     place: Place | None = None  # of the original in it, where it is larger: left, top, width and height, as shares
+    bytes: int = 0  # of its file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,7 @@ class History:
         for shown, longest in zip(shown_files(Path(name).stem), (VIEW, THUMB), strict=True):
             write_reduced(folder / shown, levels, longest)
         height, width = levels.shape[:2]
-        result = Result(name, width, height, round(seconds, 2), caption, place)
+        result = Result(name, width, height, round(seconds, 2), caption, place, (folder / name).stat().st_size)
         return self._write(owner, replace(run, results=[*run.results, result]))
 
     def _write(self, owner: str, run: Run) -> Run:
@@ -177,7 +178,8 @@ class History:
         return {
             "key": run.key(result), "run": run.id, "title": run.title, "picture": run.picture_title,
             "caption": result.caption, "seed": run.seed, "width": result.width, "height": result.height,
-            "seconds": result.seconds, "place": result.place, "name": speaking_name(run, result.file),
+            "seconds": result.seconds, "bytes": result.bytes, "place": result.place,
+            "name": speaking_name(run, result.file),
             "file": str(folder / result.file), "view": str(folder / view), "thumb": str(folder / thumb),
             "original": run.picture,
         }  # fmt: skip

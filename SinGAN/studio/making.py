@@ -16,15 +16,15 @@ from SinGAN.library.model import Model
 from SinGAN.options.applications import INSTANT
 from SinGAN.pictures import animations, arrays, images
 from SinGAN.pictures.images import Levels
-from SinGAN.studio import canvas
+from SinGAN.studio import canvas, parts
 from SinGAN.studio.history import History, Place, Run
+from SinGAN.studio.parts import Arrangement
 from SinGAN.studio.tools import EACH, FREE, FREEDOMS, WALKS, Tool, scales_of, variety_of
 from SinGAN.studio.work import Piece
 from SinGAN.studio.workspace import UNTRAINED, Chosen, Workspace, device
 
 START = 2.5  # megapixels whose lifting takes as long as the first level, roughly
 DRAFT, DRAFTED = 320, 3_000_000  # pixels: the longer side of a draft, and of pictures that get one, at least
-AT_ONCE = ("paint", "edit", "harmonize")  # methods that return all pictures together, when the last is done
 Maker = InstantModel | Model
 
 
@@ -60,6 +60,8 @@ class Request:
             drawn = canvas.decode(self.drawing)
             if drawn.is_empty:
                 raise ValueError(f"nothing is drawn yet: {self.tool.undrawn}")
+            if drawn.arrangement:
+                drawn.arrangement.check()
         exact_scale(self.values)
         if self.tool.needs_model and self.made_by in UNTRAINED:
             raise ValueError(
@@ -111,13 +113,6 @@ class Recorder:
         self.run = self.history.add_file(self.owner, self.run, file.read_bytes(), file.suffix, poster, self._lap())
         self.piece.finish_one()
 
-    def shared(self, pictures: list[Levels]) -> Iterator[Levels]:
-        """``pictures`` that came together, each after its share of the time."""
-        each = (time.monotonic() - self.clock) / max(1, len(pictures))
-        for levels in pictures:
-            self.clock = time.monotonic() - each
-            yield levels
-
     def _lap(self) -> float:
         before, self.clock = self.clock, time.monotonic()
         return self.clock - before
@@ -134,10 +129,7 @@ def make(request: Request, chosen: Chosen, workspace: Workspace, piece: Piece, r
             animate(maker, request, word, piece, recorder)
             continue
         caption = word if len(words) > 1 else ""
-        pictures = watched_pictures(maker, request, word, values, piece)
-        if request.tool.task in AT_ONCE:
-            pictures = recorder.shared([*pictures][::-1])  # the first, without noise, is the newest: it is shown
-        for levels in pictures:
+        for levels in watched_pictures(maker, request, word, values, piece):
             recorder.add(levels, caption, place_of(request.tool, values))
 
 
@@ -146,8 +138,11 @@ def show_draft(request: Request, chosen: Chosen, workspace: Workspace, word: str
     height, width = images.read_size(chosen.file)
     if height * width < DRAFTED or request.size or request.made_by != INSTANT or request.tool.walk:
         return
-    variety = request.values.get("variety") or variety_of(word)
-    small = instant(workspace.view(chosen), variety=variety, max_size=DRAFT, device=device())
+    variety, file = request.values.get("variety") or variety_of(word), workspace.view(chosen)
+    if request.tool.canvas == "arrange":
+        small = workspace.arranged(file, arrangement_of(request.drawing).now, DRAFT)
+    else:
+        small = instant(file, variety=variety, max_size=DRAFT, device=device())
     with suppress(ValueError):  # at this size something is too small: the result comes without a draft
         for levels in watched_pictures(small, request, word, {**request.values, "count": 1}, piece):
             piece.show(levels)
@@ -156,7 +151,9 @@ def show_draft(request: Request, chosen: Chosen, workspace: Workspace, word: str
 def open_maker(request: Request, chosen: Chosen, workspace: Workspace, word: str) -> Maker:
     """The maker of the pictures: a trained model at the picture's own size, or patches."""
     key, tool = request.made_by, request.tool
-    if key not in UNTRAINED and "trained" not in tool.declared.models:
+    if tool.canvas == "arrange":
+        return workspace.arranged(chosen.file, arrangement_of(request.drawing).now, request.size)
+    if key not in UNTRAINED and not tool.takes_models:
         key = INSTANT  # only patches do it
     if key in UNTRAINED:
         variety = request.values.get("variety") or variety_of(word)
@@ -177,8 +174,7 @@ def watched_pictures(
             piece.check()
             yield levels
         return
-    watch = Watch(piece, maker.size, tool.task in AT_ONCE)
-    watching = maker.watched(watch)
+    watching = maker.watched(Watch(piece, maker.size))
     for levels in pictures_of(watching, tool, request.drawing, arguments, seed):
         piece.check()
         yield levels
@@ -218,6 +214,8 @@ def pictures_of(maker: Maker, tool: Tool, drawing: str, arguments: dict[str, Any
         inputs = [canvas.decode(drawing).picture]
     if tool.canvas == "mask":
         inputs = [canvas.decode(drawing).mask_for(maker.size)]
+    if tool.canvas == "arrange":
+        arguments = {**arguments, "guide": parts.resize(arrangement_of(drawing).wanted, maker.size)}
     method = tool.declared.method
     assert method is not None
     yield from maker.iterate(method.__name__, *inputs, **arguments, seed=seed)
@@ -239,12 +237,19 @@ def edited(maker: Maker, drawing: canvas.Drawing, arguments: dict[str, Any], see
         crude = drawing.compose(maker.picture, behind)
         maker = instant(behind, device=device())
         if isinstance(watch, Watch):
-            maker = maker.watched(replace(watch))  # which counts the pictures from the first
+            maker = maker.watched(watch)
         mask = crude.pasted
     else:
         mask = np.maximum(crude.pasted, crude.holes)
     method = "harmonize" if drawing.has_objects else "edit"
     yield from maker.iterate(method, crude.picture, mask, **arguments, seed=seed)
+
+
+def arrangement_of(drawing: str) -> Arrangement:
+    """Which part is where, in a ``drawing`` that has been checked."""
+    found = canvas.decode(drawing).arrangement
+    assert found is not None
+    return found
 
 
 def place_of(tool: Tool, values: Mapping[str, Any]) -> Place | None:
@@ -285,14 +290,8 @@ class Watch:
 
     piece: Piece
     size: tuple[int, int]  # of the results: height and width
-    at_once: bool  # whether the results come together, when the last is done
-    last: int = field(default=0, init=False)  # pixels of the level before
-    finished: int = field(default=0, init=False)  # results whose levels are all done
 
     def __call__(self, levels: Levels) -> None:
         pixels, whole = levels.shape[0] * levels.shape[1], self.size[0] * self.size[1]
-        if self.at_once and pixels < self.last:
-            self.finished += 1
-        self.last = pixels
         done, all_levels = (START + 4 / 3 * min(part, whole) / 10**6 for part in (pixels, whole))
-        self.piece.show(levels, self.finished + min(0.95, done / all_levels))
+        self.piece.show(levels, min(0.95, done / all_levels))

@@ -2,18 +2,16 @@
 
 import json
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from SinGAN.options.option import Option
-from SinGAN.studio.album import Album
 from SinGAN.studio.history import History
 from SinGAN.studio.tools import label_of
 from SinGAN.studio.trainings import Trainings
-from SinGAN.studio.work import WORKING as WORKING
 from SinGAN.studio.work import Worker
 from SinGAN.studio.workspace import Chosen, Workspace
 
@@ -33,16 +31,14 @@ class Shared:
     workspace: Workspace
     trainings: Trainings
     history: History
-    album: Album
     worker: Worker
-    temporary: Path  # the folder of files for the page
     owner: gr.BrowserState  # a secret token, kept by the browser
     pictures: gr.State  # the pictures that were chosen: a list of Chosen, the shown one first
     made_by: gr.Dropdown  # the key of a trained model, or the instant engine
     size: gr.Dropdown  # the longer side of results, at most; 0: the picture's own
     seed: gr.Textbox
-    follow: Any = None  # chains what shows the work to an event
-    controls: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each tool, by name
+    controls: dict[str, dict[str, Any]]  # of each tool, by name
+    follow: Callable[[Any], Any]  # chains what shows the work to an event
 
 
 def first(pictures: list[Chosen]) -> Chosen:

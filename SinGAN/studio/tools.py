@@ -40,6 +40,7 @@ LABELS = {
     "alpha": ("Alpha", "pull to the picture: 1 hardly moves"),
     "beta": ("Beta", "smoothness: lower jumps more"),
     "max_size": ("the size of results", ""),
+    "guide_weight": ("How strictly", "how closely results follow what you paint"),
 }
 """The label of a control, and a line on what it does."""
 
@@ -53,7 +54,7 @@ class Tool:
     task: str  # of SinGAN.tasks
     button: str
     words: str  # a line on what it does
-    canvas: str = "look"  # what is done on the picture: look, paint, edit, mask
+    canvas: str = "look"  # what is done on the picture: look, paint, edit, mask, arrange
     undrawn: str = ""  # what to do first, where nothing is drawn
     plain: tuple[str, ...] = ("count",)  # the controls that are shown; the others are folded away
     freedom: str = ""  # what near, free and wild decide: variety, injection or walk; "": there is no choice
@@ -77,6 +78,11 @@ class Tool:
     def has_count(self) -> bool:
         """Whether the user chooses how many results come."""
         return "count" in self.plain
+
+    @property
+    def takes_models(self) -> bool:
+        """Whether trained models do the task, too."""
+        return "trained" in self.declared.models
 
     @property
     def needs_model(self) -> bool:
@@ -105,6 +111,14 @@ TOOLS = {
             id="paint", title="Paint", task="paint", button="Make a picture of it", canvas="paint", freedom="injection",
             words="Paint a few rough shapes in the picture's colours. They become a picture like yours.",
             undrawn="paint something first",
+        ),
+        Tool(
+            id="arrange", title="Arrange", task="analogy", button="Make a picture of it", canvas="arrange",
+            plain=("guide_weight", "count"),
+            words="Another arrangement of what your photo shows, such as sky, trees and rock: say what is where, then "
+            "paint where it shall be.",
+            undrawn="colour the parts of your photo, then, under \u201cIn the new picture\u201d, paint where they "
+            "shall be",
         ),
         Tool(
             id="remove", title="Remove", task="inpaint", button="Remove it", canvas="mask",

@@ -19,7 +19,9 @@ from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import keep_inside
 from SinGAN.storage.hashes import sha256
+from SinGAN.studio import parts
 from SinGAN.studio.history import write_reduced
+from SinGAN.studio.parts import Numbers
 
 BYTES, PIXELS = 60 * 2**20, 200_000_000  # of an uploaded file, at most
 SMALLEST = 16  # pixels: the shorter side of a picture, at least
@@ -212,6 +214,14 @@ class Workspace:
         if key in UNTRAINED:
             return open_patches(chosen.file, key, size, variety, chosen.file.stat().st_mtime_ns)
         return self.trained(key)
+
+    def arranged(self, file: Path, numbers: Numbers, size: int = 0) -> InstantModel:
+        """The patches of the picture in ``file``, with the ``numbers`` (h, w) of its parts as a label map.
+
+        ``size`` limits the longer side, in pixels; 0: the picture's own size.
+        """
+        labels = parts.resize(numbers, images.read_size(file))
+        return instant(file, maps={"parts": labels}, map_kinds=("label",), max_size=size or None, device=device())
 
     def refined(self, model: Model, chosen: Chosen, size: int = 0) -> Model:
         """``model`` with results at the size of ``chosen``, its picture; as it is where that is hardly larger."""

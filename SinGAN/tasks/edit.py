@@ -38,11 +38,13 @@ def edit(
     from SinGAN.runs.results import by_scale
 
     retouched, origin = retouch(model, reference, mask, start_scale, count, seed, EDITING_RADIUS, erasable=True)
-    if blend is None:
-        pictures = by_scale(retouched.generated) | by_scale(retouched.blended, "_masked")
-    else:
-        pictures = by_scale(retouched.blended if blend or not retouched.generated else retouched.generated)
-    return results_of(retouched, pictures, origin)
+    if blend is not None:
+        made = ((scale, kept if blend or whole is None else whole) for scale, whole, kept in retouched.pictures)
+        return results_of(retouched, by_scale(made), origin)
+    both = [*retouched.pictures]
+    wholes = by_scale((scale, whole) for scale, whole, _ in both if whole is not None)
+    masked = by_scale(((scale, kept) for scale, _, kept in both), "_masked")
+    return results_of(retouched, [*wholes, *masked], origin)
 
 
 def run(call: Call[Edit]) -> Iterator[Results]:

@@ -52,7 +52,7 @@ def harmonize(
     from SinGAN.runs.results import by_scale
 
     retouched, origin = retouch(model, reference, mask, start_scale, count, seed, HARMONIZATION_RADIUS)
-    return results_of(retouched, by_scale(retouched.blended), origin)
+    return results_of(retouched, by_scale((scale, kept) for scale, _, kept in retouched.pictures), origin)
 
 
 def run(call: Call[Harmonize]) -> Iterator[Results]:

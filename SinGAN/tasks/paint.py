@@ -55,16 +55,17 @@ def paint(
 
     scales, rng = choose_scales(model, start_scale), generator(model, seed)
     image = read(strokes, model.real, "strokes", layers=model.layers)
-    pictures, extras = dict[str, "Tensor"](), dict[str, "Tensor"]()
+    firsts = {"original": model.real, "reference": image}
+    if not quantize:
+        made = ((scale, picture) for scale in scales for picture in model.paint(image, scale, rng, count))
+        return Results(by_scale(made), firsts)
+    painted, extras = list[tuple[int, "Tensor"]](), dict[str, "Tensor"]()
     for scale in scales:
-        if quantize:
-            painted, shown = paint_quantized(model, image, scale, rng, count, progress)
-            suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
-            extras |= {f"{name}{suffix}": each for name, each in shown.items()}
-        else:
-            painted = model.paint(image, scale, rng, count)
-        pictures |= by_scale({scale: painted})
-    return Results(pictures.items(), {"original": model.real, "reference": image}, extras)
+        pictures, shown = paint_quantized(model, image, scale, rng, count, progress)
+        painted += [(scale, picture) for picture in pictures.split(1)]
+        suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
+        extras |= {f"{name}{suffix}": each for name, each in shown.items()}
+    return Results(by_scale(painted), firsts, extras)
 
 
 def paint_quantized(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,8 +143,6 @@ def retouch(
         erasable: whether pixels of the reference with an alpha below 128 are to be filled; patches compute them from
             the picture, a trained model starts from the nearest colours.
     """
-    import torch
-
     from SinGAN.manipulate import Retouched
     from SinGAN.patches.makers import Patches
     from SinGAN.pictures import arrays, images, masks
@@ -158,8 +156,8 @@ def retouch(
         marks, origin = read_marks(erased, real), "mask: what is erased in the reference"
         if isinstance(model, Patches):
             hole = masks.exact_mask(marks).to(real)
-            pictures = torch.cat(list(model.inpaint(hole, None, generator(model, seed), count)))
-            return Retouched(real, image, hole, {}, dict.fromkeys(scales, pictures)), origin
+            made = [*model.inpaint(hole, None, generator(model, seed), count)]  # which are those of every scale
+            return Retouched(real, image, hole, ((scale, None, each) for scale in scales for each in made)), origin
         filled = images.with_channels(arrays.levels_of(reference, 4), real.shape[1])  # under alpha the nearest colours
         image = images.to_image_like(filled, real)
     elif mask is not None:
@@ -184,12 +182,12 @@ def as_one_channel(image: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     return gap - 1, gap * 0 - 1
 
 
-def results_of(retouched: Retouched, pictures: dict[str, Tensor], origin: str = "") -> Results:
+def results_of(retouched: Retouched, pictures: Iterable[tuple[str, Tensor]], origin: str = "") -> Results:
     """The results with ``pictures`` by name, the original and the reference first, the mask beside them."""
     from SinGAN.pictures import images
 
     firsts = {"original": retouched.real, "reference": retouched.reference}
-    return Results(pictures.items(), firsts, {"mask_dilated": images.mask_to_image(retouched.mask)}, notes=(origin,))
+    return Results(pictures, firsts, {"mask_dilated": images.mask_to_image(retouched.mask)}, notes=(origin,))
 
 
 def put_in(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:

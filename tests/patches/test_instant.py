@@ -193,8 +193,8 @@ def test_an_edit_leaves_every_byte_outside_its_rim(size: tuple[int, int]) -> Non
     result = engine.retouch(as_image(reference), mask, [scale], seeded(), 2)
     changes = result.mask[0, 0].numpy() > 0
     assert mask[0, 0].numpy()[changes].mean() > 0.5
-    for picture in result.blended[scale]:
-        edited = as_levels(picture[None])
+    for _, _, picture in result.pictures:
+        edited = as_levels(picture)
         assert np.array_equal(edited[~changes], levels[~changes])
         rim = round(0.04 * max(size)) + 2
         inner = slice(top + rim, top + height - rim), slice(left + rim, left + width - rim)
@@ -209,9 +209,9 @@ def test_a_foreign_object_keeps_its_colours_and_its_outline() -> None:
     reference[disc] = [250, 10, 240]
     mask = torch.from_numpy(disc.astype(np.uint8))[None, None]
     engine = Instant.of(levels)
-    (pictures,) = engine.retouch(as_image(reference), mask, [engine.injection_scale], seeded()).blended.values()
+    ((_, _, picture),) = engine.retouch(as_image(reference), mask, [engine.injection_scale], seeded()).pictures
     inner = np.hypot(*(np.indices((120, 150)) - np.array([60, 75])[:, None, None])) < 20
-    assert difference(as_levels(pictures)[inner], reference[inner]) < 8
+    assert difference(as_levels(picture)[inner], reference[inner]) < 8
 
 
 def test_a_pasted_rectangle_loses_its_border() -> None:
@@ -227,7 +227,8 @@ def test_a_pasted_rectangle_loses_its_border() -> None:
     mask[25:75, 10:60] = 1
     engine = Instant.of(levels)
     result = engine.retouch(as_image(reference), torch.from_numpy(mask)[None, None], [4], seeded())
-    edited = as_levels(result.blended[4])
+    ((_, _, picture),) = result.pictures
+    edited = as_levels(picture)
 
     def border(picture: Levels) -> float:
         steps = np.abs(np.diff(picture.astype(int), axis=1)).mean(axis=2)
@@ -243,7 +244,7 @@ def test_a_paint_becomes_patches_of_the_photo() -> None:
     strokes = np.full_like(levels, 100)
     strokes[:30] = 180
     engine = Instant.of(levels)
-    (painted,) = (as_levels(each[None]) for each in engine.paint(as_image(strokes), 2, seeded()))
+    (painted,) = (as_levels(each) for each in engine.paint(as_image(strokes), 2, seeded()))
     assert painted.shape == levels.shape
     assert painted[:30].mean() > painted[30:].mean()
     assert (

@@ -75,11 +75,13 @@ def test_an_edit_keeps_what_is_not_marked(method: str) -> None:
     reference, mask = image.clone(), torch.zeros(1, 1, 44, 56)
     reference[..., 14:28, 20:36], mask[..., 10:32, 16:40] = 0.9, 1
     result = Published(image, method).retouch(reference, mask, [1, 2], seeded(), 2)
-    assert set(result.blended) == {1, 2}
-    for pictures in result.blended.values():
-        assert pictures.shape == (2, 3, 44, 56)
-        assert torch.equal(torch.where(mask > 0, image, pictures), image.expand(2, -1, -1, -1))
-        assert not torch.equal(pictures[0], pictures[1])
+    made = [*result.pictures]
+    assert [scale for scale, _, _ in made] == [1, 1, 2, 2]
+    pictures = torch.cat([picture for _, _, picture in made])
+    assert pictures.shape == (4, 3, 44, 56)
+    assert torch.equal(torch.where(mask > 0, image, pictures), image.expand(4, -1, -1, -1))
+    assert not torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[2], pictures[3])
 
 
 @pytest.mark.parametrize("method", ["patches", pytest.param("denoise", marks=pytest.mark.slow)])
@@ -88,7 +90,7 @@ def test_a_paint_becomes_patches_of_the_picture(method: str) -> None:
     strokes = torch.zeros_like(image)
     strokes[..., :22, :] = 0.5
     engine = Published(image, method)
-    painted = engine.paint(strokes, 2, seeded(), 1)
+    (painted,) = engine.paint(strokes, 2, seeded(), 1)
     assert painted.shape == image.shape
     assert float(painted[..., :22, :].mean()) > float(painted[..., 22:, :].mean())  # its layout
     keys = Keys.of(image, 5)
@@ -210,7 +212,7 @@ def test_retargeting_repeats_the_coarsest_level_too(monkeypatch: Patch) -> None:
     next(engine.retarget(seeded(), 1, (1.0, 1.6)))
     assert votes.count(votes[0]) > 1
     votes.clear()
-    engine.paint(scene(), 2, seeded())
+    list(engine.paint(scene(), 2, seeded()))
     assert votes.count(votes[0]) == 1
 
 

@@ -30,16 +30,15 @@ def edited(levels: Levels) -> tuple[Tensor, Tensor]:
 
 def retouched(engine: Instant, count: int) -> Iterator[Tensor]:
     image, mask = edited(as_levels(engine.real))
-    results = engine.retouch(image, mask, [1, 2], seeded(), count)
-    return (each for scale in (1, 2) for each in results.blended[scale].split(1))
+    return (each for _, _, each in engine.retouch(image, mask, [1, 2], seeded(), count).pictures)
 
 
 TASKS: dict[str, Callable[[Instant], Iterator[Tensor]]] = {
     "sample": lambda engine: engine.sample(seeded(), 2),
     "sample larger": lambda engine: engine.sample(seeded(), 1, enlargement=(1.2, 1.4)),
     "retouch": lambda engine: retouched(engine, 2),
-    "paint": lambda engine: iter(engine.paint(engine.real.flip(-1), 1, seeded(), 2).split(1)),
-    "paint finest": lambda engine: iter(engine.paint(engine.real.flip(-1), len(engine) - 1, seeded()).split(1)),
+    "paint": lambda engine: engine.paint(engine.real.flip(-1), 1, seeded(), 2),
+    "paint finest": lambda engine: engine.paint(engine.real.flip(-1), len(engine) - 1, seeded()),
     "retarget": lambda engine: engine.retarget(seeded(), 2, (1.0, 1.5)),
     "inpaint": lambda engine: engine.inpaint(ellipse(*engine.size), None, seeded(), 2),
     "inpaint filled": lambda engine: engine.inpaint(ellipse(*engine.size), engine.colour((90,)), seeded()),

@@ -1,5 +1,6 @@
 """The canvas by itself, in a real browser: each tool, pixel by pixel."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -367,6 +368,56 @@ def test_a_stroke_with_a_second_finger_is_none(browser: Browser) -> None:
     """)
     assert drawn(browser).is_empty
     assert browser.driver.execute_script("return document.getElementById('drawn').zoom.z") > 2
+
+
+def part(browser: Browser, place: int) -> None:
+    browser.all("#drawn .singan-swatches button")[place].click()
+
+
+def test_parts_are_painted_in_two_steps_without_soft_edges(browser: Browser) -> None:
+    show(browser, "arrange")
+    part(browser, 2)
+    tool(browser, "lasso")
+    drag(browser, (5, 5), (25, 7), (22, 30), (6, 25), (5, 5))
+    assert drawn(browser).is_empty, "the new picture is not painted yet"
+    assert browser.text("#drawn button.chosen").startswith("2.")
+    part(browser, 1)
+    tool(browser, "brush")
+    drag(browser, (30, 20), (45, 20))
+    found = drawn(browser).arrangement
+    assert found is not None
+    assert {*np.unique(found.now)} == {0, 2}
+    assert {*np.unique(found.wanted)} == {0, 1, 2}
+    assert found.now[10, 12] == 2
+    assert np.array_equal(found.now[:, :25], found.wanted[:, :25]), "it begins as the photo is"
+    assert found.wanted[20, 40] == 1
+    sent = browser.driver.execute_script("return JSON.parse(singanValue('drawn'))")
+    browser.driver.execute_script("document.getElementById('drawn').turn('now')")
+    button(browser, "Undo")
+    assert drawn(browser).is_empty
+    button(browser, "Undo")
+    browser.driver.execute_script("document.getElementById('drawn').turn('now')")
+    button(browser, "Redo")
+    again = browser.driver.execute_script("return JSON.parse(singanValue('drawn'))")
+    assert again["now"] == sent["now"]
+    assert again["wanted"] == ""
+
+
+def test_a_label_map_gives_parts_and_their_colours(browser: Browser) -> None:
+    show(browser, "arrange")
+    levels = np.full((HEIGHT, WIDTH, 3), (10, 20, 30), np.uint8)
+    levels[:, 30:] = 200, 100, 0
+    given = json.dumps({"url": canvas.encode_url(levels), "palette": ["#0a141e", "#c86400"]})
+    browser.driver.execute_script("return singanMap('drawn', arguments[0])", given)
+    until(lambda: len(browser.all("#drawn .singan-swatches button")) == 2)
+    browser.driver.execute_script("document.getElementById('drawn').turn('wanted')")
+    part(browser, 0)
+    tool(browser, "fill")
+    drag(browser, (40, 20))
+    found = drawn(browser).arrangement
+    assert found is not None
+    assert np.array_equal(found.now == 1, np.arange(WIDTH)[None].repeat(HEIGHT, axis=0) >= 30)
+    assert not found.wanted.any()
 
 
 def test_a_file_that_is_no_picture_is_told(browser: Browser, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import SinGAN
 from SinGAN.options.applications import VARIETIES
 from SinGAN.pictures.images import Levels
 from SinGAN.studio import canvas, making
-from SinGAN.studio.history import History
+from SinGAN.studio.history import History, Run
 from SinGAN.studio.making import Request, prepare
 from SinGAN.studio.tools import FREEDOMS, TOOLS, Tool, scales_of, variety_of
-from SinGAN.studio.work import DONE, FAILED, Piece, Worker
+from SinGAN.studio.work import CANCELLED, DONE, FAILED, Piece, Worker
 from SinGAN.studio.workspace import Workspace
 from SinGAN.tasks import tasks
 from tests import workspace as scripts
@@ -50,6 +50,9 @@ def drawing(tool: Tool) -> str:
     levels[20:40, 30:60] = 255
     if tool.canvas == "paint":
         return json.dumps({"size": SIZE, "picture": canvas.encode_url(levels)})
+    if tool.canvas == "arrange":
+        urls = {"now": canvas.encode_url(levels), "wanted": canvas.encode_url(np.ascontiguousarray(levels[:, ::-1]))}
+        return json.dumps({"size": SIZE, "colours": ["#000000", "#ffffff"], **urls})
     outline = [[30, 20], [60, 20], [60, 40], [30, 40]]
     part = {"object": "", "outline": outline, "x": 25, "y": 40, "w": 30, "h": 20, "angle": 0, "cut": True}
     levels[30:50, 10:40] = 255
@@ -111,6 +114,26 @@ def test_one_of_each_gives_three_to_choose_from(place: Workspace, history: Histo
     assert [item["caption"] for item in history.items("me")] == ["wild", "free", "near"]
 
 
+def test_parts_come_where_they_are_painted(place: Workspace, history: History) -> None:
+    """A photo of two halves, and a new picture with them exchanged: at the photo's own size, not the canvas's."""
+    levels, rng = np.zeros((90, 120, 3), np.uint8), np.random.default_rng(0)
+    levels[:, :60], levels[:, 60:] = [200, 60, 40], [40, 80, 200]
+    levels = np.clip(levels + rng.normal(0, 12, levels.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(levels).save(place.inputs / "halves.png")
+    now = np.zeros((30, 40, 3), np.uint8)
+    now[:, 20:] = 255
+    urls = {"now": canvas.encode_url(now), "wanted": canvas.encode_url(np.ascontiguousarray(now[:, ::-1]))}
+    drawn = json.dumps({"size": [40, 30], "colours": ["#000000", "#ffffff"], **urls})
+    tool, chosen = TOOLS["arrange"], [place.example("halves.png")]
+    assert done(Request(tool=tool, pictures=chosen, drawing=drawn, values=usual(tool)), place, history).state == DONE
+    with Image.open(history.items("me")[0]["file"]) as picture:
+        result = np.asarray(picture).astype(int)
+    assert result.shape == levels.shape
+    is_red = result[..., 0] > result[..., 2]
+    assert not is_red[:, :55].any()
+    assert is_red[:, 65:].all()
+
+
 def test_several_pictures_are_runs_of_their_own(place: Workspace, history: History) -> None:
     Image.open(place.inputs / "x.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(place.inputs / "y.png")
     tool, chosen = TOOLS["tile"], [place.example("x.png"), place.example("y.png")]
@@ -147,19 +170,34 @@ def test_a_large_picture_is_shown_as_a_draft_first(
     assert len(history.items("me")) == 1, "a draft is no result"
 
 
-@pytest.mark.parametrize("name", ["paint", "edit"])
-def test_what_comes_at_once_is_counted_while_it_is_computed(
-    name: str, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS.values() if tool.has_count], ids=lambda tool: tool.id)
+def test_results_come_one_by_one_and_a_cancel_keeps_them(
+    tool: Tool, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shares = list[float]()
-    monkeypatch.setattr(Piece, "show", lambda self, levels, share=0.0: shares.append(share))
-    tool = TOOLS[name]
     request = Request(
         tool=tool, pictures=[place.example("x.png")], drawing=drawing(tool), values=usual(tool, count=3), seed=1
     )
+    whole = done(request, place, history)
+    assert (whole.state, whole.done) == (DONE, 3)
+    shown, finish = list[int](), Piece.finish_one
+
+    def finish_and_cancel(piece: Piece) -> None:
+        if piece.done:
+            piece.cancel()
+        finish(piece)
+
+    monkeypatch.setattr(Piece, "finish_one", finish_and_cancel)
+    monkeypatch.setattr(Piece, "show", lambda piece, levels, share=0.0: shown.append(piece.done))
     piece = done(request, place, history)
-    assert (piece.state, piece.done) == (DONE, 3)
-    assert {int(share) for share in shares} == {0, 1, 2}
+    assert (piece.state, piece.done) == (CANCELLED, 2)
+    assert {*shown} == {0, 1}, "the third was not begun"
+    new, old = ([pixels_of(run, history, name) for name in ("0.png", "1.png")] for run in history.runs("me"))
+    assert new == old, "and they are the first two of three"
+
+
+def pixels_of(run: Run, history: History, name: str) -> bytes:
+    with Image.open(history.home("me") / run.id / name) as picture:
+        return picture.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +205,11 @@ def test_what_comes_at_once_is_counted_while_it_is_computed(
     [
         ("variations", {"pictures": []}, "choose a picture first"),
         ("paint", {"drawing": ""}, "no drawing yet"),
+        (
+            "arrange",
+            {"drawing": '{"size": [9, 9], "colours": ["#000000"], "now": "", "wanted": ""}'},
+            "colour the parts",
+        ),
         ("remove", {"drawing": '{"size": [9, 9], "mask": "", "parts": []}'}, "nothing is drawn yet: brush over"),
         ("enlarge", {}, "needs training"),
         ("animate", {}, "needs training"),

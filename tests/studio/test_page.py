@@ -126,18 +126,25 @@ def test_the_newest_choice_wins_and_the_older_work_ends(browser: Browser, tmp_pa
     assert browser.state() == "done"
 
 
-def test_work_is_counted_and_cancelled(browser: Browser, tmp_path: Path) -> None:
-    browser.upload(photo(tmp_path, "large.jpg", (700, 500)))
+@pytest.mark.parametrize(("tool", "count"), [("variations", 12), ("paint", 6), ("edit", 6)])
+def test_work_is_counted_and_cancelled(browser: Browser, tmp_path: Path, tool: str, count: int) -> None:
+    browser.upload(photo(tmp_path, "large.jpg", (1400, 1000)))
     browser.opened("large")
-    slide(browser, "variations-count", 12)
-    browser.click("#make-variations")
-    until(lambda: "2 of 12" in browser.text("#status"))
+    browser.tool(tool)
+    if tool == "edit":
+        browser.click("#canvas button[data-tool=copy]")
+        browser.drag("canvas", (0.1, 0.1), (0.5, 0.5))
+    if tool != "variations":
+        browser.drag("canvas", (0.3, 0.3), (0.6, 0.6))
+    slide(browser, f"{tool}-count", count)
+    browser.click(f"#make-{tool}")
+    until(lambda: f"2 of {count}" in browser.text("#status"))
     until(lambda: "left" in browser.text("#status"))
-    assert 1 <= len(browser.items()) < 12, "results appear one by one"
+    assert 1 <= len(browser.items()) < count, "results appear one by one"
     browser.click("#cancel")
     until(lambda: browser.state() == "cancelled")
     kept = len(browser.items())
-    assert f"{kept} of 12 are kept" in browser.text("#status")
+    assert f"{kept} of {count} are kept" in browser.text("#status")
     time.sleep(2)
     assert len(browser.items()) == kept
 
@@ -166,7 +173,10 @@ def test_what_can_t_be_opened_is_said_in_one_line(browser: Browser, tmp_path: Pa
     (tmp_path / "letter.png").write_text("Dear all")
     browser.upload(tmp_path / name)
     until(lambda: words in body(browser))
+    assert browser.text(".toast-title").strip() == "That can't be done"
     assert browser.all("#landing")
+    until(lambda: "Drop File Here" in browser.text("#upload"))
+    assert "Error" not in body(browser)
 
 
 def test_a_heic_photo_is_opened(browser: Browser, tmp_path: Path) -> None:
@@ -217,6 +227,35 @@ def test_a_stroke_becomes_a_picture(browser: Browser) -> None:
     browser.drag("canvas", (0.1, 0.2), (0.5, 0.25), (0.9, 0.2))
     browser.click("#make-paint")
     assert browser.results(6)[0]["title"] == "Paint"
+
+
+def test_parts_are_arranged_anew(browser: Browser, tmp_path: Path) -> None:
+    """With a label map that was opened together with the picture, and with another one for an open picture."""
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[HEIGHT // 2 :] = 1
+    Image.fromarray(labels).save(tmp_path / "hills_labels.png")
+    browser.upload(photo(tmp_path, "hills.png"), tmp_path / "hills_labels.png")
+    browser.opened("hills")
+    assert "more" not in browser.text("#chosen"), "the map is no picture"
+    browser.tool("arrange")
+    browser.await_all("#canvas .singan-swatches button", 2)
+    browser.click("#make-arrange")
+    until(lambda: "nothing is drawn yet: colour the parts of your photo, then" in body(browser))
+    browser.all("#canvas .singan-swatches button")[1].click()
+    browser.drag("canvas", (0.1, 0.2), (0.5, 0.25), (0.9, 0.2))
+    browser.click("#make-arrange")
+    results = browser.results(2)
+    assert [(item["title"], item["width"], item["height"]) for item in results] == [("Arrange", WIDTH, HEIGHT)] * 2
+    browser.click("#again")
+    again = browser.results(4)[:2]
+    assert [pixels(item["file"]).tobytes() for item in again] == [pixels(item["file"]).tobytes() for item in results]
+    field = browser.driver.find_element("css selector", "#panel-arrange input[type=file]")
+    field.send_keys(str(tmp_path / "hills.png"))
+    until(lambda: "different values: a label map has at most 32" in body(browser))
+    Image.fromarray(labels.repeat(3, axis=0).repeat(3, axis=1) * 7).save(tmp_path / "numbers.png")
+    field = browser.driver.find_element("css selector", "#panel-arrange input[type=file]")
+    field.send_keys(str(tmp_path / "numbers.png"))
+    until(lambda: browser.all("#canvas .singan-swatches button")[1].get_attribute("data-colour") == "#e6194b")
 
 
 def test_nothing_drawn_is_said_beside_the_result(browser: Browser) -> None:
@@ -366,6 +405,7 @@ def test_labels_become_a_photo(browser: Browser) -> None:
     browser.opened("brook")
     browser.cancel()
     browser.tool("labels")
+    assert not browser.all("#labels-canvas, #result, #make-labels"), "a model is chosen first"
     browser.choose("#translators", "squares")
     browser.await_all("#labels-canvas .singan-swatches button", 2)
     browser.await_all("#translated img")
@@ -454,6 +494,25 @@ def test_results_are_compared_and_removed(browser: Browser) -> None:
     left = browser.results(3)
     assert [item["key"] for item in left] == [results[place]["key"] for place in (0, 1, 3)]
     assert not Path(results[2]["file"]).exists()
+
+
+def test_all_results_are_removed_after_a_question(browser: Browser) -> None:
+    browser.example(LARCHES)
+    results = browser.results(4)
+    size = sum(Path(item["file"]).stat().st_size for item in results) / 2**20
+    assert browser.text("singan-history h2") == f"History (4, {size:.1f} MB)"
+    browser.click(".singan-head input")
+    assert len(browser.all("singan-history li input:checked")) == 4
+    browser.click("#delete")
+    question = until(lambda: browser.driver.switch_to.alert)
+    assert question.text == "Delete 4 results? They can't be restored."
+    question.dismiss()
+    assert browser.results(4) == results
+    browser.click("#delete")
+    until(lambda: browser.driver.switch_to.alert).accept()
+    assert browser.results(0) == []
+    assert not any(Path(item["file"]).exists() for item in results)
+    assert browser.text("singan-history h2") == "History: every result is kept here"
 
 
 def test_a_reload_keeps_results_drawing_and_tool(browser: Browser, address: str) -> None:
@@ -601,7 +660,7 @@ def test_on_a_phone_picture_result_and_button_are_in_view(browser: Browser) -> N
     browser.results(4)
     box = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.top, box.bottom]"
     browser.driver.execute_script("window.scrollTo(0, 0)")
-    for tool in ("variations", "paint", "extend"):
+    for tool in ("variations", "paint", "arrange", "extend"):
         browser.tool(tool)
         canvas, stage, main = (
             browser.driver.execute_script(box, selector)
@@ -611,7 +670,7 @@ def test_on_a_phone_picture_result_and_button_are_in_view(browser: Browser) -> N
         assert 0 <= main[0] < main[1] <= 800
         assert stage[0] < 800, "the result begins in view"
         assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= 400
-    assert len(browser.all("#tools label")) == 12
+    assert len(browser.all("#tools label")) == 13
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm install --no-save axe-core")
@@ -620,7 +679,7 @@ def test_keyboards_and_screen_readers_reach_everything(browser: Browser) -> None
     browser.example(PEAKS)
     browser.opened("peaks")
     browser.results(4)
-    for tool in ("variations", "paint", "edit", "extend", "train"):
+    for tool in ("variations", "paint", "arrange", "edit", "extend", "train"):
         browser.tool(tool)
         assert browser.check_access() == [], tool
     browser.click("#dark")
@@ -631,7 +690,9 @@ def test_words_are_plain(browser: Browser) -> None:
     browser.example(PEAKS)
     browser.opened("peaks")
     browser.cancel()
-    for tool in ("variations", "paint", "remove", "edit", "extend", "reshape", "tile", "enlarge", "animate", "train"):
+    tools = [str(tool.get_attribute("value")) for tool in browser.driver.find_elements("css selector", "#tools input")]
+    assert len(tools) == 13
+    for tool in {*tools} - {"compare"}:  # which is about methods
         browser.tool(tool)
         words = body(browser).lower()
         assert not [

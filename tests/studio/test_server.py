@@ -236,7 +236,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the page is served with; it is not served."""
     served = list[Any]()
     monkeypatch.setitem(sys.modules, "SinGAN.studio.page", SimpleNamespace(serve=lambda *given: served.append(given)))
-    monkeypatch.setitem(sys.modules, "SinGAN.studio.shared", SimpleNamespace(WORKING=set()))
+    monkeypatch.setitem(sys.modules, "SinGAN.studio.work", SimpleNamespace(WORKING=set()))
     for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "DO_NOT_TRACK", "GRADIO_TEMP_DIR", "SINGAN_OFFLINE"):
         monkeypatch.setenv(name, "")
     return served
@@ -273,7 +273,7 @@ from pathlib import Path
 def serve(*given):
     {code}
 sys.modules["SinGAN.studio.page"] = types.SimpleNamespace(serve=serve)
-sys.modules["SinGAN.studio.shared"] = types.SimpleNamespace(WORKING=set())
+sys.modules["SinGAN.studio.work"] = types.SimpleNamespace(WORKING=set())
 from SinGAN.terminal.script import quiet_interrupts
 quiet_interrupts()
 from SinGAN.studio.command import main

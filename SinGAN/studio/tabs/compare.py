@@ -40,12 +40,12 @@ def build(shared: Shared) -> None:
             recorder, rows = Recorder(shared.history, owner, begun, piece), list[list[str]]()
             for title, key in makers:
                 maker = shared.workspace.maker(chosen, key, COMPARED)
-                made = [at_size(levels, maker.picture) for levels in maker.iterate("sample", DRAWN, seed=used)]
-                name = UNTRAINED.get(key, title)
+                name, made = UNTRAINED.get(key, title), list[Levels]()
+                for levels in maker.iterate("sample", DRAWN, seed=used):
+                    made.append(at_size(levels, maker.picture))
+                    recorder.add(made[-1], name)
                 rows.append([name, *measures(made, maker.picture)])
                 MEASURES[piece.id] = list(rows)
-                for levels in made:
-                    recorder.add(levels, name)
 
         total = DRAWN * len(makers)
         piece = Piece(owner=owner, session=str(request.session_hash), title="Comparison", total=total, run=run)
@@ -61,7 +61,10 @@ def build(shared: Shared) -> None:
     )
     make = gr.Button("Compare", variant="primary", elem_id="make-compare", elem_classes="main")
     names = ["made by", "pixels", "diversity", "copied"]
-    table = gr.Dataframe(headers=names, interactive=False, label="Measures", wrap=True, elem_id="measures")
+    table = gr.Dataframe(
+        headers=names, interactive=False, label="Measures", wrap=True, elem_id="measures",
+        column_widths=["31%", "23%", "24%", "22%"],
+    )  # fmt: skip
     piece = gr.State("")
     begun = make.click(begin, [shared.owner, shared.pictures, shared.seed], piece, **PRIVATE)
     followed = shared.follow(begun)

@@ -1,13 +1,16 @@
 """The panel of a tool: its controls follow from the declaration of its task."""
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, VARIETIES
+from SinGAN.pictures import images
+from SinGAN.studio import canvas
 from SinGAN.studio.history import Run
 from SinGAN.studio.making import Request, prepare
-from SinGAN.studio.shared import PRIVATE, Shared, parse_seed, slider, with_drawing
+from SinGAN.studio.shared import PRIVATE, QUIET, Shared, channel, first, message, parse_seed, slider, with_drawing
 from SinGAN.studio.tools import EACH, FREE, FREEDOMS, FREELY, TOOLS, Tool
 from SinGAN.studio.workspace import Chosen
 
@@ -53,8 +56,10 @@ def build(shared: Shared, tool: Tool) -> None:
         method = gr.Dropdown(
             METHODS, value=INSTANT, label="Method without training", elem_id=f"{tool.id}-method",
             info="the published methods are for comparison; they work at 250 pixels or less",
-            visible=not tool.needs_model,
+            visible=not tool.needs_model and tool.canvas != "arrange",
         )  # fmt: skip
+    if tool.canvas == "arrange":
+        add_label_map(shared)
     if tool.id == "variations":
         shape.input(lambda name: SHAPES[name], shape, [controls["scale_h"], controls["scale_v"]], **PRIVATE)
     every = gr.Checkbox(
@@ -95,6 +100,17 @@ def add_exact(controls: dict[str, Any], tool: Tool) -> None:
         elem_id=f"{tool.id}-start_scale",
         info=f"{words}0 is the coarsest and freest; the finer, the nearer to the picture",
     )  # fmt: skip
+
+
+def add_label_map(shared: Shared) -> None:
+    """Add a button that opens the label map of the picture."""
+
+    def show(pictures: list[Chosen], file: str) -> str:
+        return message(**canvas.describe_map(Path(file), images.read_size(first(pictures).file)))
+
+    text = channel("label-map", "((text) => singanMap('canvas', text))")
+    button = gr.UploadButton("Open a label map of the photo", size="sm", elem_id="label-map", elem_classes="after")
+    button.upload(show, [shared.pictures, button], text, **QUIET)
 
 
 def variations(chosen: Chosen) -> Request:

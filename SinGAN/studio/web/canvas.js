@@ -1,4 +1,4 @@
-/* The canvas: <singan-canvas id=".." mode="look | paint | edit | mask"></singan-canvas>.
+/* The canvas: <singan-canvas id=".." mode="look | paint | edit | mask | arrange"></singan-canvas>.
    The page gives it a picture by singanLoad(id, json), and takes what was drawn by singanValue(id).
    With data-whole a painting is sent even if nothing was drawn. With data-then="id" that button is pressed when a drawing rests.
    A drawing is a list of operations, which are drawn again after an undo, and are kept for each picture and mode. */
@@ -8,12 +8,16 @@ const TOOLS = {
   paint: [["brush", "Brush"], ["fill", "Fill"], ["pick", "Pick a colour"], ["erase", "Eraser"]],
   edit: [["copy", "Copy a part"], ["cut", "Move a part"], ["add", "Mark more"], ["less", "Mark less"]],
   mask: [["add", "Brush"], ["lasso", "Draw round it"], ["box", "Box"], ["less", "Eraser"]],
+  arrange: [["brush", "Brush"], ["lasso", "Draw round it"], ["fill", "Fill"], ["erase", "Eraser"]],
 };
+const STEPS = { now: "1. In your photo", wanted: "2. In the new picture" }; // of an arrangement: which part is where
 const HINTS = {
   look: "Your picture. The wheel or two fingers zoom, dragging moves it.",
   paint: "Paint rough shapes. Details are added later.",
   edit: "Draw closely round a part, then drag it. The square resizes it, the circle turns it. What will change is red.",
   mask: "Brush over what is to go, or draw round it. What will change is red.",
+  now: "Give each part of the photo a colour, roughly. What you leave is one part, too: the rest.",
+  wanted: "Paint where the parts shall be.",
 };
 const MARK = "#e6283c", DRAWINGS = "singan-drawings", KEPT = 20;
 const pending = {};
@@ -33,10 +37,13 @@ class SinganCanvas extends HTMLElement {
     if (this.view) return;
     this.mode = this.getAttribute("mode");
     this.isWhole = this.hasAttribute("data-whole"); // also a drawing without a stroke is sent
+    this.step = "now";
     this.usualGround = this.isWhole ? "colour" : "photo";
     this.drawings = {}; // by picture and mode
     this.pictures = {}; // decoded, by data URL
     this.pointers = new Map();
+    this.stepBar = make("div", this, { className: "singan-bar singan-steps", role: "group" });
+    this.stepBar.setAttribute("aria-label", "Steps");
     this.bar = make("div", this, { className: "singan-bar", role: "toolbar" });
     this.bar.setAttribute("aria-label", "Drawing tools");
     this.swatches = make("div", this, { className: "singan-bar singan-swatches", role: "group" });
@@ -69,6 +76,12 @@ class SinganCanvas extends HTMLElement {
     if (this.real) this.place();
     this.mode = mode;
     this.bar.replaceChildren();
+    this.stepBar.replaceChildren();
+    this.steps = mode === "arrange" ? Object.entries(STEPS).map(([step, words]) => {
+      const button = make("button", this.stepBar, { type: "button", textContent: words, onclick: () => this.turn(step) });
+      button.dataset.step = step;
+      return button;
+    }) : [];
     this.tool = TOOLS[mode][0]?.[0] ?? "";
     this.buttons = TOOLS[mode].map(([tool, title]) => {
       const button = make("button", this.bar, { type: "button", textContent: title });
@@ -78,7 +91,7 @@ class SinganCanvas extends HTMLElement {
     });
     if (mode !== "look") {
       const size = make("label", this.bar, { textContent: "Size " });
-      this.radius = make("input", size, { type: "range", min: 1, max: 60, value: mode === "paint" ? 8 : 12 });
+      this.radius = make("input", size, { type: "range", min: 1, max: 60, value: this.isPainting ? 8 : 12 });
       this.radius.setAttribute("aria-label", "Brush size");
       this.undoButton = make("button", this.bar, { type: "button", textContent: "Undo", title: "Ctrl+Z", onclick: () => this.undo() });
       this.redoButton = make("button", this.bar, { type: "button", textContent: "Redo", title: "Ctrl+Shift+Z", onclick: () => this.redo() });
@@ -100,11 +113,32 @@ class SinganCanvas extends HTMLElement {
       const button = make("button", this.bar, { type: "button", className: "zoom", textContent: words, title, onclick: act });
       if (words !== "Fit") button.setAttribute("aria-label", title);
     }
-    this.hint.textContent = mode === "edit" ? HINTS[mode] : ""; // the page says the rest
-    this.view.setAttribute("aria-label", HINTS[mode]);
+    this.showStep();
     this.showPalette();
     if (this.tool) this.choose(this.tool);
     if (this.real) this.begin();
+  }
+
+  // Whether colours are painted, and not marks.
+  get isPainting() {
+    return this.mode === "paint" || this.mode === "arrange";
+  }
+
+  // A step of an arrangement: the parts of the photo, or of the new picture.
+  turn(step) {
+    this.step = step;
+    this.showStep();
+    if (this.real) this.begin();
+  }
+
+  showStep() {
+    const words = HINTS[this.mode] ?? HINTS[this.step];
+    this.hint.textContent = this.mode === "edit" || this.mode === "arrange" ? words : ""; // the page says the rest
+    this.view.setAttribute("aria-label", words);
+    for (const button of this.steps) {
+      button.classList.toggle("chosen", button.dataset.step === this.step);
+      button.setAttribute("aria-pressed", button.dataset.step === this.step);
+    }
   }
 
   choose(tool) {
@@ -135,25 +169,48 @@ class SinganCanvas extends HTMLElement {
     [this.work, this.marks, this.base] = [this.layer(), this.layer(), this.layer()];
     this.zoom = { z: 1, x: 0, y: 0 };
     this.classList.remove("busy");
+    this.step = "now";
+    this.showStep();
     this.showPalette();
     this.fit();
+    if (given.map) await this.takeMap(given.map);
+    else await this.begin();
+  }
+
+  // A label map of the picture: the parts of the photo, with their colours.
+  async takeMap({ url, palette }) {
+    const drawing = this.drawingOf("arrange now"), [last] = drawing.ops.slice(-1);
+    if (last?.url !== url) drawing.ops.push({ type: "map", url, palette });
+    this.keep("arrange now");
+    this.step = "now";
+    if (this.mode === "arrange") this.showStep();
     await this.begin();
   }
 
   // The drawing of this picture in this mode, as it was left.
   async begin() {
-    const key = `${this.given.key}|${this.mode}`;
-    this.drawing = this.drawings[key] ??= { ops: [], undone: [], ground: this.usualGround, ...readKept()[key] };
+    this.drawing = this.drawingOf(this.drawn);
     this.floating = null;
     if (this.ground) this.ground.value = this.drawing.ground;
-    for (const op of this.drawing.ops) if (op.url) await this.decoded(op.url);
+    const ops = this.mode === "arrange" ? [...this.drawing.ops, ...this.drawingOf("arrange now").ops] : this.drawing.ops;
+    for (const op of ops) if (op.url && !this.pictures[op.url]) await this.decoded(op.url);
     this.replay();
     this.dispatchEvent(new Event("drawn"));
     this.rested();
   }
 
-  keep() {
-    const key = `${this.given.key}|${this.mode}`, { ops, ground } = this.drawing;
+  // What is drawn now: the mode, and the step of an arrangement.
+  get drawn() {
+    return this.mode === "arrange" ? `arrange ${this.step}` : this.mode;
+  }
+
+  drawingOf(drawn) {
+    const key = `${this.given.key}|${drawn}`;
+    return (this.drawings[key] ??= { ops: [], undone: [], ground: this.usualGround, ...readKept()[key] });
+  }
+
+  keep(drawn = this.drawn) {
+    const key = `${this.given.key}|${drawn}`, { ops, ground } = this.drawingOf(drawn);
     this.dispatchEvent(new Event("drawn"));
     if (!this.given.key) return;
     const kept = readKept();
@@ -175,13 +232,16 @@ class SinganCanvas extends HTMLElement {
 
   showPalette() {
     this.swatches.replaceChildren();
-    if (this.mode !== "paint" || !this.given) return;
-    for (const colour of this.given.palette) {
-      const swatch = make("button", this.swatches, { type: "button", title: colour });
-      swatch.setAttribute("aria-label", "colour " + colour);
-      swatch.style.background = colour;
+    if (!this.isPainting || !this.given) return;
+    const isArranged = this.mode === "arrange", colours = isArranged ? this.parts() : this.given.palette;
+    for (const [index, colour] of colours.entries()) {
+      const swatch = make("button", this.swatches, { type: "button", title: isArranged ? `part ${index + 1}` : colour });
+      swatch.setAttribute("aria-label", isArranged ? `colour of part ${index + 1}` : "colour " + colour);
+      swatch.style.background = swatch.dataset.colour = colour;
       swatch.onclick = () => this.pick(colour);
     }
+    this.free = null;
+    if (isArranged) return this.pick(colours[1] ?? colours[0]);
     this.free = make("input", this.swatches, { type: "color" });
     this.free.setAttribute("aria-label", "another colour");
     this.free.oninput = () => this.pick(this.free.value);
@@ -196,12 +256,19 @@ class SinganCanvas extends HTMLElement {
   }
 
   pick(colour) {
-    this.colour = this.free.value = colour;
+    this.colour = colour;
+    if (this.free) this.free.value = colour;
     for (const swatch of this.swatches.children) {
-      swatch.classList.toggle("chosen", swatch.title === colour);
-      if (swatch.type === "button") swatch.setAttribute("aria-pressed", swatch.title === colour);
+      swatch.classList.toggle("chosen", swatch.dataset.colour === colour);
+      if (swatch.type === "button") swatch.setAttribute("aria-pressed", swatch.dataset.colour === colour);
     }
-    if (this.tool !== "brush" && this.tool !== "fill") this.choose("brush");
+    if (!["brush", "fill", "lasso"].includes(this.tool)) this.choose("brush");
+  }
+
+  // The colours of the photo's parts: those of its label map, or ours.
+  parts() {
+    const map = this.since(this.drawingOf("arrange now")).findLast((op) => op.type === "map");
+    return map?.palette ?? this.given.parts;
   }
 
   layer() {
@@ -221,28 +288,52 @@ class SinganCanvas extends HTMLElement {
   }
 
   replay() {
-    const [w, h] = [this.width, this.height];
-    this.base.fillStyle = this.given.ground;
-    this.base.fillRect(0, 0, w, h);
-    if (this.mode !== "paint" || this.drawing.ground === "photo") this.base.drawImage(this.real.canvas, 0, 0);
-    this.work.globalCompositeOperation = "source-over";
-    this.work.drawImage(this.base.canvas, 0, 0);
-    this.marks.clearRect(0, 0, w, h);
-    for (const op of this.since()) this.apply(op);
+    const isArranged = this.mode === "arrange";
+    this.base.fillStyle = isArranged ? this.parts()[0] : this.given.ground;
+    this.base.fillRect(0, 0, this.width, this.height);
+    if (!this.isPainting || (!isArranged && this.drawing.ground === "photo")) this.base.drawImage(this.real.canvas, 0, 0);
+    if (isArranged && this.step === "wanted") { // it begins as the photo is
+      this.redraw(this.drawingOf("arrange now"));
+      this.base.drawImage(this.work.canvas, 0, 0);
+    }
+    this.redraw(this.drawing);
+    if (isArranged && [...this.swatches.children].map((swatch) => swatch.dataset.colour).join() !== this.parts().join()) this.showPalette();
     this.draw();
   }
 
+  redraw(drawing) {
+    this.work.globalCompositeOperation = "source-over";
+    this.work.drawImage(this.base.canvas, 0, 0);
+    this.marks.clearRect(0, 0, this.width, this.height);
+    for (const op of this.since(drawing)) this.apply(op);
+  }
+
   apply(op) {
-    if (op.type === "stroke") this.stroke(op);
+    const isArranged = this.mode === "arrange";
+    if (op.type === "stroke") isArranged ? this.harden((layer) => this.stroke(op, layer)) : this.stroke(op);
     if (op.type === "fill") this.fill(op);
-    if (op.type === "shape") this.shape(this.marks, op.outline, MARK);
+    if (op.type === "shape") isArranged ? this.harden((layer) => this.shape(layer, op.outline, op.colour)) : this.shape(this.marks, op.outline, MARK);
+    if (op.type === "map") {
+      this.work.imageSmoothingEnabled = false;
+      this.work.drawImage(this.pictures[op.url], 0, 0, this.width, this.height);
+      this.work.imageSmoothingEnabled = true;
+    }
     if (op.type === "picture") this.work.drawImage(this.pictures[op.url], 0, 0, this.width, this.height);
     if (op.type === "part") this.part(op);
     if (op.type === "clear") this.replay();
   }
 
-  stroke({ tool, colour, radius, points }) {
-    const layer = this.mode === "paint" ? this.work : this.marks;
+  // Paints without soft edges: where parts are painted, a colour between two would be that of a third.
+  harden(paint) {
+    const spare = this.layer();
+    paint(spare);
+    const image = spare.getImageData(0, 0, this.width, this.height);
+    for (let place = 3; place < image.data.length; place += 4) image.data[place] = image.data[place] > 127 ? 255 : 0;
+    spare.putImageData(image, 0, 0);
+    this.work.drawImage(spare.canvas, 0, 0);
+  }
+
+  stroke({ tool, colour, radius, points }, layer = this.isPainting ? this.work : this.marks) {
     layer.save();
     layer.lineWidth = 2 * radius;
     layer.lineCap = layer.lineJoin = "round";
@@ -353,8 +444,7 @@ class SinganCanvas extends HTMLElement {
   }
 
   // The operations since all was taken away.
-  since() {
-    const { ops } = this.drawing;
+  since({ ops } = this.drawing) {
     return ops.slice(ops.findLastIndex((op) => op.type === "clear") + 1);
   }
 
@@ -455,7 +545,7 @@ class SinganCanvas extends HTMLElement {
   }
 
   snapshot() {
-    const layer = this.mode === "paint" ? this.work : this.marks;
+    const layer = this.isPainting ? this.work : this.marks;
     return layer.getImageData(0, 0, this.width, this.height);
   }
 
@@ -509,7 +599,7 @@ class SinganCanvas extends HTMLElement {
       return;
     }
     if (this.drag === "stroke") { // drawn once more, as after an undo
-      (this.mode === "paint" ? this.work : this.marks).putImageData(this.before, 0, 0);
+      (this.isPainting ? this.work : this.marks).putImageData(this.before, 0, 0);
       this.push(this.current);
     }
     if (this.drag === "box") this.boxed(this.box);
@@ -533,13 +623,13 @@ class SinganCanvas extends HTMLElement {
     }
     const outline = path.map(([x, y]) => [clip(x, this.width), clip(y, this.height)]), [x, y, w, h] = bounds(outline);
     if (w < 2 || h < 2 || outline.length < 3) return;
-    if (this.tool === "lasso" || this.tool === "box") return this.push({ type: "shape", outline });
+    if (this.tool === "lasso" || this.tool === "box") return this.push({ type: "shape", outline, colour: this.colour });
     this.lift({ type: "part", outline, x: x + w / 2, y: y + h / 2, w, h, angle: 0, cut: this.tool === "cut" });
   }
 
   pinch() {
     if (this.drag === "stroke") { // the first finger drew: it was not meant
-      (this.mode === "paint" ? this.work : this.marks).putImageData(this.before, 0, 0);
+      (this.isPainting ? this.work : this.marks).putImageData(this.before, 0, 0);
       this.current = null;
     }
     this.drag = "pinch";
@@ -634,8 +724,9 @@ class SinganCanvas extends HTMLElement {
     view.setTransform(scale, 0, 0, scale, -x * scale, -y * scale);
     view.imageSmoothingEnabled = true;
     view.imageSmoothingQuality = "high";
-    const isUntouched = this.mode !== "paint" && !this.since().length;
-    view.drawImage(isUntouched ? this.photo : this.work.canvas, 0, 0, this.width, this.height);
+    const isUntouched = !this.isPainting && !this.since().length, isNow = this.drawn === "arrange now";
+    view.drawImage(isUntouched || isNow ? this.photo : this.work.canvas, 0, 0, this.width, this.height);
+    if (isNow) this.veil(view, this.work.canvas, 0.5);
     if (this.mode === "paint" && this.drawing.ground === "faint") this.veil(view, this.real.canvas, 0.3);
     if (this.mode === "edit" || this.mode === "mask") this.veil(view, this.marks.canvas, 0.45);
     if (this.floating) this.drawFloating(view, scale);
@@ -702,9 +793,18 @@ class SinganCanvas extends HTMLElement {
     if (!this.real || this.mode === "look") return "";
     this.place();
     const drawn = this.since().length > 0, size = [this.width, this.height];
+    if (this.mode === "arrange") return JSON.stringify({ size, ...this.arrangement() });
     if (this.mode === "paint") return JSON.stringify({ size, on: this.drawing.ground, picture: drawn || this.isWhole ? this.work.canvas.toDataURL("image/png") : "" });
     const parts = this.since().filter((op) => op.type === "part").map(({ url, outline, x, y, w, h, angle, cut }) => ({ object: url || "", outline: outline || [], x, y, w, h, angle, cut }));
     return JSON.stringify({ size, mask: drawn ? this.marksURL() : "", parts });
+  }
+
+  // Which part is where, in the photo and in the new picture; "" of one that is not painted. The second is shown.
+  arrangement() {
+    if (this.step === "now") this.turn("wanted");
+    const isDone = (step) => this.since(this.drawingOf(`arrange ${step}`)).length > 0;
+    const url = (layer) => layer.canvas.toDataURL("image/png");
+    return { colours: this.parts(), now: isDone("now") ? url(this.base) : "", wanted: isDone("wanted") ? url(this.work) : "" };
   }
 
   marksURL() {
@@ -737,6 +837,7 @@ window.singanLoad = (id, text) => {
   const element = document.getElementById(id);
   if (element?.view && text) element.load(text);
 };
+window.singanMap = (id, text) => text && document.getElementById(id)?.takeMap(JSON.parse(text));
 window.singanBusy = (id) => document.getElementById(id)?.busy?.();
 window.singanMode = (id, mode) => {
   const element = document.getElementById(id);

@@ -6,7 +6,14 @@ class SinganHistory extends HTMLElement {
     if (this.list) return;
     this.items = [];
     this.ticked = new Set();
-    this.heading = make("h2", this, { textContent: "History" });
+    const head = make("div", this, { className: "singan-head" });
+    this.heading = make("h2", head, { textContent: "History" });
+    this.all = make("label", head, { textContent: "Tick all", hidden: true });
+    this.allTicked = make("input", this.all, { type: "checkbox" });
+    this.allTicked.onchange = () => {
+      this.ticked = new Set(this.allTicked.checked ? this.items.map((item) => item.key) : []);
+      for (const tick of this.list.querySelectorAll("input")) tick.checked = this.allTicked.checked;
+    };
     this.list = make("ul", this);
     this.list.setAttribute("aria-label", "All results, the newest first");
     this.list.onkeydown = (event) => this.key(event);
@@ -17,7 +24,10 @@ class SinganHistory extends HTMLElement {
     this.hasLoaded = true;
     this.items = items;
     for (const key of this.ticked) if (!items.some((item) => item.key === key)) this.ticked.delete(key);
-    this.heading.textContent = items.length ? `History (${items.length})` : "History: every result is kept here";
+    const size = items.reduce((sum, item) => sum + item.bytes, 0) / 2 ** 20;
+    this.heading.textContent = items.length ? `History (${items.length}, ${size < 10 ? size.toFixed(1) : Math.round(size)} MB)` : "History: every result is kept here";
+    this.all.hidden = items.length < 2;
+    this.showAllTicked();
     this.list.replaceChildren(...items.map((item) => this.entry(item)));
     const gone = this.shownKey && !items.some((item) => item.key === this.shownKey);
     const viewer = document.getElementById("viewer");
@@ -34,8 +44,15 @@ class SinganHistory extends HTMLElement {
     const label = make("label", line, { title: "Tick several: to download them, or to remove them" });
     const tick = make("input", label, { type: "checkbox", checked: this.ticked.has(item.key) });
     tick.setAttribute("aria-label", `Tick ${captionOf(item)}`);
-    tick.onchange = () => (tick.checked ? this.ticked.add(item.key) : this.ticked.delete(item.key));
+    tick.onchange = () => {
+      tick.checked ? this.ticked.add(item.key) : this.ticked.delete(item.key);
+      this.showAllTicked();
+    };
     return line;
+  }
+
+  showAllTicked() {
+    this.allTicked.checked = this.ticked.size > 0 && this.ticked.size === this.items.length;
   }
 
   // Chosen by hand: while work goes on, its previews do not take the place.
@@ -80,6 +97,10 @@ const theHistory = () => document.getElementById("history");
 window.singanHistory = (text) => text && theHistory().load(JSON.parse(text));
 window.singanShown = () => theHistory().shownKey ?? "";
 window.singanTicked = () => JSON.stringify(theHistory().ticked.size ? theHistory().items.filter((item) => theHistory().ticked.has(item.key)).map((item) => item.key) : [theHistory().shownKey].filter(Boolean));
+window.singanDelete = () => {
+  const keys = window.singanTicked(), count = JSON.parse(keys).length;
+  return count < 2 || confirm(`Delete ${count} results? They can't be restored.`) ? keys : "[]";
+};
 window.singanPin = () => {
   const item = theHistory().items.find((one) => one.key === theHistory().shownKey), viewer = document.getElementById("viewer");
   if (item) viewer.pin(item);

@@ -78,12 +78,16 @@ addEventListener("resize", () => {
   for (const name of ["singan-canvas", "singan-viewer"]) for (const element of document.querySelectorAll(name)) element.fit?.();
 });
 
-// ---- names of Gradio's buttons that those who hear the page understand ----
+// ---- names of Gradio's buttons that those who hear the page understand, and the title of its messages ----
 
 new MutationObserver(() => {
   for (const button of document.querySelectorAll("#landing .thumbnail-item, #landing .upload-container")) {
     const words = button.innerText.replace(/\s+/g, " ").trim();
     if (words && button.getAttribute("aria-label") !== words) button.setAttribute("aria-label", words);
+  }
+  for (const title of document.querySelectorAll(".toast-title.error")) {
+    const words = title.firstChild; // Gradio shows no other title than this
+    if (words?.data?.startsWith("Error")) words.data = words.data.replace("Error", "That can't be done");
   }
 }).observe(document.body, { childList: true, subtree: true });
 
