@@ -107,7 +107,7 @@ def _source(picture: Picture, opened: Opened) -> TrainingPicture:
     else:
         name, values = "an array", arrays.from_images(image) if layers is None else image.cpu().numpy()
         digest = sha256(values.tobytes())
-    return TrainingPicture(name, digest, image, layers, opened.valid)
+    return TrainingPicture(name, digest, image, layers, opened.valid, opened.parts)
 
 
 @checked()

@@ -17,7 +17,7 @@ from torch import Tensor
 from SinGAN.imresize import imresize
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.guides import amount_guide, label_guide
-from SinGAN.patches.instant import Instant, as_levels
+from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.levels import Levels, Photo, limit_levels, limit_size, resize_mask
 from SinGAN.patches.search import Flags
 from SinGAN.patches.votes import MEANS, Places, Values, Votes, number_pixels
@@ -33,7 +33,7 @@ COORDINATES = "coordinates"  # the name of their map
 FILL_SEED = 0  # of the pixels without data, which are filled first
 
 
-def _reduced_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
+def reduce_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
     """``parts`` reduced by ``ratio``; a picture of 8 bits as it is without maps."""
     small = layers.split(imresize(layers.join(parts), ratio, exact=True))
     if not layers.is_plain:
@@ -42,7 +42,7 @@ def _reduced_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
     return replace(small, picture=replace(small.picture, values=levels))
 
 
-def _reduced(empty: Marks, size: Size) -> Marks:
+def reduce_marks(empty: Marks, size: Size) -> Marks:
     """``empty`` (H, W) at a smaller ``size``: pixels of which a part has no data."""
     return resize_mask(empty.astype(np.uint8), size) > 0
 
@@ -140,9 +140,9 @@ class LayeredInstant:
             layers, every, empty = beside.layers, [*every, *beside.parts], [*empty, *beside.empty]
         ratio = 1.0 if limit is None else limit / max(opened.image.shape[-2:])
         if ratio < 1:
-            every = [_reduced_parts(layers, parts, ratio) for parts in every]
+            every = [reduce_parts(layers, parts, ratio) for parts in every]
             sizes = [parts.picture.size for parts in every]
-            empty = [None if one is None else _reduced(one, size) for one, size in zip(empty, sizes, strict=True)]
+            empty = [None if one is None else reduce_marks(one, size) for one, size in zip(empty, sizes, strict=True)]
         # 2. The guides.
         channels = [layers.picture.encode(parts.picture) for parts in every]
         guide = None if layers.is_plain else Guide.of(channels[0])
@@ -151,8 +151,7 @@ class LayeredInstant:
         photo, *others = (Photo.of(one, marks) for one, marks in zip(levels, flags, strict=True))
         engine = Instant(photo, variety, device, hard=hard, others=tuple(others), shares=tuple(shares))
         engine.collection.levels([photo.size], 1)  # which checks them
-        layers = replace(layers, raw=True)
-        maker = cls(engine, layers, every[0], guide, tuple(every[1:]))
+        maker = cls(engine, layers.as_raw, every[0], guide, tuple(every[1:]))
         maker = maker if photo.empty is None else maker._filled(photo.empty)
         return maker._with_coordinates(coordinates) if coordinates else maker
 
@@ -234,14 +233,14 @@ class LayeredInstant:
         self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
         """As ``Instant.sample``."""
-        return self._render(lambda engine: engine.sample(rng, count, start, enlargement))
+        return self.render(lambda engine: engine.sample(rng, count, start, enlargement))
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
         """As ``Instant.retouch``; ``reference`` (1, C, H, W) has raw values."""
         found, votes = dict[int, Tensor](), list[Votes]()
-        edited, shown = self.layers.split(reference), self._guide_of(reference)
+        edited, shown = self.layers.split(reference), as_image(self.guide_of(reference))
         engine = replace(self.engine, voted=votes.append)
         for scale in scales:
             result = engine.retouch(shown, mask, [scale], rng, count)
@@ -251,26 +250,26 @@ class LayeredInstant:
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Tensor:
         """As ``Instant.paint``; ``strokes`` (1, C, H, W) have raw values."""
-        shown = self._guide_of(strokes)
-        return torch.cat(list(self._render(lambda engine: engine.paint(shown, scale, rng, count).split(1))))
+        shown = as_image(self.guide_of(strokes))
+        return torch.cat(list(self.render(lambda engine: engine.paint(shown, scale, rng, count).split(1))))
 
     def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
         """As ``Instant.retarget``."""
-        return self._render(lambda engine: engine.retarget(rng, count, enlargement))
+        return self.render(lambda engine: engine.retarget(rng, count, enlargement))
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.inpaint``; ``fill`` (1, C, 1, 1) has raw values."""
         colour = None if fill is None else fill[:, : self.engine.channels].to(torch.uint8)
-        return self._render(lambda engine: engine.inpaint(hole, colour, rng, count))
+        return self.render(lambda engine: engine.inpaint(hole, colour, rng, count))
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.outpaint``."""
-        return self._render(lambda engine: engine.outpaint(margins, rng, count))
+        return self.render(lambda engine: engine.outpaint(margins, rng, count))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.analogy``; ``structure`` (1, C, H, W) has raw values."""
-        shown = self._guide_of(structure)
-        return self._render(lambda engine: engine.analogy(shown, rng, count))
+        shown = as_image(self.guide_of(structure))
+        return self.render(lambda engine: engine.analogy(shown, rng, count))
 
     def read_guide(self, guide: Picture, limit: int) -> tuple[npt.NDArray[Any], Raster]:
         """A ``guide``, file or array, painted with the labels or amounts of the first map, and its raster.
@@ -313,19 +312,19 @@ class LayeredInstant:
             guide = amount_guide(codes, weight)
             amounts = (np.moveaxis(layer.encode(one)[0].double().numpy(), 0, 2) / 2 + 0.5 for one in own)
             keys = [amount_guide(one, weight) for one in amounts]
-        return self._render(lambda engine: engine.guided(guide, keys, rng, count))
+        return self.render(lambda engine: engine.guided(guide, keys, rng, count))
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
         """As ``Instant.tile``."""
-        return self._render(lambda engine: engine.tile(rng, count, enlargement))
+        return self.render(lambda engine: engine.tile(rng, count, enlargement))
 
     def tile_set(
         self, rng: torch.Generator, count: int, enlargement: tuple[float, float] = SAME_SIZE
     ) -> Iterator[Tensor]:
         """As ``Instant.tile_set``."""
-        return self._render(lambda engine: engine.tile_set(rng, count, enlargement))
+        return self.render(lambda engine: engine.tile_set(rng, count, enlargement))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as raw values (1, C, 1, 1), those of maps 0; one level is grey.
@@ -338,16 +337,23 @@ class LayeredInstant:
         colour = self.engine.colour(fill).to(self.real)
         return torch.cat([colour, colour.new_zeros(1, self.channels - colour.shape[1], 1, 1)], dim=1)
 
-    def _render(self, make: Callable[[Instant], Iterable[Tensor]]) -> Iterator[Tensor]:
-        """The results, with all layers, for those that ``make`` lets the engine compute."""
-        votes: list[Votes] = []
-        for _ in make(replace(self.engine, voted=votes.append)):
-            yield self._joined(self._rendered(votes.pop(0)))
+    def render(self, make: Callable[[Instant], Iterable[Tensor]], edited: Tensor | None = None) -> Iterator[Tensor]:
+        """The results, with all layers, for those that ``make`` lets the engine compute.
 
-    def _guide_of(self, image: Tensor) -> Tensor:
-        """The guide (1, at most 4, H, W), 8 bits, of an ``image`` (1, C, H, W) of raw values."""
-        scaled = self.layers.channels_of_picture(self.layers.to_floats(image))
-        return images.to_8_bits(images.to_levels(scaled) if self.guide is None else self.guide.levels(scaled))
+        What it pastes has the raw values of ``edited`` (1, C, H, W).
+        """
+        votes, pasted = list[Votes](), None if edited is None else self.layers.split(edited)
+        for _ in make(replace(self.engine, voted=votes.append)):
+            yield self._joined(self._rendered(votes.pop(0), pasted))
+
+    def guide_of(self, image: Tensor) -> Levels:
+        """The guide (H, W, at most 4) of an ``image`` (1, C, H, W) of raw values."""
+        return self.guide_of_picture(self.layers.split(image).picture)
+
+    def guide_of_picture(self, picture: Raster) -> Levels:
+        """The guide (H, W, at most 4) of a ``picture`` (H, W, C), without its maps."""
+        scaled = self.layers.picture.encode(picture)
+        return images.to_levels(scaled) if self.guide is None else self.guide.levels(scaled)
 
     def _rendered(self, votes: Votes, edited: Parts | None = None) -> Parts:
         """The picture and the maps of a result from its ``votes``; what is pasted is of the ``edited`` picture."""

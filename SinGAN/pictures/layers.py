@@ -244,16 +244,61 @@ class Layers:
         kind = torch.float64 if any(plane.dtype == torch.float64 for plane in planes) else torch.float32
         return torch.cat([plane.to(kind) for plane in planes], dim=1)
 
+    @property
+    def as_raw(self) -> "Layers":
+        """The same layers of images that hold the values themselves, and the same view."""
+        if self.raw:
+            return self
+        return replace(self, raw=True, possible={}).viewed_as(self)
+
+    def viewed_as(self, other: "Layers") -> "Layers":
+        """The layers, of images of raw values, with the view of ``other`` ones, of the same channels."""
+        order, places = (one.picture.order or tuple(range(one.picture.count)) for one in (other, self))
+        channels, limits = [order[index] for index in other.view.shown], list[tuple[float, float]]()
+        for pair, channel in zip(other.view.limits, channels, strict=True):
+            values, scaled = np.transpose(other.picture.knots[channel])
+            low, high = pair if other.raw else np.interp(pair, scaled, values)
+            limits.append((float(low), float(high)))
+        shown = tuple(places.index(channel) for channel in channels)
+        return replace(self, view=View(shown, tuple(limits), other.view.colours))
+
+    def check_same(self, other: "Layers") -> None:
+        """Raise a ValueError unless ``other`` layers have the same channels, maps and labels."""
+        own, theirs = (
+            f"{one.picture.count} channels of {'8 bits' if one.is_plain else 'data'}" for one in (self, other)
+        )
+        if own != theirs:
+            raise ValueError(f"the photo has {theirs}, the model's pictures {own}: use the picture of the training")
+        maps, found = (
+            {layer.name: (layer.kind, len(layer.knots), {*layer.labels}) for layer in one.maps} for one in (self, other)
+        )
+        if maps.keys() != found.keys():
+            names = [", ".join(each) or "none" for each in (maps, found)]
+            raise ValueError(f"the model has the maps {names[0]}, the photo {names[1]}: name the same with `maps`")
+        for name, kind in maps.items():
+            if kind != found[name]:
+                raise ValueError(f"the map {name} has another kind, other channels or other labels than the model's")
+
+    def blend(self, real: Tensor, changed: Tensor, mask: Tensor) -> Tensor:
+        """``changed`` (B, C, H, W) where ``mask`` (1, 1, H, W) is 1, ``real`` (1, C, H, W) where it is 0: raw values.
+
+        Between, amounts are weighted means, and labels those of the larger weight.
+        """
+        scaled, mixed = replace(self, raw=False), (1 - mask) * self.to_floats(real) + mask * self.to_floats(changed)
+        between = torch.cat([scaled.convert(one, self) for one in mixed.split(1)])
+        return torch.where(mask == 0, real, torch.where(mask == 1, changed, between))
+
     def describes(self, image: Tensor) -> bool:
         """Whether ``image`` (1, C, H, W) has these layers: a mask or a preview, of 8 bits, has none."""
         return image.shape[1] == self.count and not (self.raw and image.dtype == torch.uint8)
 
     def to_floats(self, image: Tensor) -> Tensor:
         """``image`` (B, C, H, W) in [-1, 1]."""
-        if not self.raw:
-            return image
-        scaled = replace(self, raw=False)
-        return torch.cat([scaled.join(self.split(one)) for one in image.split(1)])
+        return torch.cat([self.convert(one, replace(self, raw=False)) for one in image.split(1)]) if self.raw else image
+
+    def convert(self, image: Tensor, other: "Layers") -> Tensor:
+        """``image`` (1, C, H, W) with the ``other`` layers, of the same picture and maps."""
+        return other.join(self.split(image))
 
     def channels_of_picture(self, image: Tensor) -> Tensor:
         """The channels of ``image`` (B, C, H, W) that are the picture's."""
@@ -356,8 +401,8 @@ class Layers:
         """
         if self.raw:
             scaled = replace(self, raw=False)
-            return self.join(scaled.split(scaled.read_like(picture, self.to_floats(real).float(), name))).to(real)
-        image = self._read_picture(picture, name)
+            return scaled.convert(scaled.read_like(picture, self.to_floats(real).float(), name), self).to(real)
+        image = self.read_picture(picture, name)
         size = (real.shape[-2], real.shape[-1])
         image, parts, lacking = _resized(image, size), [], False
         for layer in self.maps:
@@ -378,15 +423,15 @@ class Layers:
 
     def read_structure(self, picture: Picture, limit: int) -> Tensor:
         """``picture`` as an image (1, C, H, W) without maps, its longer side reduced to ``limit`` pixels."""
-        image = self._read_picture(picture, "structure")
+        image = self.read_picture(picture, "structure")
         ratio = min(1.0, limit / max(image.shape[-2:]))
         image = _resized(image, (round(ratio * image.shape[-2]), round(ratio * image.shape[-1])))
         scaled = replace(self, raw=False)
         image = torch.cat([image, image.new_full((1, scaled.count - image.shape[1], *image.shape[-2:]), -1)], dim=1)
-        return self.join(scaled.split(image)) if self.raw else image
+        return scaled.convert(image, self) if self.raw else image
 
-    def _read_picture(self, picture: Picture, name: str) -> Tensor:
-        """The picture's channels (1, C, H, W) of ``picture``."""
+    def read_picture(self, picture: Picture, name: str) -> Tensor:
+        """The picture's channels (1, C, H, W), in [-1, 1], of ``picture``, a file or the argument ``name``."""
         if self.is_plain and not isinstance(picture, Raster):
             return arrays.to_image(picture, self.picture.count, name, opaque=True)
         raster = as_raster(picture, name)

@@ -147,7 +147,7 @@ class Run:
             LOG.info(line)
         image, digest = opened.image.to(self.device), sha256(self.picture.read_bytes())
         layers = None if opened.layers is None else self.viewed(opened.layers, image)
-        picture = TrainingPicture(self.picture.name, digest, image, layers, opened.valid)
+        picture = TrainingPicture(self.picture.name, digest, image, layers, opened.valid, opened.parts)
         vgg = self.settings.vgg_weights
         training = PictureTraining.of(picture, self.options, task, seed=self.seed, vgg_weights=vgg)
         seed_matters = task is TRAIN and "manualSeed" in self.given  # elsewhere it is the seed of the model's use
