@@ -12,6 +12,7 @@ from torch import Tensor
 from SinGAN.library.arguments import checked
 from SinGAN.library.bar import Bar
 from SinGAN.library.pictures import FromPicture, MapsOfPictures, Pictures, add_methods, method
+from SinGAN.options.applications import PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.hybrid import Hybrid
 from SinGAN.patches.makers import Maker, Refiner, Trained
@@ -73,7 +74,7 @@ class Model(FromPicture):
     def _unrefined(self) -> "Model":
         return self if self.refiner is None else replace(self, refiner=None)
 
-    @checked(ModelOptions)
+    @checked(ModelOptions, PatchOptions)
     def refined(
         self,
         photo: Picture | None = None,
@@ -97,19 +98,18 @@ class Model(FromPicture):
         Raises:
             ValueError: the photo or its maps can't be used, or are others than the model's.
         """
-        maker = self._unrefined._maker
+        maker, named = self._unrefined._maker, maps_by_name(maps)
         if not isinstance(maker, Trained):
             return replace(self, hard_votes=hard_votes)
         opened: Levels | Opened | None = None
-        if photo is None and maps:
+        if photo is None and named:
             raise ValueError("`maps` are those of `photo`: name it, too")
         if photo is not None and maker.layers is not None:
             kinds = [layer.kind for layer in maker.layers.maps]
             channels = None if is_data(photo) else maker.layers.picture.count
-            named = maps_by_name(maps)
             opened = open_picture(photo, channels, named, kinds if len(named) == len(kinds) else (), layered=True)
         elif photo is not None:
-            if maps:
+            if named:
                 raise ValueError("the model has no maps: leave `maps` out")
             opened = arrays.levels_of(photo, maker.real.shape[1], "photo", opaque=True)
         return replace(self, refiner=maker.refined_by(opened, hard_votes, max_size).refiner)
@@ -152,40 +152,30 @@ class Model(FromPicture):
         return replace(self, pyramid=pyramid)
 
     @overload
-    def refine(
-        self, pictures: Picture | Sequence[Picture], photo: Picture | None = None, *, photo_maps: NamedMaps = None
-    ) -> Pictures: ...
+    def refine(self, pictures: Picture | Sequence[Picture], photo: Picture | None = None) -> Pictures: ...
 
     @overload
     def refine(
-        self,
-        pictures: Picture | Sequence[Picture],
-        photo: Picture | None = None,
-        *,
-        photo_maps: NamedMaps = None,
-        maps: Literal[True],
+        self, pictures: Picture | Sequence[Picture], photo: Picture | None = None, *, maps: Literal[True]
     ) -> tuple[Pictures, MapsOfPictures]: ...
 
     def refine(
-        self,
-        pictures: Picture | Sequence[Picture],
-        photo: Picture | None = None,
-        *,
-        photo_maps: NamedMaps = None,
-        maps: bool = False,
+        self, pictures: Picture | Sequence[Picture], photo: Picture | None = None, *, maps: bool = False
     ) -> Pictures | tuple[Pictures, MapsOfPictures]:
         """``pictures`` of the model's, with the training picture's own detail: (count, H, W, C).
 
         Arguments:
             pictures: samples, edits or paints, (count, H, W, C) or a list; or a single one, (H, W, C) or a file.
-            photo: the training picture as it was before it was reduced: results have its resolution.
-            photo_maps: of the photo, as `maps` of ``refined``.
-            maps: whether the maps of the results are returned, too: by name, as the methods with ``maps=True`` do.
+            photo: the training picture as it was before it was reduced: results have its resolution. With data or maps
+                it is that of ``refined`` instead: ``model.refined(photo, maps=..).refine(pictures)``.
+            maps: whether the maps of the results are returned, too, by name, as the methods with ``maps=True`` do.
 
         Raises:
-            ValueError: there is no picture, or one can't be used; the model is one of ``train_mode`` hybrid and of
-                data or maps, whose results have the photo's detail anyway.
+            ValueError: there is no picture, or one can't be used; or results of the model, of ``train_mode`` hybrid
+                with data or maps, have the photo's detail anyway.
         """
+        if not isinstance(maps, bool):
+            raise ValueError(f"`maps` is {maps!r:.80}: use True or False")
         several, layers = arrays.several(pictures, "pictures"), self._unrefined._maker.layers
         if maps and not (layers and layers.maps):
             raise ValueError("`maps` are asked for, but the picture has none: name them when you train")
@@ -194,7 +184,9 @@ class Model(FromPicture):
             refiner = Refiner(self._real, None if photo is None else arrays.levels_of(photo, channels, "photo"))
             images = [arrays.to_image(one, channels, "pictures") for one in several]
             return arrays.from_images(torch.cat([refiner(image) for image in images]))
-        model = self._unrefined.refined(photo, maps=photo_maps)
+        if photo is not None:
+            raise ValueError("`photo` is for pictures of 8 bits without maps: use `refined`, with its maps, first")
+        model = self if self.refiner is not None else self.refined()
         if model.refiner is None:
             raise ValueError("results of this model have the photo's detail already: leave `refine` out")
         images = [layers.read_picture(one, "pictures") for one in several]

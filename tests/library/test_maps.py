@@ -128,6 +128,7 @@ def test_what_models_of_data_refuse() -> None:
         (lambda: model.refine(model.sample(1), maps=True), "`maps` are asked for, but the picture has none"),
         (lambda: model.refined(bands()[:, :, :3].astype(float)), "the photo has 3 channels of data, the model's"),
         (lambda: model.refined(Raster.of(bands()), maps={"m": bands()[:, :, 0]}), "maps none, the photo m"),
+        (lambda: model.refine(bands(), bands()), "`photo` is for pictures of 8 bits"),
         (lambda: model.refined(maps={"m": bands()[:, :, 0]}), "`maps` are those of `photo`: name it, too"),
         (lambda: model.paint(bands(), start_scale=1, quantize=True), "`quantize` is for pictures of 8 bits"),
         (lambda: model.super_resolve(bands()), "`picture` is for models of pictures of 8 bits"),
@@ -196,13 +197,13 @@ def test_refined_pictures_have_the_photos_size_and_maps(large: Any) -> None:
     values, maps = large
     model = train(Raster.of(values), maps=maps)
     samples = model.sample(2, seed=0)
-    for photo, size in ((None, (H, W)), (Raster.of(values), (3 * H, 3 * W))):
-        refined, found = model.refine(samples, photo, photo_maps=None if photo is None else maps, maps=True)
+    finer = model.refined(Raster.of(values), maps=maps)
+    for one, size in ((model, (H, W)), (finer, (3 * H, 3 * W))):
+        refined, found = one.refine(samples, maps=True)
         assert refined.shape == (2, *size, 5)
         assert refined.dtype == np.uint16
         assert {*np.unique(found["labels"])} == {5, 9}
         assert found["amount"].shape == (2, *size)
-    finer = model.refined(Raster.of(values), maps=maps)
     assert finer.sample(1, seed=0).shape == (1, 3 * H, 3 * W, 5)
     np.testing.assert_array_equal(finer.animate(2, seed=0), model.animate(2, seed=0))
     np.testing.assert_array_equal(finer.super_resolve(factor=1.5, seed=0), model.super_resolve(factor=1.5, seed=0))
