@@ -17,7 +17,8 @@ from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layered import LayeredInstant, reduce_marks, reduce_parts
 from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Maker, to_8_bits
-from SinGAN.pictures.layers import Layers, Opened
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Plan, Size, plan_scales
 from SinGAN.pyramid import NewScaleT, Pyramid, ScaleT, TrainedScale
 

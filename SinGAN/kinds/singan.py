@@ -15,7 +15,8 @@ from SinGAN.models import Generator, NetConfig
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, Task
 from SinGAN.patches.makers import Maker, Trained
-from SinGAN.pictures.layers import Layers, Opened
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Plan, Size, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train

@@ -17,9 +17,9 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.patches.hybrid import Hybrid
 from SinGAN.patches.makers import Maker, Refiner, Trained
 from SinGAN.pictures import arrays
-from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.arrays import Picture, is_data
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import Opened, is_data, maps_by_name, open_picture
+from SinGAN.pictures.opening import Opened, maps_by_name, open_picture
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.events import NOBODY
 from SinGAN.runs.pictures import PictureTraining, Retraining

@@ -6,8 +6,8 @@ then render all channels and maps from the photo's own values, so that they stay
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,21 @@ import torch
 from torch import Tensor
 
 from SinGAN.imresize import imresize
-from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.manipulate import Retouched
 from SinGAN.patches.guides import amount_guide, label_guide
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.levels import Levels, Photo, limit_levels, limit_size, resize_mask
 from SinGAN.patches.search import Flags
 from SinGAN.patches.votes import MEANS, Places, Values, Votes, number_pixels
 from SinGAN.pictures import images
-from SinGAN.pictures.arrays import Picture, is_file
-from SinGAN.pictures.layers import Beside, Layer, Layers, Opened, Parts, as_raster
+from SinGAN.pictures.arrays import Picture, as_raster, is_file
+from SinGAN.pictures.layer import Layer
+from SinGAN.pictures.layers import Layers, Parts
+from SinGAN.pictures.opening import Beside, Opened
 from SinGAN.pictures.rasters import Form, Marks, Raster, without_nodata
 from SinGAN.planning import Size
+
+Arguments = ParamSpec("Arguments")
 
 GUIDES = 3  # channels of a guide, at most
 RANGE = 0.5, 99.5  # percentiles of a guide's first channel that become 0 and 255
@@ -81,6 +85,18 @@ class Guide:
         """The guide (H, W, at most 3) of ``image`` (1, C, H, W), in [-1, 1]."""
         values = (image[0].permute(1, 2, 0).double().cpu().numpy() @ self.directions - self.low) / self.width
         return np.ascontiguousarray(np.clip(np.rint(255 * values), 0, 255).astype(np.uint8))
+
+
+def rendered(
+    task: Callable[Concatenate[Instant, Arguments], Iterator[Tensor]],
+) -> Callable[Concatenate["LayeredInstant", Arguments], Iterator[Tensor]]:
+    """The method of ``LayeredInstant`` that gives the results of a ``task`` of ``Instant`` with all layers."""
+
+    @wraps(task)
+    def render(self: "LayeredInstant", /, *values: Arguments.args, **named: Arguments.kwargs) -> Iterator[Tensor]:
+        return self.render(lambda engine: task(engine, *values, **named))
+
+    return render
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,11 +245,11 @@ class LayeredInstant:
         """The number of levels."""
         return len(self.engine)
 
-    def sample(
-        self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.sample``."""
-        return self.render(lambda engine: engine.sample(rng, count, start, enlargement))
+    sample = rendered(Instant.sample)
+    retarget = rendered(Instant.retarget)
+    outpaint = rendered(Instant.outpaint)
+    tile = rendered(Instant.tile)
+    tile_set = rendered(Instant.tile_set)
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -253,18 +269,10 @@ class LayeredInstant:
         shown = as_image(self.guide_of(strokes))
         return torch.cat(list(self.render(lambda engine: engine.paint(shown, scale, rng, count).split(1))))
 
-    def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
-        """As ``Instant.retarget``."""
-        return self.render(lambda engine: engine.retarget(rng, count, enlargement))
-
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.inpaint``; ``fill`` (1, C, 1, 1) has raw values."""
         colour = None if fill is None else fill[:, : self.engine.channels].to(torch.uint8)
         return self.render(lambda engine: engine.inpaint(hole, colour, rng, count))
-
-    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """As ``Instant.outpaint``."""
-        return self.render(lambda engine: engine.outpaint(margins, rng, count))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.analogy``; ``structure`` (1, C, H, W) has raw values."""
@@ -313,18 +321,6 @@ class LayeredInstant:
             amounts = (np.moveaxis(layer.encode(one)[0].double().numpy(), 0, 2) / 2 + 0.5 for one in own)
             keys = [amount_guide(one, weight) for one in amounts]
         return self.render(lambda engine: engine.guided(guide, keys, rng, count))
-
-    def tile(
-        self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.tile``."""
-        return self.render(lambda engine: engine.tile(rng, count, enlargement))
-
-    def tile_set(
-        self, rng: torch.Generator, count: int, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.tile_set``."""
-        return self.render(lambda engine: engine.tile_set(rng, count, enlargement))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as raw values (1, C, 1, 1), those of maps 0; one level is grey.

@@ -27,7 +27,8 @@ from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
 from SinGAN.patches.solver import Canvas, Settings, Solver
-from SinGAN.pictures.layers import Layers, Opened
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
 

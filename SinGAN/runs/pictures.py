@@ -21,7 +21,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.tasks import PAINT, TASKS, TRAIN, Task
-from SinGAN.pictures.layers import Layers, Opened, Parts
+from SinGAN.pictures.layers import Layers, Parts
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import forget_scales, save_pyramid

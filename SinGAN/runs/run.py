@@ -13,7 +13,9 @@ from SinGAN.engines.engine import EngineSettings
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
-from SinGAN.pictures.layers import Layers, Opened, is_data, maps_by_name, open_picture, percentiles_of
+from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures.layers import Layers, percentiles_of
+from SinGAN.pictures.opening import Opened, maps_by_name, open_picture
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.pictures import PictureTraining, Retraining, TrainingPicture
 from SinGAN.saved_models.manifest import Manifest

@@ -18,7 +18,9 @@ from SinGAN.patches.levels import Levels, limit_levels
 from SinGAN.patches.makers import Maker, Trained
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images, masks
-from SinGAN.pictures.layers import Layers, Opened, is_data, maps_by_name, open_beside
+from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder

@@ -16,7 +16,7 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
-from SinGAN.pictures.layers import is_data
+from SinGAN.pictures.arrays import is_data
 from SinGAN.runs.events import NOBODY
 from tests.workspace import stripes
 
