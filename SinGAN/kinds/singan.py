@@ -16,6 +16,7 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import SUPER_RESOLUTION, Task
 from SinGAN.patches.makers import Maker, Trained
 from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Plan, Size, plan_scales, plan_super_resolution_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import train
@@ -47,8 +48,6 @@ class SinGANKind:
     """Advice for a training that diverged; options in backticks."""
     unexportable = ""
     """Why models can't be exported; "" if they can."""
-    without_layers = ""
-    """Why models can't have data or maps; "" if they can."""
 
     def plan(self, height: int, width: int, options: ModelOptions, task: Task) -> Plan:
         """The scales of a picture of ``height`` x ``width`` pixels.
@@ -64,8 +63,8 @@ class SinGANKind:
         if not all(near(coarse, fine, factor) for coarse, fine in itertools.pairwise(sizes)):
             raise ValueError(f"factor is {factor!r}")
 
-    def picture(self, image: Tensor, options: ModelOptions) -> Tensor:
-        """The ``image`` (1, C, H, W), in [-1, 1], that ``plan`` and ``train`` get."""
+    def picture(self, image: Tensor, options: ModelOptions, layers: Layers | None = None) -> Tensor:
+        """The ``image`` (1, C, H, W), in [-1, 1], with its ``layers``, that ``plan`` and ``train`` get."""
         return image
 
     def describe_reduction(self, size: Size, finest: Size, options: Mapping[str, Any]) -> str:
@@ -110,6 +109,10 @@ class SinGANKind:
         ``TrainingState`` from which ``resume`` continues to the same bits.
         """
         return train(image, plan, net, config, rng, **others)
+
+    def completed(self, pyramid: Pyramid[TrainedScale], picture: Opened) -> Pyramid[TrainedScale]:
+        """A ``pyramid`` that ``train`` has yielded, with what ``extras`` and ``maker`` need of its ``picture``."""
+        return pyramid
 
     def columns(self, config: TrainConfig) -> LossColumns:
         """The losses that ``train`` reports."""

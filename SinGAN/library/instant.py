@@ -18,9 +18,10 @@ from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import arrays, images, masks
-from SinGAN.pictures.arrays import Picture
+from SinGAN.pictures.arrays import Picture, is_data
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import check_kinds, is_data, maps_by_name, open_beside, open_picture
+from SinGAN.pictures.layer import check_kinds
+from SinGAN.pictures.opening import maps_by_name, open_beside, open_picture
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget

@@ -63,10 +63,11 @@ def method(function: Callable[Concatenate[Any, Arguments], Results], alone: bool
 
     @functools.wraps(function)
     def call(self: "FromPicture", /, *values: Any, maps: bool = False, **named: Any) -> Any:
-        if maps and not (self._maker.layers and self._maker.layers.maps):
+        model = self._for(function)
+        if maps and not (model._maker.layers and model._maker.layers.maps):
             raise ValueError("`maps` are asked for, but the picture has none: name them when you open it or train")
-        results = _results(self, function, values, named)
-        pictures, of_maps = self._arrays(torch.cat([picture for _, picture in results.pictures]))
+        results = _results(model, function, values, named)
+        pictures, of_maps = model._arrays(torch.cat([picture for _, picture in results.pictures]))
         if alone:
             pictures, of_maps = pictures[0], {name: values[0] for name, values in of_maps.items()}
         return (pictures, of_maps) if maps else pictures
@@ -119,8 +120,19 @@ class FromPicture(ABC):
         known = {one.method.__name__: one.method for one in tasks().values() if one.method and method_of in one.models}
         if name not in known:
             raise ValueError(f"there is no task {name!r} here: there are {', '.join(known)}")
-        results = _results(self, known[name], values, named)
-        return (self._arrays(picture)[0][0] for _, picture in results.pictures)
+        model = self._for(known[name])
+        results = _results(model, known[name], values, named)
+        return (model._arrays(picture)[0][0] for _, picture in results.pictures)
+
+    def _for(self, function: Callable[..., Results]) -> "FromPicture":
+        """The model for a task's ``function``: results of those that only trained models do are not refined."""
+        is_refined = any(task.method is function and "patches" in task.models for task in tasks().values())
+        return self if is_refined else self._unrefined
+
+    @property
+    def _unrefined(self) -> "FromPicture":
+        """The model whose results stay as they are made."""
+        return self
 
     def __len__(self) -> int:
         """The number of scales."""

@@ -17,8 +17,8 @@ from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
 from SinGAN.options.tasks import SUPER_RESOLUTION, TASKS
 from SinGAN.pictures import arrays
-from SinGAN.pictures.arrays import Picture
-from SinGAN.pictures.layers import Opened, is_data, maps_by_name, open_picture
+from SinGAN.pictures.arrays import Picture, is_data
+from SinGAN.pictures.opening import Opened, maps_by_name, open_picture
 from SinGAN.runs.events import Watcher
 from SinGAN.runs.pictures import PictureTraining, TrainingPicture
 from SinGAN.runs.training import train_in_memory
@@ -107,7 +107,7 @@ def _source(picture: Picture, opened: Opened) -> TrainingPicture:
     else:
         name, values = "an array", arrays.from_images(image) if layers is None else image.cpu().numpy()
         digest = sha256(values.tobytes())
-    return TrainingPicture(name, digest, image, layers, opened.valid)
+    return TrainingPicture(name, digest, image, layers, opened.valid, opened.parts)
 
 
 @checked()

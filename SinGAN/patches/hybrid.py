@@ -15,14 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN import manipulate
+from SinGAN.imresize import imresize_to
 from SinGAN.manipulate import SAME_SIZE, OfPyramid, Retouched
 from SinGAN.patches.holes import Region, largest_radius
-from SinGAN.patches.instant import as_flags, as_image, as_levels, draw_seed
-from SinGAN.patches.levels import Levels, extend_size, resize, to_pixels
-from SinGAN.patches.makers import Refiner, to_8_bits, to_floats
-from SinGAN.patches.seams import Edit, match_colours
-from SinGAN.patches.search import Flags, Pixels
+from SinGAN.patches.instant import Instant, as_flags, as_image, as_levels, draw_seed, extend
+from SinGAN.patches.levels import Levels, resize, to_pixels
+from SinGAN.patches.makers import Engine, Refiner, to_floats
+from SinGAN.patches.seams import Edit
+from SinGAN.patches.search import Pixels
 from SinGAN.patches.solver import Settings
+from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Size
 from SinGAN.pyramid import Pyramid, TrainedScale
 
@@ -35,29 +37,47 @@ SOFTENED = 1.0  # pixels of the generators' picture, deviation of the Gaussian t
 class Hybrid(OfPyramid):
     """A trained pyramid, and the photo that its pictures are enlarged with.
 
-    Pictures are 8-bit tensors (1, C, H, W), those of the training picture as large as the photo.
+    Pictures are tensors (1, C, H, W) of 8 bits or, with layers, of raw values; those of the training picture are as
+    large as the photo. The maps of results are those of the photo, by the patches' votes.
     """
 
     pyramid: Pyramid[TrainedScale]
-    photo: Levels  # (H, W, C)
+    photo: Engine  # of the photo's patches
 
-    layers = None
     exact_mask = True
     """``retouch`` takes masks as they are drawn, not softened."""
 
     @property
+    def layers(self) -> Layers | None:
+        """The layers of its pictures' channels; None: they have 8 bits, and no maps."""
+        return self.photo.layers
+
+    @property
     def real(self) -> Tensor:
-        """The photo (1, C, H, W), 8 bits."""
-        return as_image(self.photo)
+        """The photo (1, C, H, W), of 8 bits or raw values."""
+        return self.photo.real
 
     @property
     def small(self) -> Tensor:
         """The photo at the generators' finest scale, (1, C, h, w), in [-1, 1]."""
         return self.pyramid.scales[-1].real
 
+    @property
+    def with_hard_votes(self) -> "Hybrid":
+        """The same, of whose results each pixel is a copy of one of the photo's."""
+        if isinstance(self.photo, Instant):
+            return replace(self, photo=replace(self.photo, hard=True))
+        return replace(self, photo=replace(self.photo, engine=replace(self.photo.engine, hard=True)))
+
+    @property
+    def _engine(self) -> Instant:
+        """The engine of what is compared."""
+        return self.photo if isinstance(self.photo, Instant) else self.photo.engine
+
     @cached_property
     def _refiner(self) -> Refiner:
-        return Refiner(self.small, self.photo, start=1.0, repeats=REPEATS)
+        layers = None if self.layers is None else replace(self.layers, raw=False)
+        return Refiner(self.small, self.photo, start=1.0, repeats=REPEATS, layers=layers)
 
     def refined(self, images: Tensor) -> Tensor:
         """``images`` (B, C, h, w) of the generators, in [-1, 1], enlarged with the photo's patches."""
@@ -80,34 +100,53 @@ class Hybrid(OfPyramid):
         """``count`` pictures of ``reference`` put in at each of ``scales``; pixels outside the mask and its rim stay.
 
         Arguments:
-            reference: the photo with an edit, or with an object pasted in, (1, C, H, W), 8 bits.
+            reference: the photo with an edit, or with an object pasted in, (1, C, H, W), like ``real``.
             mask: (1, 1, H, W), 1 where it differs, else 0.
             scales: of the generators.
             rng: of the random numbers.
             count: of pictures at each scale.
         """
         # 1. The seam around the marked part, as in the instant engine.
-        photo, edited, small = to_pixels(self.photo), as_levels(reference), self._reduce(reference)
-        edit = Edit.of(photo, edited, as_flags(mask), self.photo.shape[2])
-        first = max(self._ratio, min(1.0, RADIUS / max(1.0, largest_radius(edit.pasted))))
+        engine, small = self._engine, self._reduce(reference)
+        edit = Edit.of(engine.photo.pixels, self.photo.guide_of(reference), as_flags(mask), engine.channels)
 
-        def fitted(generated: Tensor) -> Tensor:
-            # 2. The pasted pixels in the colours that the generators give them.
-            change = 127.5 * _enlarge_smoothly(generated - small, edit.size)[edit.box]
-            shifted, colours = edit.merged.copy(), slice(self.photo.shape[2])
-            levels = np.clip(np.rint(edit.merged[..., colours] + change), 0, 255).astype(np.uint8)
-            shifted[..., colours] = np.where(edit.pasted[..., None] > 0, levels, edit.merged[..., colours])
-            # 3. Both sides of the seam are computed from patches of the photo and of these pixels.
-            region = Region.of(photo, edit.computed, first, self.photo.shape[2], replace(edit, merged=shifted))
-            assert region.canvases[0].known is not None
-            return _fill(region, region.canvases[0].known, rng, Settings())
+        def pictures() -> Iterator[tuple[int, None, Tensor]]:
+            for scale in scales:
+                for generated in list(manipulate.inject(self.pyramid, small, scale, rng, count)):  # which draws first
+                    # 2. The pasted pixels in the colours that the generators give them; hard votes keep their own.
+                    shifted = reference if engine.hard else self._shift_colours(reference, generated - small)
+                    yield scale, None, self._paste(edit, shifted, draw_seed(rng) & 0xFFFFFF)
 
-        pictures = (
-            (scale, None, fitted(generated))
-            for scale in scales
-            for generated in list(manipulate.inject(self.pyramid, small, scale, rng, count))  # which draws first
+        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], pictures())
+
+    def _paste(self, edit: Edit, edited: Tensor, seed: int) -> Tensor:
+        """The photo (1, C, H, W) with an ``edit`` in the colours of ``edited`` (1, C, H, W).
+
+        Both sides of the seam are computed from patches of the photo and of the pasted pixels.
+        """
+        engine, levels, merged = self._engine, self.photo.guide_of(edited), edit.merged.copy()
+        np.copyto(merged[..., : engine.channels], levels[edit.box], where=edit.pasted[..., None] > 0)
+        fitted = replace(edit, merged=merged, edited=to_pixels(levels[edit.box]))
+        first, photo = max(self._ratio, min(1.0, RADIUS / max(1.0, largest_radius(edit.pasted)))), engine.photo
+        region = Region.of(photo.pixels, edit.computed, first, engine.channels, fitted, engine.collection, photo.empty)
+        guess, solver = region.canvases[0].known, region.solver(seed)
+        assert guess is not None
+        results = self.photo.render(
+            lambda engine: [engine.fill(region, solver, guess, edit=fitted, edited=levels)], edited
         )
-        return Retouched(self.real, reference, torch.from_numpy(edit.changed)[None, None], pictures)
+        return torch.cat(list(results))
+
+    def _shift_colours(self, image: Tensor, change: Tensor) -> Tensor:
+        """``image`` (1, C, H, W), like ``real``, to whose picture a smooth ``change`` (1, C', h, w) is added."""
+        size = image.shape[-2], image.shape[-1]
+        if self.layers is None:
+            levels = as_levels(image) + 127.5 * _enlarge_smoothly(change, size)
+            return as_image(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+        parts, layer = self.layers.split(image), self.layers.picture
+        added = torch.from_numpy(_enlarge_smoothly(self.layers.channels_of_picture(change), size)).permute(2, 0, 1)
+        return self.layers.join(
+            replace(parts, picture=layer.decode((layer.encode(parts.picture) + added).clamp(-1, 1)))
+        )
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """``count`` pictures (1, C, H, W) that extend the photo by ``margins``: at the top, bottom, left and right.
@@ -117,51 +156,42 @@ class Hybrid(OfPyramid):
         Raises:
             ValueError: a side would be too long.
         """
-        (top, bottom, left, right), (height, width) = margins, self.photo.shape[:2]
-        mask: Flags = np.ones(extend_size((height, width), margins), np.uint8)
-        mask[top : top + height, left : left + width] = 0
-        canvas = np.pad(to_pixels(self.photo), ((top, bottom), (left, right), (0, 0)), mode="edge")
-        region = Region.of(canvas, mask, self._ratio, self.photo.shape[2])
+        engine, (rows, columns) = self._engine, (margins[:2], margins[2:])
+        canvas, mask = extend(engine.photo.pixels, margins)
+        empty = None if engine.photo.empty is None else np.pad(engine.photo.empty, (rows, columns))
+        region = Region.of(canvas, mask, self._ratio, engine.channels, None, engine.collection, empty)
         top, bottom, left, right = (round(margin * self._ratio) for margin in margins)
         pictures = manipulate.outpaint(self.pyramid, (top, bottom, left, right), rng, count)
-        settings = Settings(REPEATS, REPEATS)
-        return (_fill(region, _first_canvas(region, picture), rng, settings, True) for picture in pictures)
+
+        def extended(engine: Instant) -> Iterator[Tensor]:
+            for picture in pictures:
+                guess = _first_canvas(region, self._refiner.guide_of(picture))
+                solver = replace(region.solver(draw_seed(rng) & 0xFFFFFF), settings=Settings(REPEATS, REPEATS))
+                yield engine.fill(region, solver, guess, (margins[0], margins[2]), fits=True)
+
+        return self.photo.render(extended)
 
     @property
     def _ratio(self) -> float:
         """The size of the generators' pictures, in parts of the photo's."""
-        return float(max(self.small.shape[-2:]) / max(self.photo.shape[:2]))
+        return float(max(self.small.shape[-2:]) / max(self.photo.size))
 
     def _reduce(self, image: Tensor) -> Tensor:
-        """``image`` (1, C, H, W), 8 bits, at the generators' finest scale, in [-1, 1]."""
-        levels = resize(to_pixels(as_levels(image)), (self.small.shape[-2], self.small.shape[-1]))
+        """``image`` (1, C, H, W), like ``real``, at the generators' finest scale, in [-1, 1]."""
+        size = self.small.shape[-2], self.small.shape[-1]
+        if self.layers is not None:
+            return imresize_to(self.layers.to_floats(image), size, exact=True).to(self.small)
+        levels = resize(to_pixels(as_levels(image)), size)
         return to_floats(as_image(levels[..., : image.shape[1]])).to(self.small.device)
 
 
-def _first_canvas(region: Region, picture: Tensor) -> Pixels:
-    """The first canvas of ``region``, its mask filled from ``picture`` (1, C, h, w), in [-1, 1]."""
+def _first_canvas(region: Region, levels: Levels) -> Pixels:
+    """The first canvas of ``region``, its mask filled from a picture's ``levels`` (h, w, C)."""
     canvas = region.canvases[0]
     assert canvas.mask is not None
     assert canvas.known is not None
-    whole = resize(to_pixels(as_levels(to_8_bits(picture))), region.sizes[0])
-    filled: Pixels = np.where(canvas.mask[..., None] > 0, whole[canvas.box], canvas.known)
-    return filled
-
-
-def _fill(
-    region: Region, guess: Pixels, rng: torch.Generator, settings: Settings, matches_colours: bool = False
-) -> Tensor:
-    """The photo (1, C, H, W), 8 bits, with the ``region`` computed from ``guess`` (h, w, 4), its first canvas.
-
-    With ``matches_colours`` the region's colours are shifted to meet the photo's.
-    """
-    solver = replace(region.solver(draw_seed(rng) & 0xFFFFFF), settings=settings)
-    *_, finest = solver.run(np.ascontiguousarray(guess))
-    result = region.photo[..., : region.channels].copy()
-    result[region.canvases[-1].box] = finest.picture[..., : region.channels]
-    if matches_colours:
-        match_colours(result, region.mask)
-    return as_image(result)
+    whole = resize(to_pixels(levels), region.sizes[0])
+    return np.ascontiguousarray(np.where(canvas.mask[..., None] > 0, whole[canvas.box], canvas.known))
 
 
 def _enlarge_smoothly(image: Tensor, size: Size) -> np.ndarray:

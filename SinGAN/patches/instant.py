@@ -152,7 +152,7 @@ class Instant:
                 "use `variety` low, or `method` patches or denoise"
             )
         sampler = Sampler(self.collection, VARIETIES[self.variety], enlargement, self.device, self._show)
-        return (self._finish(levels) for levels in sampler.samples(draw_seed(rng), count))
+        return (self.finish(levels) for levels in sampler.samples(draw_seed(rng), count))
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
@@ -226,11 +226,16 @@ class Instant:
         Raises:
             ValueError: a side would be too long.
         """
-        (top, bottom, left, right), (height, width) = margins, self.size
-        mask = np.ones(extend_size(self.size, margins), np.uint8)
-        mask[top : top + height, left : left + width] = 0
-        canvas = np.pad(self.photo.pixels, ((top, bottom), (left, right), (0, 0)), mode="edge")
-        return self._fill_hole(canvas, mask, EXTENDED, None, rng, count, (top, left))
+        canvas, mask = extend(self.photo.pixels, margins)
+        return self._fill_hole(canvas, mask, EXTENDED, None, rng, count, (margins[0], margins[2]))
+
+    def render(self, make: Callable[["Instant"], Iterable[Tensor]], edited: Tensor | None = None) -> Iterator[Tensor]:
+        """The results (1, C, H, W) that ``make`` lets the engine compute; see ``LayeredInstant.render``."""
+        return iter(make(self))
+
+    def guide_of(self, image: Tensor) -> Levels:
+        """What is compared of an ``image`` (1, C, H, W) of 8 bits: its levels (H, W, C)."""
+        return as_levels(image)
 
     def cropped(self, box: Box) -> "Instant":
         """The engine for a part of the photo, its rows and columns."""
@@ -279,7 +284,7 @@ class Instant:
             usable = np.pad(first.valid > 0, PATCH // 2)
         for _, seed in draw_seeds(rng, count):
             start = first_guess(guides[0], first.guide, first.values, usable, seed)
-            yield self._finish(replace(solver, seed=seed).run(start))
+            yield self.finish(replace(solver, seed=seed).run(start))
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
@@ -293,7 +298,7 @@ class Instant:
         solver = replace(solver, settings=replace(solver.settings, first_repeats=1))
         for _, seed in draw_seeds(rng, count):
             guess = add_noise(coarsest, 255 * TILE_NOISE, seed, self.channels)
-            yield self._finish(replace(solver, seed=seed).run(pad(guess)), MARGIN)
+            yield self.finish(replace(solver, seed=seed).run(pad(guess)), MARGIN)
 
     def tile_set(
         self, rng: torch.Generator, count: int, enlargement: tuple[float, float] = SAME_SIZE
@@ -367,7 +372,7 @@ class Instant:
         """``count`` whole pictures (1, C, H, W) from ``guess`` at level ``start``: the first without noise on it."""
         for number, seed in draw_seeds(rng, count):
             varied = add_noise(guess, VARIED, seed, self.channels) if number else guess
-            yield self._finish(replace(solver, seed=seed).run(varied, start))
+            yield self.finish(replace(solver, seed=seed).run(varied, start))
 
     def _fill_hole(
         self,
@@ -413,29 +418,52 @@ class Instant:
 
         Without one the region starts from its own first guess, and its colours are shifted to meet the photo's.
         """
-        shifted = region.mask if guess is None and not self.hard else None
         for number, seed in draw_seeds(rng, count):
             if guess is None:
                 start = region.first_guess(seed if number else None)
             else:
                 start = add_noise(guess, VARIED, seed, self.channels, region.canvases[0].mask) if number else guess
-            # 1. Solve and lift the region.
-            for state in region.solver(seed).run(start):
-                if self.watch is not None:
-                    self._show(region.place(state.picture, state.level))
-            # 2. Paste it: outside, pixels are the photo's own.
-            result = region.photo[..., : self.channels].copy()
-            result[region.canvases[-1].box] = state.picture[..., : self.channels]
-            size = result.shape[0], result.shape[1]
-            canvas, others = region.canvases[-1], self._source_sizes[1:]
-            votes = partial(Votes.of_part, state, canvas, size, self.photo.pixels, place, edit, others, shifted)
-            result = self._voted(result, votes, edited)
-            if shifted is not None:
-                match_colours(result, shifted)
-                self._show(result)
-            yield as_image(result)
+            yield self.fill(region, region.solver(seed), start, place, edit, edited, fits=guess is None)
 
-    def _finish(self, states: Iterable[State], margin: int = 0) -> Tensor:
+    def fill(
+        self,
+        region: Region,
+        solver: Solver,
+        guess: Pixels,
+        place: Size = (0, 0),
+        edit: Edit | None = None,
+        edited: Levels | None = None,
+        fits: bool = False,
+    ) -> Tensor:
+        """The photo (1, C, H, W) with the ``region`` computed by its ``solver`` from ``guess``, its first canvas.
+
+        Arguments:
+            region: of a photo in which the engine's begins at ``place``.
+            solver: of the region.
+            guess: (h, w, 4).
+            place: row and column.
+            edit: that is pasted.
+            edited: the edited photo.
+            fits: whether the region's colours are shifted at last to meet the photo's.
+        """
+        shifted = region.mask if fits and not self.hard else None
+        # 1. Solve and lift the region.
+        for state in solver.run(guess):
+            if self.watch is not None:
+                self._show(region.place(state.picture, state.level))
+        # 2. Paste it: outside, pixels are the photo's own.
+        result = region.photo[..., : self.channels].copy()
+        result[region.canvases[-1].box] = state.picture[..., : self.channels]
+        size = result.shape[0], result.shape[1]
+        canvas, others = region.canvases[-1], self._source_sizes[1:]
+        votes = partial(Votes.of_part, state, canvas, size, self.photo.pixels, place, edit, others, shifted)
+        result = self._voted(result, votes, edited)
+        if shifted is not None:
+            match_colours(result, shifted)
+            self._show(result)
+        return as_image(result)
+
+    def finish(self, states: Iterable[State], margin: int = 0) -> Tensor:
         """The picture (1, C, H, W) of the last of ``states``, without its ``margin``; each is shown to the watcher."""
         inner = slice(margin, -margin or None)
         for state in states:
@@ -467,6 +495,18 @@ class Instant:
 def pad(tile: Pixels) -> Pixels:
     """``tile`` (H, W, 4) with a margin that repeats the opposite sides."""
     return np.pad(tile, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="wrap")
+
+
+def extend(photo: Pixels, margins: tuple[int, int, int, int]) -> tuple[Pixels, Flags]:
+    """``photo`` (H, W, 4) with ``margins`` that repeat its edges, at the top, bottom, left and right, and their mask.
+
+    Raises:
+        ValueError: a side would be too long.
+    """
+    (top, bottom, left, right), (height, width) = margins, photo.shape[:2]
+    mask = np.ones(extend_size((height, width), margins), np.uint8)
+    mask[top : top + height, left : left + width] = 0
+    return np.pad(photo, ((top, bottom), (left, right), (0, 0)), mode="edge"), mask
 
 
 def as_image(levels: Levels) -> Tensor:

@@ -6,8 +6,8 @@ then render all channels and maps from the photo's own values, so that they stay
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,21 @@ import torch
 from torch import Tensor
 
 from SinGAN.imresize import imresize
-from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.manipulate import Retouched
 from SinGAN.patches.guides import amount_guide, label_guide
-from SinGAN.patches.instant import Instant, as_levels
+from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.levels import Levels, Photo, limit_levels, limit_size, resize_mask
 from SinGAN.patches.search import Flags
 from SinGAN.patches.votes import MEANS, Places, Values, Votes, number_pixels
 from SinGAN.pictures import images
-from SinGAN.pictures.arrays import Picture, is_file
-from SinGAN.pictures.layers import Beside, Layer, Layers, Opened, Parts, as_raster
+from SinGAN.pictures.arrays import Picture, as_raster, is_file
+from SinGAN.pictures.layer import Layer
+from SinGAN.pictures.layers import Layers, Parts
+from SinGAN.pictures.opening import Beside, Opened
 from SinGAN.pictures.rasters import Form, Marks, Raster, without_nodata
 from SinGAN.planning import Size
+
+Arguments = ParamSpec("Arguments")
 
 GUIDES = 3  # channels of a guide, at most
 RANGE = 0.5, 99.5  # percentiles of a guide's first channel that become 0 and 255
@@ -33,7 +37,7 @@ COORDINATES = "coordinates"  # the name of their map
 FILL_SEED = 0  # of the pixels without data, which are filled first
 
 
-def _reduced_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
+def reduce_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
     """``parts`` reduced by ``ratio``; a picture of 8 bits as it is without maps."""
     small = layers.split(imresize(layers.join(parts), ratio, exact=True))
     if not layers.is_plain:
@@ -42,7 +46,7 @@ def _reduced_parts(layers: Layers, parts: Parts, ratio: float) -> Parts:
     return replace(small, picture=replace(small.picture, values=levels))
 
 
-def _reduced(empty: Marks, size: Size) -> Marks:
+def reduce_marks(empty: Marks, size: Size) -> Marks:
     """``empty`` (H, W) at a smaller ``size``: pixels of which a part has no data."""
     return resize_mask(empty.astype(np.uint8), size) > 0
 
@@ -81,6 +85,18 @@ class Guide:
         """The guide (H, W, at most 3) of ``image`` (1, C, H, W), in [-1, 1]."""
         values = (image[0].permute(1, 2, 0).double().cpu().numpy() @ self.directions - self.low) / self.width
         return np.ascontiguousarray(np.clip(np.rint(255 * values), 0, 255).astype(np.uint8))
+
+
+def rendered(
+    task: Callable[Concatenate[Instant, Arguments], Iterator[Tensor]],
+) -> Callable[Concatenate["LayeredInstant", Arguments], Iterator[Tensor]]:
+    """The method of ``LayeredInstant`` that gives the results of a ``task`` of ``Instant`` with all layers."""
+
+    @wraps(task)
+    def render(self: "LayeredInstant", /, *values: Arguments.args, **named: Arguments.kwargs) -> Iterator[Tensor]:
+        return self.render(lambda engine: task(engine, *values, **named))
+
+    return render
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +156,9 @@ class LayeredInstant:
             layers, every, empty = beside.layers, [*every, *beside.parts], [*empty, *beside.empty]
         ratio = 1.0 if limit is None else limit / max(opened.image.shape[-2:])
         if ratio < 1:
-            every = [_reduced_parts(layers, parts, ratio) for parts in every]
+            every = [reduce_parts(layers, parts, ratio) for parts in every]
             sizes = [parts.picture.size for parts in every]
-            empty = [None if one is None else _reduced(one, size) for one, size in zip(empty, sizes, strict=True)]
+            empty = [None if one is None else reduce_marks(one, size) for one, size in zip(empty, sizes, strict=True)]
         # 2. The guides.
         channels = [layers.picture.encode(parts.picture) for parts in every]
         guide = None if layers.is_plain else Guide.of(channels[0])
@@ -151,8 +167,7 @@ class LayeredInstant:
         photo, *others = (Photo.of(one, marks) for one, marks in zip(levels, flags, strict=True))
         engine = Instant(photo, variety, device, hard=hard, others=tuple(others), shares=tuple(shares))
         engine.collection.levels([photo.size], 1)  # which checks them
-        layers = replace(layers, raw=True)
-        maker = cls(engine, layers, every[0], guide, tuple(every[1:]))
+        maker = cls(engine, layers.as_raw, every[0], guide, tuple(every[1:]))
         maker = maker if photo.empty is None else maker._filled(photo.empty)
         return maker._with_coordinates(coordinates) if coordinates else maker
 
@@ -230,18 +245,18 @@ class LayeredInstant:
         """The number of levels."""
         return len(self.engine)
 
-    def sample(
-        self, rng: torch.Generator, count: int, start: int = 0, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.sample``."""
-        return self._render(lambda engine: engine.sample(rng, count, start, enlargement))
+    sample = rendered(Instant.sample)
+    retarget = rendered(Instant.retarget)
+    outpaint = rendered(Instant.outpaint)
+    tile = rendered(Instant.tile)
+    tile_set = rendered(Instant.tile_set)
 
     def retouch(
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
         """As ``Instant.retouch``; ``reference`` (1, C, H, W) has raw values."""
-        edited, votes = self.layers.split(reference), list[Votes]()
-        result = replace(self.engine, voted=votes.append).retouch(self._guide_of(reference), mask, scales, rng, count)
+        edited, shown, votes = self.layers.split(reference), as_image(self.guide_of(reference)), list[Votes]()
+        result = replace(self.engine, voted=votes.append).retouch(shown, mask, scales, rng, count)
         pictures = (
             (scale, None, self._joined(self._rendered(votes.pop(0), edited))) for scale, _, _ in result.pictures
         )
@@ -249,26 +264,18 @@ class LayeredInstant:
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.paint``; ``strokes`` (1, C, H, W) have raw values."""
-        shown = self._guide_of(strokes)
-        return self._render(lambda engine: engine.paint(shown, scale, rng, count))
-
-    def retarget(self, rng: torch.Generator, count: int, enlargement: tuple[float, float]) -> Iterator[Tensor]:
-        """As ``Instant.retarget``."""
-        return self._render(lambda engine: engine.retarget(rng, count, enlargement))
+        shown = as_image(self.guide_of(strokes))
+        return self.render(lambda engine: engine.paint(shown, scale, rng, count))
 
     def inpaint(self, hole: Tensor, fill: Tensor | None, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.inpaint``; ``fill`` (1, C, 1, 1) has raw values."""
         colour = None if fill is None else fill[:, : self.engine.channels].to(torch.uint8)
-        return self._render(lambda engine: engine.inpaint(hole, colour, rng, count))
-
-    def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
-        """As ``Instant.outpaint``."""
-        return self._render(lambda engine: engine.outpaint(margins, rng, count))
+        return self.render(lambda engine: engine.inpaint(hole, colour, rng, count))
 
     def analogy(self, structure: Tensor, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``Instant.analogy``; ``structure`` (1, C, H, W) has raw values."""
-        shown = self._guide_of(structure)
-        return self._render(lambda engine: engine.analogy(shown, rng, count))
+        shown = as_image(self.guide_of(structure))
+        return self.render(lambda engine: engine.analogy(shown, rng, count))
 
     def read_guide(self, guide: Picture, limit: int) -> tuple[npt.NDArray[Any], Raster]:
         """A ``guide``, file or array, painted with the labels or amounts of the first map, and its raster.
@@ -311,19 +318,7 @@ class LayeredInstant:
             guide = amount_guide(codes, weight)
             amounts = (np.moveaxis(layer.encode(one)[0].double().numpy(), 0, 2) / 2 + 0.5 for one in own)
             keys = [amount_guide(one, weight) for one in amounts]
-        return self._render(lambda engine: engine.guided(guide, keys, rng, count))
-
-    def tile(
-        self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.tile``."""
-        return self._render(lambda engine: engine.tile(rng, count, enlargement))
-
-    def tile_set(
-        self, rng: torch.Generator, count: int, enlargement: tuple[float, float] = SAME_SIZE
-    ) -> Iterator[Tensor]:
-        """As ``Instant.tile_set``."""
-        return self._render(lambda engine: engine.tile_set(rng, count, enlargement))
+        return self.render(lambda engine: engine.guided(guide, keys, rng, count))
 
     def colour(self, fill: Sequence[int]) -> Tensor:
         """The levels ``fill``, 0 to 255, as raw values (1, C, 1, 1), those of maps 0; one level is grey.
@@ -336,16 +331,23 @@ class LayeredInstant:
         colour = self.engine.colour(fill).to(self.real)
         return torch.cat([colour, colour.new_zeros(1, self.channels - colour.shape[1], 1, 1)], dim=1)
 
-    def _render(self, make: Callable[[Instant], Iterable[Tensor]]) -> Iterator[Tensor]:
-        """The results, with all layers, for those that ``make`` lets the engine compute."""
-        votes: list[Votes] = []
-        for _ in make(replace(self.engine, voted=votes.append)):
-            yield self._joined(self._rendered(votes.pop(0)))
+    def render(self, make: Callable[[Instant], Iterable[Tensor]], edited: Tensor | None = None) -> Iterator[Tensor]:
+        """The results, with all layers, for those that ``make`` lets the engine compute.
 
-    def _guide_of(self, image: Tensor) -> Tensor:
-        """The guide (1, at most 4, H, W), 8 bits, of an ``image`` (1, C, H, W) of raw values."""
-        scaled = self.layers.channels_of_picture(self.layers.to_floats(image))
-        return images.to_8_bits(images.to_levels(scaled) if self.guide is None else self.guide.levels(scaled))
+        What it pastes has the raw values of ``edited`` (1, C, H, W).
+        """
+        votes, pasted = list[Votes](), None if edited is None else self.layers.split(edited)
+        for _ in make(replace(self.engine, voted=votes.append)):
+            yield self._joined(self._rendered(votes.pop(0), pasted))
+
+    def guide_of(self, image: Tensor) -> Levels:
+        """The guide (H, W, at most 4) of an ``image`` (1, C, H, W) of raw values."""
+        return self.guide_of_picture(self.layers.split(image).picture)
+
+    def guide_of_picture(self, picture: Raster) -> Levels:
+        """The guide (H, W, at most 4) of a ``picture`` (H, W, C), without its maps."""
+        scaled = self.layers.picture.encode(picture)
+        return images.to_levels(scaled) if self.guide is None else self.guide.levels(scaled)
 
     def _rendered(self, votes: Votes, edited: Parts | None = None) -> Parts:
         """The picture and the maps of a result from its ``votes``; what is pasted is of the ``edited`` picture."""

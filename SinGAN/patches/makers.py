@@ -13,12 +13,22 @@ from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layered import LayeredInstant
-from SinGAN.patches.levels import Levels, check_size, extend_size, halvings, level_sizes, pyramid, resize, to_pixels
+from SinGAN.patches.levels import (
+    Levels,
+    check_size,
+    extend_size,
+    halvings,
+    level_sizes,
+    limit_levels,
+    resize,
+    to_pixels,
+)
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
 from SinGAN.patches.search import PATCH
-from SinGAN.patches.solver import Canvas, Settings, Solver, Source
+from SinGAN.patches.solver import Canvas, Settings, Solver
 from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
 
@@ -76,7 +86,9 @@ class Maker(Protocol):
         """
 
 
-Patches = Instant | LayeredInstant | Published
+Engine = Instant | LayeredInstant
+"""The instant engine, of a picture of 8 bits or with layers."""
+Patches = Engine | Published
 """The picture models without training, which have more tasks."""
 Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
@@ -91,31 +103,47 @@ class Refiner:
 
     Arguments:
         real: the model's picture (1, C, H, W), in [-1, 1].
-        photo: its full-size original (H', W', C), 8 bits; None: ``real``.
+        photo: its full-size original (H', W', C), 8 bits, or the engine of its patches; None: ``real``.
         start: the size of the first level, in parts of the model's picture.
         repeats: number of repetitions of search and vote at each level. The smaller the first level and the more
             repetitions, the more the layout of a result returns to the photo's.
+        layers: of the model's images; ``photo`` is then an engine with layers, whose maps results have.
 
     Raises:
         ValueError: the photo is smaller than a patch; of a call: the images are.
     """
 
     def __init__(
-        self, real: Tensor, photo: Levels | None = None, start: float = REFINED_FROM, repeats: int = REFINEMENTS
+        self,
+        real: Tensor,
+        photo: Levels | Engine | None = None,
+        start: float = REFINED_FROM,
+        repeats: int = REFINEMENTS,
+        layers: Layers | None = None,
     ) -> None:
         self.size: Size = (real.shape[-2], real.shape[-1])
-        self.photo = as_levels(to_8_bits(real)) if photo is None else photo
-        check_size((self.photo.shape[0], self.photo.shape[1]), remedy="a larger photo is needed, or no refinement")
-        halves = halvings((self.photo.shape[0], self.photo.shape[1]), self.size[0] * self.size[1])
+        if photo is None:
+            photo = as_levels(to_8_bits(real))
+        self.engine, self.layers = open_patches(photo) if isinstance(photo, np.ndarray) else photo, layers
+        halves = halvings(self.engine.size, self.size[0] * self.size[1])
         self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
         self.solved = len(self.sizes) - len(halves) + 1
         limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
-        self.reals = pyramid(to_pixels(self.photo), self.sizes)
+        guided = self.engine.engine if isinstance(self.engine, LayeredInstant) else self.engine
+        self.sources = guided.collection.levels(self.sizes, self.solved)
+
+    def guide_of(self, image: Tensor) -> Levels:
+        """What is compared of an ``image`` (1, C, h, w) of the model: (h, w, at most 4)."""
+        if self.layers is None or not isinstance(self.engine, LayeredInstant):
+            return as_levels(to_8_bits(image))
+        return self.engine.guide_of_picture(self.layers.picture.decode(self.layers.channels_of_picture(image)))
 
     def __call__(self, images: Tensor, enlargement: tuple[float, float] | None = None) -> Tensor:
-        """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) of 8 bits with the photo's detail.
+        """``images`` (B, C, h, w) in [-1, 1], of any size, as (B, C, H, W) with the photo's detail.
 
+        Results have 8 bits, or raw values where the photo has layers: their maps are the photo's, by the votes of the
+        patches.
         ``enlargement`` is the size of the results in parts of the photo's; None: that of the images in parts of the
         model's picture.
         """
@@ -123,14 +151,32 @@ class Refiner:
         targets = [enlarged(size, ratios) for size in self.sizes]
         check_size(targets[self.start], remedy="use larger pictures (`scale_h`, `scale_v`, `size`)")
         settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
-        sources, canvases = [Source(real) for real in self.reals], [Canvas(size) for size in targets]
-        solver = Solver(sources, targets, canvases, self.solved, 0, settings)
-        return torch.cat([self._refined(solver, image) for image in images.split(1)])
+        solver = Solver(self.sources, targets, [Canvas(size) for size in targets], self.solved, 0, settings)
 
-    def _refined(self, solver: Solver, image: Tensor) -> Tensor:
-        levels = as_levels(to_8_bits(image))
-        *_, finest = solver.run(resize(to_pixels(levels), solver.sizes[self.start]), self.start)
-        return as_image(finest.picture[..., : levels.shape[2]].copy())
+        def refined(engine: Instant) -> Iterator[Tensor]:
+            for image in images.split(1):
+                guess = resize(to_pixels(self.guide_of(image)), targets[self.start])
+                yield engine.finish(solver.run(guess, self.start))
+
+        return torch.cat(list(self.engine.render(refined)))
+
+
+def open_patches(photo: Levels | Opened, hard: bool = False, limit: int | None = None) -> Engine:
+    """The patches of ``photo`` (H, W, C), or of one that is opened with its layers, for refined results.
+
+    Arguments:
+        photo: of 8 bits, data or with maps.
+        hard: whether each pixel of results is a copy of one of the photo's.
+        limit: of the longer side, in pixels; the photo is reduced to it. None: its own size.
+
+    Raises:
+        ValueError: it is smaller than a patch, or has too few pixels with data.
+    """
+    height, width = photo.image.shape[-2:] if isinstance(photo, Opened) else photo.shape[:2]
+    check_size((height, width), remedy="a larger photo is needed, or no refinement")
+    if isinstance(photo, Opened):
+        return LayeredInstant.of(photo, limit=limit, hard=hard)
+    return replace(Instant.of(photo if limit is None else limit_levels(photo, limit)), hard=hard)
 
 
 def to_8_bits(image: Tensor) -> Tensor:
@@ -150,17 +196,64 @@ class Trained(manipulate.OfPyramid):
     pyramid: Pyramid[TrainedScale]
     refiner: Refiner | None = None  # of its results
     retrain: Retrain | None = None  # of one scale, for quantized painting
-    layers: Layers | None = None  # of its pictures' channels; None: they have 8 bits, and no maps
+    own_layers: Layers | None = None  # of the pyramid's images; None: they have 8 bits, and no maps
 
     @classmethod
     def of(cls, pyramid: Pyramid[TrainedScale], layers: Layers | None) -> "Trained":
         """The model with a trained ``pyramid``, whose pictures have ``layers`` or not."""
-        return cls(pyramid, layers=None if layers is None else layers.learned(pyramid.scales[-1].real))
+        return cls(pyramid, own_layers=None if layers is None else layers.learned(pyramid.scales[-1].real))
+
+    @property
+    def layers(self) -> Layers | None:
+        """The layers of its pictures' channels; those of refined ones are raw."""
+        return self.own_layers if self._photo is None else self._photo.layers
+
+    @property
+    def _photo(self) -> LayeredInstant | None:
+        """The photo with layers that refines results."""
+        engine = None if self.refiner is None or self.own_layers is None else self.refiner.engine
+        return engine if isinstance(engine, LayeredInstant) else None
 
     @property
     def real(self) -> Tensor:
-        """The training picture at the finest scale, (1, C, H, W), in [-1, 1]."""
-        return self.pyramid.scales[-1].real
+        """The training picture at the finest scale, (1, C, H, W), in [-1, 1] or, with refined layers, raw."""
+        real = self.pyramid.scales[-1].real
+        if self._photo is None or self.own_layers is None:
+            return real
+        return self.own_layers.convert(real, self._photo.layers).to(real.device)
+
+    @property
+    def unrefined(self) -> "Trained":
+        """The model whose results stay as the pyramid makes them."""
+        return replace(self, refiner=None)
+
+    def _as_input(self, image: Tensor) -> Tensor:
+        """``image`` (1, C, H, W) like ``real`` as the pyramid takes it."""
+        if self._photo is None or self.own_layers is None:
+            return image
+        return self._photo.layers.convert(image, self.own_layers).to(image.device)
+
+    def refined_by(self, photo: Levels | Opened | None, hard: bool = False, limit: int | None = None) -> "Trained":
+        """The model whose results have the detail of ``photo``.
+
+        Arguments:
+            photo: the training picture before it was reduced, (H, W, C) of 8 bits, or opened with its layers if the
+                model has some; None: as the model has learned it.
+            hard: whether each pixel of results is a copy of one of the photo's.
+            limit: of the photo's longer side, in pixels; None: its own size.
+
+        Raises:
+            ValueError: it is too small, or has other channels, maps or labels than the model.
+        """
+        real, layers = self.pyramid.scales[-1].real, self.own_layers
+        if photo is None:
+            photo = as_levels(to_8_bits(real)) if layers is None else Opened(real, layers, parts=layers.split(real))
+        elif layers is not None and isinstance(photo, Opened) and photo.layers is not None:
+            layers.check_same(photo.layers)
+        engine = open_patches(photo, hard, limit)
+        if layers is not None and isinstance(engine, LayeredInstant):
+            engine = replace(engine, layers=engine.layers.viewed_as(layers))
+        return replace(self, refiner=Refiner(real, engine, layers=layers))
 
     def refined(self, images: Tensor) -> Tensor:
         """``images`` (B, C, H, W), refined where that is asked for."""
@@ -176,18 +269,19 @@ class Trained(manipulate.OfPyramid):
         self, reference: Tensor, mask: Tensor, scales: Sequence[int], rng: torch.Generator, count: int = 1
     ) -> Retouched:
         """As ``manipulate.retouch``; refined pictures are blended again, into the photo of their size."""
-        result = manipulate.retouch(self.pyramid, reference, mask, scales, rng, count)
+        result = manipulate.retouch(self.pyramid, self._as_input(reference), mask, scales, rng, count)
         if self.refiner is None:
             return result
-        real = to_floats(as_image(self.refiner.photo))
+        real = to_floats(self.refiner.engine.real)
+        blend = manipulate.blend if self._photo is None else self._photo.layers.blend
         soft = F.interpolate(mask.cpu(), real.shape[-2:], mode="bilinear")
         made = ((scale, self.refined(picture)) for scale, picture, _ in result.pictures if picture is not None)
-        pictures = ((scale, each, manipulate.blend(real, to_floats(each), soft)) for scale, each in made)
-        return replace(result, real=real, mask=soft, pictures=pictures)
+        pictures = ((scale, each, blend(real, to_floats(each), soft)) for scale, each in made)
+        return Retouched(real, reference, soft, pictures)
 
     def paint(self, strokes: Tensor, scale: int, rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``manipulate.inject``."""
-        return map(self.refined, manipulate.inject(self.pyramid, strokes, scale, rng, count))
+        return map(self.refined, manipulate.inject(self.pyramid, self._as_input(strokes), scale, rng, count))
 
     def outpaint(self, margins: tuple[int, int, int, int], rng: torch.Generator, count: int = 1) -> Iterator[Tensor]:
         """As ``manipulate.outpaint``; the new colours are shifted to meet those of the training picture at its border.
@@ -197,8 +291,9 @@ class Trained(manipulate.OfPyramid):
         Raises:
             ValueError: a side would be too long, or the model can't extend its picture.
         """
-        real = self.real if self.refiner is None else to_floats(as_image(self.refiner.photo)).to(self.real.device)
-        (height, width), (small_height, small_width) = real.shape[-2:], self.real.shape[-2:]
+        small = self.pyramid.scales[-1].real
+        real = small if self.refiner is None else to_floats(self.refiner.engine.real).to(small.device)
+        (height, width), (small_height, small_width) = real.shape[-2:], small.shape[-2:]
         ratios = height / small_height, width / small_width
         top, bottom, left, right = (round(margin * ratios[index // 2]) for index, margin in enumerate(margins))
         extend_size((height, width), (top, bottom, left, right))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from SinGAN.pictures import decoding, images
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.rasters import Raster
+from SinGAN.pictures.rasters import Raster, is_raster, read_raster
 
 Picture = str | os.PathLike[str] | npt.NDArray[Any] | Image.Image | Tensor | Raster
 """A file's path; a PIL image; an array or tensor (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of 8 or 16 bits, of other
@@ -112,6 +112,38 @@ def shown(value: Any) -> str:
     """What ``value`` is, for a message that it is no picture."""
     shape = np.shape(value) if isinstance(value, np.ndarray | Tensor | Sequence) else ()
     return f"has the shape {tuple(shape)}" if len(shape) else f"is {value!r:.80}"
+
+
+def is_data(picture: Picture) -> bool:
+    """Whether ``picture`` is data of any channels and range, and no picture of 8 bits.
+
+    An array is data if it can't be a picture: more than 4 channels, floats outside 0..1, NaN, or signed whole numbers
+    outside 0..255.
+    """
+    if isinstance(picture, Raster):
+        return True
+    if isinstance(picture, Image.Image):
+        return False
+    if is_file(picture):
+        return is_raster(path_of(picture))
+    values = _as_array(picture)
+    if values.dtype.kind not in "fiu" or not values.size:
+        return False
+    most = {"f": 1, "i": 255, "u": np.inf}[values.dtype.kind]
+    return (values.ndim == 3 and values.shape[2] > 4) or not (values.min() >= 0 and values.max() <= most)
+
+
+def as_raster(picture: Picture, name: str) -> Raster:
+    """The raster of ``picture``, a file or the argument ``name``."""
+    if isinstance(picture, Raster):
+        return picture.checked(f"`{name}`")
+    if is_file(picture):
+        return read_raster(path_of(picture))
+    return Raster.of(_as_array(picture), None, f"`{name}`")
+
+
+def _as_array(picture: Picture) -> npt.NDArray[Any]:
+    return np.asarray(without_graph(picture) if isinstance(picture, Tensor) else picture)
 
 
 def several(pictures: Any, name: str) -> list[Picture]:

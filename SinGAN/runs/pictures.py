@@ -21,7 +21,8 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import CRITICS, ModelOptions
 from SinGAN.options.tasks import PAINT, TASKS, TRAIN, Task
-from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.layers import Layers, Parts
+from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Plan
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.saved_models.folder import forget_scales, save_pyramid
@@ -42,6 +43,7 @@ class TrainingPicture:
     image: Tensor  # (1, C, H, W), in [-1, 1], the channels of maps included
     layers: Layers | None = None  # of the channels; None: of 8 bits, without maps
     valid: Tensor | None = None  # (1, 1, H, W): 1 where there are data, else 0; None: everywhere
+    parts: Parts | None = None  # the picture and its maps, their values not rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class PictureTraining:
     config: TrainConfig
     layers: Layers | None = None  # of the channels; None: of 8 bits, without maps
     valid: Tensor | None = None  # (1, 1, H, W): 1 where there are data, else 0; None: everywhere
+    parts: Parts | None = None  # the picture and its maps, their values not rounded
     weights: Callable[[], StartWeights] = StartWeights  # read only when something is to be trained
     retraining: Retraining | None = None  # of one scale, in place of a training of all
     folder: Path = Path()  # of the model; not used in memory
@@ -88,12 +91,8 @@ class PictureTraining:
         """
         kind, layers = KINDS[options.kind], picture.layers
         if layers is not None:
-            if kind.without_layers:
-                raise ValueError(
-                    f"`train_mode` {options.train_mode} is for pictures of 8 bits without maps: {kind.without_layers}"
-                )
             options = replace(options, nc_im=layers.picture.count, nc_z=layers.picture.count)
-        image = kind.picture(picture.image, options)
+        image = kind.picture(picture.image, options, layers)
         (height, width), device = image.shape[2:], image.device
         check_size(height, width, options)
         plan = replace(kind.plan(height, width, options, task), exact=layers is not None)
@@ -109,6 +108,7 @@ class PictureTraining:
             config=replace(options.training, noise_border=task.noise_border),
             layers=layers,
             valid=None if picture.valid is None else picture.valid.to(device),
+            parts=picture.parts,
             weights=lambda: start_weights(options, vgg_weights),
         )
 
@@ -226,13 +226,14 @@ class PictureTraining:
         if self.retraining is not None:
             yield self.retraining.scale, self._retrained(self.retraining, engine, rng, state, watch)
             return
+        opened = Opened(self.image, self.layers, self.valid, parts=self.parts)
         pyramids = self.kind.train(
             self.image, self.plan, self.net, self.config, rng,
             watch=watch, weights=self.weights(), finished=start.scales, resume=state, engine=engine,
             **({} if self.valid is None else {"valid": self.valid}),
         )  # fmt: skip
         for pyramid in pyramids:
-            yield len(pyramid) - 1, pyramid
+            yield len(pyramid) - 1, self.kind.completed(pyramid, opened)
 
     def _retrained(
         self, asked: Retraining, engine: Engine, rng: torch.Generator, state: TrainingState | None, watch: Watch

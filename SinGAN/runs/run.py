@@ -13,7 +13,9 @@ from SinGAN.engines.engine import EngineSettings
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.run import RunOptions
 from SinGAN.options.tasks import TRAIN, Task
-from SinGAN.pictures.layers import Layers, Opened, is_data, maps_by_name, open_picture, percentiles_of
+from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures.layers import Layers, percentiles_of
+from SinGAN.pictures.opening import Opened, maps_by_name, open_picture
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.runs.pictures import PictureTraining, Retraining, TrainingPicture
 from SinGAN.saved_models.manifest import Manifest
@@ -147,7 +149,7 @@ class Run:
             LOG.info(line)
         image, digest = opened.image.to(self.device), sha256(self.picture.read_bytes())
         layers = None if opened.layers is None else self.viewed(opened.layers, image)
-        picture = TrainingPicture(self.picture.name, digest, image, layers, opened.valid)
+        picture = TrainingPicture(self.picture.name, digest, image, layers, opened.valid, opened.parts)
         vgg = self.settings.vgg_weights
         training = PictureTraining.of(picture, self.options, task, seed=self.seed, vgg_weights=vgg)
         seed_matters = task is TRAIN and "manualSeed" in self.given  # elsewhere it is the seed of the model's use

@@ -8,15 +8,19 @@ from pathlib import Path
 from torch import Tensor
 
 from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions, PatchOptions
+from SinGAN.options.growing import HYBRID
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import ANIMATION, TRAIN, Task
+from SinGAN.patches.hybrid import Hybrid
 from SinGAN.patches.instant import Instant
 from SinGAN.patches.layered import LayeredInstant
-from SinGAN.patches.levels import limit_levels
-from SinGAN.patches.makers import Maker, Refiner, Trained
+from SinGAN.patches.levels import Levels, limit_levels
+from SinGAN.patches.makers import Maker, Trained
 from SinGAN.patches.published import Published, limit_image
 from SinGAN.pictures import images, masks
-from SinGAN.pictures.layers import Layers, is_data, maps_by_name, open_beside
+from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import Opened, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -82,23 +86,33 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
     if options.full_size and (measured or not options.refine):
         raise ValueError("`full_size` " + ("is not for measures" if measured else "needs `refine`") + ": leave it out")
     for name in ("variety", "balance", *OF_INSTANT):
-        if name in run.given:
+        if name in run.given and name != "hard_votes":
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
     opened, task = drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
     layers = model.manifest.layers_of_pictures
     if layers is not None:
         layers = run.viewed(layers, pyramid.scales[-1].real)
-        if options.refine:
-            raise ValueError("`refine` is for pictures of 8 bits without maps: leave it out")
     maker = model.manifest.kind_of_model.maker(pyramid, layers)
     if options.refine:
         if not isinstance(maker, Trained):
             raise ValueError("results of this model have the photo's detail already: leave `refine` out")
-        photo = images.read_levels(run.picture, run.options.nc_im) if options.full_size else None
-        maker = Trained(pyramid, Refiner(pyramid.scales[-1].real, photo))
+        photo: Levels | Opened | None = None
+        if options.full_size and layers is None:
+            photo = images.read_levels(run.picture, run.options.nc_im)
+        elif options.full_size:
+            photo = run.open(layered=True)
+        maker = maker.refined_by(photo, options.hard_votes)
+    elif options.hard_votes:
+        if not isinstance(maker, Hybrid):
+            raise ValueError(
+                f"`hard_votes` is for patches: with `method` {SINGAN} it needs `refine`, or a model of `train_mode` "
+                f"{HYBRID}; leave it out"
+            )
+        maker = maker.with_hard_votes
     refined = "refined" + (",full_size" if options.full_size else "") if options.refine else ""
-    words = (refined, run.options.label, "noise_padding" if task is ANIMATION else "")
+    hard = "hard_votes" if options.hard_votes else ""
+    words = (refined, hard, run.options.label, "noise_padding" if task is ANIMATION else "")
     return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.digest, model.manifest)
 
 

@@ -19,7 +19,7 @@ from SinGAN.options.applications import DENOISE, INSTANT, PATCHES, SINGAN, Patch
 from SinGAN.options.measures import REFINED, STUDIES, StudyOptions, Varied
 from SinGAN.options.option import get_options
 from SinGAN.parallel.jobs import Job
-from SinGAN.patches.makers import Maker, Refiner, Trained
+from SinGAN.patches.makers import Maker, Trained
 from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
@@ -157,9 +157,7 @@ class PictureStudy(Study[Combination]):
             measured = self.of_samples(kind.maker(pyramid, layers), varied, combination.seed)
             result.append(replace(measured, reconstruction=score, losses=losses, overview=overview))
         if REFINED in methods:
-            if layers is not None:
-                raise ValueError(f"`method` {REFINED} is for pictures of 8 bits without maps: leave it out")
-            refined = Trained(pyramid, Refiner(pyramid.scales[-1].real))
+            refined = Trained.of(pyramid, layers).refined_by(None)
             result.append(self.of_samples(refined, {**combination.varied, "method": REFINED}, combination.seed))
         return result
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from SinGAN.pictures.arrays import as_raster
 from SinGAN.pictures.images import Levels
-from SinGAN.pictures.layers import as_raster
 
 MOST = 32  # parts of a picture
 SUFFIX = "_labels"  # of the name of a label map: lake_labels.png of lake.jpg

@@ -208,7 +208,8 @@ def put_in(call: Call[Reference], function: Callable[..., Results], **changes: A
     if not isinstance(source.maker, Trained):
         raise ValueError(f"`fine_tune` needs a model of `train_mode` {CONCURRENT}: leave it out")
     config = replace(source.manifest.model_options(run.options).training, niter=options.fine_tune)
-    reference, pictures = read(options.file, source.real, "reference", layers=source.layers), dict[str, Any]()
+    own = source.maker.unrefined
+    reference, pictures = read(options.file, own.real, "reference", layers=own.layers), dict[str, Any]()
     states = fine_tune(
         source.maker.pyramid, reference, config, run.fresh_rng(), TUNED_EVERY, run.engine.choose(run.device)
     )

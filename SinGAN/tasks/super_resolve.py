@@ -132,7 +132,7 @@ def read_small(run: Run, owner: Run, options: SuperResolve) -> tuple[Tensor, Lay
         ValueError: an option is not for data and maps.
     """
     from SinGAN.pictures import images
-    from SinGAN.pictures.layers import is_data
+    from SinGAN.pictures.arrays import is_data
 
     if not run.settings.maps and not is_data(run.picture):
         return images.read(run.picture, owner.options.nc_im, opaque=True).to(run.device), None

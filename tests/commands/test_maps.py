@@ -32,10 +32,11 @@ from tests.cuts import CutError, cut_after
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
 H, W = 20, 28
-KINDS = ["sequential", "concurrent"]
+KINDS = ["sequential", "concurrent", "hybrid"]
 TRAINED: dict[str, list[str]] = {
     "sequential": SMALL,
     "concurrent": [*SMALL, "--train_mode", "concurrent", "--train_stages", "3", "--num_layer", "3", "--nfc", "4"],
+    "hybrid": [*SMALL, "--train_mode", "hybrid", "--hybrid_size", "18"],
 }
 
 
@@ -115,7 +116,7 @@ def check_result(folder: Path, name: str, size: tuple[int, int]) -> None:
 
 
 def test_samples_have_the_kind_of_file_of_picture_and_maps(trained: Workspace, kind: str) -> None:
-    label = "" if kind == "sequential" else "mode=concurrent"
+    label = "" if kind == "sequential" else f"mode={kind}"
     folder = trained.out / "RandomSamples" / "pages" / label / "gen_start_scale=0"
     sheets = ["grid.png", "grid_depth.png", "grid_labels.png"]
     ends = [".png", ".tif", "_depth.npy", "_depth.png", "_labels.png"]
@@ -143,7 +144,7 @@ def test_every_task_gives_maps(trained: Workspace, kind: str) -> None:
     changed[5:12, 5:12] = bands()[8:15, 15:22]
     tifffile.imwrite(refs / "cat.tif", np.moveaxis(changed, 2, 0), photometric="minisblack")
     reference = [*flags(trained, name, kind), "--ref_dir", str(refs), "--ref_name", "cat.tif"]
-    start = "1" if kind == "sequential" else "0"
+    start = "0" if kind == "concurrent" else "1"
     extra = {"harmonization": ["--recipe", "generation"], "editing": ["--recipe", "generation"]}
     for main, task, title in [
         (harmonization.main, "harmonization", "Harmonization"),
@@ -153,13 +154,58 @@ def test_every_task_gives_maps(trained: Workspace, kind: str) -> None:
         more = extra["editing"] if kind == "concurrent" else []
         main([*reference, f"--{task}_start_scale", start, *more])
         (folder,) = {path.parent for path in (trained.out / title).rglob("*.tif")}
-        check_result(folder, f"start_scale={start}", (18, 24))
+        is_masked = kind == "hybrid" and task == "editing"  # what is not marked always stays
+        check_result(folder, f"start_scale={start}{'_masked' * is_masked}", (18, 24))
     outpaint.main([*flags(trained, name, kind), "--method", "singan", "--right", "50%", "--num_samples", "1"])
     (folder,) = {path.parent for path in (trained.out / "Outpaint").rglob("*.tif")}
     check_result(folder, "0", (18, 36))
     with tifffile.TiffFile(folder / "0.tif") as file:
         kept = np.stack([page.asarray() for page in file.pages], axis=2)
     assert kept.shape == (18, 36, 5)
+
+
+def labels_of(folder: Path, name: str) -> npt.NDArray[Any]:
+    return read_raster(folder / f"{name}_labels.png").values[..., 0]
+
+
+@pytest.mark.parametrize("kind", ["hybrid"], indirect=True)
+def test_hard_votes_keep_labels_that_are_thresholds(trained: Workspace) -> None:
+    words, mode = flags(trained, "pages.tif", "hybrid"), ["--mode", "random_samples", "--num_samples", "2"]
+    main_train.main([*words, *TRAINED["hybrid"], "--max_size", "28", "--overwrite"])
+    random_samples.main([*words, *mode, "--hard_votes"])
+    folder = trained.out / "RandomSamples" / "pages" / "hard_votes,mode=hybrid" / "gen_start_scale=0"
+    for name in ("0", "1"):
+        with tifffile.TiffFile(folder / f"{name}.tif") as file:
+            first = file.pages[0].asarray()
+        assert first.shape == (H, W)
+        np.testing.assert_array_equal(labels_of(folder, name), np.where(first > 100, 3, 7))
+
+
+@pytest.mark.parametrize("kind", ["sequential"], indirect=True)
+def test_refined_results_have_the_maps_of_the_photo(trained: Workspace, capsys: Capture) -> None:
+    words = [*trained.flags("pages.tif"), "--not_cuda", "--manualSeed", "1", "--num_samples", "2", "--refine"]
+    drawn = [*words, "--mode", "random_samples"]
+    random_samples.main(drawn)
+    check_result(trained.out / "RandomSamples" / "pages" / "refined" / "gen_start_scale=0", "1", (18, 24))
+    full = [*drawn, "--full_size", "--hard_votes"]
+    error = refusal(capsys, lambda: random_samples.main(full))
+    assert "the model has the maps labels, depth, the photo none: name the same with --maps" in error
+    maps = ["--maps", *(str(trained.inputs / name) for name in ("labels.png", "depth.npy"))]
+    random_samples.main([*full, *maps])
+    folder = trained.out / "RandomSamples" / "pages" / "refined,full_size,hard_votes" / "gen_start_scale=0"
+    check_result(folder, "1", (H, W))
+    with tifffile.TiffFile(folder / "1.tif") as file:
+        first, second = (file.pages[index].asarray() for index in (0, 1))
+    np.testing.assert_array_equal(labels_of(folder, "1"), np.where(first > 100, 3, 7))
+    np.testing.assert_allclose(7 * np.load(folder / "1_depth.npy"), second, atol=1)  # of the band before rounding
+    outpaint.main([*words, "--full_size", *maps, "--method", "singan", "--left", "25%"])
+    (folder,) = {path.parent for path in (trained.out / "Outpaint").rglob("0.tif")}
+    check_result(folder, "0", (20, 35))
+    with tifffile.TiffFile(folder / "0.tif") as file:
+        kept = np.stack([page.asarray() for page in file.pages], axis=2)[:, 7:]
+    np.testing.assert_array_equal(kept, bands())
+    hard = [*trained.flags("pages.tif"), "--not_cuda", "--mode", "random_samples", "--hard_votes"]
+    assert "--hard_votes is for patches" in refusal(capsys, lambda: random_samples.main(hard))
 
 
 @pytest.mark.parametrize("kind", ["sequential"], indirect=True)
@@ -219,7 +265,6 @@ def test_a_model_without_maps_has_no_layers(workspace: Workspace) -> None:
         (["nothing.npy"], "has no data"),
         (["pages.tif", "--show", "9"], "--show 9: the picture has the channels 1 to 5"),
         (["pages.tif", "--show_percentiles", "9"], "--show_percentiles 9: name two"),
-        (["pages.tif", "--train_mode", "hybrid"], "--train_mode hybrid is for pictures of 8 bits without maps"),
         (["x.png", "--maps", "labels.png", "--map_kinds", "label", "label"], "--map_kinds label label"),
         (["pages.tif", "bands.npy", "--maps", "labels.png"], "--maps belong to one picture"),
     ],

@@ -138,7 +138,6 @@ def test_a_set_of_tiles_comes_with_its_maps_and_a_preview_that_mixes_them(worksp
         (tile.main, "--maps MAPS/normal.png --also MAPS/labels.png", "labels_normal.png"),
         (tile.main, "--coordinates int8", "--coordinates: invalid choice"),
         (tile.main, "--hard_votes --method denoise", "--hard_votes is for --method instant, not for denoise"),
-        (random_samples.main, "--mode random_samples --hard_votes", "--hard_votes is for methods without training"),
         (analogy.main, "--guide MAPS/labels.png", "--guide needs --maps: name the map whose labels it is painted with"),
         (analogy.main, "--maps MAPS/labels.png --guide MAPS/labels.png --guide_weight 10", "--guide_weight: must be"),
         (analogy.main, "--maps MAPS/labels.png --guide MAPS/labels.png --ref_name x.png", "name either the structure"),

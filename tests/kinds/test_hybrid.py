@@ -23,6 +23,7 @@ from SinGAN.models import NetConfig
 from SinGAN.options import growing
 from SinGAN.patches import levels
 from SinGAN.patches.hybrid import Hybrid
+from SinGAN.patches.instant import Instant
 from SinGAN.pictures import images
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.terminal import export
@@ -210,7 +211,7 @@ def test_the_generators_decide_the_layout() -> None:
     pyramid = SinGAN.train(
         picture, train_mode="hybrid", nfc=4, min_nfc=4, min_size=12, hybrid_size=48, niter=1, seed=1
     ).pyramid
-    hybrid = Hybrid(pyramid, picture)
+    hybrid = Hybrid(pyramid, Instant.of(picture))
     rolled = small.roll((9, 20), (2, 3))
     result = Image.fromarray(images.to_levels(hybrid.refined(rolled))).resize((48, 36), Image.Resampling.BOX)
     to_layout = np.abs(np.asarray(result).astype(int) - images.to_levels(rolled)).mean()

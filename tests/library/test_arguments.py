@@ -16,7 +16,7 @@ from SinGAN.library.instant import InstantModel
 from SinGAN.library.model import Model
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.option import get_options
-from SinGAN.pictures.layers import is_data
+from SinGAN.pictures.arrays import is_data
 from SinGAN.runs.events import NOBODY
 from tests.workspace import stripes
 
@@ -158,8 +158,8 @@ def is_meant(function: str, argument: str, value: Any) -> bool:
         return False  # data of any range
     if function in ("train", "instant") and argument == "picture" and isinstance(value, torch.Tensor):
         return value.ndim == 3
-    if function == "refined" and argument == "photo":
-        return value is not None
+    if function in ("refine", "refined") and argument == "maps" and (value is None or isinstance(value, dict)):
+        return function == "refined" and not value  # those of a photo, for a model with maps; of ``refine`` a flag
     if function == "super_resolve" and argument == "picture":
         return not isinstance(value, np.ndarray) or value.ndim == 3
     return not (function in ("train", "fine_tune", "load") and isinstance(value, torch.Generator))

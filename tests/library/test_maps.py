@@ -22,6 +22,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "sequential": SMALL,
     "concurrent": {name: SMALL[name] for name in SMALL if name != "min_nfc"}
     | {"train_mode": "concurrent", "train_stages": 2},
+    "hybrid": {**SMALL, "train_mode": "hybrid", "hybrid_size": 20},
 }
 H, W = 24, 28
 
@@ -77,7 +78,7 @@ def test_every_method_gives_maps(kind: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.picture, bands())
     moved = bands()
     moved[4:12, 4:12] = bands()[10:18, 15:23]
-    start = 1 if kind == "sequential" else 0
+    start = 0 if kind == "concurrent" else 1
     calls: list[tuple[Any, tuple[int, ...]]] = [
         (lambda: model.sample(2, seed=0, maps=True), (2, H, W)),
         (lambda: model.sample(1, seed=0, scale_h=1.5, maps=True), (1, H, 42)),
@@ -85,8 +86,8 @@ def test_every_method_gives_maps(kind: str, tmp_path: Path) -> None:
         (lambda: model.edit(moved, start_scale=start, seed=0, maps=True), (1, H, W)),
         (lambda: model.paint(moved, start_scale=start, seed=0, maps=True), (1, H, W)),
         (lambda: model.outpaint(bottom="50%", seed=0, maps=True), (1, 36, W)),
-        (lambda: model.animate(2, seed=0, maps=True), (2, H, W)),
     ]
+    calls += [(lambda: model.animate(2, seed=0, maps=True), (2, H, W))] if kind != "hybrid" else []
     calls += [(lambda: model.super_resolve(factor=1.5, seed=0, maps=True), (36, 42))] if kind == "sequential" else []
     for call, shape in calls:
         pictures, maps = call()
@@ -124,18 +125,22 @@ def test_what_models_of_data_refuse() -> None:
     model = train(Raster.of(bands()))
     calls: list[tuple[Any, str]] = [
         (lambda: model.sample(maps=True), "`maps` are asked for, but the picture has none"),
-        (lambda: model.refine(model.sample(1)), "`refine` is for pictures of 8 bits"),
+        (lambda: model.refine(model.sample(1), maps=True), "`maps` are asked for, but the picture has none"),
+        (lambda: model.refined(bands()[:, :, :3].astype(float)), "the photo has 3 channels of data, the model's"),
+        (lambda: model.refined(Raster.of(bands()), maps={"m": bands()[:, :, 0]}), "maps none, the photo m"),
+        (lambda: model.refine(bands(), bands()), "`photo` is for pictures of 8 bits"),
+        (lambda: model.refined(maps={"m": bands()[:, :, 0]}), "`maps` are those of `photo`: name it, too"),
         (lambda: model.paint(bands(), start_scale=1, quantize=True), "`quantize` is for pictures of 8 bits"),
         (lambda: model.super_resolve(bands()), "`picture` is for models of pictures of 8 bits"),
         (lambda: model.edit(bands()[:, :, :3], start_scale=1), "has 3 channels, the training picture 5"),
-        (lambda: train(Raster.of(bands()), train_mode="hybrid"), "`train_mode` hybrid is for pictures of 8 bits"),
+        (lambda: train(Raster.of(bands()), "hybrid").refine(bands()), "have the photo's detail already"),
     ]
     for call, message in calls:
         with pytest.raises(ValueError, match=message):
             call()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["sequential", "concurrent"])
 def test_a_label_that_is_a_function_of_the_pixel_stays_it(kind: str) -> None:
     """At 100 pixels, however little the model has learned."""
     picture = np.asarray(Image.fromarray(ski.data.coins()[:, :303]).resize((100, 100), Image.Resampling.LANCZOS))
@@ -146,6 +151,77 @@ def test_a_label_that_is_a_function_of_the_pixel_stays_it(kind: str) -> None:
     assert pictures.shape == (10, 100, 100, 1)
     assert ((pictures[..., 0] > threshold) == maps["coin"]).mean() >= 0.98
     assert kind == "concurrent" or 0.02 < maps["coin"].mean() < 0.98  # whose pictures are bright at first
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]]:
+    """Data of three times the size, and maps that are functions of them."""
+    y, x = np.mgrid[0 : 3 * H, 0 : 3 * W]
+    waves = np.stack([np.sin(x / 5 + band) * np.cos(y / (4 + band)) for band in range(5)], axis=2)
+    values: npt.NDArray[Any] = ((waves + 1) * 30000).astype(np.uint16)
+    return values, {"labels": np.where(values[:, :, 0] > 30000, 5, 9), "amount": values[:, :, 1] / np.float32(7)}
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "refined"])
+def test_maps_of_hard_votes_are_the_same_functions_of_the_pixels(kind: str, large: Any) -> None:
+    values, maps = large
+    if kind == "hybrid":
+        model = train(Raster.of(values), kind, maps=maps, max_size=90)
+        np.testing.assert_array_equal(model.picture, values)
+        np.testing.assert_array_equal(model.maps["amount"], maps["amount"])
+        model = model.refined(hard_votes=True)
+    else:
+        model = train(Raster.of(values), maps=maps).refined(Raster.of(values), maps=maps, hard_votes=True)
+        assert model.picture.shape == (H, W, 5)
+    moved = values.copy()
+    moved[10:30, 12:40] = values[40:60, 42:70]
+    calls: list[Any] = [
+        lambda: model.sample(2, seed=0, maps=True),
+        lambda: model.sample(1, seed=0, scale_h=1.5, maps=True),
+        lambda: model.paint(moved, start_scale=1, seed=0, maps=True),
+        lambda: model.outpaint(left=9, bottom="50%", seed=0, maps=True),
+    ]
+    for call in calls:
+        pictures, found = call()
+        np.testing.assert_array_equal(found["labels"], np.where(pictures[..., 0] > 30000, 5, 9))
+        np.testing.assert_array_equal(found["amount"], pictures[..., 1] / np.float32(7))
+    edited, found = model.edit(moved, start_scale=1, seed=0, maps=True)
+    assert edited.shape == (1, 3 * H, 3 * W, 5)
+    if kind == "hybrid":  # of a refined model the soft mask covers a picture as small as this one
+        unchanged = (edited[0] == values).all(axis=2)
+        assert unchanged.mean() > 0.3
+        np.testing.assert_array_equal(found["labels"][0][unchanged], maps["labels"][unchanged])
+
+
+def test_refined_pictures_have_the_photos_size_and_maps(large: Any) -> None:
+    values, maps = large
+    model = train(Raster.of(values), maps=maps)
+    samples = model.sample(2, seed=0)
+    finer = model.refined(Raster.of(values), maps=maps)
+    for one, size in ((model, (H, W)), (finer, (3 * H, 3 * W))):
+        refined, found = one.refine(samples, maps=True)
+        assert refined.shape == (2, *size, 5)
+        assert refined.dtype == np.uint16
+        assert {*np.unique(found["labels"])} == {5, 9}
+        assert found["amount"].shape == (2, *size)
+    assert finer.sample(1, seed=0).shape == (1, 3 * H, 3 * W, 5)
+    np.testing.assert_array_equal(finer.animate(2, seed=0), model.animate(2, seed=0))
+    np.testing.assert_array_equal(finer.super_resolve(factor=1.5, seed=0), model.super_resolve(factor=1.5, seed=0))
+    np.testing.assert_array_equal(finer.reconstruct(), model.reconstruct())
+
+
+def test_hybrid_models_never_copy_pixels_without_data(tmp_path: Path) -> None:
+    values = bands("float32")
+    values[8:16, 10:18] = np.nan
+    model = train(Raster.of(values), "hybrid", max_size=20)
+    model.save(tmp_path / "model")
+    again = SinGAN.load(tmp_path / "model", device="cpu").refined(hard_votes=True)
+    known = train(Raster.of(values), "hybrid").refined(hard_votes=True)
+    there = {*map(tuple, values[np.isfinite(values).all(axis=2)].tolist())}
+    for sample in known.sample(3, seed=0):
+        assert {*map(tuple, sample.reshape(-1, 5).tolist())} <= there
+    assert np.isfinite(again.sample(3, seed=0)).all()
+    assert np.isfinite(again.outpaint(right=9, seed=0)).all()
 
 
 def test_labels_that_the_picture_does_not_tell_are_the_models() -> None:

@@ -11,7 +11,7 @@ import torch
 import SinGAN
 from SinGAN.patches.instant import Instant
 from SinGAN.patches.layered import Guide, LayeredInstant
-from SinGAN.pictures.layers import open_picture
+from SinGAN.pictures.opening import open_picture
 from SinGAN.pictures.rasters import Form, Raster
 from tests.patches.plain import seeded
 

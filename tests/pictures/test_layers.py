@@ -11,7 +11,10 @@ import torch
 from PIL import Image
 
 from SinGAN.pictures import rasters
-from SinGAN.pictures.layers import LABEL, Layer, Layers, guess_kind, is_data, maps_by_name, open_picture
+from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures.layer import LABEL, Layer, guess_kind
+from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.opening import maps_by_name, open_picture
 from SinGAN.pictures.rasters import Form, Raster, read_raster
 
 H, W = 20, 24
