@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from Pix2Pix.terminal import COMMANDS, parser_of
-from SinGAN.terminal.messages import say
-from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+from SinGAN.terminal.messages import fail, running_as, say
+from SinGAN.terminal.script import quiet_interrupts
 
 
 def command(name: str, module: str = "") -> Callable[..., None]:

@@ -140,13 +140,9 @@ def preparation_of(options: ModelOptions) -> Preparation:
 def request(
     options: TrainOptions, given: Collection[str], seed: int, note: Callable[[str], object] = lambda line: None
 ) -> Request:
-    """The training that ``options`` ask for.
+    """The training that ``options`` ask for, of which those ``given`` were set explicitly.
 
-    Arguments:
-        options: of the command.
-        given: the names of those that were set explicitly.
-        seed: of the training.
-        note: called with a line about each pair that `skip_unreadable` leaves out.
+    ``note`` is called with a line about each pair that `skip_unreadable` leaves out.
 
     Raises:
         FileNotFoundError: there are no such files.

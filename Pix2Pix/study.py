@@ -161,12 +161,8 @@ def learned_measures(
 ) -> dict[str, float]:
     """Measures by trained nets of ``fakes`` against their ``reals``, images (C, H, W) in [-1, 1].
 
-    Arguments:
-        fakes: translations.
-        reals: the truth of each.
-        device: of the nets.
-        lpips: whether to compute LPIPS, the mean distance of each picture to its truth (VGG16; Zhang et al. 2018).
-        inception: the weights for FID, KID and Inception Score, NaN for a single picture; None: these are left out.
+    LPIPS is the mean distance of each picture to the true one (VGG16; Zhang et al. 2018). FID, KID and Inception Score
+    need the weights ``inception``, and are NaN for a single picture.
     """
     found = {}
     if lpips:

@@ -12,7 +12,6 @@ if __name__ == "__main__":
     quiet_interrupts("evaluate")  # before the imports that take seconds
 
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +32,7 @@ from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
 from SinGAN.runs.source import source_of
 from SinGAN.storage import hashes, layout
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import write_json
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.messages import say
@@ -145,17 +144,12 @@ def finite(number: float) -> float | None:
     return number if abs(number) < float("inf") else None
 
 
-def as_text(report: dict[str, object]) -> str:
-    """``report`` as the text of a JSON file."""
-    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-
-
 def write(
     folder: Path, report: dict[str, object], real: Tensor, samples: dict[int, Tensor], layers: Layers | None = None
 ) -> None:
     """Write ``folder``: ``evaluation.json``, and a heat map and a contact sheet for each start scale."""
     with whole_folder(folder) as draft:
-        (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
+        write_json(draft / "evaluation.json", report)
         for start, batch in samples.items():
             images.write_levels(
                 draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real, layers)
@@ -182,8 +176,7 @@ def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) ->
     fake = pairs.pictures(options.path2fake, fake_suffix)
     values = fidelity.set_metrics(real, fake, options.metrics, options.weights, device)
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
-    with whole_file(file) as draft:
-        draft.write_text(as_text(report), encoding="utf-8")
+    write_json(file, report)
     say(*(f"{name}: {value:.6g}" for name, value in values.items()))
     say(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
     if "fid" in options.metrics and min(len(fake), len(real)) < FID_SET:

@@ -92,15 +92,10 @@ def evaluate(
     samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | None, lpips: Lpips | None,
     layers: Layers | None = None,
 ) -> Evaluation:  # fmt: skip
-    """The measures of ``samples`` against the training picture.
+    """The measures of ``samples`` (B, C, H, W) against the training picture ``real`` (1, C, H, W), both in [-1, 1].
 
-    Arguments:
-        samples: (B, C, H, W) in [-1, 1].
-        real: the training picture, (1, C, H, W), likewise.
-        start_scale: the first scale with random noise.
-        net: the Inception net of SIFID, if its weights are available.
-        lpips: if its weights are available.
-        layers: of the channels; None: of pictures of 8 bits without maps.
+    SIFID and LPIPS are measured if ``net``, an Inception, and ``lpips`` are given. Pictures without ``layers`` have 8
+    bits and no maps.
     """
     visible, visible_real = seen(samples, layers), seen(real, layers)
     samples, real = without_alpha(samples, layers), without_alpha(real, layers)

@@ -103,14 +103,10 @@ def _distances(these: Iterable[Tensor], those: Iterable[Tensor]) -> Tensor:
 def set_metrics(
     real: Sequence[Path], fake: Sequence[Path], metrics: Sequence[str], file: Path | None, device: torch.device
 ) -> dict[str, float]:
-    """The values of ``metrics`` for generated pictures against real ones, all resized to 299 x 299.
+    """The values of some of ``METRICS`` for generated pictures against real ones, all resized to 299 x 299.
 
-    Arguments:
-        real: files of the real pictures; unused by the Inception Score (isc).
-        fake: files of the generated pictures.
-        metrics: some of ``METRICS``.
-        file: torch-fidelity's Inception weights; by default, they are downloaded once.
-        device: where the features are computed.
+    The Inception Score (isc) uses no real pictures. ``file`` has torch-fidelity's Inception weights; by default, they
+    are downloaded once.
 
     Raises:
         ValueError: torch-fidelity is missing, a set is too small, or a file can't be read.

@@ -10,8 +10,8 @@ if __name__ == "__main__" and not __package__:  # started by its path: the packa
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from SinGAN import __version__
-from SinGAN.terminal.messages import say
-from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+from SinGAN.terminal.messages import fail, running_as, say
+from SinGAN.terminal.script import quiet_interrupts
 
 
 def usage() -> str:

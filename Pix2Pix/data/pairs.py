@@ -166,14 +166,10 @@ class PairSet(Dataset[Any]):
             return error
 
     def batches(self, epoch: int, size: int, done: int = 0, last: int | None = None, workers: int = 0) -> Batches:
-        """The batches (B, C, H, W) of the epochs from ``epoch`` to ``last``; the last one of each may be smaller.
+        """Batches (B, C, H, W) of ``size`` pairs from ``epoch`` to ``last`` (None: ``epoch``).
 
-        Arguments:
-            epoch: the first one.
-            size: pairs in a batch.
-            done: batches of the first epoch that are left out.
-            last: None: ``epoch``.
-            workers: processes that prepare batches ahead; they are then in pinned memory, for a GPU.
+        The last one of an epoch may be smaller; the first ``done`` ones are left out. If there are ``workers``,
+        processes that prepare batches ahead, batches are in pinned memory, for a GPU.
 
         Raises:
             ValueError: a picture can't be used.

@@ -21,9 +21,9 @@ from Pix2Pix.options import ModelOptions
 from Pix2Pix.request import Request, generator_of, preparation_of
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.storage.files import check_regular, write_json, write_whole
 from SinGAN.storage.hashes import digest
-from SinGAN.storage.tensors import load_weights, reading, save
+from SinGAN.storage.tensors import check_fit, load_weights, reading, save
 
 FILE = "manifest.json"
 LATEST = "latest"
@@ -97,10 +97,7 @@ class Manifest:
     def differences(self, asked: "Manifest", seed_matters: bool, starts: bool = False) -> list[str]:
         """A phrase for each difference between this model and the one that is ``asked`` for.
 
-        Arguments:
-            asked: the other one.
-            seed_matters: whether another seed is one.
-            starts: whether another start of a training further is one.
+        Another seed is one if ``seed_matters``; ``starts``: so are other nets that a continued training began with.
         """
         found = [
             f"`{name}` {self.options.get(name)} there, {value} asked"
@@ -117,9 +114,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``."""
-        with whole_file(folder / FILE) as draft:
-            content = {**self._content(), "checksum": self.digest()}
-            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / FILE, {**self._content(), "checksum": self.digest()})
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -183,14 +178,12 @@ def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
 def load_generator(
     folder: Path, epoch: str, like: Layers, kind: str | None = None, options: ModelOptions | None = None
 ) -> tuple[GeneratorConfig, nn.Module]:
-    """The generator in ``folder`` as it was kept after ``epoch``, ours or pix2pix's own.
+    """The generator in ``folder`` as it was saved after ``epoch``, "latest" or a number; also one of pix2pix's code.
 
     Arguments:
-        folder: of the model.
-        epoch: "latest" or a number.
-        like: the randomness of a model without manifest, where its weights don't tell.
+        like: the randomness of a model without manifest, where it can't be inferred from the weights.
         kind: of net that the weights must have; None: any.
-        options: of the model; None: they are derived from the weights.
+        options: of the model; None: they are inferred from the weights.
 
     Raises:
         FileNotFoundError: there is none.
@@ -227,15 +220,6 @@ def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError unless ``state`` has the names and shapes of ``wanted``."""
-    if differing := sorted(wanted.keys() ^ state.keys()):
-        raise ValueError(f"{differing[0]} is in one of the weights and the net only")
-    for name, value in wanted.items():
-        if value.shape != state[name].shape:
-            raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
-
-
 def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
     lines = [f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">']
@@ -246,6 +230,5 @@ def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]
         for kind in kinds:
             picture = f'<img src="images/{quote(os.fsencode(f"{stem}_{kind}.png"))}" alt="">'
             lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
-    with whole_file(folder / "index.html") as draft:
-        page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
-        draft.write_text(page, encoding="utf-8", errors="replace")  # names may be no UTF-8
+    page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
+    write_whole(folder / "index.html", page.encode(errors="replace"))  # names may be no UTF-8

@@ -20,7 +20,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
-from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, whole_file
+from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, write_whole
 from SinGAN.storage.layout import guard, work_folder
 from SinGAN.storage.recovery import locked
 
@@ -40,16 +40,7 @@ def load_or_train(
 ) -> bool:
     """Train the model in the folder ``place``, or resume its training; returns whether there was anything to do.
 
-    Arguments:
-        place: of the model.
-        name: of it.
-        asked: the training.
-        engine: runs the steps.
-        device: of the nets.
-        options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq`, `vgg_weights`, and those of
-            training further.
-        seed_matters: whether a model with another seed is another model.
-        watcher: receives the progress of the training.
+    If ``seed_matters``, a model with another seed is another model.
 
     Raises:
         FileNotFoundError: there is no model to train further.
@@ -108,15 +99,7 @@ class Recorder:
         options: TrainOptions,
         start: "further.Start | None",
     ) -> None:
-        """The training in ``work``.
-
-        Arguments:
-            work: its folder.
-            manifest: of it, whose seed and first epoch count.
-            asked: its data and options.
-            options: as of ``load_or_train``.
-            start: the model that is trained further. None: a new one.
-        """
+        """The seed and first epoch of ``manifest`` replace those of ``asked``; ``start``: the model to continue."""
         self.work, self.manifest, self.options, self.start = work, manifest, options, start
         self.asked = replace(asked, seed=manifest.seed, first_epoch=manifest.first_epoch)
         self.last = time.monotonic()
@@ -207,7 +190,6 @@ def write_losses(place: Path, trainer: Trainer) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     for name, content in (("losses.csv", text.getvalue()), ("loss_log.txt", "".join(log))):
-        with whole_file(place / name) as draft:
-            draft.write_text(content)
+        write_whole(place / name, content)
     columns = {name: [row[column] for row in values] for column, name in enumerate(names)}
     plot_losses(place, columns, trainer.log.columns, "step", smooth=True)

@@ -74,11 +74,10 @@ class Translator:
         return cls(net.to(device), config, preparation.for_test(), seed, batch_size, palette or PLAIN)
 
     def set_up(self, statistics: str = "batch", chance: bool = True) -> "Translator":
-        """The same, set up for a test.
+        """Set up the net for a test, and return self.
 
-        Arguments:
-            statistics: of batch norms: each "batch"'s own, or the "running" ones of training.
-            chance: whether dropout, or noise on weights, is active (Isola et al. 2017, Sect. 3.3).
+        Batch norms use the ``statistics`` of each "batch", or the "running" ones of training. With ``chance``, dropout
+        or noise on weights is active (Isola et al. 2017, Sect. 3.3).
         """
         self.net.train(statistics == "batch")
         for module in self.net.modules():

@@ -111,13 +111,9 @@ class Engine:
             torch.set_num_threads(before)
 
     def run(self, step: Step, nets: Sequence[nn.Module], rng: torch.Generator, scales: int) -> Step:
-        """Prepare ``step`` for repetition.
+        """Prepare ``step``, an iteration of the last of ``scales`` scales, for repetition.
 
-        Arguments:
-            step: an iteration of the last of ``scales`` scales.
-            nets: the nets that it trains or differentiates; they use the engine's convolution while it runs.
-            rng: the source of its random numbers.
-            scales: number of scales so far.
+        The ``nets`` that it trains or differentiates use the engine's convolution while it runs.
         """
         prepare, names = self.prepare if scales <= MOST_SCALES else no_capture, list[str]()
 

@@ -132,11 +132,9 @@ class ModelOptions(KindOptions):
             raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
 
     def completed(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
-        """The options with those filled in that follow from others.
+        """The options, completed with those that follow from others; those ``given`` were set explicitly.
 
-        Arguments:
-            given: names of the options that were set explicitly.
-            recipe: of concurrent training, where none is given.
+        ``recipe`` is that of concurrent training if the options name none.
 
         Raises:
             ValueError: two contradict each other.

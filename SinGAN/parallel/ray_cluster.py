@@ -188,14 +188,8 @@ def run_on_worker(
 ) -> tuple[str, float, bytes]:
     """Run ``job`` on a worker, in a temporary folder; returns its error, its seconds and an archive of its results.
 
-    Arguments:
-        job: the command and its flags.
-        picture: the content of the picture's file.
-        before: an archive of earlier results, from which the job resumes; those in ``store`` are newer.
-        store: the actor that receives results and printed lines.
-        every: seconds between two transfers of results.
-        threads: CPU threads of the job.
-        environment: variables to set.
+    ``picture`` is the content of the picture's file, ``before`` an archive of results from which the job resumes. The
+    actor ``store`` receives printed lines and, every ``every`` seconds, the results; it may hold newer ones.
     """
     ray, start = import_ray(), time.monotonic()
     os.environ.update(environment)

@@ -13,7 +13,7 @@ from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.pictures import images, sheets
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.events import Losses
-from SinGAN.storage.files import files_into, whole_file
+from SinGAN.storage.files import files_into, whole_file, write_whole
 from SinGAN.storage.recovery import recover_if_free, whole_folder
 
 Columns = dict[str, list[float]]
@@ -21,35 +21,20 @@ WEIGHT = "weight of "  # beginning of the name of a column of a weight
 
 
 def write_losses(folder: Path, rows: Sequence[Losses], columns: LossColumns) -> None:
-    """Write ``losses.csv`` into ``folder``.
-
-    Arguments:
-        folder: of the unit.
-        rows: the losses of every iteration, without their weights.
-        columns: whose weights stand in columns of their own.
-    """
+    """Write the losses of every iteration, unweighted, and the weights as ``losses.csv`` into a unit's ``folder``."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     beside = {f"{WEIGHT}{name}": weight for name, weight in columns.weights.items()}
     writer.writerow(["iteration", *rows[0], *beside])
     shown = [f"{weight:g}" for weight in beside.values()]
     writer.writerows([index, *(f"{value:.6g}" for value in row.values()), *shown] for index, row in enumerate(rows))
-    with whole_file(folder / "losses.csv") as draft:
-        draft.write_text(table.getvalue())
+    write_whole(folder / "losses.csv", table.getvalue())
 
 
 def plot_losses(
     folder: Path, table: Columns, columns: LossColumns, label: str = "iteration", smooth: bool = False
 ) -> None:
-    """Write the plot ``losses.png`` of the losses of every iteration, a ``table`` by name, into a unit's ``folder``.
-
-    Arguments:
-        folder: of the unit.
-        table: the losses of every iteration by name.
-        columns: whose panels are plotted.
-        label: of the x axis.
-        smooth: as of ``plots.curves``.
-    """
+    """Plot the losses of every iteration, by name, as ``losses.png`` into a unit's ``folder``; ``label``: x axis."""
     from SinGAN.pictures import plots  # half a second that only trainings need
 
     panels = [

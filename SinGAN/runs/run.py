@@ -177,10 +177,6 @@ class Run:
     def load(self, task: Task = TRAIN, model: ModelFolder | None = None) -> tuple[ModelFolder, Pyramid[TrainedScale]]:
         """The model that the options name, trained for ``task``; notes which given options have no effect.
 
-        Arguments:
-            task: that it must be trained for.
-            model: where it was opened already.
-
         Raises:
             FileNotFoundError: there is none.
             ValueError: it is incomplete, or has another number of channels than asked.

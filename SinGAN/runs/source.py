@@ -60,13 +60,11 @@ class Source:
 
 
 def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
-    """What the options ask for.
+    """The picture model that the options ask for.
 
     Arguments:
-        run: of the picture.
-        options: that say what makes the pictures.
-        draws: whether they are only drawn, nothing put in or trained: then a model for animation serves, too.
-        measured: whether they are measured, which is done at `max_size`.
+        draws: whether pictures are only drawn, and nothing is inserted or trained: a model for animation serves, too.
+        measured: whether the pictures are measured, which is done at `max_size`.
 
     Raises:
         FileNotFoundError: there is no such model, or picture.

@@ -29,11 +29,7 @@ def load_or_train(
 ) -> Pyramid[TrainedScale]:
     """The model of ``training``: from its folder where it is whole, else trained and recorded there.
 
-    Arguments:
-        training: of the model, in its folder.
-        overwrite: train again; the folder's content is replaced once the new model is whole.
-        watcher: observes the training.
-        tensorboard: write events, too.
+    With ``overwrite`` it is trained again, and replaces the folder's content once it is whole.
 
     Raises:
         ValueError: another process trains it, the folder holds another model, or a file is damaged.

@@ -1,6 +1,5 @@
 """A pyramid written as a folder, named and laid out as the authors' code does, scale by scale."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from SinGAN.kinds.singan import SinGANKind
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.files import check_regular, discard, list_entries, whole_file
+from SinGAN.storage.files import check_regular, discard, list_entries, write_json
 from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.tensors import save
 
@@ -107,5 +106,4 @@ def _write_hashes(place: Path, listed: dict[str, str]) -> None:
     """Write the hashes of a scale's files in ``place`` and of its entries ``listed`` in the lists."""
     present = [name for name in sorted(KEPT) if (place / name).exists()]
     files = {name: sha256((place / name).read_bytes()) for name in present}
-    with whole_file(place / HASHES) as draft:
-        draft.write_text(json.dumps({**files, **listed}, indent=1) + "\n")
+    write_json(place / HASHES, {**files, **listed})

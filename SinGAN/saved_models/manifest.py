@@ -19,7 +19,7 @@ from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
 from SinGAN.saved_models.validation import checked, checksum_of, kind_name
-from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.storage.files import check_regular, write_json
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 FILE = "manifest.json"
@@ -104,8 +104,7 @@ class Manifest:
             content["checksum"] = self.digest()
         else:
             del content["checksum"]
-        with whole_file(folder / FILE) as draft:
-            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / FILE, content)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":

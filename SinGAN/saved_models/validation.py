@@ -16,11 +16,9 @@ SIDE, SCALES = 2**17, 2**10  # more pixels and scales than any model has
 
 
 def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a manifest among ``values``, completed where they are of an older version.
+    """The fields of a manifest among ``values``, its file's content, completed if an older version wrote it.
 
-    Arguments:
-        values: the content of the file.
-        kinds: the types of the fields, by name.
+    ``kinds`` are the types of the fields, by name.
 
     Raises:
         KeyError: a field is missing.

@@ -69,11 +69,8 @@ def find(
     """The newest undamaged checkpoint of ``unit`` in ``folder``; None where there is none.
 
     Arguments:
-        folder: of the model.
-        unit: its index.
-        device: where the tensors are put.
-        losses: the names of the losses that the training reports; a checkpoint with other names is not used.
-        training: the digest of the training's manifest, which a checkpoint must have; None: of an older version.
+        losses: the names of the losses that the training reports, which the checkpoint must have.
+        training: the digest of the training's manifest, which the checkpoint must have; None: of an older version.
         note: called with a line about each file that is damaged or no checkpoint.
     """
     parse = partial(_from_dict, losses=tuple(losses))

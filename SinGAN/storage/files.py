@@ -7,6 +7,7 @@ see ``recovery``.
 
 import difflib
 import errno
+import json
 import math
 import os
 import re
@@ -50,10 +51,7 @@ class FullDiskError(OSError):
 def naming_full_disk(path: Path, written: Path | None = None, needed: int = 0) -> Iterator[None]:
     """Turn the errors of a full disk in the block, which writes ``path``, into one that names it and what it needs.
 
-    Arguments:
-        path: of the result.
-        written: its draft, if it has one: it shows how much is needed at least.
-        needed: bytes, if they are known.
+    That is ``needed`` bytes, or at least the size of the draft ``written``.
     """
     try:
         yield
@@ -108,6 +106,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
     packed = content.encode() if isinstance(content, str) else content
     with naming_full_disk(path, needed=len(packed)), whole_file(path) as draft:
         draft.write_bytes(packed)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` to ``path`` as indented JSON, atomically; errors as of ``write_whole``."""
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 @contextmanager

@@ -68,14 +68,10 @@ def trained_for_paint(out: Path, name: str, scale_factor: float, start_scale: in
 
 
 def results(out: Path, folder: str, name: str, title: str, label: str = "") -> Path:
-    """The folder of a task's results of the picture ``name``.
+    """The folder of the results of the picture ``name`` in a task's ``folder``.
 
-    Arguments:
-        out: the output folder.
-        folder: the task's folder in it.
-        name: of the picture.
-        title: of these results: a size, a reference.
-        label: the method and its settings; "" for a model of sequential training.
+    ``title`` names these results, by a size or a reference; ``label`` the method and its settings ("": a model of
+    sequential training).
     """
     return out / folder / name / label / title
 

@@ -29,13 +29,9 @@ PATIENCE = 30.0  # seconds that a process waits for another one that writes the 
 def locked(folder: Path, doing: str = "training", patience: float = 0.0) -> Iterator[None]:
     """Recover ``folder``, which need not exist, and hold its lock during the block.
 
-    Arguments:
-        folder: of a model or of results.
-        doing: the activity of a process that holds the lock, for the error message.
-        patience: seconds to wait for that process.
-
     Raises:
-        ValueError: another process holds it.
+        ValueError: another process holds it for longer than ``patience`` seconds; the message names what it is
+            ``doing``.
     """
     busy = f"another process is {doing} {folder}: wait for its end, or use another `out`"
     lock = folder.with_name(f"{mark(folder)}lock")

@@ -3,7 +3,7 @@
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,17 @@ def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
             raise ValueError(f"{path} holds numbers that are not finite")
         tensors.append(tensor.float().to(device))
     return tensors
+
+
+def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless ``state`` has the names and shapes of ``wanted``, and floats where that has floats."""
+    if differing := sorted(wanted.keys() ^ state.keys()):
+        raise ValueError(f"only one of the weights and the net has {differing[0]}")
+    for name, value in wanted.items():
+        if value.shape != state[name].shape:
+            raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
+        if value.is_floating_point() != state[name].is_floating_point():
+            raise ValueError(f"{name} holds {state[name].dtype}")
 
 
 def load_weights(path: Path, content: bytes | None = None) -> dict[str, Tensor]:

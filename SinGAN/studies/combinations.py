@@ -78,14 +78,11 @@ class Combination:
 def varied_options(run: Run, study: str | None, vary: Sequence[str], needs_some: bool = True) -> Varied:
     """The options to vary and their values as text: those of a ready-made ``study``, and those that `vary` names.
 
-    Arguments:
-        run: the run; the values of some studies follow from its options and its picture.
-        study: the name of a ready-made study, or None.
-        vary: option names and values, each as alpha=0,1,10.
-        needs_some: whether an empty result is an error.
+    The values of some studies depend on the options and the picture of ``run``.
 
     Raises:
-        ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary.
+        ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary although
+            the study ``needs_some``.
     """
     ready_made = STUDIES.get(study or "", {})
     known = {name: entry for name, entry in get_options(ModelOptions).items() if name != "netG"}
@@ -131,12 +128,7 @@ def combine(
 
     Combinations whose values plan the same scales are one: they would give the same model.
 
-    Arguments:
-        run: the run whose other options hold for all trainings.
-        varied: option names and their values, as text.
-        seeds: number of trainings of each combination.
-        num_samples: number of samples of each training.
-        study: the name of a ready-made study; those of its values that the picture does not allow are left out.
+    Values of a ready-made ``study`` that the picture does not allow are left out.
 
     Raises:
         ValueError: a value is out of range, two contradict each other, or the picture does not allow one.

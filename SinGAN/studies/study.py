@@ -97,12 +97,7 @@ class Study(ABC, Generic[Trial]):
 
 
 def variations(texts: Sequence[str], known: Mapping[str, Option], example: str) -> dict[str, list[str]]:
-    """The options to vary and their values, from ``texts`` of the form NAME=A,B,..
-
-    Arguments:
-        texts: of the option `vary`.
-        known: the options that can be varied, by name.
-        example: of such a text, for messages.
+    """The options to vary and their values, from ``texts`` of the form NAME=A,B,..; messages show an ``example``.
 
     Raises:
         ValueError: a text has another form, or a name or a value stands there twice.
@@ -149,11 +144,8 @@ def as_markdown(rows: Cells) -> str:
 def picture_grid(rows: Sequence[Sequence[Levels]], left: Sequence[str], top: Mapping[int, str], cell: float) -> Figure:
     """A figure of pictures, levels (H, W) or (H, W, C) of 0 to 255.
 
-    Arguments:
-        rows: the pictures of each row, equally many.
-        left: a label for each row; none where it is empty.
-        top: titles of columns by index.
-        cell: the width of a picture in inches; rows are as high as the first picture asks for.
+    ``left`` are labels of the rows, if any, and ``top`` titles of columns by index. A picture is ``cell`` inches wide;
+    rows are as high as the first picture requires.
     """
     height, width = rows[0][0].shape[:2]
     columns = len(rows[0])

@@ -8,7 +8,8 @@ from pathlib import PurePath
 
 from SinGAN.parallel.jobs import describe
 from SinGAN.storage.escaping import escape_controls
-from SinGAN.terminal.script import OPTION, is_out_of_memory
+from SinGAN.terminal.messages import OPTION
+from SinGAN.terminal.script import is_out_of_memory
 
 LOG = logging.getLogger(__name__)
 LONGEST = 400  # characters of a line
