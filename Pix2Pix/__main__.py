@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from Pix2Pix.terminal import COMMANDS, parser_of
+from Pix2Pix.terminal import COMMANDS, make_parser
 from SinGAN.terminal.messages import fail, running_as, say
 from SinGAN.terminal.script import quiet_interrupts
 
@@ -17,7 +17,7 @@ def command(name: str, module: str = "") -> Callable[..., None]:
 
     def main(argv: Sequence[str] | None = None) -> None:
         words = sys.argv[1:] if argv is None else argv
-        parser_of(name).parse_given(words)  # -h and typos need no slow imports
+        make_parser(name).parse_given(words)  # -h and typos need no slow imports
         code = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
         getattr(code, f"main_{name}")(words)
 

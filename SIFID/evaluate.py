@@ -30,7 +30,7 @@ from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
-from SinGAN.runs.source import source_of
+from SinGAN.runs.source import choose_source
 from SinGAN.storage import hashes, layout
 from SinGAN.storage.files import write_json
 from SinGAN.storage.recovery import whole_folder
@@ -64,7 +64,7 @@ def run(argv: Sequence[str]) -> None:
 
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
-    source = source_of(run, options, draws=True, measured=True)
+    source = choose_source(run, options, draws=True, measured=True)
     real, layers = images.to_floats(source.real), source.layers
     if layers is not None:
         real = layers.to_floats(real).float()
@@ -77,7 +77,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
         drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
-        samples[start] = evaluation.as_in_files(drawn, run.device, source.layers)
+        samples[start] = evaluation.round_like_files(drawn, run.device, source.layers)
         evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips, layers))
     manifest = source.manifest
     score = evaluation.reconstruction(source.maker.pyramid, layers) if isinstance(source.maker, Trained) else None
@@ -92,7 +92,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
         "num_samples": options.num_samples,
         "seed": run.seed,
         "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
-        "reconstruction": score and {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
+        "reconstruction": score and {"psnr": finite_or_none(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
         **({"channels": channels.replace("`", "")} if channels else {}),
         "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
@@ -139,7 +139,7 @@ def print_copies(evaluations: Sequence[Evaluation]) -> None:
         )
 
 
-def finite(number: float) -> float | None:
+def finite_or_none(number: float) -> float | None:
     """``number``, or None if it is infinite or NaN, which JSON does not allow."""
     return number if abs(number) < float("inf") else None
 

@@ -28,7 +28,7 @@ def lpips_urls() -> list[str]:
 def lpips_missing() -> list[str]:
     """The URLs of LPIPS weights that are not in torch's cache, or a message if torch-fidelity is missing."""
     try:
-        return [url for url in lpips_urls() if not weights.cached(url).exists()]
+        return [url for url in lpips_urls() if not weights.cache_path(url).exists()]
     except ValueError as error:
         return [str(error)]
 
@@ -47,7 +47,7 @@ def inception_file(file: Path | None) -> Path | None:
         url = _module("feature_extractor_inceptionv3").URL_INCEPTION_V3
     except ValueError:
         return None
-    return weights.fetch(url) if weights.cached(url).exists() else None
+    return weights.fetch(url) if weights.cache_path(url).exists() else None
 
 
 @torch.no_grad()

@@ -100,7 +100,7 @@ def main() -> None:
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
     pairs = list(itertools.product(args.engines, args.winograd))
     engines = [choose_engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
-    names = "".join(f" {engine.described()}, s | ratio | first, s | launches |" for engine in engines)
+    names = "".join(f" {engine.describe()}, s | ratio | first, s | launches |" for engine in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
     print("|---|---|---|---|---|---|" + "---|---|---|---|" * len(engines) + "---|")
     for index, setting in of_scales(settings(args.size, device), args.scales):
@@ -125,7 +125,7 @@ def main() -> None:
         )
         for engine, step in zip(engines, steps, strict=True):
             if args.profile:
-                print(f"\n{engine.described()}\n{profiled(step, device, args.profile)}", flush=True)
+                print(f"\n{engine.describe()}\n{profiled(step, device, args.profile)}", flush=True)
 
 
 if __name__ == "__main__":

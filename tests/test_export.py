@@ -168,4 +168,4 @@ def test_a_generator_that_has_grown_as_a_file(
             made = generate(maps)
         wanted = pyramid.generate(maps)
         torch.testing.assert_close(made, wanted, atol=1e-4, rtol=0)
-    assert export.shapes(pyramid, 2) == [list(z.shape) for z in pyramid.draw(rng, 2)]
+    assert export.noise_shapes(pyramid, 2) == [list(z.shape) for z in pyramid.draw(rng, 2)]

@@ -116,7 +116,7 @@ def test_the_generator_steps_use_the_last_critic_steps_sample(rng: torch.Generat
     def differentiate(bound: "partial[torch.Tensor]") -> torch.Tensor:
         if bound.func is generator_losses and bound.keywords["critic"] is not None:  # on the sample
             seen.append(bound.keywords["inputs"][1])
-        return adversarial.eagerly(bound)
+        return adversarial.differentiate_eagerly(bound)
 
     adversarial.iteration(adversaries(config), target, drawn, config, differentiate)
     assert [previous.unique().tolist() for previous in seen] == [[2.0], [2.0]]

@@ -18,7 +18,7 @@ import SinGAN
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import ModelOptions
-from Pix2Pix.request import Request, generator_of, preparation_of
+from Pix2Pix.request import Request, generator_config, make_preparation
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
 from SinGAN.storage.files import check_regular, write_json, write_whole
@@ -144,7 +144,7 @@ class Manifest:
             raise ValueError("pairs, threads or versions are none that a training has")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
-        preparation_of(self.model_options).check()
+        make_preparation(self.model_options).check()
         if not re.fullmatch("([0-9a-f]{64})?", self.base) or not 1 <= self.first_epoch <= (
             self.epochs if self.base else 1
         ):
@@ -169,7 +169,7 @@ def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
 def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
     """Give ``module`` the weights of a net, "G" or "D", kept after ``epoch``; a ValueError where they don't fit."""
     path = net_file(folder, epoch, net)
-    state = cleaned(load_weights(path))
+    state = clean_state(load_weights(path))
     with reading(path):
         check_fit(state, module.state_dict())
     module.load_state_dict(state)
@@ -194,9 +194,9 @@ def load_generator(
         kept = sorted(file.name.removesuffix("_net_G.pth") for file in folder.glob("*_net_G.pth"))
         hint = f": there are {', '.join(kept)}" if kept else ": train it first"
         raise FileNotFoundError(f"no model of epoch {epoch} in {folder}{hint}")
-    state = cleaned(load_weights(path))
+    state = clean_state(load_weights(path))
     with reading(path):
-        config = config_of(state, like) if options is None else generator_of(options)
+        config = config_of(state, like) if options is None else generator_config(options)
         if kind is not None and kind != config.kind:
             raise ValueError(f"it is {config.kind}, not {kind}")
         with torch.device("meta"):
@@ -207,7 +207,7 @@ def load_generator(
     return config, net
 
 
-def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def clean_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``state`` without the additions of old versions of PyTorch and pix2pix."""
     result = {name.removeprefix("module."): value for name, value in state.items()}
     normed = {name.rpartition(".")[0] for name in result if name.endswith("running_mean")}

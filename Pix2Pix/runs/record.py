@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from Pix2Pix.data.layouts import sides
+from Pix2Pix.data.layouts import read_sides
 from Pix2Pix.options import TrainOptions
-from Pix2Pix.request import Request, preparation_of
+from Pix2Pix.request import Request, make_preparation
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs import further
 from Pix2Pix.runs.training import Trainer
@@ -48,7 +48,7 @@ def load_or_train(
     """
     guard(options.out, [place])
     further.check_flags(options)
-    wanted = folders.Manifest.of(name, asked, device, engine.described())
+    wanted = folders.Manifest.of(name, asked, device, engine.describe())
     if options.continue_train and not list_entries(place):
         raise FileNotFoundError(f"no model in {place} to train further: leave `continue_train` out, or correct `name`")
     with locked(place):
@@ -74,7 +74,7 @@ def load_or_train(
             try:
                 Recorder(work, manifest, asked, options, start).train(engine, device, watcher)
             except BaseException:
-                if not any(checkpoints.existing(work)):
+                if not any(checkpoints.list_files(work)):
                     discard(work)
                     remove_if_empty(fresh[1:])
                 raise
@@ -85,7 +85,7 @@ def load_or_train(
 
 def is_done(place: Path) -> bool:
     """Whether the training in the folder ``place`` is done: while it is not, there is a checkpoint or no net."""
-    return folders.net_file(place, folders.LATEST, "G").exists() and not any(checkpoints.existing(place))
+    return folders.net_file(place, folders.LATEST, "G").exists() and not any(checkpoints.list_files(place))
 
 
 class Recorder:
@@ -110,7 +110,7 @@ class Recorder:
         nets = self.asked.nets(device, rng, self.options.vgg_weights)
         trainer = Trainer(self.asked, nets, rng, engine, watcher)
         digest = self.manifest.digest()
-        found = checkpoints.undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
+        found = checkpoints.find_undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
         state = next(found, None)
         if state is not None:
             trainer.restore(state)
@@ -161,7 +161,7 @@ class Recorder:
     def show(self, trainer: Trainer, epoch: int) -> None:
         """Write the first pair and its translation, and a page of all such pictures, the latest epoch first."""
         device, generator, place = trainer.rng.device, trainer.nets.generator, self.work / "web"
-        a, b = preparation_of(self.asked.options).for_test()(*sides(self.asked.files[0]))
+        a, b = make_preparation(self.asked.options).for_test()(*read_sides(self.asked.files[0]))
         before = trainer.rng.get_state(), {key: value.clone() for key, value in generator.state_dict().items()}
         fake: Tensor = generator(a[None].to(device))
         trainer.rng.set_state(before[0])  # looking changes nothing

@@ -85,7 +85,7 @@ def instant(
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
     if shares and not also:
         raise ValueError(f"`shares` {shares} is for several pictures: name more of them with `also`")
-    chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
+    chosen, limit = choose_device(device), ModelOptions().complete().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
         opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
         assert opened.layers is not None

@@ -27,7 +27,7 @@ from SinGAN.storage.recovery import whole_folder
 from SinGAN.tasks import references
 from SinGAN.tasks.animate import animate
 from SinGAN.tasks.super_resolve import super_resolve
-from SinGAN.tasks.task import generator
+from SinGAN.tasks.task import make_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Model(FromPicture):
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
         """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""
-        options = self.manifest.model_options(ModelOptions().completed())
+        options = self.manifest.model_options(ModelOptions().complete())
         asked = Retraining(self.pyramid, scale, palette)
         training = PictureTraining.of_one_scale(self.manifest, options, asked, seed=seed)
         return train_in_memory(training, Bar() if progress else NOBODY)[0]
@@ -110,9 +110,9 @@ class Model(FromPicture):
             ValueError: the model is not one of concurrent training.
         """
         image = references.read(reference, self._real, "reference", layers=self._maker.layers)
-        options = ModelOptions().completed()
+        options = ModelOptions().complete()
         config = replace(self.manifest.model_options(options).training, niter=iterations)
-        rng = generator(self._maker, seed)
+        rng = make_generator(self._maker, seed)
         ((_, pyramid),) = references.fine_tune(self.pyramid, image, config, rng, iterations, progress=progress)
         return replace(self, pyramid=pyramid)
 

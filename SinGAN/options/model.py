@@ -109,7 +109,7 @@ class ModelOptions(KindOptions):
         Raises:
             ValueError: a value is out of range, or two contradict each other.
         """
-        return cls(**{**defaults(task), **check_values(cls, values)}).completed(values)
+        return cls(**{**defaults(task), **check_values(cls, values)}).complete(values)
 
     @classmethod
     def of_manifest(cls, values: Mapping[str, Any]) -> "ModelOptions":
@@ -131,7 +131,7 @@ class ModelOptions(KindOptions):
         except ValueError as error:
             raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
 
-    def completed(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
+    def complete(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
         """The options, completed with those that follow from others; those ``given`` were set explicitly.
 
         ``recipe`` is that of concurrent training if the options name none.

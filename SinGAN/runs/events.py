@@ -96,12 +96,12 @@ class Message:
     losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration, by the words of the studio
     seconds_left: float | None = None  # to the end of the run, estimated
 
-    def encoded(self) -> str:
+    def encode(self) -> str:
         """The message as one line."""
         return json.dumps({"singan": asdict(self)}, ensure_ascii=False)
 
     @classmethod
-    def decoded(cls, line: str) -> "Message | None":
+    def decode(cls, line: str) -> "Message | None":
         """The message in ``line``; None where it is any other line."""
         if not line.startswith('{"singan": '):
             return None

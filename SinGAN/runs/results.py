@@ -87,7 +87,7 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def are_of_another(folder: Path, source: Path, digest: str) -> bool:
+def belong_to_another(folder: Path, source: Path, digest: str) -> bool:
     """Whether the samples in ``folder`` come from another picture or model than that with ``digest``.
 
     Their contact sheet tells; that of an older version does not, and is compared by its age with a file ``source``.
@@ -133,7 +133,7 @@ def write_samples(
     come after the first ones that the folder has, which are ``kept``.
 
     The folder appears when all are there, and takes an older one's place only then. Its sheet records the
-    ``digest`` of the picture or the model that the samples come from, for ``are_of_another``.
+    ``digest`` of the picture or the model that the samples come from, for ``belong_to_another``.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
@@ -156,7 +156,7 @@ def write_samples(
             images.write_levels(draft / sheet, sheets.contact_sheet(shown), digest)
 
 
-def by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:
+def name_by_scale(pictures: Mapping[int, Tensor], suffix: str = "") -> dict[str, Tensor]:
     """File names for ``pictures``, samples (B, C, H, W) by injection scale; the first sample's has no number."""
     return {
         f"start_scale={scale}{suffix}{f'_{index}' if index else ''}": image
@@ -188,12 +188,12 @@ def write_results(
                     tiles.setdefault(sheet, []).append(sheets.beside(shown, like[sheet], label))
             for name, image in pictures.items():
                 for sheet, shown in previews(image, layers):
-                    tiles.setdefault(sheet, []).append(sheets.tile(shown, words(name)))
+                    tiles.setdefault(sheet, []).append(sheets.tile(shown, sheet_label(name)))
             for sheet, each in tiles.items():
                 images.write_levels(draft / sheet, sheets.contact_sheet(each))
 
 
-def words(name: str) -> str:
-    """The label of a picture that ``by_scale`` names: start_scale=2_masked_1 becomes scale 2, masked, 1."""
+def sheet_label(name: str) -> str:
+    """The label of a picture that ``name_by_scale`` names: start_scale=2_masked_1 becomes scale 2, masked, 1."""
     scale, *rest = name.removeprefix("start_scale=").split("_")
     return ", ".join([f"scale {scale}" if scale != name else name, *rest])

@@ -63,7 +63,7 @@ class Run:
     def model(self) -> Path:
         """The folder of the model that the options name."""
         options = self.options
-        return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
+        return layout.model_folder(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
     @property
     def model_for_animation(self) -> Path:
@@ -75,7 +75,7 @@ class Run:
         """The model in ``folder``; where that is empty, the same model, of the same picture, among those shipped."""
         recover_if_free(folder)
         model = ModelFolder.find(folder)
-        places = () if model is not None else layout.shipped(folder, self.out)
+        places = () if model is not None else layout.shipped_folders(folder, self.out)
         shipped = (found for found in map(ModelFolder.find, places) if found is not None and self._is_of(found))
         return next(shipped, model)
 
@@ -89,7 +89,7 @@ class Run:
         The folders themselves may be links.
         """
         keep_inside(self.picture.parent, [self.picture])
-        layout.guard(self.out, layout.places(self.out, self.name))
+        layout.guard(self.out, layout.result_places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""

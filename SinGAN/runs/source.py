@@ -59,7 +59,7 @@ class Source:
         return self.maker.real
 
 
-def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
+def choose_source(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
     """The picture model that the options ask for.
 
     Arguments:
@@ -76,13 +76,13 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
             raise ValueError(
                 f"`{name}` is for `method` {SINGAN}: results of {options.method} have the picture's detail"
             )
-        return untrained(run, options, measured)
+        return open_patches(run, options, measured)
     if options.full_size and (measured or not options.refine):
         raise ValueError("`full_size` " + ("is not for measures" if measured else "needs `refine`") + ": leave it out")
     for name in ("variety", "balance", *OF_INSTANT):
         if name in run.given:
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
-    opened, task = drawing_model(run) if draws else (None, TRAIN)
+    opened, task = find_drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
     layers = model.manifest.layers_of_pictures
     if layers is not None:
@@ -100,7 +100,7 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
     return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.digest, model.manifest)
 
 
-def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
+def find_drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
     """The model that the options name, and its task: where there is none, the one for animation.
 
     Its folder does not tell alphas apart: where one is given, it is no substitute.
@@ -113,7 +113,7 @@ def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
     return animated, ANIMATION
 
 
-def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source:
+def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Source:
     """What makes pictures of the run's picture without training.
 
     The instant engine works at the picture's own size, unless `max_size` is given or the results are ``measured``; the
@@ -126,7 +126,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if options.shares and not options.also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
     if is_data(run.picture) or run.settings.maps or options.also or options.coordinates:
-        return untrained_with_layers(run, options, measured)
+        return open_patches_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     erased = masks.find_erased(run.picture, run.options.nc_im)
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
@@ -142,10 +142,10 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
-    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
-def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
+def open_patches_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
     """What makes pictures of the run's data, or picture with maps, without training.
 
     Raises:
@@ -170,13 +170,18 @@ def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> So
         instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
         names = tuple(file.name for file in (run.picture, *options.also))
         return Source(
-            instant, label(run, options), run.picture, sha256(run.picture.read_bytes()), pictures=names, usage=usage
+            instant,
+            source_label(run, options),
+            run.picture,
+            sha256(run.picture.read_bytes()),
+            pictures=names,
+            usage=usage,
         )
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
     real = limit_image(opened.image.to(run.device), limit)
     maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
-    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
 def has_own_size(run: Run, measured: bool = False) -> bool:
@@ -184,7 +189,7 @@ def has_own_size(run: Run, measured: bool = False) -> bool:
     return "max_size" not in run.given and not measured
 
 
-def label(run: Run, options: PatchOptions) -> str:
+def source_label(run: Run, options: PatchOptions) -> str:
     """The method, and its settings that are not the defaults."""
     shown = {"variety": (options.variety, "medium"), "balance": (options.balance, "full")}
     shown |= {name: (getattr(run.options, name), DEFAULTS[name]) for name in ("max_size", "nc_im")}

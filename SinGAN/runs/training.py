@@ -64,7 +64,7 @@ def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tup
             log.end_unit(unit, training.pictures(model, unit, seed))
     finally:
         watcher.close()
-    return model, engine.described()
+    return model, engine.describe()
 
 
 def estimate(training: PictureTraining, engine: Engine, units: Sequence[int], done: int = 0) -> Estimate:
@@ -95,7 +95,7 @@ def _record(training: PictureTraining, overwrite: bool, watcher: Watcher, tensor
     check_room(training.folder, bytes_on_disk(training.plan, training.net))
     engine = training.engine.choose(training.device)
     if not (point.work / FILE).exists():
-        manifest = manifest.with_engine(engine.described())
+        manifest = manifest.with_engine(engine.describe())
     for line in training.notes(engine, point.units):
         watcher.note(line)
     state = None if checkpoint is None else checkpoint.state

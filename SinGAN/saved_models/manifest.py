@@ -18,7 +18,7 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
-from SinGAN.saved_models.validation import checked, checksum_of, kind_name
+from SinGAN.saved_models.validation import check_fields, checksum_of, kind_name
 from SinGAN.storage.files import check_regular, write_json
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
@@ -82,9 +82,9 @@ class Manifest:
 
     def with_engine(self, description: str) -> "Manifest":
         """The manifest with the ``description`` of the engine that runs the training."""
-        return self.changed(versions={**self.versions, "engine": description})
+        return self.with_values(versions={**self.versions, "engine": description})
 
-    def changed(self, **values: Any) -> "Manifest":
+    def with_values(self, **values: Any) -> "Manifest":
         """The manifest of another model, with other ``values`` of some fields."""
         return replace(self, checksum="", **values)
 
@@ -117,7 +117,7 @@ class Manifest:
         if original.is_original(folder):
             return cls._of_authors(folder)
         try:
-            return cls(**checked(json.loads(path.read_text(encoding="utf-8")), get_type_hints(cls)))
+            return cls(**check_fields(json.loads(path.read_text(encoding="utf-8")), get_type_hints(cls)))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no {FILE}: train again with `overwrite`") from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:

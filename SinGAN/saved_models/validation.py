@@ -15,7 +15,7 @@ SEALED_SINCE = 0, 3  # the version from which on each file of a model has a hash
 SIDE, SCALES = 2**17, 2**10  # more pixels and scales than any model has
 
 
-def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+def check_fields(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a manifest among ``values``, its file's content, completed if an older version wrote it.
 
     ``kinds`` are the types of the fields, by name.

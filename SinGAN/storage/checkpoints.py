@@ -74,13 +74,13 @@ def find(
         note: called with a line about each file that is damaged or no checkpoint.
     """
     parse = partial(_from_dict, losses=tuple(losses))
-    for checkpoint in undamaged(folder, device, training, parse, note):
+    for checkpoint in find_undamaged(folder, device, training, parse, note):
         if checkpoint.unit == unit:
             return checkpoint
     return None
 
 
-def undamaged(
+def find_undamaged(
     folder: Path,
     device: torch.device,
     training: str | None,
@@ -91,7 +91,7 @@ def undamaged(
 
     ``parse`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
     """
-    for path in existing(folder):
+    for path in list_files(folder):
         try:
             found = parse(_verified(tensors.load(path, device), path, training), path)
         except ValueError as error:
@@ -100,14 +100,14 @@ def undamaged(
         yield found
 
 
-def existing(folder: Path) -> Iterator[Path]:
+def list_files(folder: Path) -> Iterator[Path]:
     """The checkpoint files in ``folder``, the newest first."""
     return (path for path in (folder / NEWEST, folder / BEFORE) if path.exists())
 
 
 def remove(folder: Path) -> None:
     """Remove the checkpoints in ``folder``."""
-    for path in list(existing(folder)):
+    for path in list(list_files(folder)):
         path.unlink(missing_ok=True)
 
 

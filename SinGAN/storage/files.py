@@ -39,8 +39,8 @@ class FullDiskError(OSError):
         """``needed``: bytes that the file or folder ``path`` would take, at least; ``why``: the system's own words."""
         self.path, self.needed, self.why = path, needed, why
         super().__init__(
-            f"{path} can't be written: {why}: it needs {in_words(needed)} or more, and its disk has "
-            f"{in_words(_free(path))} free: free some, or write to another place"
+            f"{path} can't be written: {why}: it needs {format_size(needed)} or more, and its disk has "
+            f"{format_size(_free(path))} free: free some, or write to another place"
         )
 
     def __reduce__(self) -> tuple[type, tuple[Path, int, str]]:
@@ -77,7 +77,7 @@ def _size(path: Path | None) -> int:
     return sum(file.lstat().st_size for file in files if not file.is_dir())
 
 
-def in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """``size``, in bytes, as text: 12 bytes, 3.4 KB or 5.6 MB."""
     power = min(3, int(math.log10(max(size, 1)) / 3))
     return f"{size / 1000**power:.1f} {UNITS[power]}" if power else f"{size} {UNITS[0]}"
@@ -143,7 +143,7 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
     """Yield a draft of ``path``, made by ``create``; hold it during the block, and remove it at the end."""
     clear_drafts(path.parent)
     while True:
-        draft = beside(path, DRAFT)
+        draft = temporary_path(path, DRAFT)
         try:
             with naming_full_disk(path):
                 create(draft)
@@ -156,12 +156,12 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
             remove(draft)
 
 
-def beside(path: Path, kind: str) -> Path:
+def temporary_path(path: Path, kind: str) -> Path:
     """Return a new path beside ``path``, for its draft (``DRAFT``) or for the folder that it replaces (``ASIDE``)."""
-    return path.with_name(f"{mark(path)}{secrets.token_hex(8)}{kind}")
+    return path.with_name(f"{name_prefix(path)}{secrets.token_hex(8)}{kind}")
 
 
-def mark(path: Path) -> str:
+def name_prefix(path: Path) -> str:
     """The prefix of the names of the drafts and locks of ``path``; it is short even for a long name."""
     name = path.name if len(os.fsencode(path.name)) <= SHORT else sha256(os.fsencode(path.name))[:32]
     return f".{name}."
@@ -204,7 +204,7 @@ def remove_if_empty(folders: list[Path]) -> None:
 
 def replace_folder(new: Path, old: Path) -> None:
     """Rename the folder ``new`` to ``old``; the old folder is removed only afterwards."""
-    aside = beside(old, ASIDE)
+    aside = temporary_path(old, ASIDE)
     if old.exists():
         old.rename(aside)
     new.rename(old)
@@ -219,7 +219,7 @@ def discard(folder: Path, place: Path | None = None) -> None:
     recovery of ``place`` removes the rest.
     """
     with suppress(FileNotFoundError):
-        remove(folder.rename(beside(place or folder, DRAFT)))
+        remove(folder.rename(temporary_path(place or folder, DRAFT)))
 
 
 def remove(path: Path) -> None:
@@ -255,7 +255,7 @@ def check_room(folder: Path, needed: int) -> None:
     free = _free(folder)
     if free < needed:
         raise ValueError(
-            f"{folder} needs about {in_words(needed)}, and its disk has {in_words(free)} free: "
+            f"{folder} needs about {format_size(needed)}, and its disk has {format_size(free)} free: "
             "free some, or name another `out`"
         )
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from SinGAN.storage.files import keep_inside, links_in, mark
+from SinGAN.storage.files import keep_inside, links_in, name_prefix
 
 SHIPPED = (Path("Models"), Path(__file__).parent.parent.parent / "Models")
 """Where models may lie that come with the project: in the working folder, or beside the package."""
@@ -43,14 +43,14 @@ def locate(name: str, folder: Path) -> Path:
     return folder / path.name if named or path.parent.resolve() == folder.resolve() else path
 
 
-def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
+def model_folder(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
     """The folder of the trained model of the picture ``name``; a ``label`` tells concurrent trainings from others."""
     return (
         out / "TrainedModels" / name / ",".join(filter(None, (f"scale_factor={scale_factor:f},alpha={alpha:g}", label)))
     )
 
 
-def shipped(place: Path, out: Path) -> Iterator[Path]:
+def shipped_folders(place: Path, out: Path) -> Iterator[Path]:
     """Where the model whose folder is ``place``, in the output folder ``out``, may lie among those that are shipped."""
     return (folder / place.relative_to(out / "TrainedModels") for folder in SHIPPED)
 
@@ -98,10 +98,10 @@ def study(out: Path, name: str, title: str) -> Path:
 
 def work_folder(folder: Path) -> Path:
     """The folder beside ``folder`` in which a training works that is to take its place."""
-    return folder.with_name(f"{mark(folder)}new")
+    return folder.with_name(f"{name_prefix(folder)}new")
 
 
-def places(out: Path, name: str) -> Iterator[Path]:
+def result_places(out: Path, name: str) -> Iterator[Path]:
     """Where models and results of the picture ``name`` lie in ``out``."""
     escaped = glob.escape(name)
     yield out / "TrainedModels" / name
@@ -110,7 +110,7 @@ def places(out: Path, name: str) -> Iterator[Path]:
 
 
 def guard(root: Path, places: Iterable[Path]) -> None:
-    """Check ``places``, below the folder ``root``, before a command reads or writes there.
+    """Check ``result_places``, below the folder ``root``, before a command reads or writes there.
 
     ``root`` itself may be a link. Neither the places nor the folders above them need to exist.
 

@@ -30,7 +30,7 @@ SHA256 = {
 """The SHA-256 of each file that is downloaded, by name."""
 
 
-def cached(url: str) -> Path:
+def cache_path(url: str) -> Path:
     """The path of the file at ``url`` in torch's cache, whether it exists or not."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
 
@@ -42,7 +42,7 @@ def fetch(url: str) -> Path:
         FileNotFoundError: the download failed, or is not allowed; nothing is left behind.
         ValueError: the file in the cache, or the download, has another content than it should.
     """
-    file = cached(url)
+    file = cache_path(url)
     if not file.exists():
         check_may_download(file.name)
         LOG.info(f"downloading {url} to {file}")
@@ -59,7 +59,7 @@ def fetch(url: str) -> Path:
 
 def check_may_download(name: str) -> None:
     """Raise a FileNotFoundError if the weights ``name`` are not in torch's cache and this process downloads nothing."""
-    if os.environ.get(OFFLINE) and not cached(name).exists():
+    if os.environ.get(OFFLINE) and not cache_path(name).exists():
         raise FileNotFoundError(
             f"the weights {name} are not on this machine, and nothing is downloaded here: a training in the terminal "
             "that needs them loads them once"

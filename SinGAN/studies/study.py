@@ -21,7 +21,7 @@ from SinGAN.storage.escaping import escape_cell, escape_markdown
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.display import run_all
 from SinGAN.terminal.messages import say
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 
 Trial = TypeVar("Trial")
 Cells = Sequence[Sequence[str]]
@@ -83,7 +83,7 @@ class Study(ABC, Generic[Trial]):
         status = 0
         if remaining:
             places = make_slots(self.device, min(self.jobs, len(remaining)), self.per_gpu, torch.get_num_threads())
-            status = run_all([self.job(trial) for trial in remaining], LocalRunner(places, watched()))
+            status = run_all([self.job(trial) for trial in remaining], LocalRunner(places, watched_environment()))
         results = self.measure([trial for trial in self.trials if self.is_trained(trial)])
         if results is not None:
             with files_into(self.folder) as draft:
@@ -96,7 +96,7 @@ class Study(ABC, Generic[Trial]):
             raise SystemExit(status)
 
 
-def variations(texts: Sequence[str], known: Mapping[str, Option], example: str) -> dict[str, list[str]]:
+def parse_variations(texts: Sequence[str], known: Mapping[str, Option], example: str) -> dict[str, list[str]]:
     """The options to vary and their values, from ``texts`` of the form NAME=A,B,..; messages show an ``example``.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import reference_folder
 from SinGAN.options.growing import EDITING
-from SinGAN.tasks.references import Reference, put_in, results_of, retouch, start_scales
+from SinGAN.tasks.references import Reference, insert_reference, make_results, retouch, start_scales
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ def edit(
     With ``blend`` the training picture is kept outside the mask; the instant engine always does so. None: both ways.
     """
     from SinGAN.pictures.masks import EDITING_RADIUS
-    from SinGAN.runs.results import by_scale
+    from SinGAN.runs.results import name_by_scale
 
     retouched, origin = retouch(model, reference, mask, start_scale, count, seed, EDITING_RADIUS, erasable=True)
     if blend is None:
-        pictures = by_scale(retouched.generated) | by_scale(retouched.blended, "_masked")
+        pictures = name_by_scale(retouched.generated) | name_by_scale(retouched.blended, "_masked")
     else:
-        pictures = by_scale(retouched.blended if blend or not retouched.generated else retouched.generated)
-    return results_of(retouched, pictures, origin)
+        pictures = name_by_scale(retouched.blended if blend or not retouched.generated else retouched.generated)
+    return make_results(retouched, pictures, origin)
 
 
 def run(call: Call[Edit]) -> Iterator[Results]:
     """The reference, edited at each of the scales: whole, and blended into the picture."""
-    yield put_in(call, edit, blend=None)
+    yield insert_reference(call, edit, blend=None)
 
 
 TASK = Task(

@@ -207,7 +207,7 @@ CONTRADICTIONS = [
 
 @pytest.mark.parametrize(("settings", "words"), CONTRADICTIONS)
 def test_contradictions_are_found_without_compiling(settings: EngineSettings, words: str, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(engines, "compiles", lambda: pytest.fail("compiled"))
+    monkeypatch.setattr(engines, "can_compile", lambda: pytest.fail("compiled"))
     for refuses in (settings.check, settings.choose):
         with pytest.raises(ValueError, match=words):
             refuses(CPU)

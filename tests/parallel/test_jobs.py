@@ -16,7 +16,7 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel.jobs import Job, Slot, failure, find_pictures, make_slots
+from SinGAN.parallel.jobs import Job, Slot, describe_exit, find_pictures, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.queue import Listener, Outcome
 from SinGAN.terminal.several import PER_JOB_FLAGS, remove_flags
@@ -99,10 +99,10 @@ def test_flags_of_the_whole_command_are_taken_away() -> None:
 
 
 def test_why_a_run_failed() -> None:
-    assert failure(0, "anything") == ""
-    assert failure(2, "main_train.py: error: no such picture") == "no such picture"
-    assert failure(1, "KeyError: 3") == "exit status 1: KeyError: 3"
-    assert failure(-9, "") == "killed by signal 9"
+    assert describe_exit(0, "anything") == ""
+    assert describe_exit(2, "main_train.py: error: no such picture") == "no such picture"
+    assert describe_exit(1, "KeyError: 3") == "exit status 1: KeyError: 3"
+    assert describe_exit(-9, "") == "killed by signal 9"
 
 
 def together(workspace: Workspace, names: list[str], *more: str) -> int:

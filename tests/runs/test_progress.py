@@ -20,7 +20,7 @@ from SinGAN.options.growing import CONCURRENT, SEQUENTIAL
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import PyramidConfig, plan_scales
-from SinGAN.runs.pictures import units_of
+from SinGAN.runs.pictures import plan_units
 from SinGAN.runs.progress import FEWEST, Estimate, duration, peak_memory
 from SinGAN.terminal.watchers import Terminal
 
@@ -30,7 +30,7 @@ PLAN = plan_scales(250, 188, PyramidConfig())
 
 def estimate_of(niter: int, wanted: Sequence[int], **more: Any) -> Estimate:
     """An estimate for the scales of a picture of 250 x 188 pixels, of ``niter`` iterations each."""
-    units = units_of(PLAN, niter)
+    units = plan_units(PLAN, niter)
     return Estimate(units, scale_costs(PLAN, NetConfig(), CPU), wanted, headlines=HEADLINES, **more)
 
 
@@ -109,7 +109,7 @@ def test_the_estimate_is_within_a_quarter_of_what_was_measured(
     height: int, width: int, mode: str, threads: int, seconds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
-    options = ModelOptions(train_mode=mode, max_size=width).completed()
+    options = ModelOptions(train_mode=mode, max_size=width).complete()
     plan = KINDS[options.kind].plan(height, width, options, TRAIN)
     costs = scale_costs(plan, options.net, CPU, winograd=True)
     for scale, (cost, second) in enumerate(zip(costs, seconds, strict=True)):

@@ -45,7 +45,7 @@ STATE = TrainingState(1, torch.zeros(1), {"generator": {}})
 
 @pytest.fixture
 def manifest() -> Manifest:
-    options = ModelOptions(niter=2).completed()
+    options = ModelOptions(niter=2).complete()
     picture = sha256(b"a picture")
     made = Manifest.of(picture="x.png", sha256=picture, options=options, seed=5, plan=PLAN, device=CPU, task=TRAIN)
     return replace(made.with_engine("eager"), options={"niter": 2, "alpha": 10.0, **legacy_defaults()})
@@ -71,7 +71,7 @@ def test_the_estimate_knows_which_scales_run_programs(
     asked = training(tmp_path, manifest)
     needed = [bytes_needed(TINY_NET.at(index), size) for index, size in enumerate(PLAN.sizes)]
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", SAVED * CONFIG.niter * (needed[0] + 1))
-    monkeypatch.setattr("SinGAN.runs.pictures.compiles", lambda: can)
+    monkeypatch.setattr("SinGAN.runs.pictures.can_compile", lambda: can)
     programmed = list(range(1, len(PLAN.sizes))) if can else []
     assert asked.costs(Engine(programs=Compiled())) == scale_costs(PLAN, TINY_NET, CPU, False, programmed)
     assert asked.costs(EAGER) == scale_costs(PLAN, TINY_NET, CPU)

@@ -7,7 +7,7 @@ import torch
 
 import main_train
 from SinGAN.pictures import images, sheets
-from SinGAN.runs.results import by_scale, write_results
+from SinGAN.runs.results import name_by_scale, write_results
 from tests.workspace import SMALL, Capture, Workspace
 
 
@@ -24,7 +24,7 @@ def test_a_sheet_begins_with_the_original_and_each_tile_says_what_it_is(
     monkeypatch.setattr(sheets, "tile", recorded)
     picture = torch.zeros(1, 3, 20, 28)
     generated = {1: picture.expand(2, -1, -1, -1), 2: picture}
-    pictures = by_scale(generated) | by_scale({2: picture}, "_masked")
+    pictures = name_by_scale(generated) | name_by_scale({2: picture}, "_masked")
     write_results(tmp_path, {"original": picture, "reference": picture}, pictures)
     assert labels == ["original", "reference", "scale 1", "scale 1, 1", "scale 2", "scale 2, masked"]
     assert max(images.read_size(tmp_path / "grid.png")) > 3 * 140  # large enough to judge

@@ -48,7 +48,7 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
 def test_the_one_before_stays_until_both_go(tmp_path: Path) -> None:
     for scale in (0, 1, 2):
         checkpoints.save(tmp_path, kept(scale))
-    assert [path.name for path in checkpoints.existing(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
+    assert [path.name for path in checkpoints.list_files(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
     assert checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent) is not None
     assert checkpoints.find(tmp_path, 0, CPU, NAMES, None, silent) is None
     checkpoints.remove(tmp_path)

@@ -14,7 +14,7 @@ from SinGAN.pictures import images
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.studies import command as studies
-from SinGAN.studies.combinations import changed, short, varied_options
+from SinGAN.studies.combinations import changed_options, shorten, varied_options
 from SinGAN.terminal.flags import make_parser
 from SinGAN.terminal.parse import parse
 from tests.workspace import SMALL, Capture, Workspace, refusal
@@ -186,12 +186,12 @@ def test_what_a_study_needs_is_checked_before_it_starts(
 
 
 def test_long_and_odd_settings_have_short_names() -> None:
-    assert short("alpha=1,seed=2") == "alpha=1,seed=2"
-    long, other = (short(f"{'niter=1,' * 30}seed={seed}") for seed in (1, 2))
+    assert shorten("alpha=1,seed=2") == "alpha=1,seed=2"
+    long, other = (shorten(f"{'niter=1,' * 30}seed={seed}") for seed in (1, 2))
     assert len(long) < 100
     assert long != other
-    assert "/" not in short("netG=a/b.pth,seed=1")
-    assert changed(ModelOptions(alpha=0.5, niter=20).completed()) == {"niter": "20", "alpha": "0.5"}
+    assert "/" not in shorten("netG=a/b.pth,seed=1")
+    assert changed_options(ModelOptions(alpha=0.5, niter=20).complete()) == {"niter": "20", "alpha": "0.5"}
 
 
 @pytest.mark.parametrize(

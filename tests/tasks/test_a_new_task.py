@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from SinGAN.options.applications import MethodOptions
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Results, Task, generator, numbered
+from SinGAN.tasks.task import Results, Task, make_generator, name_by_index
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror(MethodOptions):
@@ -38,9 +38,9 @@ class Mirror(MethodOptions):
 
 def mirror(model, count=1, *, upside_down=False, seed=None):
     """Mirrored random samples."""
-    samples = model.sample(generator(model, seed), count)
+    samples = model.sample(make_generator(model, seed), count)
     pictures = (sample.flip(-2 if upside_down else -1) for sample in samples)
-    return Results(numbered(pictures), {"original": model.real}, count=count)
+    return Results(name_by_index(pictures), {"original": model.real}, count=count)
 
 def run(call):
     options = call.options

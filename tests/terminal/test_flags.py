@@ -168,7 +168,7 @@ def test_with_cuda_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice only: the generator of a device that is not there can't be made."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(engines, "unsupported", lambda device: None)
+    monkeypatch.setattr(engines, "describe_unsupported", lambda device: None)
     assert engines.choose_device(None, not_cuda=False) == torch.device("cuda")
     assert engines.choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
     assert engines.choose_device(None, not_cuda=True) == torch.device("cpu")

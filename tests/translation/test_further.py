@@ -11,12 +11,12 @@ import torch
 import translate_study
 import translate_test
 import translate_train
-from Pix2Pix.losses.games import rate
+from Pix2Pix.losses.games import learning_rate
 from Pix2Pix.losses.step import train_step
 from Pix2Pix.runs.folder import Manifest
 from Pix2Pix.runs.record import Recorder
 from Pix2Pix.runs.training import Trainer
-from Pix2Pix.study import asked_for
+from Pix2Pix.study import parse_request
 from SinGAN.storage.hashes import digest
 from tests.translation.test_commands import CHECKPOINT, contents, flags, model, same, weights
 from tests.translation.tiny import data_set
@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
 
 def by_definition(data: Path, place: Path, kept: str, first: int, more: list[str]) -> dict[str, torch.Tensor]:
     """The generator after training further: the kept nets, new optimizers, and each epoch's pairs and rate."""
-    asked = asked_for(flags(data, *FLAGS, *more), 1)
+    asked = parse_request(flags(data, *FLAGS, *more), 1)
     rng = torch.Generator().manual_seed(1)
     nets = asked.nets(torch.device("cpu"), rng)
     for letter, net in (("G", nets.generator), ("D", nets.critic)):
@@ -44,7 +44,7 @@ def by_definition(data: Path, place: Path, kept: str, first: int, more: list[str
         net.load_state_dict(torch.load(place / f"{kept}_net_{letter}.pth", weights_only=True))
     rng.manual_seed(int(digest([1, first])[:15], 16))
     for epoch in range(first, asked.epochs + 1):
-        nets.set_rate(rate(epoch, asked.options.lr, asked.options.n_epochs, asked.options.n_epochs_decay))
+        nets.set_rate(learning_rate(epoch, asked.options.lr, asked.options.n_epochs, asked.options.n_epochs_decay))
         for a, b in asked.pairs.batches(epoch, 4):
             train_step(nets, a, b, asked.losses, rng)
     return {name: value.clone() for name, value in nets.generator.state_dict().items()}

@@ -20,7 +20,7 @@ from PIL import Image
 import translate_study
 import translate_test
 import translate_train
-from Pix2Pix.data.layouts import find_pairs, pictures_in
+from Pix2Pix.data.layouts import find_pairs, find_pictures
 from Pix2Pix.runs.folder import Manifest
 from Pix2Pix.runs.testing import Translator
 from SinGAN.storage.hashes import digest
@@ -293,7 +293,7 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_bytes(b"\x00\x05\x16\x07")
     assert [file.name for file in find_pairs(tmp_path, "train")] == ["0", "1"]
-    assert [path.name for path in pictures_in(data)] == ["0.png", "1.png"]
+    assert [path.name for path in find_pictures(data)] == ["0.png", "1.png"]
 
 
 @pytest.mark.parametrize("content", ["no picture", "cut off"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from Pix2Pix.data.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.data.layouts import PairFiles, find_pairs, read_sides
 from Pix2Pix.data.pairs import PairSet, Preparation
 from tests.translation.tiny import draw, side_by_side
 
@@ -32,7 +32,7 @@ def test_layouts_of_two_folders(tmp_path: Path, left: str, right: str, endings: 
     two_folders(tmp_path / left, tmp_path / right, ("2", "10", "in/1"), endings)
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found] == ["2", "10", "in/1"]
-    a, b = sides(found[0])
+    a, b = read_sides(found[0])
     assert np.array_equal(a, draw(0)[0])
     assert np.array_equal(b, draw(0)[1])
 
@@ -42,7 +42,7 @@ def test_side_by_side_comes_first(tmp_path: Path) -> None:
     two_folders(tmp_path / "trainA", tmp_path / "trainB", ("x",))
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found] == [str(index) for index in range(11)]
-    a, b = sides(found[3])
+    a, b = read_sides(found[3])
     assert np.array_equal(a, draw(3)[0])
     assert np.array_equal(b, draw(3)[1])
 
@@ -65,7 +65,7 @@ def test_sides_of_two_sizes_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match="must have one size"):
-        sides(PairFiles("a", tmp_path / "a.png", tmp_path / "b.png"))
+        read_sides(PairFiles("a", tmp_path / "a.png", tmp_path / "b.png"))
 
 
 def test_what_is_drawn_depends_on_seed_epoch_and_place_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import translate_study
 import translate_train
-from Pix2Pix.study import asked_for, epochs_for_equal_updates, settings_of
+from Pix2Pix.study import choose_settings, epochs_for_equal_updates, parse_request
 from tests.measures.learned import inception_weights
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
@@ -21,13 +21,13 @@ def flags(tmp_path: Path) -> list[str]:
 
 
 def test_settings() -> None:
-    assert settings_of(None, ["lambda_L1=0,10", "ngf=4"]) == [
+    assert choose_settings(None, ["lambda_L1=0,10", "ngf=4"]) == [
         {"lambda_L1": "0", "ngf": "4"},
         {"lambda_L1": "10", "ngf": "4"},
     ]
     for study, vary in ((None, []), ("critic", ["ngf=4"]), (None, ["ngf"]), (None, ["ngf=4,,8"])):
         with pytest.raises(ValueError, match="`vary`"):
-            settings_of(study, vary)
+            choose_settings(study, vary)
 
 
 def test_switches_can_be_varied(flags: list[str], capsys: Capture) -> None:
@@ -48,7 +48,7 @@ def test_a_model_with_other_options_does_not_count(flags: list[str], capsys: Cap
 
 
 def test_equal_updates(flags: list[str]) -> None:
-    asked = asked_for([*flags, "--batch_size", "4"], 1)
+    asked = parse_request([*flags, "--batch_size", "4"], 1)
     assert asked.steps == 2
     assert epochs_for_equal_updates(asked) == ["--n_epochs=6", "--n_epochs_decay=3"]
 
