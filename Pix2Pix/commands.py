@@ -26,13 +26,15 @@ def train(argv: Sequence[str]) -> None:
     options: TrainOptions = read_options(TrainOptions, args)
     device = choose_device(options.device, options.not_cuda)
     if options.engine == "compiled":
-        raise ValueError("`engine` compiled does not serve translation: leave it out")
+        raise ValueError("`engine` compiled does not support translation: leave it out")
     settings = EngineSettings(options.engine if device.type == "cuda" else "eager", options.precision, "never", "never")
     settings.check(device)
     asked, name = make_request(options, given, choose_seed(options.manualSeed), say), model_name(options)
     place = options.out / "checkpoints" / name
     if asked.options.gan_mode == "wgan-gp" and asked.options.lambda_grad and asked.options.norm == "batch":
-        say("the gradient penalty is of each sample, batch norm mixes them: --norm instance fits better")
+        say(
+            "the gradient penalty is defined for each sample, but batch norm mixes samples: --norm instance fits better"
+        )
     shown = f"{len(asked.files)} pairs" if len(asked.files) > 1 else "one pair"
     say(f"{shown}: {asked.epochs} epochs of {asked.steps} steps")
     with use_precision(options.precision, device), closing(watcher()) as watching:
@@ -40,7 +42,7 @@ def train(argv: Sequence[str]) -> None:
             place, name, asked, settings.choose(device), device, options,
             seed_matters="manualSeed" in given, watcher=watching,
         )  # fmt: skip
-    say(f"{'trained' if trained else 'there already'}: {place}")
+    say(f"{'trained' if trained else 'already trained'}: {place}")
 
 
 def test(argv: Sequence[str]) -> None:
@@ -49,7 +51,7 @@ def test(argv: Sequence[str]) -> None:
     options: TestOptions = read_options(TestOptions, args)
     device = choose_device(options.device, options.not_cuda)
     if (options.dataroot is None) == (options.single is None):
-        raise ValueError("name `dataroot`, a data set, or `single`, a folder of inputs: one of the two")
+        raise ValueError("give either `dataroot`, a data set, or `single`, a folder of inputs")
     place = find_model(options, None if options.dataroot is None else options.dataroot.resolve().stem)
     seed = choose_seed(options.manualSeed)
     translator = Translator.load(

@@ -149,7 +149,7 @@ def make_request(
         ValueError: options contradict each other, or the data can't be used.
     """
     if (options.dataroot is None) == (not options.pair):
-        raise ValueError("name `dataroot`, a data set, or `pair`, two files: one of the two")
+        raise ValueError("give either `dataroot`, a data set, or `pair`, two files")
     for file in options.pair:
         if not file.is_file():
             raise FileNotFoundError(f"no picture {file} (`pair`)")
@@ -161,7 +161,7 @@ def make_request(
     found = skip_unreadable(files, note) if options.skip_unreadable else iter(files)
     used = tuple(itertools.islice(found, options.max_dataset_size))
     if not used:
-        raise ValueError(f"none of the {len(files)} pairs can be read: nothing is left to learn from")
+        raise ValueError(f"none of the {len(files)} pairs can be read: there is nothing to learn from")
     asked = Request(complete_options(options, given, one_pair), used, one_pair, seed)
     check(asked)
     return asked
@@ -197,9 +197,9 @@ def check(asked: Request) -> None:
     """Raise a ValueError if the data and the nets don't fit, or there is nothing to learn."""
     options, preparation = asked.options, make_preparation(asked.options)
     if options.netD == "none" and not options.lambda_L1 and not options.perceptual_weight:
-        raise ValueError("nothing is to be learned: `netD` none needs `lambda_L1` or `perceptual_weight`")
+        raise ValueError("there is nothing to learn: `netD` none needs `lambda_L1` or `perceptual_weight`")
     if not asked.epochs:
-        raise ValueError("`n_epochs` and `n_epochs_decay` are both 0: nothing is to be learned")
+        raise ValueError("`n_epochs` and `n_epochs_decay` are both 0: there is nothing to learn")
     preparation.check()
     named = dict(zip(reversed(asked.sizes), reversed(asked.files), strict=True))  # the first pair of each size
     if len(named) > 1 and options.batch_size > 1 and asked.pairs.epoch_size % len(asked.files):

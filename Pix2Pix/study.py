@@ -61,7 +61,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """Its setting in words."""
+        """Its setting as text."""
         return ",".join(f"{name}={value}" for name, value in self.setting.items())
 
     @property
@@ -115,7 +115,7 @@ class PairStudy(Study[Trial]):
         return record.is_done(trial.place) and Manifest.read(trial.place).options == asdict(trial.asked.options)
 
     def announce(self, remaining: Sequence[Trial], dry_run: bool) -> None:
-        say(f"{len(self.trials)} trainings, {len(remaining)} of them to do")
+        say(f"{len(self.trials)} trainings, {len(remaining)} of them not trained yet")
         if dry_run:
             for trial in remaining:
                 say(f"  singan {shlex.join(['translate', 'train', *self.job(trial).flags])}")
@@ -208,7 +208,7 @@ def choose_settings(study: str | None, vary: Sequence[str]) -> list[Setting]:
         ValueError: neither or both are given, or a flag is unknown or has no values.
     """
     if (study is None) == (not vary):
-        raise ValueError("name a `study`, or what to `vary`, as lambda_L1=0,10,100: one of the two")
+        raise ValueError("give either a `study`, or flags to `vary`, as lambda_L1=0,10,100")
     if study is not None:
         return STUDIES[study]
     varied = parse_variations(vary, get_options(TrainOptions), "lambda_L1=0,10,100")
@@ -235,7 +235,7 @@ def make_trials(settings: Sequence[Setting], shared: Sequence[str], options: Stu
 
 
 def parse_request(words: Sequence[str], seed: int) -> Request:
-    """The training that the flags ``words`` ask for."""
+    """The training that the flags ``words`` describe."""
     args, given = make_parser("train").parse_given(words)
     return make_request(read_options(TrainOptions, args), given, seed)
 

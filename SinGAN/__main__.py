@@ -19,7 +19,7 @@ def usage() -> str:
     from SinGAN.tasks import tasks
 
     lines = [f"  {name:14} {task.row}" for name, task in tasks().items()]
-    return "\n".join(["usage: singan <command> [flags]; singan <command> -h tells a command's flags", "", *lines])
+    return "\n".join(["usage: singan <command> [flags]; singan <command> -h lists the flags of a command", "", *lines])
 
 
 def command(name: str, module: str = "") -> Callable[..., None]:

@@ -91,7 +91,7 @@ def index_by_name(folder: Path, ending: str) -> dict[str, Path]:
         name = path.relative_to(folder).with_suffix("").as_posix()
         name = name.removesuffix(ending) if ending else name
         if name in result:
-            raise ValueError(f"{result[name]} and {path} have one name: rename one, or leave it out")
+            raise ValueError(f"{result[name]} and {path} have the same name: rename or remove one")
         result[name] = path
     return result
 
@@ -123,7 +123,7 @@ def read_sides(pair: PairFiles) -> tuple[Levels, Levels]:
     if first.shape != second.shape:
         raise ValueError(
             f"{pair.a} has {first.shape[1]} x {first.shape[0]} pixels, {pair.b} {second.shape[1]} x {second.shape[0]}: "
-            "both sides must have one size"
+            "both sides must have the same size"
         )
     return first, second
 
@@ -149,7 +149,7 @@ def read_size(pair: PairFiles) -> tuple[int, int]:
     height, width = images.read_size(pair.a)
     if pair.b is None:
         if width < 2:
-            raise ValueError(f"{pair.a} is one pixel wide: it holds no two sides")
+            raise ValueError(f"{pair.a} is one pixel wide: it does not hold two sides")
         return height, width // 2
     if images.read_size(pair.b) != (height, width):
         read_sides(pair)  # says so

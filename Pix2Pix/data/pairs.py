@@ -47,7 +47,7 @@ class Preparation:
         if crops and self.crop_size % self.multiple:
             near = self.next_multiple(self.crop_size)
             raise ValueError(
-                f"`crop_size` {self.crop_size} is no multiple of {self.multiple}, as the net needs: {near} is the next"
+                f"`crop_size` {self.crop_size} is not a multiple of {self.multiple}, which the net needs: use {near}"
             )
 
     def next_multiple(self, size: float) -> int:
@@ -160,7 +160,7 @@ class PairSet(Dataset[Any]):
         )
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor] | Exception:
-        """The prepared pair of a ``draw``; an error is returned: raised in another process it would lose its words."""
+        """The prepared pair of a ``draw``; an error is returned: raised in a worker, it would lose its message."""
         epoch, place, index = draw
         try:
             return self.preparation(*read_sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))

@@ -52,8 +52,8 @@ class Manifest:
     versions: Mapping[str, str]
     palette: list[str]  # the inputs' most frequent colours, as #rrggbb
     kind: str = "pix2pix"
-    first_epoch: int = 1  # where the model was trained further: the first epoch of that
-    base: str = ""  # SHA-256 of the nets that it began with then
+    first_epoch: int = 1  # where a training was continued: its first epoch there
+    base: str = ""  # SHA-256 of the nets from which it was continued
     checksum: str = field(default="", compare=False)  # of the rest, in its file
 
     @classmethod
@@ -84,7 +84,7 @@ class Manifest:
         return digest(self._content())
 
     def _content(self) -> dict[str, Any]:
-        """All but the checksum; older versions don't know of trainings further."""
+        """All but the checksum; older versions have no fields of continued trainings."""
         left_out = {"checksum"} if self.base else {"checksum", "first_epoch", "base"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
@@ -100,14 +100,14 @@ class Manifest:
         Another seed is one if ``seed_matters``; ``starts``: so are other nets that a continued training began with.
         """
         found = [
-            f"`{name}` {self.options.get(name)} there, {value} asked"
+            f"`{name}` is {self.options.get(name)}, not {value}"
             for name, value in asked.options.items()
             if self.options.get(name) != value
         ]
         if self.data != asked.data:
             found.append("another data set")
         if seed_matters and self.seed != asked.seed:
-            found.append(f"`seed` {self.seed} there, {asked.seed} asked")
+            found.append(f"`seed` is {self.seed}, not {asked.seed}")
         if starts and (self.first_epoch, self.base) != (asked.first_epoch, asked.base):
             found.append("it began with other nets")
         return found
@@ -141,7 +141,7 @@ class Manifest:
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
         if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
-            raise ValueError("pairs, threads or versions are none that a training has")
+            raise ValueError("pairs, threads or versions are out of range")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
         make_preparation(self.model_options).check()
@@ -153,7 +153,7 @@ class Manifest:
         if not colours or len(self.palette) > COLOURS:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
         if self.digest() != self.checksum:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content has changed since it was written")
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:

@@ -117,7 +117,9 @@ class Recorder:
             watcher.note(f"{self.work}: resuming in epoch {trainer.epoch}, after step {trainer.step}")
         elif self.start is not None:
             self.start.load(nets, rng, self.asked.seed)
-            watcher.note(f"{self.start.place}: trained further from epoch {self.start.first} to {self.asked.epochs}")
+            watcher.note(
+                f"{self.start.place}: continuing the training from epoch {self.start.first} to {self.asked.epochs}"
+            )
         self.work.mkdir(parents=True, exist_ok=True)
         if self.start is not None:
             self.start.take_over(self.work)

@@ -149,7 +149,7 @@ def result_names(names: Sequence[str]) -> list[str]:
         elif short in shared and "/" in name:
             short = f"{short}~{part}"
         if (other := result.setdefault(short, name)) != name:
-            raise ValueError(f"the results of {other} and {name} would have one name: rename one, or leave it out")
+            raise ValueError(f"the results of {other} and {name} would have the same name: rename or remove one")
     return list(result)
 
 

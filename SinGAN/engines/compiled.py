@@ -42,7 +42,7 @@ def has_compiler() -> bool:
 
 @functools.cache
 def missing_requirement() -> str:
-    """What PyTorch needs to compile a program and this machine lacks; "" if it can compile one."""
+    """The requirement for compiling programs that this machine does not meet; "" if it meets all."""
     if not has_compiler():
         return f"{NEEDED}: install them"
     try:
@@ -112,9 +112,9 @@ class Compiled:
         except FAILURES as error:
             line = f"a program can't be compiled ({describe_failure(error)})"
             if not self.optional:
-                raise ValueError(f"{line}: `engine` eager does without") from error
+                raise ValueError(f"{line}: `engine` eager needs none") from error
             if None not in self.programs.values():  # the first one
-                LOG.warning(f"{line}: going on without, more slowly")
+                LOG.warning(f"{line}: continuing without it, more slowly")
             return None
 
     def tensors_of(self, net: nn.Module) -> "NetTensors":

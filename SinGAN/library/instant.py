@@ -77,7 +77,7 @@ def instant(
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise ValueError(f"`{name}` must be a list, one for each picture, not {value!r:.80}")
     if also_maps and not also:
-        raise ValueError("`also_maps` are those of `also`: name the pictures there")
+        raise ValueError("`also_maps` needs `also`: name the pictures there")
     check_kinds(map_kinds)
     only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
     for name, value in only_instant.items() if method != INSTANT else ():

@@ -124,7 +124,7 @@ class Model(FromPicture):
             photo: the training picture as it was before it was reduced: results have its resolution.
 
         Raises:
-            ValueError: there is no picture, or one can't be used.
+            ValueError: there is no picture, or one is invalid.
         """
         if self._maker.layers is not None:
             raise ValueError("`refine` is for pictures of 8 bits without maps")
@@ -139,13 +139,12 @@ class Model(FromPicture):
 
         Arguments:
             folder: of the model.
-            overwrite: replace what is there.
-            compact: leave out what only training needs. The folder is then a third as large or less; its model makes
-                the same pictures, but for rounding, and can't be trained further.
+            overwrite: replace an existing model.
+            compact: leave out the parts that only training needs. The folder is then a third as large or less; the
+                model generates the same pictures, up to rounding, and can't be trained further.
 
         Raises:
-            FileExistsError: the folder holds something, and ``overwrite`` is not set; or it holds other things than a
-                model, which are never replaced.
+            FileExistsError: the folder is not empty, and ``overwrite`` is not set or it does not contain a model.
             ValueError: it is the current folder, or one above it, which can't be replaced.
         """
         place = check_place(Path(folder), overwrite)
@@ -158,7 +157,7 @@ class Model(FromPicture):
 
 
 def check_place(folder: Path, overwrite: bool) -> Path:
-    """``folder``, with its whole path; an error where no model can be saved there."""
+    """The absolute path of ``folder``; raises an error if no model can be saved there."""
     place = folder.resolve()
     if Path.cwd().is_relative_to(place):
         raise ValueError(f"`folder` {folder} is the current folder, or one above it: name one in it, as model")

@@ -28,7 +28,7 @@ STEPS: dict[str, Any] = {"least": 1, "most": 100}
 
 @dataclass(frozen=True)
 class ModelOptions(KindOptions):
-    """The options that shape a model, and so stand in its manifest."""
+    """The options that shape a model; its manifest stores them."""
 
     nc_im: int = option(
         3, "channels: 1 grey, 3 RGB, 4 RGBA; of data (.npy, .npz, TIFF files) its own, up to 64",

@@ -68,7 +68,7 @@ class Option:
         try:
             value = self.kind(text)
         except ValueError:
-            raise ValueError(f"{text!r} is no {'whole ' if self.kind is int else ''}number") from None
+            raise ValueError(f"{text!r} is not a {'whole ' if self.kind is int else ''}number") from None
         return self.check(value, text)
 
     def check(self, value: Any, text: str | None = None, files: bool = True) -> Any:

@@ -280,7 +280,7 @@ class PictureTraining:
         if short and engine.recompute == "auto":
             most = engine.bytes_needed(settings[short[-1]]) / 2**30
             lines.append(
-                f"scales {short[0]} to {short[-1]} compute activations again where others keep them: that would take "
+                f"scales {short[0]} to {short[-1]} recompute activations, because keeping them would take "
                 f"about {most:.1f} GB (`recompute` never keeps them all, a smaller `max_size` needs less)"
             )
         programmed = [scale for scale in units if engine.wants_programs(settings[scale])]
@@ -288,8 +288,8 @@ class PictureTraining:
             lines.append(f"running without compiled programs, more slowly: they need {missing_requirement()}")
         elif programmed:
             lines.append(
-                f"scales {programmed[0]} to {programmed[-1]} run compiled programs: "
-                "they begin after a minute or less of compilation (`engine` eager does without)"
+                f"scales {programmed[0]} to {programmed[-1]} run compiled programs, "
+                "after a minute or less of compilation (`engine` eager needs none)"
             )
         return lines
 
@@ -316,8 +316,8 @@ def check_size(height: int, width: int, options: ModelOptions) -> None:
             f", or use smaller nets: `num_layer` {fitting[-1].num_layer}, `min_size` {fitting[-1].receptive_field}"
         )
     raise ValueError(
-        f"the picture is {height} x {width} (height x width), and the nets see {net.receptive_field} pixels at once: "
-        + advice
+        f"the picture is {height} x {width} (height x width), smaller than the nets' receptive field of "
+        f"{net.receptive_field} pixels: " + advice
     )
 
 

@@ -1,4 +1,4 @@
-"""The results that people look at: curves of the losses, samples and pictures with their contact sheets."""
+"""Results for users: curves of the losses, samples and pictures with their contact sheets."""
 
 import csv
 import io
@@ -90,7 +90,7 @@ def count_samples(folder: Path) -> int:
 def belong_to_another(folder: Path, source: Path, digest: str) -> bool:
     """Whether the samples in ``folder`` come from another picture or model than that with ``digest``.
 
-    Their contact sheet tells; that of an older version does not, and is compared by its age with a file ``source``.
+    The contact sheet records the digest; a sheet of an older version is compared by age with the file ``source``.
     """
     sheet = folder / "grid.png"
     if recorded := images.read_source(sheet):
@@ -112,7 +112,7 @@ def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None)
 
 
 def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
-    """What people see of ``image`` (1, C, H, W) and its maps, each after the name of its contact sheet."""
+    """The previews of ``image`` (1, C, H, W) and of its maps, each with the file name of its contact sheet."""
     if layers is None or not layers.describes(image):
         return [("grid.png", image)]
     maps = layers.preview_maps(image).items()
@@ -129,11 +129,11 @@ def write_samples(
 ) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
-    Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
-    come after the first ones that the folder has, which are ``kept``.
+    Samples with ``layers`` are written by ``Layers.write``; ``grid.png`` then shows their previews, and
+    ``grid_<map>.png`` those of a map. The first ``kept`` samples of an existing folder are kept, and the others follow.
 
-    The folder appears when all are there, and takes an older one's place only then. Its sheet records the
-    ``digest`` of the picture or the model that the samples come from, for ``belong_to_another``.
+    The folder is replaced as a whole at the end. Its sheet records the ``digest`` of the picture or the model that the
+    samples come from, for ``belong_to_another``.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
@@ -172,10 +172,10 @@ def write_results(
     extras: Mapping[str, Tensor] | None = None,
     layers: Layers | None = None,
 ) -> None:
-    """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png``, or as their ``layers`` say, into ``folder``.
+    """Write ``pictures`` and ``extras`` (1, C, H, W) into ``folder``, as PNG or in the format of ``layers``.
 
-    Of several pictures there is a contact sheet ``grid.png``, and ``grid_<map>.png`` for each map, with ``firsts``
-    first: the original, the reference.
+    Several pictures get a contact sheet ``grid.png``, and ``grid_<map>.png`` for each map. It begins with ``firsts``,
+    such as the original and the reference.
     """
     with files_into(folder) as draft:
         for name, image in {**pictures, **(extras or {})}.items():

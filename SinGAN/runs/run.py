@@ -109,10 +109,10 @@ class Run:
         """The run with the options of ``model``, if there is one, but for those set explicitly."""
         if model is None or self.settings.overwrite:
             return self
-        by_hand = {
+        explicit = {
             entry.name: getattr(self.options, entry.name) for entry in fields(ModelOptions) if entry.name in self.given
         }
-        return replace(self, options=replace(model.manifest.model_options(self.options), **by_hand))
+        return replace(self, options=replace(model.manifest.model_options(self.options), **explicit))
 
     def naming_flags(self) -> str:
         """The flags that name this model to another command, quoted for a shell."""
@@ -169,7 +169,7 @@ class Run:
         return replace(training, folder=folder, engine=self.engine, checkpoint_every=every, seed_matters=seed_matters)
 
     def contradictions(self, manifest: Manifest) -> list[str]:
-        """How the options that were set explicitly differ from those in ``manifest``, in words."""
+        """Phrases that describe how the options set explicitly differ from those in ``manifest``."""
         return manifest.differences(
             {name: value for name, value in self.options.as_dict().items() if name in self.given}
         )

@@ -29,18 +29,18 @@ DEFAULTS = ModelOptions().as_dict()
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What makes pictures, and where they come from."""
+    """A picture model, and where it comes from."""
 
     maker: Maker
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # of the picture or the model
-    digest: str  # of that: it tells results of another one
+    digest: str  # of that file: it distinguishes results of other models
     manifest: Manifest | None = None  # of the trained model
     pictures: tuple[str, ...] = ()  # names of the pictures that patches come from
     usage: list[list[float]] = field(default_factory=list)  # the share of each in the results so far, if several
 
     def describe_usage(self, results: Sequence[str]) -> list[str]:
-        """How much came from each picture, a line for each of ``results``, by name; forgets it."""
+        """The share of each picture, a line for each of ``results`` by name; clears ``usage``."""
         lines = []
         for result, shares in zip(results, self.usage, strict=False):
             parts = (f"{share:.0%} of {name}" for share, name in zip(shares, self.pictures, strict=True))
@@ -101,20 +101,20 @@ def choose_source(run: Run, options: MethodOptions, draws: bool = False, measure
 
 
 def find_drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
-    """The model that the options name, and its task: where there is none, the one for animation.
+    """The model that the options name, and its task; if there is none, the model for animation.
 
-    Its folder does not tell alphas apart: where one is given, it is no substitute.
+    The name of its folder has no alpha, so it is no substitute if `alpha` is given.
     """
     model = run.find(run.model)
     animated = None if model is not None or "alpha" in run.given else run.find(run.model_for_animation)
     if animated is None or not animated.is_whole:
         return model, TRAIN
-    LOG.info(f"there is no model in {run.model}: that for animation is used, {animated.folder}")
+    LOG.info(f"there is no model in {run.model}: using the one for animation, {animated.folder}")
     return animated, ANIMATION
 
 
 def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Source:
-    """What makes pictures of the run's picture without training.
+    """The picture model of the run's picture without training.
 
     The instant engine works at the picture's own size, unless `max_size` is given or the results are ``measured``; the
     published methods at `max_size`.
@@ -146,10 +146,10 @@ def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Sou
 
 
 def open_patches_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
-    """What makes pictures of the run's data, or picture with maps, without training.
+    """The picture model of the run's data, or of its picture with maps, without training.
 
     Raises:
-        ValueError: the method can't, or something has no data.
+        ValueError: the options contradict each other, or the method can't leave out pixels without data.
     """
     opened, limit = run.open(layered=True), run.options.max_size
     for line in opened.notes:
@@ -190,7 +190,7 @@ def has_own_size(run: Run, measured: bool = False) -> bool:
 
 
 def source_label(run: Run, options: PatchOptions) -> str:
-    """The method, and its settings that are not the defaults."""
+    """The method and those of its settings that differ from the defaults, as a folder name."""
     shown = {"variety": (options.variety, "medium"), "balance": (options.balance, "full")}
     shown |= {name: (getattr(run.options, name), DEFAULTS[name]) for name in ("max_size", "nc_im")}
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]

@@ -47,7 +47,7 @@ def load_or_train(
 
 
 def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tuple[Pyramid[TrainedScale], str]:
-    """The model of ``training``, and the engine in words; nothing is written, so that an interruption loses all."""
+    """The model of ``training``, and a description of the engine; an interruption loses all, as nothing is written."""
     engine, seed = training.engine.choose(training.device), training.manifest.seed
     for line in training.notes(engine, training.wanted):
         watcher.note(line)
@@ -68,7 +68,7 @@ def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tup
 
 
 def estimate(training: PictureTraining, engine: Engine, units: Sequence[int], done: int = 0) -> Estimate:
-    """The estimate for a training of ``units``; of the first, ``done`` iterations are done already."""
+    """The estimate for a training of ``units``, of whose first one ``done`` iterations are finished."""
     costs, headlines = training.costs(engine), training.columns.headlines
     return Estimate(training.units, costs, units, training.wanted, done, headlines)
 

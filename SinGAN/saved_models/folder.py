@@ -21,7 +21,7 @@ HASHES = "hashes.json"  # of a scale: of its files, and of its entries in the li
 def save_pyramid(
     pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True, extras: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write into ``folder`` the scales and ``extras`` that it lacks, then the lists: a scale counts once it is in them.
+    """Write the scales and ``extras`` that ``folder`` lacks, then the lists: a scale counts once it is in them.
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
@@ -67,7 +67,7 @@ def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
 
 
 def extra_digests(extras: Mapping[str, Tensor], index: int) -> dict[str, str]:
-    """The digests of ``extras`` by name, which stand in the hashes of scale 0; none for another ``index``."""
+    """The digests of ``extras`` by name if ``index`` is 0, because the hashes of scale 0 hold them; else none."""
     return {} if index else {name: digest(value) for name, value in extras.items()}
 
 

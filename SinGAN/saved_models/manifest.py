@@ -180,7 +180,7 @@ class Manifest:
     def differences(self, options: Mapping[str, Any]) -> list[str]:
         """A phrase for each of ``options`` that the model was not trained with."""
         return [
-            f"`{name}` {_as_text(self.options.get(name))} there, {_as_text(value)} asked"
+            f"`{name}` is {_as_text(self.options.get(name))}, not {_as_text(value)}"
             for name, value in options.items()
             if self.options.get(name) != value and (name in self.options or not self.is_authors)
         ]
@@ -189,16 +189,16 @@ class Manifest:
         """A phrase for each difference between the model and ``asked``; none where they are the same model."""
         result = self.differences(asked.options)
         if self.task not in (asked.task, UNKNOWN):
-            result.insert(0, f"trained for {self.task} there, {asked.task} asked")
+            result.insert(0, f"it is trained for {self.task}, not for {asked.task}")
         if self.sha256 not in (asked.sha256, UNKNOWN):
-            result.insert(0, f"picture {self._named_picture()} there, {asked._named_picture()} asked")
+            result.insert(0, f"its picture is {self._named_picture()}, not {asked._named_picture()}")
         maps, wanted = self._named_maps(), asked._named_maps()
         if maps != wanted:
-            result.append(f"`maps` {maps} there, {wanted} asked")
+            result.append(f"`maps` are {maps}, not {wanted}")
         if seed_matters and self.seed != asked.seed and not self.is_authors:
-            result.append(f"`seed` {self.seed} there, {asked.seed} asked")
+            result.append(f"`seed` is {self.seed}, not {asked.seed}")
         if self.is_authors and self.sizes != asked.sizes:
-            result.append(f"scales of {self._named_sizes()} there, {asked._named_sizes()} asked")
+            result.append(f"its scales are {self._named_sizes()}, not {asked._named_sizes()}")
         return result
 
     def _named_picture(self) -> str:

@@ -207,7 +207,9 @@ class ModelFolder:
         for name, value in {**{name: sha256(content) for name, content in contents.items()}, **listed}.items():
             if value != hashes[name]:
                 path = self.folder / name if name in listed else place / name
-                raise ValueError(f"{path} is damaged: it is not what was written with scale {place.name} ({file})")
+                raise ValueError(
+                    f"{path} is damaged: it has changed since it was written with scale {place.name} ({file})"
+                )
         return contents
 
     def _finest(self, like: NetConfig) -> Generator:

@@ -68,7 +68,7 @@ def _verified(values: Any) -> str | None:
     if "checksum" not in values and version < SEALED_SINCE:
         return None
     if values.get("checksum") != checksum_of(rest):
-        raise ValueError("its content is not what was written")
+        raise ValueError("its content has changed since it was written")
     return str(values["checksum"])
 
 

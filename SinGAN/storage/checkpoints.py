@@ -71,7 +71,7 @@ def find(
     Arguments:
         losses: the names of the losses that the training reports, which the checkpoint must have.
         training: the digest of the training's manifest, which the checkpoint must have; None: of an older version.
-        note: called with a line about each file that is damaged or no checkpoint.
+        note: called with a line about each file that is damaged or not a checkpoint.
     """
     parse = partial(_from_dict, losses=tuple(losses))
     for checkpoint in find_undamaged(folder, device, training, parse, note):
@@ -95,7 +95,7 @@ def find_undamaged(
         try:
             found = parse(_verified(tensors.load(path, device), path, training), path)
         except ValueError as error:
-            note(f"{error}: resuming from what was saved before it")
+            note(f"{error}: resuming from the state saved before it")
             continue
         yield found
 
@@ -112,7 +112,7 @@ def remove(folder: Path) -> None:
 
 
 def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The content of the file of ``checkpoint``: the states stand beside the other entries."""
+    """The content of the file of ``checkpoint``: the states and the other entries in one dictionary."""
     values = {
         "scale": checkpoint.unit,
         "iterations": checkpoint.state.iterations,
@@ -134,7 +134,7 @@ def _verified(values: object, path: Path, training: str | None) -> dict[str, Any
     if written is None and training is None:
         return content
     if written != digest(content):
-        raise ValueError(f"{path} is damaged: its content is not what was written")
+        raise ValueError(f"{path} is damaged: its content has changed since it was written")
     if content.get("training") != training:
         raise ValueError(f"{path} belongs to another training")
     return content
@@ -149,4 +149,4 @@ def _from_dict(content: dict[str, Any], path: Path, losses: tuple[str, ...]) -> 
         state = TrainingState(values["iterations"], values["rng"], states)
         base, training = values.get("base"), values.get("training")
         return Checkpoint(values["scale"], state, losses, values["curves"].cpu(), base, training)
-    raise ValueError(f"{path} is no checkpoint of a training")
+    raise ValueError(f"{path} is not a checkpoint of a training")

@@ -175,7 +175,9 @@ def _sync(file: Path) -> None:
         except OSError as error:
             if error.errno not in WITHOUT_SYNC:
                 raise
-            warn_once("the file system of the results can't tell when a file is on the disk: a power cut may lose some")
+            warn_once(
+                "the file system of the results does not report when a file is on the disk: a power cut may lose some"
+            )
 
 
 @contextmanager
@@ -235,7 +237,9 @@ def clear_drafts(folder: Path) -> None:
     for path in list_entries(folder):
         if not DRAFT_NAME.fullmatch(path.name):
             continue
-        with claiming(path) as is_abandoned:  # while it is locked, or whoever has just made it could write to it
+        with claiming(
+            path
+        ) as is_abandoned:  # while it is locked: the process that has just created it could write to it
             if is_abandoned and CAN_REMOVE_OPEN_FILES:
                 remove(path)
         if is_abandoned and not CAN_REMOVE_OPEN_FILES:
@@ -261,7 +265,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def suggest_name(path: Path) -> str:
-    """A hint at the file in the folder of ``path`` whose name is most similar, or "".
+    """A hint at the file with the most similar name in the folder of ``path``, or "".
 
     Names that differ in case, in the encoding of a letter or in the extension come first.
     """
@@ -281,10 +285,10 @@ def check_regular(path: Path) -> Path:
     """Return ``path`` unless it is a pipe or a device, which could block a reader.
 
     Raises:
-        ValueError: it exists and is no regular file.
+        ValueError: it exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no regular file: put one there")
+        raise ValueError(f"{path} is not a regular file: replace it with one")
     return path
 
 
@@ -303,7 +307,7 @@ def _resolve(path: Path) -> Path:
     try:
         path.stat()
     except OSError as error:
-        if error.errno == errno.ELOOP:  # Path.resolve tells no more of it since Python 3.13
+        if error.errno == errno.ELOOP:  # Path.resolve raises no error since Python 3.13
             raise ValueError(f"{path} is a link that leads in circles: remove it") from error
     return path.resolve()
 

@@ -35,7 +35,7 @@ def load(path: Path, device: torch.device, content: bytes | None = None) -> Any:
     ``content`` is that of the file, where it was read before.
 
     Raises:
-        ValueError: ``path`` is no regular file, is damaged, or has other content.
+        ValueError: ``path`` is not a regular file, is damaged, or has other content.
     """
     content = check_regular(path).read_bytes() if content is None else content
     with reading(path), warnings.catch_warnings():
@@ -55,7 +55,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # damaged bytes make torch raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is damaged or no checkpoint ({reason:.300})") from error
+        raise ValueError(f"{path} is damaged or not a checkpoint ({reason:.300})") from error
 
 
 def _check_archive(content: bytes) -> None:

@@ -110,7 +110,8 @@ class PictureStudy(Study[Combination]):
     def announce(self, remaining: Sequence[Combination], dry_run: bool) -> None:
         if dry_run:
             expected = duration(self.seconds(remaining))
-            say(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
+            counts = f"{len(self.trials)} trainings, {len(remaining)} of them not trained yet"
+            say(f"{counts}, about {expected}: {self.folder}")
 
     def seconds(self, remaining: Sequence[Combination]) -> float:
         """The estimated seconds that the ``remaining`` trainings take."""

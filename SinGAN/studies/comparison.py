@@ -80,7 +80,7 @@ def first_seeds(trained: Sequence[MeasuredTraining]) -> list[MeasuredTraining]:
 def results(trained: Sequence[MeasuredTraining]) -> Results:
     """The tables and figures: CSV with a row for each training, Markdown with one for each combination.
 
-    Seconds, which differ each time, are a column only beside methods that don't train.
+    Seconds, which vary from run to run, are a column only if there are methods that don't train.
     """
     timed = any(training.reconstruction is None for training in trained)
     names = [name for name in trained[0].measures() if timed or name != TIME]

@@ -59,7 +59,7 @@ class Study(ABC, Generic[Trial]):
 
     @abstractmethod
     def check_needs(self, remaining: Sequence[Trial]) -> None:
-        """Raise an error if ``remaining`` trainings, or the measures, lack something: better now than hours later."""
+        """Raise an error, before hours are spent, if the ``remaining`` trainings or the measures miss something."""
 
     @abstractmethod
     def job(self, trial: Trial) -> Job:
@@ -100,7 +100,7 @@ def parse_variations(texts: Sequence[str], known: Mapping[str, Option], example:
     """The options to vary and their values, from ``texts`` of the form NAME=A,B,..; messages show an ``example``.
 
     Raises:
-        ValueError: a text has another form, or a name or a value stands there twice.
+        ValueError: a text has another form, or names an option or a value twice.
     """
     varied: dict[str, list[str]] = {}
     for text in texts:
@@ -121,7 +121,7 @@ def parse_variations(texts: Sequence[str], known: Mapping[str, Option], example:
 
 
 def as_flag(entry: Option | None, name: str, value: str) -> list[str]:
-    """The command line words that set the option ``name``, described by ``entry``; a switch that is off needs none."""
+    """The arguments that set the option ``name``, described by ``entry``; none for a switch that is off."""
     if entry is None or entry.kind is not bool or entry.bare is not None:
         return [f"--{name}={value}"]
     return [f"--{name}"] if value == "True" else []

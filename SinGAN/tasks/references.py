@@ -1,4 +1,4 @@
-"""What harmonizing, editing and painting share: references, masks, injection scales and fine-tuning."""
+"""Code shared by harmonizing, editing and painting: references, masks, injection scales and fine-tuning."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def retouch(
     radius: int,
     erasable: bool = False,
 ) -> tuple[Retouched, str]:
-    """``reference`` put in at each scale and blended by its mask, and a line that says where the mask comes from.
+    """Insert ``reference`` at each scale and blend it by its mask; also returns a line on the origin of the mask.
 
     Arguments:
         model: the picture model.

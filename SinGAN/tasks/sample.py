@@ -71,7 +71,7 @@ def sample(
 
 
 def run(call: Call[Sample]) -> Iterator[Results]:
-    """Draw the samples that are not there yet, for each start scale and size; they are written here."""
+    """Draw and write the missing samples for each start scale and size."""
     from SinGAN import manipulate
     from SinGAN.runs.source import choose_source
     from SinGAN.storage import layout
@@ -126,7 +126,7 @@ def draw(
     fresh = itertools.islice(drawn, there, None)
     there_before = there if layers is not None else 0
     write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.digest)
-    more = f", {there} of them there before" if there else ""
+    more = f", {there} of them drawn before" if there else ""
     for line in source.describe_usage([str(index) for index in range(count)]):
         LOG.info(line)
     LOG.info(f"{count} random samples {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")

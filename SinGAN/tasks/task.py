@@ -1,4 +1,4 @@
-"""What a task declares, what it is called with from the command line, and what it returns."""
+"""Tasks: their declaration, their call from the command line, and their results."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Train:
 
 
 def run(call: Call[Train]) -> Iterator[Results]:
-    """Train the model unless it is there, and draw samples unless there are enough."""
+    """Train the model unless it exists, and draw samples unless there are enough."""
     import torch
 
     from SinGAN.runs.progress import duration, peak_memory
@@ -73,7 +73,7 @@ def samples_folder(run: Run) -> Path:
 
 
 def is_done(call: Call[Train]) -> bool:
-    """Whether the model is there, whole and with its samples.
+    """Whether the model is complete and has its samples.
 
     Raises:
         ValueError: there is another model, or the picture can't be read.

@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> None:
     export.WRITERS[args.to](pyramid, file)
     say(
         f"{file}: noise maps of shapes {export.noise_shapes(pyramid)} make an image of the training picture's size; "
-        "others, enlarged alike, make others"
+        "maps that are all enlarged by the same ratio make larger ones"
     )
 
 

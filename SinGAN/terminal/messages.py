@@ -41,7 +41,7 @@ def with_flags(message: str, flags: Mapping[str, str] = FLAGS) -> str:
 
 
 def say(*lines: object, file: TextIO | None = None) -> None:
-    """Print ``lines`` on stdout, or to another ``file``, at once, with unsafe characters escaped."""
+    """Print ``lines`` on stdout, or to another ``file``, immediately, with unsafe characters escaped."""
     for line in lines:
         print(escape_controls(str(line)), file=file, flush=True)
 

@@ -62,7 +62,7 @@ def quiet_interrupts(command: str = "") -> None:
 
 
 def follow_parent() -> None:
-    """End this process soon after its parent, if it is a job: as SIGTERM does, at once if that takes too long."""
+    """End this process soon after its parent, if it is a job: as SIGTERM does, or forcibly after a while."""
     if os.environ.pop(LIFELINE, None):
         threading.Thread(target=_wait_for_parent, daemon=True).start()
 

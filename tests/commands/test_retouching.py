@@ -74,7 +74,7 @@ def test_one_seed_gives_the_same_edit(workspace: Workspace) -> None:
         ("missing.png", "1", "no picture"),
         ("ref.png", "0", "the injection scale must be 1 to 2 for this model, not 0"),
         ("ref.png", "3", "the injection scale must be 1 to 2 for this model, not 3"),
-        ("ref.png", "two", "'two' is no whole number"),
+        ("ref.png", "two", "'two' is not a whole number"),
         ("none.png", "1", "marks no pixel"),
         ("all.png", "1", "marks every pixel"),
         ("same.png", "1", "does not differ from the training picture"),

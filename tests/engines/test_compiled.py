@@ -123,7 +123,7 @@ def test_a_program_that_can_not_be_compiled(
     monkeypatch.setattr("SinGAN.engines.compiled.compile_loss", fail)
     monkeypatch.setattr(engines, "can_compile", lambda: True)
     config = TrainConfig(niter=2)
-    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): `engine` eager does without"):
+    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): `engine` eager needs none"):
         trained(EngineSettings("compiled").choose(CPU), config)
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", 0.0)
     without, losses = trained(EngineSettings().choose(CPU), config)
@@ -131,7 +131,7 @@ def test_a_program_that_can_not_be_compiled(
     assert equal(without, eager)
     assert torch.equal(torch.stack(losses), torch.stack(eager_losses))
     (line,) = caplog.messages
-    assert line.endswith("(No space left on device): going on without, more slowly")
+    assert line.endswith("(No space left on device): continuing without it, more slowly")
 
 
 PROGRAM = """

@@ -219,7 +219,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
 ) -> None:
     always, cut, auto = (Workspace(tmp_path / name) for name in ("always", "cut", "auto"))
     always.train("--recompute", "always")
-    assert "compute activations again" not in capsys.readouterr().out
+    assert "recompute activations" not in capsys.readouterr().out
     with cut_after(3), pytest.raises(CutError):
         cut.train("--recompute", "always", "--checkpoint_every", "0")
     cut.train("--recompute", "always", "--checkpoint_every", "0")
@@ -227,7 +227,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
     assert ', recompute always"' in (always.model() / "manifest.json").read_text()
     monkeypatch.setattr(engines, "available_memory", lambda device: 150_000)  # room for scale 0 alone
     auto.train()
-    assert "scales 1 to 2 compute activations again where others keep them" in capsys.readouterr().out
+    assert "scales 1 to 2 recompute activations" in capsys.readouterr().out
     same, other = ((workspace.model() / "0" / "netG.pth").read_bytes() for workspace in (always, auto))
     assert same != other  # made anew, and not: up to rounding
 

@@ -62,8 +62,8 @@ def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str
         (["../album/a.png", "../secret/*.png"], "../secret/*.png matches no file in ../secret"),
         (["a.png", "a.jpg"], "a.jpg would share one folder of results"),
         (["a.png", "elsewhere/a.tif"], "elsewhere/a.tif would share one folder of results"),
-        ([".."], "is no file name"),
-        (["a.png", ""], "is no file name"),
+        ([".."], "is not a file name"),
+        (["a.png", ""], "is not a file name"),
     ],
 )
 def test_names_that_are_refused(album: Path, names: list[str], words: str) -> None:

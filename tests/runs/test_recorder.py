@@ -188,7 +188,7 @@ def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: 
     record(tmp_path / "m", replace(manifest, task="animation", noise_border=True), pyramid)
     with pytest.raises(ValueError, match="trained for animation, not for train"):
         load_model(tmp_path / "m", CPU)
-    with pytest.raises(ValueError, match="trained for animation there, train asked"):
+    with pytest.raises(ValueError, match="trained for animation, not for train"):
         training(tmp_path / "m", manifest).find()
     _, loaded = load_model(tmp_path / "m", CPU, ANIMATION)
     assert loaded.noise_border
@@ -252,11 +252,11 @@ def test_the_same_training_is_recognised_and_another_one_named(
     assert training(folder, manifest, seed_matters=True).is_done()
     other_seed = replace(manifest, seed=9)
     assert training(folder, other_seed).is_done()
-    with pytest.raises(ValueError, match="`seed` 5 there, 9 asked"):
+    with pytest.raises(ValueError, match="`seed` is 5, not 9"):
         training(folder, other_seed, seed_matters=True).is_done()
-    with pytest.raises(ValueError, match=r"`niter` 2 there, 4 asked; `alpha` 10 there, 1 asked"):
+    with pytest.raises(ValueError, match=r"`niter` is 2, not 4; `alpha` is 10, not 1"):
         training(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
-    with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
+    with pytest.raises(ValueError, match=rf"its picture is x\.png \({manifest.sha256[:8]}\), not y\.png \(00000000\)"):
         training(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
 
 

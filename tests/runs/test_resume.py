@@ -100,7 +100,7 @@ def test_what_is_no_checkpoint_of_this_scale_is_not_used(
     torch.save({"scale": 0, "iterations": 3, "curves": torch.zeros(3, 7)}, workspace.model() / checkpoints.NEWEST)
     torch.save({"scale": 1, "iterations": 3, "curves": torch.zeros(2, 7)}, workspace.model() / checkpoints.BEFORE)
     train(workspace)
-    assert capsys.readouterr().out.count("its content is not what was written") == 2
+    assert capsys.readouterr().out.count("its content has changed since it was written") == 2
     assert bits(workspace) == bits(unbroken)
 
 
@@ -120,7 +120,7 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
     with cut_after(3), pytest.raises(CutError):
         train(workspace)
     line = refusal(capsys, lambda: train(workspace, "--lr_g", "0.1", "--niter", "9"))
-    assert "--niter 6 there, 9 asked; --lr_g 0.0005 there, 0.1 asked" in line
+    assert "--niter is 6, not 9; --lr_g is 0.0005, not 0.1" in line
     train(workspace, "--niter", "2", "--overwrite")
     assert whole_scales(workspace.model()) == 3
 
@@ -128,7 +128,7 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
 def test_more_iterations_of_a_finished_model_are_explained(unbroken: Workspace, capsys: Capture) -> None:
     before = bits(unbroken)
     line = refusal(capsys, lambda: train(unbroken, "--niter", "7"))
-    assert "--niter 6 there, 7 asked. --niter can't be raised afterwards: each scale was trained on the images" in line
+    assert "--niter is 6, not 7. --niter can't be raised afterwards: each scale was trained on the images" in line
     assert bits(unbroken) == before
 
 

@@ -206,7 +206,7 @@ def try_checkpoints(count: int, seed: int, unfinished: Path, tmp_path: Path) -> 
             outcome = "noticed"
             assert len(lines) == 1, index
             assert str(files[0]) in lines[0]
-            assert lines[0].endswith("resuming from what was saved before it")
+            assert lines[0].endswith("resuming from the state saved before it")
         else:
             outcome = "harmless"
             assert result == newest, f"{index}: {how}"

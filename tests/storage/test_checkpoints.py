@@ -71,7 +71,7 @@ def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), None, lines.append) is None
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), None, lines.append) is None
     assert len(lines) == 2
-    assert all("is no checkpoint of a training: resuming from what was saved before it" in line for line in lines)
+    assert all("is not a checkpoint of a training: resuming from the state saved before it" in line for line in lines)
 
 
 def test_a_checkpoint_in_the_layout_of_older_versions(tmp_path: Path) -> None:

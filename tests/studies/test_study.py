@@ -45,7 +45,7 @@ def test_combinations_are_trained_once_measured_and_shown(workspace: Workspace, 
     vary = ["--vary", "alpha=0,10", "--vary", "no_residual=False,True", "--jobs", "2", "--gen_start_scale", "1"]
     run(workspace, *vary, "--dry_run")
     out = capsys.readouterr().out
-    assert "4 trainings, 4 of them to be done, about" in out
+    assert "4 trainings, 4 of them not trained yet, about" in out
     assert not workspace.out.exists()
     run(workspace, *vary)
     (folder,) = results_of(workspace)
@@ -92,7 +92,7 @@ def test_a_later_larger_study_reuses_what_is_trained(workspace: Workspace, capsy
     (first,) = results_of(workspace)
     before = {path: path.stat().st_mtime_ns for path in workspace.out.rglob("*") if path.is_file()}
     run(workspace, "--vary", "alpha=0,1,10", "--dry_run")
-    assert "3 trainings, 1 of them to be done" in capsys.readouterr().out
+    assert "3 trainings, 1 of them not trained yet" in capsys.readouterr().out
     run(workspace, "--vary", "alpha=0,1,10")
     run(workspace, "--vary", "alpha=10", "--niter", "3")  # another setting: a folder, and a training, of its own
     assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
@@ -111,7 +111,7 @@ def test_equal_plans_are_trained_once_and_told(workspace: Workspace, capsys: Cap
     vary = ["--vary", "scale_factor=0.2,0.3,0.75", "--max_size", "48", "--niter", "1"]
     run(workspace, *vary, "--dry_run")
     out = capsys.readouterr().out
-    assert "2 trainings, 2 of them to be done" in out
+    assert "2 trainings, 2 of them not trained yet" in out
     assert "--scale_factor 0.2 and 0.3 give the picture the same 3 scales (factor 0.577): trained once" in out
 
 

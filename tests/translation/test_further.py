@@ -107,7 +107,7 @@ def test_an_interrupted_training_further_has_the_bits_of_a_whole_one(
     before = contents(model(data))
     for more in (MORE, MORE[1:]):  # nothing is left to do
         translate_train.main(flags(data, *FLAGS, *more))
-        assert "there already" in capsys.readouterr().out
+        assert "already trained" in capsys.readouterr().out
     assert contents(model(data)) == before
     translate_test.main(["--dataroot", str(data), "--out", str(data.parent / "out"), "--not_cuda"])
 
@@ -153,7 +153,7 @@ def test_nets_without_a_manifest_need_the_first_epoch(data: Path, capsys: Captur
         ([*MORE, "--epoch_count", "7"], "has been trained up to epoch 6"),
         (
             [*MORE, "--lambda_L1", "1"],
-            "--lambda_L1 100.0 there, 1.0 asked. --continue_train keeps all but",
+            "--lambda_L1 is 100.0, not 1.0. --continue_train keeps all but",
         ),
         ([*MORE, "--epoch", "77"], "no net"),
         ([*MORE, "--overwrite"], "--continue_train and --overwrite contradict each other"),
@@ -181,5 +181,5 @@ def test_a_manifest_with_another_start_is_refused(data: Path, changes: dict[str,
     content = {**json.loads(file.read_text()), **changes}
     del content["checksum"]
     file.write_text(json.dumps({**content, "checksum": digest(content)}))
-    with pytest.raises(ValueError, match="is damaged or no checkpoint"):
+    with pytest.raises(ValueError, match="is damaged or not a checkpoint"):
         Manifest.read(model(data))

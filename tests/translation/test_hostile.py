@@ -105,7 +105,7 @@ def flags(home: Path, *more: str) -> list[str]:
 def test_a_manifest_that_was_tampered_with_is_refused(trained: Path, tmp_path: Path, name: str, value: object) -> None:
     shutil.copy(model(trained) / "manifest.json", tmp_path)
     tamper(tmp_path, name, value)
-    with pytest.raises(ValueError, match=r"^\S*manifest.json is damaged or no checkpoint \([^\n]+\)$"):
+    with pytest.raises(ValueError, match=r"^\S*manifest.json is damaged or not a checkpoint \([^\n]+\)$"):
         Manifest.read(tmp_path)
 
 
@@ -201,7 +201,7 @@ def test_generated_manifests_are_refused_or_harmless(trained: Path, tmp_path: Pa
         except ValueError as error:
             line = str(error)
         if line:
-            assert re.fullmatch(r"\S*manifest.json is damaged or no checkpoint \(.{1,300}\)", line), number
+            assert re.fullmatch(r"\S*manifest.json is damaged or not a checkpoint \(.{1,300}\)", line), number
         else:
             accepted += 1
             assert is_harmless(manifest), (number, manifest)

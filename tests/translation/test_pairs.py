@@ -134,7 +134,7 @@ def test_a_test_leaves_nothing_to_chance() -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="`crop_size` 40 is no multiple of 32, as the net needs: 32 is the next"):
+    with pytest.raises(ValueError, match="`crop_size` 40 is not a multiple of 32, as the net needs: 32 is the next"):
         replace(SMALL, load_size=40, crop_size=40).check()
     with pytest.raises(ValueError, match="`crop_size` 64 is above `load_size` 36"):
         replace(SMALL, crop_size=64).check()

@@ -44,7 +44,7 @@ def test_a_model_with_other_options_does_not_count(flags: list[str], capsys: Cap
     for more, count in (([], 0), (["--ngf", "8"], 1), (["--overwrite"], 1)):
         capsys.readouterr()
         translate_study.main([*study, *more])
-        assert f"1 trainings, {count} of them to do" in capsys.readouterr().out
+        assert f"1 trainings, {count} of them not trained yet" in capsys.readouterr().out
 
 
 def test_equal_updates(flags: list[str]) -> None:
@@ -63,7 +63,7 @@ def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: 
         (["--vary", "ngf=4,4"], "--vary names a value twice"),
         (["--vary", "no_flip=1"], "must have values of --no_flip, not 1"),
         (["--study", "critic", "--test_phase", "val"], "no pictures of the phase val"),
-        ([], "name a --study, or what to --vary"),
+        ([], "give either a --study, or flags to --vary"),
     ):
         assert words in refusal(capsys, partial(translate_study.main, [*flags, *more]))
     assert not (tmp_path / "out").exists()
@@ -73,7 +73,7 @@ def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: 
 def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
     study = [*flags, "--vary", "lambda_L1=1,100", "--num_test", "2"]
     translate_study.main([*study, "--dry_run"])
-    assert "2 trainings, 2 of them to do" in capsys.readouterr().out
+    assert "2 trainings, 2 of them not trained yet" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
     translate_study.main(study)
     folder = tmp_path / "out" / "studies" / "squares" / "lambda_L1=1+100"
@@ -87,5 +87,5 @@ def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Pa
     weights = inception_weights(tmp_path / "inception.pth")
     translate_study.main([*study, "--weights", str(weights)])
     out = capsys.readouterr().out
-    assert "2 trainings, 0 of them to do" in out
+    assert "2 trainings, 0 of them not trained yet" in out
     assert all(name in out for name in ("FID", "KID", "IS"))
