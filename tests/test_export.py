@@ -140,7 +140,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert workspace.results() == before
 
 
-def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+def test_a_folder_without_a_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     line = refusal(capsys, lambda: main([str(tmp_path / "none"), "--to", "onnx"]))
     assert "name that of a trained model" in line
     (tmp_path / "empty").mkdir()

@@ -52,7 +52,7 @@ def find_pairs(root: Path, phase: str) -> list[PairFiles]:
 
     Raises:
         FileNotFoundError: there is no ``root``.
-        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have one name.
+        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have the same name.
     """
     if root.is_file():
         return [PairFiles(root.stem, root, None)]

@@ -100,7 +100,7 @@ class Critic(nn.Module):
 class Joined(nn.Sequential):
     """Layers that score a and b joined."""
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]  # nn.Sequential takes one input
         """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
         scores = torch.cat([a, b], dim=1)
         for layer in self:

@@ -134,10 +134,10 @@ def translate_pairs(translator: Translator, files: Sequence[PairFiles], samples:
 def result_names(names: Sequence[str]) -> list[str]:
     """The names in the results of the pictures ``names``: their paths with ``_`` for ``/``.
 
-    A part of the path's hash follows where two would have one name, or the name would be too long for a file.
+    If two would have the same name, or a name is too long for a file, a part of the path's hash is appended.
 
     Raises:
-        ValueError: two have one name nevertheless.
+        ValueError: two still have the same name.
     """
     flat = [name.replace("/", "_") for name in names]
     shared = {name for name, count in Counter(flat).items() if count > 1}

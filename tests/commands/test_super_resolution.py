@@ -65,7 +65,7 @@ def test_super_resolution_with_the_model_of_another_picture(workspace: Workspace
     assert images.read(workspace.out / "SR" / "2" / "y_HR.png").shape[2:] == (30, 38)
 
 
-def test_an_interrupted_super_resolution_training_goes_on(workspace: Workspace, capsys: Capture) -> None:
+def test_an_interrupted_super_resolution_training_resumes(workspace: Workspace, capsys: Capture) -> None:
     enlarge(workspace)
     model = next((workspace.out / "TrainedModels" / "x").glob("*alpha=100"))
     shutil.rmtree(model / "2")

@@ -186,7 +186,7 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
         (tile.main, "--repeat 0", "--repeat: must be at least 1"),
     ],
 )
-def test_what_is_refused(
+def test_invalid_input_is_refused(
     workspace: Workspace, capsys: Capture, main: Callable[[Sequence[str]], object], flags: str, words: str
 ) -> None:
     mask = Image.new("L", (44, 36))

@@ -244,7 +244,7 @@ def test_what_auto_compiles_is_what_compiled_does(monkeypatch: Patch) -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_training_goes_on_to_the_same_bits() -> None:
+def test_a_compiled_training_resumes_to_the_same_bits() -> None:
     image, states = stripes(), list[Any]()
     plan, config = plan_scales(24, 32, replace(TINY, max_size=16)), TrainConfig(niter=3)
 

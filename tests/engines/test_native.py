@@ -45,7 +45,7 @@ def test_it_is_compiled_once(fresh: Path) -> None:
 
 
 @pytest.mark.slow
-def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_other_code_is_compiled_again(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert library() is not None
     copies = [Path(shutil.copy(source, tmp_path)) for source in build.WINOGRAD.files()]
     copies[-1].write_text(copies[-1].read_text() + "\n")

@@ -127,7 +127,7 @@ class Memory(TorchDispatchMode):
     """Measures how many bytes of tensors live at once."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.now = self.peak = 0
         self.known: set[int] = set()
 
@@ -214,7 +214,7 @@ def test_an_iteration_as_eager(rng: torch.Generator) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
-def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
+def test_a_training_by_its_flag_resumes_and_says_when_memory_is_short(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     always, cut, auto = (Workspace(tmp_path / name) for name in ("always", "cut", "auto"))
@@ -232,7 +232,7 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
     assert same != other  # made anew, and not: up to rounding
 
 
-def test_programs_are_not_made_anew(tmp_path: Path, capsys: Capture) -> None:
+def test_programs_are_not_compiled_again(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     line = refusal(capsys, lambda: workspace.train("--engine", "compiled", "--recompute", "always"))
     assert "always contradict each other: leave one out" in line

@@ -32,7 +32,7 @@ class Tape(TorchDispatchMode):
     """The operations of its block, in order, with their numbers, and where the tensors are that it did not make."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.operations: list[tuple[str, list[Any]]] = []
         self.made: dict[int, int] = {}  # by address of the memory: the operation that took it
         self.kept: list[Any] = []  # so that no memory is taken twice

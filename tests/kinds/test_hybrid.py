@@ -160,7 +160,7 @@ def test_an_objects_detail_is_kept_in_the_colours_that_the_generators_give_it(
     reference, mask = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None], torch.zeros(1, 1, *SIZE)
     board = 90 + 80 * ((torch.arange(32)[:, None] // 4 + torch.arange(40) // 4) % 2)
     reference[..., 32:64, 40:80], mask[..., 32:64, 40:80] = board.to(torch.uint8), 1
-    darker = lambda pyramid, image, *_: image - 60 / 127.5  # noqa: E731
+    darker = lambda pyramid, image, *_: image - 60 / 127.5  # noqa: E731  # a name for a short function
     monkeypatch.setattr("SinGAN.patches.hybrid.manipulate.inject", darker)
     result = hybrid.retouch(reference, mask, [1], torch.Generator().manual_seed(1)).blended[1]
     inside = result[0, 0, 38:58, 46:74].float()

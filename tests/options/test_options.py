@@ -106,7 +106,7 @@ def test_values_are_checked_whoever_gives_them() -> None:
         ({"amuont": 1}, "unknown option `amuont`: do you mean `amount`?"),
         ({"x": 1}, "unknown option `x`: there are amount, sides, ways, every"),
     ):
-        with pytest.raises(ValueError) as error:  # noqa: PT011
+        with pytest.raises(ValueError) as error:  # noqa: PT011  # the message is compared below
             check_values(Example, values)
         assert words in str(error.value)
     flags = Parser("test")

@@ -135,7 +135,7 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
     assert not any("{" in line for line in lines)
 
 
-def test_no_process_is_started_for_what_is_there(
+def test_no_process_is_started_for_existing_results(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, started = Workspace(tmp_path), list[str]()
@@ -171,7 +171,7 @@ def test_no_process_is_started_for_what_is_there(
 
 
 @pytest.mark.slow
-def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
+def test_one_failure_stops_no_other_and_a_second_run_does_the_rest(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     (workspace.inputs / "bad.png").write_bytes(b"no picture")
     workspace.draw("y.png")
@@ -214,7 +214,7 @@ def test_other_scripts_take_several_pictures_too(tmp_path: Path, capsys: Capture
         assert (workspace.out / "RandomSamples" / name / "gen_start_scale=1" / "grid.png").exists()
 
 
-def test_bad_flags_are_told_before_anything_starts(tmp_path: Path, capsys: Capture) -> None:
+def test_bad_flags_are_reported_before_anything_starts(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     workspace.draw("y.png")
     flags = ["--input_name", "x.png", "y.png", "--input_dir", str(workspace.inputs), "--out", str(workspace.out)]

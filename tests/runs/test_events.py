@@ -65,7 +65,7 @@ def test_several_watchers_hear_the_same(capsys: Capture, progress: Progress) -> 
     assert sorted(capsys.readouterr().out.splitlines()) == sorted(2 * alone.splitlines())
 
 
-def test_who_watches_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_watching_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(watcher(), Terminal)
     for started, sampler in (
         ("main_train.py", f"{interpreter()} random_samples.py"),

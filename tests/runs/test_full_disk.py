@@ -74,7 +74,7 @@ def cramped(call: Call, workspace: Workspace, room: int) -> tuple[int, str]:
     if child == 0:
         status = 99
         try:
-            sys.stdout, sys.stderr = Path(os.devnull).open("w"), os.fdopen(writer, "w")  # noqa: SIM115
+            sys.stdout, sys.stderr = Path(os.devnull).open("w"), os.fdopen(writer, "w")  # noqa: SIM115  # open until the process ends
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
             run(call, workspace)

@@ -197,7 +197,7 @@ def test_a_run_that_becomes_slower_is_seen_after_a_few_reports(clock: Clock) -> 
     assert slow == pytest.approx(20 * before, rel=0.05)
 
 
-def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) -> None:
+def test_a_scale_that_is_compiled_estimates_no_speed_before_it_runs(clock: Clock) -> None:
     shown = estimate_of(1000, range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     for iterations in range(1, 1001):
@@ -213,7 +213,7 @@ def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) ->
     assert left == pytest.approx(2 * (899 + 1000 * sum(costs[2:]) / costs[1]), rel=1e-6)
 
 
-def test_a_run_that_goes_on_in_a_compiled_scale_tells_no_speed_of_the_compilation(clock: Clock) -> None:
+def test_a_run_that_resumes_in_a_compiled_scale_estimates_no_speed_of_the_compilation(clock: Clock) -> None:
     shown = estimate_of(2000, [9], every=range(10), skipped=1000)
     clock.now = 90  # compilation, and one iteration
     assert shown.at(9, 1001).seconds_left is None

@@ -156,7 +156,7 @@ def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid
     assert training(tmp_path / "out" / "m", manifest).find() == ModelFolder(tmp_path / "out" / "m", manifest)
 
 
-def test_an_unfinished_training_goes_on_with_the_next_scale(
+def test_an_unfinished_training_resumes_with_the_next_scale(
     manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -172,7 +172,7 @@ def test_an_unfinished_training_goes_on_with_the_next_scale(
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
-def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_training_started_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
         pyramid = load_or_train(training(folder, replace(manifest, seed=seed)))
         return pyramid.generate(pyramid.z_rec())

@@ -65,7 +65,7 @@ def test_files_of_before_the_names_of_losses_serve(tmp_path: Path) -> None:
     assert found.losses == NAMES
 
 
-def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_checkpoint_with_other_losses_is_not_resumed(tmp_path: Path) -> None:
     lines: list[str] = []
     checkpoints.save(tmp_path, kept())
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), None, lines.append) is None
@@ -75,7 +75,7 @@ def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_in_the_layout_of_older_versions(tmp_path: Path) -> None:
-    """Its four state dicts, z* and the generator's state stood beside the other entries."""
+    """Its four state dicts, z* and the generator's state and the other entries form one dictionary."""
     parts = {name: {"w": torch.full((2,), float(index))} for index, name in enumerate(PARTS)}
     content = {"iterations": 3, "z_rec": torch.ones(1, 3, 4, 4), "rng": STATE.rng, **parts}
     content |= {"scale": 1, "curves": torch.zeros(3, 2), "losses": list(NAMES), "training": "t"}

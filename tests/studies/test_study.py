@@ -72,7 +72,7 @@ def test_combinations_are_trained_once_measured_and_shown(workspace: Workspace, 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("whole_plots")
-def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(workspace: Workspace, capsys: Capture) -> None:
+def test_seeds_are_trainings_of_their_own_and_a_failure_is_reported(workspace: Workspace, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         run(workspace, "--vary", "num_layer=5,9", "--seeds", "2", "--jobs", "2")
     assert stop.value.code == 1
@@ -103,10 +103,10 @@ def test_a_later_larger_study_reuses_what_is_trained(workspace: Workspace, capsy
     workspace.draw("x.png", 24, 28)
     with pytest.raises(SystemExit):
         run(workspace, "--vary", "alpha=10", "--niter", "3")
-    assert "holds another model: picture x.png" in capsys.readouterr().out
+    assert "holds another model: its picture is x.png" in capsys.readouterr().out
 
 
-def test_equal_plans_are_trained_once_and_told(workspace: Workspace, capsys: Capture) -> None:
+def test_equal_plans_are_trained_once_and_reported(workspace: Workspace, capsys: Capture) -> None:
     workspace.draw("x.png", 48, 36)
     vary = ["--vary", "scale_factor=0.2,0.3,0.75", "--max_size", "48", "--niter", "1"]
     run(workspace, *vary, "--dry_run")
@@ -152,7 +152,7 @@ def test_a_ready_study_leaves_out_what_the_picture_does_not_allow(workspace: Wor
     assert "--sketch_scales 3 is above" in line
 
 
-def test_equal_plans_are_told_once_for_all_seeds(workspace: Workspace, capsys: Capture) -> None:
+def test_equal_plans_are_reported_once_for_all_seeds(workspace: Workspace, capsys: Capture) -> None:
     workspace.draw("x.png", 48, 36)
     run(workspace, "--vary", "scale_factor=0.2,0.3", "--max_size", "48", "--seeds", "3", "--dry_run")
     out = capsys.readouterr().out

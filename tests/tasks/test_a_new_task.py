@@ -91,10 +91,10 @@ def test_a_file_is_enough(workspace: Workspace, capsys: Capture) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png", "grid.png"]
     assert f"random seed: 4\nmirrored pictures: {folder}" in capsys.readouterr().out
     model = SinGAN.load(workspace.model(), device="cpu")
-    pictures = model.mirror(2, upside_down=True, seed=4)  # type: ignore[attr-defined]
+    pictures = model.mirror(2, upside_down=True, seed=4)  # type: ignore[attr-defined]  # an attribute that types do not know
     assert np.array_equal(pictures[0], np.asarray(Image.open(folder / "0.png")))
     assert np.array_equal(pictures[:, ::-1], model.sample(2, seed=4))
-    assert list(inspect.signature(Model.mirror).parameters)[1:] == ["count", "upside_down", "seed"]  # type: ignore[attr-defined]
+    assert list(inspect.signature(Model.mirror).parameters)[1:] == ["count", "upside_down", "seed"]  # type: ignore[attr-defined]  # an attribute that types do not know
 
 
 @pytest.mark.usefixtures("mirror")

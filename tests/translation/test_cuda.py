@@ -42,7 +42,7 @@ def test_a_graph_repeats_the_eager_steps(stochastic: str) -> None:
     torch.testing.assert_close(losses("cudagraph", stochastic), losses("eager", stochastic), rtol=1e-2, atol=1e-2)
 
 
-def test_a_graph_reads_the_rate_anew() -> None:
+def test_a_graph_reads_the_rate_again() -> None:
     rows = losses("cudagraph", "none")
     assert not torch.allclose(rows[6, 1], rows[7, 1], rtol=1e-4)
     torch.testing.assert_close(rows[9:, 1], rows[9:, 1].mean().expand(STEPS - 9), rtol=1e-4, atol=1e-4)

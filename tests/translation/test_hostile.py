@@ -110,7 +110,7 @@ def test_a_manifest_that_was_tampered_with_is_refused(trained: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "[" * 100_000, '{"name": "x"}', "\x00"])
-def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ValueError, match=r"manifest.json is damaged"):
         Manifest.read(tmp_path)
@@ -333,7 +333,7 @@ def test_a_data_set_that_can_t_be_read_at_all(home: Path, capsys: Capture) -> No
     assert not (home / "out" / "checkpoints" / "other").exists()
 
 
-def test_flags_that_contradict_the_model_are_told(home: Path, capsys: Capture) -> None:
+def test_flags_that_contradict_the_model_are_reported(home: Path, capsys: Capture) -> None:
     before = contents(home / "out")
     for more, words in (
         (["--direction", "BtoA"], "was trained with --direction AtoB, not BtoA: leave --direction out"),

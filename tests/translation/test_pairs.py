@@ -47,7 +47,7 @@ def test_side_by_side_comes_first(tmp_path: Path) -> None:
     assert np.array_equal(b, draw(3)[1])
 
 
-def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
+def test_invalid_data_sets_are_reported(tmp_path: Path) -> None:
     side_by_side(tmp_path / "val", 1)
     with pytest.raises(ValueError, match=r"no pictures of the phase train .*\(phases there: val\).*side by side; or"):
         find_pairs(tmp_path, "train")
@@ -57,14 +57,14 @@ def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
         find_pairs(tmp_path, "train")
     Image.fromarray(draw(0)[1]).save(tmp_path / "trainB" / "y.png")
     Image.fromarray(draw(0)[1]).save(tmp_path / "trainB" / "y.jpg")
-    with pytest.raises(ValueError, match="have one name"):
+    with pytest.raises(ValueError, match="have the same name"):
         find_pairs(tmp_path, "train")
 
 
 def test_sides_of_two_sizes_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
-    with pytest.raises(ValueError, match="must have one size"):
+    with pytest.raises(ValueError, match="must have the same size"):
         read_sides(PairFiles("a", tmp_path / "a.png", tmp_path / "b.png"))
 
 
@@ -134,7 +134,7 @@ def test_a_test_leaves_nothing_to_chance() -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="`crop_size` 40 is not a multiple of 32, as the net needs: 32 is the next"):
+    with pytest.raises(ValueError, match="`crop_size` 40 is not a multiple of 32, which the net needs: use 32"):
         replace(SMALL, load_size=40, crop_size=40).check()
     with pytest.raises(ValueError, match="`crop_size` 64 is above `load_size` 36"):
         replace(SMALL, crop_size=64).check()

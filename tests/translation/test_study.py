@@ -53,7 +53,7 @@ def test_equal_updates(flags: list[str]) -> None:
     assert epochs_for_equal_updates(asked) == ["--n_epochs=6", "--n_epochs_decay=3"]
 
 
-def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
+def test_what_is_invalid_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
     for more, words in (
         (
             ["--vary", "lambda_L=1"],

@@ -59,7 +59,7 @@ def test_a_training_that_stood_still_is_not_taken_for_a_slow_one(tmp_path: Path,
     assert [line.split(" left")[0] for line in capsys.readouterr().out.splitlines()] == ["16 min"]
 
 
-def test_a_study_is_told_the_share(
+def test_a_study_receives_the_share(
     tmp_path: Path, clock: Clock, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(watchers.REPORTS, "translate_study.py")
