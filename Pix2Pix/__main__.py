@@ -4,9 +4,9 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from Pix2Pix.terminal import COMMANDS, parser_of
-from SinGAN.terminal.messages import say
-from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+from Pix2Pix.terminal import COMMANDS, make_parser
+from SinGAN.terminal.messages import fail, running_as, say
+from SinGAN.terminal.script import quiet_interrupts
 
 
 def command(name: str, module: str = "") -> Callable[..., None]:
@@ -17,7 +17,7 @@ def command(name: str, module: str = "") -> Callable[..., None]:
 
     def main(argv: Sequence[str] | None = None) -> None:
         words = sys.argv[1:] if argv is None else argv
-        parser_of(name).parse_given(words)  # -h and typos need no slow imports
+        make_parser(name).parse_given(words)  # before slow imports: -h and typos are answered immediately
         code = importlib.import_module("Pix2Pix.study" if name == "study" else "Pix2Pix.commands")
         getattr(code, f"main_{name}")(words)
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command that the first of ``argv`` names, as `singan translate train`."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["-h"]
     if name in ("-h", "--help"):
-        say(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; -h behind a command lists its flags")
+        say(f"usage: singan translate {{{','.join(COMMANDS)}}} [flags]; singan translate <command> -h lists its flags")
         raise SystemExit(0)
     if name not in COMMANDS:
         fail(f"no command {name}: there are {', '.join(COMMANDS)}")

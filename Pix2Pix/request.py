@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from Pix2Pix.data.layouts import PairFiles, find_pairs, readable, sides, size_of
+from Pix2Pix.data.layouts import PairFiles, find_pairs, read_sides, read_size, skip_unreadable
 from Pix2Pix.data.pairs import PairSet, Preparation
 from Pix2Pix.losses.perceptual import Perceptual
 from Pix2Pix.losses.step import LossConfig, Nets
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
-from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.nets.layers import Layers, initialise, set_generator
 from Pix2Pix.options import CRITICS_ALSO, EPOCHS_OF_ONE_PAIR, GAMES_ALSO, PRESETS, ModelOptions, TrainOptions
 from SinGAN.storage import layout
 from SinGAN.storage.hashes import digest, sha256
@@ -59,14 +59,14 @@ class Request:
     def pairs(self) -> PairSet:
         """The pairs in epochs."""
         options = self.options
-        size, sizes = epoch_size(options, len(self.files), self.one_pair), self.sizes
+        size, sizes = pairs_per_epoch(options, len(self.files), self.one_pair), self.sizes
         sizes = sizes if len(set(sizes)) > 1 else []
-        return PairSet(self.files, preparation_of(options), self.seed, size, options.serial_batches, sizes)
+        return PairSet(self.files, make_preparation(options), self.seed, size, options.serial_batches, sizes)
 
     @cached_property
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of each pair as the nets see it; only the headers of files are read."""
-        return [size_of_prepared(preparation_of(self.options), file) for file in self.files]
+        return [prepared_size(make_preparation(self.options), file) for file in self.files]
 
     @cached_property
     def steps(self) -> int:
@@ -81,7 +81,7 @@ class Request:
         """The most frequent colours of the first inputs, as #rrggbb."""
         found: Counter[tuple[int, ...]] = Counter()
         for file in self.files[:pictures]:
-            levels = sides(file)[self.options.direction == "BtoA"]
+            levels = read_sides(file)[self.options.direction == "BtoA"]
             values, counts = np.unique(levels[::2, ::2].reshape(-1, 3), axis=0, return_counts=True)
             found.update(dict(zip(map(tuple, values.tolist()), counts.tolist(), strict=True)))
         return ["#{:02x}{:02x}{:02x}".format(*colour) for colour, _ in found.most_common(colours)]
@@ -89,39 +89,39 @@ class Request:
     def nets(self, device: torch.device, rng: torch.Generator, vgg_weights: Path | None = None) -> Nets:
         """Fresh nets; their first weights, and later their randomness, come from ``rng``."""
         options = self.options
-        generator = generator_of(options).build()
+        generator = generator_config(options).build()
         critic = None if self.critic is None else self.critic.build()
         for net in filter(None, (generator, critic)):
             initialise(net.to(device), options.init_type, options.init_gain, rng)
-        draw_from(generator, rng)
+        set_generator(generator, rng)
         looks = Perceptual.of(vgg_weights).to(device) if options.perceptual_weight else None
         return Nets.of(generator, critic, lr=options.lr, beta1=options.beta1, perceptual=looks)
 
 
-def epoch_size(options: ModelOptions, pairs: int, one_pair: bool) -> int:
+def pairs_per_epoch(options: ModelOptions, pairs: int, one_pair: bool) -> int:
     """The number of draws in an epoch, from so many ``pairs``."""
     return options.epoch_size or (EPOCHS_OF_ONE_PAIR if one_pair else pairs)
 
 
-def size_of_prepared(preparation: Preparation, file: PairFiles) -> tuple[int, int]:
+def prepared_size(preparation: Preparation, file: PairFiles) -> tuple[int, int]:
     """Height and width of the pair ``file``, resized and cropped.
 
     Raises:
         ValueError: the file is no picture, or smaller than the crop.
     """
-    height, width = preparation.size(*size_of(file))
+    height, width = preparation.size(*read_size(file))
     rows, columns = preparation.window(height, width, np.random.default_rng(0))
     return rows.stop - rows.start, columns.stop - columns.start
 
 
-def generator_of(options: ModelOptions) -> GeneratorConfig:
+def generator_config(options: ModelOptions) -> GeneratorConfig:
     """The shape of the generator that ``options``, complete ones, ask for."""
     name, _ = STRENGTH.get(options.stochastic, ("", 0.0))
     layers = Layers(options.norm, options.stochastic, getattr(options, name, None) or 0.0)
     return GeneratorConfig(options.netG, options.input_nc, options.output_nc, options.ngf, layers)
 
 
-def preparation_of(options: ModelOptions) -> Preparation:
+def make_preparation(options: ModelOptions) -> Preparation:
     """How pairs are prepared with ``options``."""
     return Preparation(
         preprocess=options.preprocess,
@@ -132,28 +132,24 @@ def preparation_of(options: ModelOptions) -> Preparation:
         augment=options.augment,
         inputs=options.input_nc,
         outputs=options.output_nc,
-        multiple=generator_of(options).multiple,
+        multiple=generator_config(options).multiple,
         swapped=options.direction == "BtoA",
     )
 
 
-def request(
+def make_request(
     options: TrainOptions, given: Collection[str], seed: int, note: Callable[[str], object] = lambda line: None
 ) -> Request:
-    """The training that ``options`` ask for.
+    """The training that ``options`` ask for, of which those ``given`` were set explicitly.
 
-    Arguments:
-        options: of the command.
-        given: the names of those that were set explicitly.
-        seed: of the training.
-        note: called with a line about each pair that `skip_unreadable` leaves out.
+    ``note`` is called with a line about each pair that `skip_unreadable` leaves out.
 
     Raises:
         FileNotFoundError: there are no such files.
         ValueError: options contradict each other, or the data can't be used.
     """
     if (options.dataroot is None) == (not options.pair):
-        raise ValueError("name `dataroot`, a data set, or `pair`, two files: one of the two")
+        raise ValueError("give either `dataroot`, a data set, or `pair`, two files")
     for file in options.pair:
         if not file.is_file():
             raise FileNotFoundError(f"no picture {file} (`pair`)")
@@ -162,16 +158,16 @@ def request(
     root, pair = options.dataroot or Path(), options.pair
     files = [PairFiles(pair[0].stem, *pair)] if pair else find_pairs(root, options.phase)
     one_pair = bool(pair) or root.is_file()
-    found = readable(files, note) if options.skip_unreadable else iter(files)
+    found = skip_unreadable(files, note) if options.skip_unreadable else iter(files)
     used = tuple(itertools.islice(found, options.max_dataset_size))
     if not used:
-        raise ValueError(f"none of the {len(files)} pairs can be read: nothing is left to learn from")
-    asked = Request(completed(options, given, one_pair), used, one_pair, seed)
+        raise ValueError(f"none of the {len(files)} pairs can be read: there is nothing to learn from")
+    asked = Request(complete_options(options, given, one_pair), used, one_pair, seed)
     check(asked)
     return asked
 
 
-def completed(options: TrainOptions, given: Collection[str], one_pair: bool) -> ModelOptions:
+def complete_options(options: TrainOptions, given: Collection[str], one_pair: bool) -> ModelOptions:
     """The options of the model, with the values of the preset and all that follow from others filled in.
 
     Raises:
@@ -199,11 +195,11 @@ def completed(options: TrainOptions, given: Collection[str], one_pair: bool) -> 
 
 def check(asked: Request) -> None:
     """Raise a ValueError if the data and the nets don't fit, or there is nothing to learn."""
-    options, preparation = asked.options, preparation_of(asked.options)
+    options, preparation = asked.options, make_preparation(asked.options)
     if options.netD == "none" and not options.lambda_L1 and not options.perceptual_weight:
-        raise ValueError("nothing is to be learned: `netD` none needs `lambda_L1` or `perceptual_weight`")
+        raise ValueError("there is nothing to learn: `netD` none needs `lambda_L1` or `perceptual_weight`")
     if not asked.epochs:
-        raise ValueError("`n_epochs` and `n_epochs_decay` are both 0: nothing is to be learned")
+        raise ValueError("`n_epochs` and `n_epochs_decay` are both 0: there is nothing to learn")
     preparation.check()
     named = dict(zip(reversed(asked.sizes), reversed(asked.files), strict=True))  # the first pair of each size
     if len(named) > 1 and options.batch_size > 1 and asked.pairs.epoch_size % len(asked.files):

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from Pix2Pix.data.layouts import PairFiles, find_pairs
 from Pix2Pix.options import STUDIES, Setting, StudyOptions, TrainOptions
-from Pix2Pix.request import Request, model_name, request
+from Pix2Pix.request import Request, make_request, model_name
 from Pix2Pix.runs import record
 from Pix2Pix.runs.folder import Manifest
-from Pix2Pix.runs.testing import Tested, Translator, averages, measures, tested
-from Pix2Pix.terminal import parser_of
+from Pix2Pix.runs.testing import Translation, Translator, column_means, measure, translate_pairs
+from Pix2Pix.terminal import make_parser
 from SIFID import fidelity
 from SIFID.metrics import sliced_wasserstein
 from SinGAN.engines.engine import choose_device
@@ -28,7 +28,7 @@ from SinGAN.parallel.jobs import Job, Slot
 from SinGAN.pictures import images, plots
 from SinGAN.runs.results import read_losses
 from SinGAN.storage import layout
-from SinGAN.studies.study import Results, Study, as_flag, picture_grid, variations
+from SinGAN.studies.study import Results, Study, as_flag, parse_variations, picture_grid
 from SinGAN.terminal.flags import read_options
 from SinGAN.terminal.messages import say
 from SinGAN.terminal.script import script
@@ -61,7 +61,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """Its setting in words."""
+        """Its setting as text."""
         return ",".join(f"{name}={value}" for name, value in self.setting.items())
 
     @property
@@ -91,7 +91,7 @@ class Row:
     trial: Trial
     statistics: str
     values: Mapping[str, float]  # by name; NaN where there is none
-    shown: Sequence[Tested]
+    shown: Sequence[Translation]
 
     def cells(self) -> list[str]:
         """A line of the table: the values of ``COLUMNS``, then the measures."""
@@ -115,7 +115,7 @@ class PairStudy(Study[Trial]):
         return record.is_done(trial.place) and Manifest.read(trial.place).options == asdict(trial.asked.options)
 
     def announce(self, remaining: Sequence[Trial], dry_run: bool) -> None:
-        say(f"{len(self.trials)} trainings, {len(remaining)} of them to do")
+        say(f"{len(self.trials)} trainings, {len(remaining)} of them not trained yet")
         if dry_run:
             for trial in remaining:
                 say(f"  singan {shlex.join(['translate', 'train', *self.job(trial).flags])}")
@@ -141,17 +141,17 @@ class PairStudy(Study[Trial]):
         """The measures of ``trial`` with the ``statistics`` of batch norms: of each "batch", or "running" ones."""
         translator = Translator.load(trial.place, "latest", self.device, seed=trial.seed).set_up(statistics)
         rows: list[list[float]] = []
-        shown: list[Tested] = []
+        shown: list[Translation] = []
         fakes, reals = list[Tensor](), list[Tensor]()
-        for one in tested(translator, self.files, SAMPLES.get(self.study or "", 1)):
+        for one in translate_pairs(translator, self.files, SAMPLES.get(self.study or "", 1)):
             assert one.real_B is not None
-            l1, psnr, ssim, apart = measures(one.fakes, one.real_B)
+            l1, psnr, ssim, apart = measure(one.fakes, one.real_B)
             distance = float(np.mean(sliced_wasserstein(one.fakes[0][None], one.real_B[None])))
             rows.append([l1, psnr, ssim, distance, apart])
             shown = [*shown, one][:SHOWN]
             fakes.append(one.fakes[0])
             reals.append(one.real_B)
-        values = dict(zip(("L1", "PSNR", "SSIM", "SWD", "diversity"), averages(rows), strict=True))
+        values = dict(zip(("L1", "PSNR", "SSIM", "SWD", "diversity"), column_means(rows), strict=True))
         values |= learned_measures(fakes, reals, self.device, self.lpips, self.inception)
         return Row(trial, statistics, values, shown)
 
@@ -161,12 +161,8 @@ def learned_measures(
 ) -> dict[str, float]:
     """Measures by trained nets of ``fakes`` against their ``reals``, images (C, H, W) in [-1, 1].
 
-    Arguments:
-        fakes: translations.
-        reals: the truth of each.
-        device: of the nets.
-        lpips: whether to compute LPIPS, the mean distance of each picture to its truth (VGG16; Zhang et al. 2018).
-        inception: the weights for FID, KID and Inception Score, NaN for a single picture; None: these are left out.
+    LPIPS is the mean distance of each picture to the true one (VGG16; Zhang et al. 2018). FID, KID and Inception Score
+    need the weights ``inception``, and are NaN for a single picture.
     """
     found = {}
     if lpips:
@@ -205,17 +201,17 @@ def loss_curves(trials: Sequence[Trial]) -> Figure:
     return plots.curves([panel for panel in panels if panel.curves], "update", smooth=True)
 
 
-def settings_of(study: str | None, vary: Sequence[str]) -> list[Setting]:
+def choose_settings(study: str | None, vary: Sequence[str]) -> list[Setting]:
     """The settings of a ready-made ``study``, or every combination of the values that `vary` names.
 
     Raises:
         ValueError: neither or both are given, or a flag is unknown or has no values.
     """
     if (study is None) == (not vary):
-        raise ValueError("name a `study`, or what to `vary`, as lambda_L1=0,10,100: one of the two")
+        raise ValueError("give either a `study`, or flags to `vary`, as lambda_L1=0,10,100")
     if study is not None:
         return STUDIES[study]
-    varied = variations(vary, get_options(TrainOptions), "lambda_L1=0,10,100")
+    varied = parse_variations(vary, get_options(TrainOptions), "lambda_L1=0,10,100")
     return [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
 
 
@@ -225,29 +221,29 @@ def epochs_for_equal_updates(asked: Request) -> list[str]:
     return [f"--{name}={round(getattr(asked.options, name) * factor)}" for name in ("n_epochs", "n_epochs_decay")]
 
 
-def trials_of(settings: Sequence[Setting], shared: Sequence[str], options: StudyOptions, out: Path) -> list[Trial]:
+def make_trials(settings: Sequence[Setting], shared: Sequence[str], options: StudyOptions, out: Path) -> list[Trial]:
     """The trainings of ``settings``, whose commands share the flags ``shared``, once for each seed."""
     known, first = get_options(TrainOptions), 1 if options.manualSeed is None else options.manualSeed
     result = []
     for setting in settings:
         flags = [*shared, *(word for name, value in setting.items() for word in as_flag(known[name], name, value))]
         if options.equal == "updates":
-            flags += epochs_for_equal_updates(asked_for(flags, first))
+            flags += epochs_for_equal_updates(parse_request(flags, first))
         for seed in range(first, first + options.seeds):
-            result.append(Trial(setting, seed, tuple(flags), asked_for(flags, seed), out))
+            result.append(Trial(setting, seed, tuple(flags), parse_request(flags, seed), out))
     return result
 
 
-def asked_for(words: Sequence[str], seed: int) -> Request:
-    """The training that the flags ``words`` ask for."""
-    args, given = parser_of("train").parse_given(words)
-    return request(read_options(TrainOptions, args), given, seed)
+def parse_request(words: Sequence[str], seed: int) -> Request:
+    """The training that the flags ``words`` describe."""
+    args, given = make_parser("train").parse_given(words)
+    return make_request(read_options(TrainOptions, args), given, seed)
 
 
 def study(argv: Sequence[str]) -> None:
     """Run the study that ``argv`` asks for."""
-    options = read_options(StudyOptions, parser_of("study").parse_given(argv)[0])
-    settings = settings_of(options.study, options.vary)
+    options = read_options(StudyOptions, make_parser("study").parse_given(argv)[0])
+    settings = choose_settings(options.study, options.vary)
     if options.dataroot is None:
         raise ValueError("name the data set: `dataroot`")
     if options.continue_train:
@@ -257,7 +253,7 @@ def study(argv: Sequence[str]) -> None:
     folder = options.out / "studies" / model_name(options) / layout.stem(f"{title}.x", "vary")
     PairStudy(
         folder=folder,
-        trials=trials_of(settings, remove_flags((*OWN, *SET_HERE), argv), options, folder / "trainings"),
+        trials=make_trials(settings, remove_flags((*OWN, *SET_HERE), argv), options, folder / "trainings"),
         device=choose_device(options.device, options.not_cuda),
         jobs=options.jobs,
         per_gpu=options.jobs,

@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, type]] = {
 GROUPS = ("study", "data", "networks", "training", "test", "run")
 
 
-def parser_of(command: str) -> Parser:
+def make_parser(command: str) -> Parser:
     """The parser of a command."""
     description, options = COMMANDS[command]
     result = Parser(description)

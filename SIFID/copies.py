@@ -33,11 +33,13 @@ def copied_regions(samples: Tensor, real: Tensor) -> Regions:
     """
     patch = min(PATCH, *samples.shape[-2:], *real.shape[-2:])
     keys = Keys.of(real, patch)
-    found = [measure_regions(offsets(sample, keys, patch, real.shape[-1])) for sample in samples[:MEASURED].split(1)]
+    found = [
+        measure_regions(source_offsets(sample, keys, patch, real.shape[-1])) for sample in samples[:MEASURED].split(1)
+    ]
     return Regions(*(float(np.mean(values)) for values in zip(*found, strict=True)))
 
 
-def offsets(sample: Tensor, keys: Keys, patch: int, width: int) -> npt.NDArray[np.int64]:
+def source_offsets(sample: Tensor, keys: Keys, patch: int, width: int) -> npt.NDArray[np.int64]:
     """A number (h, w) for each patch of ``sample`` (1, C, H, W) that identifies its offset to the most similar key."""
     across = sample.shape[-1] - patch + 1
     places = keys.places[keys.nearest(rows(sample, patch))].cpu().numpy().reshape(-1, across)

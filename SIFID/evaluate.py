@@ -12,7 +12,6 @@ if __name__ == "__main__":
     quiet_interrupts("evaluate")  # before the imports that take seconds
 
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,9 +30,9 @@ from SinGAN.patches.makers import Trained
 from SinGAN.pictures import images
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.run import Run
-from SinGAN.runs.source import source_of
+from SinGAN.runs.source import choose_source
 from SinGAN.storage import hashes, layout
-from SinGAN.storage.files import whole_file
+from SinGAN.storage.files import write_json
 from SinGAN.storage.recovery import whole_folder
 from SinGAN.terminal.flags import make_parser, read_options
 from SinGAN.terminal.messages import say
@@ -65,7 +64,7 @@ def run(argv: Sequence[str]) -> None:
 
 def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     """Measure samples of the model that ``run`` names, and its reconstruction."""
-    source = source_of(run, options, draws=True, measured=True)
+    source = choose_source(run, options, draws=True, measured=True)
     real, layers = images.to_floats(source.real), source.layers
     if layers is not None:
         real = layers.to_floats(real).float()
@@ -78,7 +77,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
     evaluations, samples = [], {}
     for start in tqdm(starts, unit="start scale", disable=None):
         drawn = source.maker.sample(run.fresh_rng(), options.num_samples, start)
-        samples[start] = evaluation.as_in_files(drawn, run.device, source.layers)
+        samples[start] = evaluation.round_like_files(drawn, run.device, source.layers)
         evaluations.append(evaluation.evaluate(samples[start], real, start, net, lpips, layers))
     manifest = source.manifest
     score = evaluation.reconstruction(source.maker.pyramid, layers) if isinstance(source.maker, Trained) else None
@@ -93,7 +92,7 @@ def evaluate_model(run: Run, options: EvaluationOptions) -> None:
         "num_samples": options.num_samples,
         "seed": run.seed,
         "sifid": None if net is None else {"dims": options.dims, "weights": str(options.weights or "IMAGENET1K_V1")},
-        "reconstruction": score and {"psnr": finite(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
+        "reconstruction": score and {"psnr": finite_or_none(score.psnr), "ssim": score.ssim, "rmse": score.rmse},
         **({"channels": channels.replace("`", "")} if channels else {}),
         "start_scales": [evaluation.as_json(measures) for measures in evaluations],
     }
@@ -140,14 +139,9 @@ def print_copies(evaluations: Sequence[Evaluation]) -> None:
         )
 
 
-def finite(number: float) -> float | None:
+def finite_or_none(number: float) -> float | None:
     """``number``, or None if it is infinite or NaN, which JSON does not allow."""
     return number if abs(number) < float("inf") else None
-
-
-def as_text(report: dict[str, object]) -> str:
-    """``report`` as the text of a JSON file."""
-    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
 def write(
@@ -155,7 +149,7 @@ def write(
 ) -> None:
     """Write ``folder``: ``evaluation.json``, and a heat map and a contact sheet for each start scale."""
     with whole_folder(folder) as draft:
-        (draft / "evaluation.json").write_text(as_text(report), encoding="utf-8")
+        write_json(draft / "evaluation.json", report)
         for start, batch in samples.items():
             images.write_levels(
                 draft / f"start_scale={start}_samples.png", evaluation.samples_sheet(batch, real, layers)
@@ -182,8 +176,7 @@ def compare_sets(options: EvaluationOptions, device: torch.device, out: Path) ->
     fake = pairs.pictures(options.path2fake, fake_suffix)
     values = fidelity.set_metrics(real, fake, options.metrics, options.weights, device)
     report = {"real": [str(options.path2real), len(real)], "fake": [str(options.path2fake), len(fake)], **values}
-    with whole_file(file) as draft:
-        draft.write_text(as_text(report), encoding="utf-8")
+    write_json(file, report)
     say(*(f"{name}: {value:.6g}" for name, value in values.items()))
     say(f"{len(fake)} generated pictures, {len(real)} real ones: {file}")
     if "fid" in options.metrics and min(len(fake), len(real)) < FID_SET:

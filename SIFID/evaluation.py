@@ -57,19 +57,19 @@ COLUMNS = {
 """The measures with one value, by their heading in a table."""
 
 
-def as_in_files(samples: Iterable[Tensor], device: torch.device, layers: Layers | None = None) -> Tensor:
+def round_like_files(samples: Iterable[Tensor], device: torch.device, layers: Layers | None = None) -> Tensor:
     """``samples``, each (1, C, H, W) in [-1, 1], as a batch rounded to 8 bits like their files; not those of data."""
     if layers is not None:
         return torch.cat([layers.to_floats(image).float() for image in samples]).to(device)
     return torch.cat([images.to_tensor(images.to_levels(image)) for image in samples]).to(device)
 
 
-def without_alpha(image: Tensor, layers: Layers | None = None) -> Tensor:
+def drop_alpha(image: Tensor, layers: Layers | None = None) -> Tensor:
     """``image`` (B, C, H, W) without its alpha, or, with ``layers``, without its maps."""
     return image[:, :3] if layers is None else layers.channels_of_picture(image)
 
 
-def seen(images_of: Tensor, layers: Layers | None) -> Tensor:
+def visible_channels(images_of: Tensor, layers: Layers | None) -> Tensor:
     """The channels (B, 1 or 3, H, W) of ``images_of`` (B, C, H, W), in [-1, 1], that trained features are computed of.
 
     With ``layers`` they are those that previews show.
@@ -92,20 +92,15 @@ def evaluate(
     samples: Tensor, real: Tensor, start_scale: int, net: nn.Module | None, lpips: Lpips | None,
     layers: Layers | None = None,
 ) -> Evaluation:  # fmt: skip
-    """The measures of ``samples`` against the training picture.
+    """The measures of ``samples`` (B, C, H, W) against the training picture ``real`` (1, C, H, W), both in [-1, 1].
 
-    Arguments:
-        samples: (B, C, H, W) in [-1, 1].
-        real: the training picture, (1, C, H, W), likewise.
-        start_scale: the first scale with random noise.
-        net: the Inception net of SIFID, if its weights are available.
-        lpips: if its weights are available.
-        layers: of the channels; None: of pictures of 8 bits without maps.
+    SIFID and LPIPS are measured if ``net``, an Inception, and ``lpips`` are given. Pictures without ``layers`` have 8
+    bits and no maps.
     """
-    visible, visible_real = seen(samples, layers), seen(real, layers)
-    samples, real = without_alpha(samples, layers), without_alpha(real, layers)
+    visible, visible_real = visible_channels(samples, layers), visible_channels(real, layers)
+    samples, real = drop_alpha(samples, layers), drop_alpha(real, layers)
     regions, gaps = copied_regions(samples, real), metrics.differences(samples, real)
-    distances = None if net is None else sifids(net, visible, visible_real)
+    distances = None if net is None else compute_sifids(net, visible, visible_real)
     coloured = visible.expand(-1, 3, -1, -1)
     perceptual = [measure(coloured) for measure in lpips] if lpips and len(samples) > 1 else [None, None]
     return Evaluation(
@@ -125,7 +120,7 @@ def evaluate(
     )
 
 
-def sifids(net: nn.Module, samples: Tensor, real: Tensor) -> list[float]:
+def compute_sifids(net: nn.Module, samples: Tensor, real: Tensor) -> list[float]:
     """The SIFID of each of ``samples`` (B, 1 or 3, H, W) against ``real`` (1, 1 or 3, H, W)."""
     (truth,) = moments_of(net, [real.expand(-1, 3, -1, -1)])
     return [frechet_distance(truth, fake) for fake in moments_of(net, samples.expand(-1, 3, -1, -1).split(1))]
@@ -134,7 +129,7 @@ def sifids(net: nn.Module, samples: Tensor, real: Tensor) -> list[float]:
 def reconstruction(pyramid: Pyramid[Scale], layers: Layers | None = None) -> Score:
     """The similarity of the model's reconstruction to its training picture."""
     real = pyramid.scales[-1].real
-    return compare(without_alpha(pyramid.generate(pyramid.z_rec()), layers), without_alpha(real, layers))
+    return compare(drop_alpha(pyramid.generate(pyramid.z_rec()), layers), drop_alpha(real, layers))
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:
@@ -164,14 +159,14 @@ def _cell(number: float | None) -> str:
 def samples_sheet(samples: Tensor, real: Tensor, layers: Layers | None = None) -> images.Levels:
     """A contact sheet of ``real`` (1, C, H, W) and ``samples`` (B, C, H, W)."""
     if layers is not None:
-        samples, real = (seen(batch, layers) for batch in (samples, real))
+        samples, real = (visible_channels(batch, layers) for batch in (samples, real))
     tiles = [sheets.tile(image, str(index)) for index, image in enumerate(samples[: sheets.SHEET_SAMPLES].split(1))]
     return sheets.contact_sheet([sheets.beside(real, samples[:1]), *tiles])
 
 
 def deviation_levels(samples: Tensor, layers: Layers | None = None) -> npt.NDArray[np.float64]:
     """The standard deviation (H, W) of each pixel over ``samples`` (B, C, H, W), in levels of 0 to 255."""
-    levels: npt.NDArray[np.float64] = metrics.deviation_map(without_alpha(samples, layers)).cpu().numpy() * 255 / 2
+    levels: npt.NDArray[np.float64] = metrics.deviation_map(drop_alpha(samples, layers)).cpu().numpy() * 255 / 2
     return levels
 
 

@@ -28,7 +28,7 @@ def lpips_urls() -> list[str]:
 def lpips_missing() -> list[str]:
     """The URLs of LPIPS weights that are not in torch's cache, or a message if torch-fidelity is missing."""
     try:
-        return [url for url in lpips_urls() if not weights.cached(url).exists()]
+        return [url for url in lpips_urls() if not weights.cache_path(url).exists()]
     except ValueError as error:
         return [str(error)]
 
@@ -47,7 +47,7 @@ def inception_file(file: Path | None) -> Path | None:
         url = _module("feature_extractor_inceptionv3").URL_INCEPTION_V3
     except ValueError:
         return None
-    return weights.fetch(url) if weights.cached(url).exists() else None
+    return weights.fetch(url) if weights.cache_path(url).exists() else None
 
 
 @torch.no_grad()
@@ -103,14 +103,10 @@ def _distances(these: Iterable[Tensor], those: Iterable[Tensor]) -> Tensor:
 def set_metrics(
     real: Sequence[Path], fake: Sequence[Path], metrics: Sequence[str], file: Path | None, device: torch.device
 ) -> dict[str, float]:
-    """The values of ``metrics`` for generated pictures against real ones, all resized to 299 x 299.
+    """The values of some of ``METRICS`` for generated pictures against real ones, all resized to 299 x 299.
 
-    Arguments:
-        real: files of the real pictures; unused by the Inception Score (isc).
-        fake: files of the generated pictures.
-        metrics: some of ``METRICS``.
-        file: torch-fidelity's Inception weights; by default, they are downloaded once.
-        device: where the features are computed.
+    The Inception Score (isc) uses no real pictures. ``file`` has torch-fidelity's Inception weights; by default, they
+    are downloaded once.
 
     Raises:
         ValueError: torch-fidelity is missing, a set is too small, or a file can't be read.

@@ -29,7 +29,7 @@ def moments(features: Tensor) -> Moments:
         ValueError: there is no feature vector.
     """
     if len(features) == 0:
-        raise ValueError("no features, no moments")
+        raise ValueError("moments need at least one feature vector")
     cloud = features.double()
     mean = cloud.mean(dim=0)
     deviation = cloud - mean

@@ -28,7 +28,7 @@ def pictures(path: Path, suffix: str | None = None) -> list[Path]:
     if not files:
         what = f"file whose name ends in {suffix!r} (`images_suffix`)" if suffix else "picture"
         raise ValueError(f"the folder {path} holds no {what}")
-    return sorted(files, key=lambda file: by_number(file.stem))
+    return sorted(files, key=lambda file: numeric_key(file.stem))
 
 
 def _counts(file: Path, suffix: str | None) -> bool:
@@ -40,7 +40,7 @@ def _counts(file: Path, suffix: str | None) -> bool:
     return file.name.lower().endswith(suffix.lower()) if suffix else file.suffix.lower() in ENDINGS
 
 
-def by_number(stem: str) -> tuple[bool, int, str]:
+def numeric_key(stem: str) -> tuple[bool, int, str]:
     """A sort key for ``stem``: numbers come first, in numerical order."""
     return (False, int(stem), stem) if stem.isdecimal() else (True, 0, stem)
 

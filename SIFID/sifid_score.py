@@ -44,9 +44,11 @@ def run(argv: Sequence[str]) -> None:
     """Compute the SIFID of the pairs of pictures that ``argv`` names."""
     options = read_options(SifidOptions, make_parser("sifid").parse_args(argv))
     compared = pairs(options.path2real, options.path2fake, options.images_suffix)
-    device = choose_device(gpu(options.gpu))
+    device = choose_device(parse_gpu(options.gpu))
     net = trained_inception(options.dims, options.weights).to(device)
-    distances = list(tqdm(sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None))
+    distances = list(
+        tqdm(compute_sifids(compared, net, options.dims, device), total=len(compared), unit="pair", disable=None)
+    )
     write(options.out, compared, distances)
     for (real, fake), distance in zip(compared, distances, strict=True):
         say(f"{real.name}  {fake.name}  {distance:.6g}")
@@ -56,7 +58,7 @@ def run(argv: Sequence[str]) -> None:
     )
 
 
-def gpu(number: str) -> torch.device:
+def parse_gpu(number: str) -> torch.device:
     """The GPU with ``number``, or the CPU if that is empty; raise a ValueError for anything else."""
     name = f"cuda:{number.strip()}" if number.strip() else "cpu"
     try:
@@ -69,7 +71,9 @@ def gpu(number: str) -> torch.device:
 main = script(run)
 
 
-def sifids(pairs: Sequence[tuple[Path, Path]], net: nn.Module, dims: int, device: torch.device) -> Iterator[float]:
+def compute_sifids(
+    pairs: Sequence[tuple[Path, Path]], net: nn.Module, dims: int, device: torch.device
+) -> Iterator[float]:
     """The SIFID of each of ``pairs`` (real, generated), from the ``dims`` features of ``net``.
 
     Raises:

@@ -10,8 +10,8 @@ if __name__ == "__main__" and not __package__:  # started by its path: the packa
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from SinGAN import __version__
-from SinGAN.terminal.messages import say
-from SinGAN.terminal.script import fail, quiet_interrupts, running_as
+from SinGAN.terminal.messages import fail, running_as, say
+from SinGAN.terminal.script import quiet_interrupts
 
 
 def usage() -> str:
@@ -19,7 +19,7 @@ def usage() -> str:
     from SinGAN.tasks import tasks
 
     lines = [f"  {name:14} {task.row}" for name, task in tasks().items()]
-    return "\n".join(["usage: singan <command> [flags]; singan <command> -h tells a command's flags", "", *lines])
+    return "\n".join(["usage: singan <command> [flags]; singan <command> -h lists the flags of a command", "", *lines])
 
 
 def command(name: str, module: str = "") -> Callable[..., None]:

@@ -129,16 +129,16 @@ def enlarge_and_fit(image: Tensor, z: Tensor, factor: float, margin: int) -> Ten
     """
     height, width = z.shape[2] - 2 * margin, z.shape[3] - 2 * margin
     levels = to_levels(image).double()
-    rows, row_exists = enlarging_matrix(image.shape[2], height, factor, image)
-    columns, column_exists = enlarging_matrix(image.shape[3], width, factor, image)
+    rows, row_exists = enlarge_matrix(image.shape[2], height, factor, image)
+    columns, column_exists = enlarge_matrix(image.shape[3], width, factor, image)
     inner = from_levels(rows @ levels @ columns.transpose(0, 1))
     inner = inner * (row_exists[:, None] * column_exists[None, :]).float()
     padded = F.pad(inner, [margin, margin, margin, margin])
-    down, along = stretching_matrix(row_exists, margin), stretching_matrix(column_exists, margin)
+    down, along = stretch_matrix(row_exists, margin), stretch_matrix(column_exists, margin)
     return down @ padded @ along.transpose(0, 1)
 
 
-def enlarging_matrix(length: int, out_length: int, factor: float, like: Tensor) -> tuple[Tensor, Tensor]:
+def enlarge_matrix(length: int, out_length: int, factor: float, like: Tensor) -> tuple[Tensor, Tensor]:
     """The matrix (out_length, length) that enlarges one axis, and 1 for each row that ``imresize`` computes, else 0."""
     centres = (torch.arange(out_length, dtype=torch.float64, device=like.device) + 0.5) * factor - 0.5
     pixels = torch.arange(length, dtype=torch.float64, device=like.device)
@@ -148,14 +148,14 @@ def enlarging_matrix(length: int, out_length: int, factor: float, like: Tensor) 
     return weights / weights.sum(dim=1, keepdim=True), row_exists
 
 
-def stretching_matrix(row_exists: Tensor, margin: int) -> Tensor:
+def stretch_matrix(row_exists: Tensor, margin: int) -> Tensor:
     """The matrix that stretches the existing rows (1, not 0), with their margins, over all rows, bilinearly."""
     rows = torch.arange(row_exists.shape[0] + 2 * margin, dtype=torch.float64, device=row_exists.device)
     positions = rows * ((row_exists.sum() + 2 * margin - 1) / rows[-1])
     return (1 - (positions[:, None] - rows).abs()).clamp(min=0).float()
 
 
-def shapes(pyramid: Pyramid[TrainedScale], count: int = 1) -> list[list[int]]:
+def noise_shapes(pyramid: Pyramid[TrainedScale], count: int = 1) -> list[list[int]]:
     """The shapes of the noise maps of ``count`` images of the training image's size, coarse to fine."""
     if isinstance(pyramid.scales[-1].folded, GrowingGenerator):
         return [[count, *scale.z_rec.shape[1:]] for scale in pyramid.scales]
@@ -172,7 +172,7 @@ def write_torchscript(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", Warning)  # deprecated, but requested
         script = torch.jit.script(to_module(pyramid))
-        torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(shapes(pyramid))})
+        torch.jit.save(script, content, _extra_files={"noise_shapes.json": json.dumps(noise_shapes(pyramid))})
     write_whole(file, content.getvalue())
 
 
@@ -185,7 +185,7 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
     if importlib.util.find_spec("onnxscript") is None:
         raise ValueError("`to` onnx needs the package onnxscript: pip install onnxscript")
     dynamic = torch.export.Dim.DYNAMIC
-    noise = [torch.randn(shape) for shape in shapes(pyramid, count=2)]
+    noise = [torch.randn(shape) for shape in noise_shapes(pyramid, count=2)]
     program = torch.onnx.export(
         to_module(pyramid),
         (noise,),
@@ -196,7 +196,7 @@ def write_onnx(pyramid: Pyramid[TrainedScale], file: Path) -> None:
         verbose=False,
     )
     assert program is not None
-    program.model.metadata_props["noise_shapes"] = json.dumps(shapes(pyramid))
+    program.model.metadata_props["noise_shapes"] = json.dumps(noise_shapes(pyramid))
     content = program.model_proto.SerializeToString()
     write_whole(file, content)
 

@@ -158,17 +158,17 @@ def injection_scales(maker: Scaled, asked: Sequence[int | None]) -> list[int]:
         )
     for scale in scales:
         if scale not in possible:
-            raise ValueError(f"the injection scale must be {in_words(possible)} for this model, not {scale}")
+            raise ValueError(f"the injection scale must be {format_range(possible)} for this model, not {scale}")
     return list(possible) if None in asked else sorted(scales)
 
 
 def check_start_scale(start_scale: int, scales: int) -> None:
     """Raise a ValueError unless a model with that number of ``scales`` has ``start_scale``."""
     if not 0 <= start_scale < scales:
-        raise ValueError(f"`start_scale` must be {in_words(range(scales))} for this model, not {start_scale}")
+        raise ValueError(f"`start_scale` must be {format_range(range(scales))} for this model, not {start_scale}")
 
 
-def in_words(scales: range) -> str:
+def format_range(scales: range) -> str:
     """``scales``, one or more, as "0" or "1 to 4"."""
     return str(scales.start) if len(scales) == 1 else f"{scales.start} to {scales.stop - 1}"
 

@@ -53,7 +53,7 @@ class TrainedScale:
     """A scale of nets that training has finished; ``of`` makes one of the nets that were trained."""
 
     generator: Generator
-    discriminator: Discriminator | None  # None: of a model that is kept without its critics
+    discriminator: Discriminator | None  # None: of a model saved without its critics
     real: Tensor  # (1, C, H, W), in [-1, 1]
     z_rec: Tensor  # (1, C, H + 2 m, W + 2 m): the noise that gives the image back
     noise_amp: float
@@ -74,9 +74,9 @@ class TrainedScale:
 
     @property
     def critic(self) -> Discriminator:
-        """The critic; a ValueError where the model is kept without."""
+        """The critic; a ValueError if the model was saved without critics."""
         if self.discriminator is None:
-            raise ValueError("the model is kept without its critics: it makes pictures, but can't be trained further")
+            raise ValueError("the model was saved without its critics: it makes pictures, but can't be trained further")
         return self.discriminator
 
     @property
@@ -200,7 +200,7 @@ class Pyramid(Generic[ScaleT]):
             else:
                 image = scale(z, self.fit(image if index == 0 else self.enlarge(image), z))
         if image is None:
-            raise ValueError("no noise maps, no image")
+            raise ValueError("an image needs at least one noise map")
         return image
 
     def from_start(self, noise: list[Tensor], start: int, enlargement: tuple[float, float]) -> Tensor:

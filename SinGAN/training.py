@@ -13,7 +13,7 @@ from SinGAN.functions import centre_crop, pad, rmse
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.iteration import Draw, iteration
 from SinGAN.losses.perceptual import VGG, VGGTarget
-from SinGAN.losses.states import fits, restore, state_of
+from SinGAN.losses.states import capture_state, fits, restore
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig, initialise
@@ -163,7 +163,7 @@ def train_scale(
     coarser = convolving_by(pyramid, engine.convolve)
     size = (real.shape[-2], real.shape[-1])
     setting = ScaleSetting(generator.config, size, rng.device, config)
-    differentiate = engine.differentiating(setting)
+    differentiate = engine.differentiation(setting)
 
     def step() -> dict[str, Tensor]:
         drawn = draw(coarser, real, z_rec, config.Dsteps, rng, edit)
@@ -206,7 +206,7 @@ def iterate(
             run = engine.run(step, in_use, rng, scale + 1)
         renew(index)
         losses = run()
-        watch(scale, index, losses, partial(state_of, nets, z_rec, rng, index + 1))
+        watch(scale, index, losses, partial(capture_state, nets, z_rec, rng, index + 1))
 
 
 def first_z_rec(pyramid: Pyramid[TrainedScale], real: Tensor, rng: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ from PIL import Image
 
 from benchmarks.setting import present
 from SIFID.copies import copied_regions
-from SIFID.evaluation import sifids
+from SIFID.evaluation import compute_sifids
 from SIFID.inception import trained_inception
 from SinGAN.library.instant import instant
 from SinGAN.patches.instant import Instant, as_image
@@ -105,7 +105,7 @@ def compare(args: argparse.Namespace) -> None:
             samples = [sample for sample, _ in pairs]
             for sample in samples:
                 image = images.to_tensor(sample)
-                measured.sifid += sifids(net, image, real)
+                measured.sifid += compute_sifids(net, image, real)
                 measured.difference += [gap(sample, picture)] if sample.shape == picture.shape else []
                 regions = copied_regions(image, real)
                 measured.coherent.append(regions.coherent)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.baseline import Baseline
 from SinGAN.concurrent.stage import Stage, prepare_iteration
-from SinGAN.concurrent.training import grown, start_stage
+from SinGAN.concurrent.training import make_grown_pyramid, start_stage
 from SinGAN.engines.engine import Engine, EngineSettings, Step, choose_device
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.kinds import KINDS
@@ -55,7 +55,7 @@ class Setting:
     def step(self, engine: Engine) -> Step:
         """A function that runs an iteration by ``engine``, on new nets, and returns the losses by name."""
         nets = Adversaries.of(*start_nets(self.pyramid, self.net, self.rng), self.config)
-        differentiate = engine.differentiating(self.scale_setting)
+        differentiate = engine.differentiation(self.scale_setting)
         coarser = convolving_by(self.pyramid, engine.convolve)
 
         def once() -> dict[str, Tensor]:
@@ -122,14 +122,14 @@ def stages(
     asked: ModelOptions = ModelOptions(train_mode=CONCURRENT),
 ) -> Iterator[StageSetting]:
     """The stages of concurrent training, of the recipe generation, of such a picture, coarse to fine."""
-    rng, options = torch.Generator(device).manual_seed(1), replace(asked, max_size=size).completed()
+    rng, options = torch.Generator(device).manual_seed(1), replace(asked, max_size=size).complete()
     image = torch.rand(1, 3, int(shape * size), size, generator=rng, device=device) * 2 - 1
     plan, net = KINDS[CONCURRENT].plan(image.shape[2], image.shape[3], options, TRAIN), options.net
-    pyramid = grown((), plan, net, config)
+    pyramid = make_grown_pyramid((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
         yield StageSetting(start_stage(pyramid, real, net.at(index), config, rng), rng)
         scale = start_stage(pyramid, real, net.at(index), config, rng).trained()
-        pyramid = grown((*pyramid.scales, scale), plan, net, config)
+        pyramid = make_grown_pyramid((*pyramid.scales, scale), plan, net, config)
 
 
 def of_scales(made: Iterable[Setting], asked: list[int] | None) -> Iterator[tuple[int, Setting]]:

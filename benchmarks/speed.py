@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType  # type: ignore[attr-defined]
+from torch.autograd import DeviceType  # type: ignore[attr-defined]  # missing in the stubs
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -38,7 +38,7 @@ class Arithmetic(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.total, self.launches = 0, 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -100,7 +100,7 @@ def main() -> None:
     print(f"{machine(device)}, {limit / 1e9:.0f} GFLOP/s in a matrix product\n")
     pairs = list(itertools.product(args.engines, args.winograd))
     engines = [choose_engine(name, args.precision, device, winograd=winograd) for name, winograd in pairs]
-    names = "".join(f" {engine.described()}, s | ratio | first, s | launches |" for engine in engines)
+    names = "".join(f" {engine.describe()}, s | ratio | first, s | launches |" for engine in engines)
     print(f"| scale | size | filters | GFLOP | baseline, s | of the peak |{names} of the peak |")
     print("|---|---|---|---|---|---|" + "---|---|---|---|" * len(engines) + "---|")
     for index, setting in of_scales(settings(args.size, device), args.scales):
@@ -109,7 +109,7 @@ def main() -> None:
         work = arithmetic.total
         steps = [setting.step(engine) for engine in engines]
         counts = [launches(setting.step(replace(engine, prepare=no_capture))) for engine in engines]
-        firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023
+        firsts = [seconds(lambda: [step() for _ in range(WARM_UP + 1)], device) for step in steps]  # noqa: B023  # called within the same loop
         plain = setting.baseline()
         plain.iteration()
         slow, *fast = medians([plain.iteration, *steps], device, args.iterations)
@@ -125,7 +125,7 @@ def main() -> None:
         )
         for engine, step in zip(engines, steps, strict=True):
             if args.profile:
-                print(f"\n{engine.described()}\n{profiled(step, device, args.profile)}", flush=True)
+                print(f"\n{engine.describe()}\n{profiled(step, device, args.profile)}", flush=True)
 
 
 if __name__ == "__main__":

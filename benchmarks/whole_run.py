@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 def estimated(row: list[float], parts: Parts, mode: str, args: argparse.Namespace, size: int, engine: Engine) -> str:
     """The time left that is shown at the beginning of a scale, in what is left by the seconds in ``row``."""
-    options = ModelOptions(train_mode=mode, max_size=size).completed()
+    options = ModelOptions(train_mode=mode, max_size=size).complete()
     plan = KINDS[options.kind].plan(int(args.shape * size), size, options, TRAIN)
     programmed = [k for k, part in enumerate(parts) if engine.wants_programs(part.scale_setting)]
     costs = scale_costs(plan, options.net, args.device, engine.winograd, programmed)
@@ -64,7 +64,7 @@ def main() -> None:
     args = arguments()
     engine = choose_engine(args.engine, args.precision, args.device)
     config = TrainConfig(niter=args.niter)
-    print(f"{machine(args.device)}, {engine.described()}, {args.niter} iterations per scale\n")
+    print(f"{machine(args.device)}, {engine.describe()}, {args.niter} iterations per scale\n")
     print("| picture | training | scales | s per iteration, coarse .. fine | whole run | sequential | estimated |")
     print("|---|---|---|---|---|---|---|")
     for size in args.sizes:

@@ -35,7 +35,7 @@ def cut_after(iterations: int) -> Iterator[None]:
         seen[0] += 1
         if seen[0] > iterations:
             raise CutError
-        watch(self, *call)  # type: ignore[arg-type]
+        watch(self, *call)  # type: ignore[arg-type]  # the arguments are passed on
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "watch", counting)

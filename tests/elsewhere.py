@@ -51,7 +51,7 @@ class Elsewhere(Tensor):
     held: Tensor
     made = 0  # so far
     is_meta = False  # else modules would warn that what they load is lost
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # as in PyTorch
 
     @staticmethod
     def __new__(cls: Any, held: Tensor) -> "Elsewhere":
@@ -63,7 +63,7 @@ class Elsewhere(Tensor):
         return made
 
     @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
+    def __torch_dispatch__(  # type: ignore[override]  # the base class takes other arguments
         cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return dispatched(function, args, kwargs or {})
@@ -71,7 +71,7 @@ class Elsewhere(Tensor):
     def tolist(self) -> Any:
         return self.held.tolist()
 
-    def new_tensor(self, data: Any, **options: Any) -> Tensor:  # type: ignore[override]
+    def new_tensor(self, data: Any, **options: Any) -> Tensor:  # type: ignore[override]  # the base class takes other arguments
         return Elsewhere(self.held.new_tensor(data, **options))
 
 
@@ -113,7 +113,7 @@ class Generator(Real):
     """A generator of random numbers that knows a pretended device."""
 
     def __new__(cls, device: Any = "cpu") -> "Generator":
-        made = super().__new__(cls, "cpu")  # type: ignore[call-arg]
+        made = super().__new__(cls, "cpu")  # type: ignore[call-arg]  # Tensor takes more arguments than its types say
         made.place = torch.device(device)
         return made
 
@@ -121,7 +121,7 @@ class Generator(Real):
         self.place = torch.device(device)
 
     @property
-    def device(self) -> torch.device:  # type: ignore[override]
+    def device(self) -> torch.device:  # type: ignore[override]  # the base class takes other arguments
         return self.place
 
 
@@ -160,7 +160,7 @@ def pretending(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
         return contextlib.nullcontext() if is_elsewhere(device) else autocast(device, *rest, **options)
 
     monkeypatch.setattr(torch, "autocast", casting)
-    with Operations(), Draws():  # type: ignore[no-untyped-call]
+    with Operations(), Draws():  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         before = Elsewhere.made
         yield ELSEWHERE
         assert Elsewhere.made > before, "nothing ran elsewhere"

@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert workspace.results() == before
 
 
-def test_what_is_no_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+def test_a_folder_without_a_model_is_one_line(tmp_path: Path, capsys: Capture) -> None:
     line = refusal(capsys, lambda: main([str(tmp_path / "none"), "--to", "onnx"]))
     assert "name that of a trained model" in line
     (tmp_path / "empty").mkdir()
@@ -178,4 +178,4 @@ def test_a_generator_that_has_grown_as_a_file(
             made = generate(maps)
         wanted = pyramid.generate(maps)
         torch.testing.assert_close(made, wanted, atol=1e-4, rtol=0)
-    assert export.shapes(pyramid, 2) == [list(z.shape) for z in pyramid.draw(rng, 2)]
+    assert export.noise_shapes(pyramid, 2) == [list(z.shape) for z in pyramid.draw(rng, 2)]

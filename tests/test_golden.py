@@ -22,11 +22,11 @@ from SinGAN import manipulate
 from SinGAN.engines.compiled import Compiled
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.engine import use_precision
-from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.recompute import differentiate_with_recomputation
 from SinGAN.engines.winograd import conv2d, library
 from SinGAN.imresize import imresize, imresize_to
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.iteration import Differentiate, Draw, critic_step, eagerly, generator_step
+from SinGAN.losses.iteration import Differentiate, Draw, critic_step, differentiate_eagerly, generator_step
 from SinGAN.losses.terms import Target
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
@@ -195,14 +195,14 @@ NEEDS_COMPILER = pytest.mark.skipif(library() is None, reason="needs g++")
 def with_winograd(bound: "partial[Tensor]") -> Tensor:
     """Differentiate a loss with Winograd's convolutions."""
     with convolving([value for value in bound.keywords.values() if isinstance(value, nn.Module)], conv2d):
-        return eagerly(bound)
+        return differentiate_eagerly(bound)
 
 
 @pytest.mark.parametrize(
     ("name", "differentiate"),
     [
-        *((name, eagerly) for name in ITERATIONS),
-        *((name, with_recomputation) for name in ITERATIONS),
+        *((name, differentiate_eagerly) for name in ITERATIONS),
+        *((name, differentiate_with_recomputation) for name in ITERATIONS),
         *(pytest.param(name, with_winograd, marks=NEEDS_COMPILER) for name in ITERATIONS),
         *(pytest.param(name, Compiled(), marks=pytest.mark.slow) for name in ITERATIONS),
         *(pytest.param(name, Compiled(winograd=True), marks=pytest.mark.slow) for name in ITERATIONS),
@@ -220,10 +220,10 @@ def test_one_iteration(golden: Path, name: str, differentiate: Differentiate) ->
 @pytest.mark.parametrize(
     ("differentiate", "precision"),
     [
-        (eagerly, "fp32"),
-        (with_recomputation, "fp32"),
+        (differentiate_eagerly, "fp32"),
+        (differentiate_with_recomputation, "fp32"),
         pytest.param(Compiled(), "fp32", marks=pytest.mark.slow),
-        (eagerly, "tf32"),
+        (differentiate_eagerly, "tf32"),
         pytest.param(Compiled(), "tf32", marks=pytest.mark.slow),
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", "compiled"),

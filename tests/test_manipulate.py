@@ -109,7 +109,7 @@ def test_injection_scales(pyramid: Pyramid[TrainedScale]) -> None:
 
 @pytest.mark.parametrize(("scales", "words"), [(range(1), "0"), (range(3), "0 to 2"), (range(1, 2), "1")])
 def test_ranges_of_scales_in_words(scales: range, words: str) -> None:
-    assert manipulate.in_words(scales) == words
+    assert manipulate.format_range(scales) == words
 
 
 @pytest.mark.parametrize("method", ["instant", "patches"])

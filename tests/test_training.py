@@ -82,7 +82,7 @@ def test_the_numbers_of_steps(Gsteps: int, Dsteps: int, rng: torch.Generator) ->
     assert steps == [Dsteps, Gsteps]
 
 
-def test_every_critic_step_sees_coarser_scales_drawn_anew(
+def test_every_critic_step_sees_coarser_scales_drawn_again(
     pyramid: Pyramid[TrainedScale], rng: torch.Generator, monkeypatch: Patch
 ) -> None:
     below, real = pyramid.below(2), pyramid.scales[2].real
@@ -98,7 +98,7 @@ def test_every_critic_step_sees_coarser_scales_drawn_anew(
 
     def spy(nets: Adversaries, real: torch.Tensor, fake: torch.Tensor, *rest: object) -> dict[str, torch.Tensor]:
         seen.append(fake.clone())
-        return step(nets, real, fake, *rest)  # type: ignore[arg-type]
+        return step(nets, real, fake, *rest)  # type: ignore[arg-type]  # the rest is passed on
 
     monkeypatch.setattr(adversarial, "critic_step", spy)
     config = TrainConfig(lr_g=1e-12)
@@ -116,7 +116,7 @@ def test_the_generator_steps_use_the_last_critic_steps_sample(rng: torch.Generat
     def differentiate(bound: "partial[torch.Tensor]") -> torch.Tensor:
         if bound.func is generator_losses and bound.keywords["critic"] is not None:  # on the sample
             seen.append(bound.keywords["inputs"][1])
-        return adversarial.eagerly(bound)
+        return adversarial.differentiate_eagerly(bound)
 
     adversarial.iteration(adversaries(config), target, drawn, config, differentiate)
     assert [previous.unique().tolist() for previous in seen] == [[2.0], [2.0]]
@@ -145,7 +145,7 @@ def test_z_rec_fixed_is_drawn_once_and_redrawn_in_every_iteration(monkeypatch: P
 
     def spy(nets: Adversaries, target: Target, drawn: Draw, *rest: object) -> Mapping[str, torch.Tensor]:
         seen.append(drawn.z_rec.clone())
-        return iterate(nets, target, drawn, *rest)  # type: ignore[arg-type]
+        return iterate(nets, target, drawn, *rest)  # type: ignore[arg-type]  # the rest is passed on
 
     monkeypatch.setattr(training, "iteration", spy)
     for redraw, different in ((False, 1), (True, 4)):

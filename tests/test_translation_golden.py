@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from Pix2Pix.data import warp
-from Pix2Pix.data.layouts import PairFiles, sides
+from Pix2Pix.data.layouts import PairFiles, read_sides
 from Pix2Pix.data.pairs import Preparation
 from Pix2Pix.losses import games
 from Pix2Pix.losses.perceptual import PLAN, Perceptual
 from Pix2Pix.losses.step import LossConfig, Nets, train_step
-from Pix2Pix.nets.critics import CriticConfig, halved
+from Pix2Pix.nets.critics import CriticConfig, halve
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Dropout, Layers
 from Pix2Pix.options import GAMES_ALSO
@@ -103,7 +103,7 @@ def test_scores_of_a_patch_critic(golden_translation: Path, name: str) -> None:
 def test_critics(golden_translation: Path) -> None:
     arrays = read(golden_translation, "critics")
     a, b = picture(arrays["a"]), picture(arrays["b"])
-    near(halved(torch.cat([a, b], dim=1)), arrays["halved"])
+    near(halve(torch.cat([a, b], dim=1)), arrays["halved"])
     for kind, norm in (("multiscale", "batch"), ("sesame", "instance")):
         weights = {name: value for name, value in state(arrays, kind).items() if "." in name}
         width = next(iter(weights.values())).shape[0]
@@ -150,7 +150,7 @@ def test_gradient_penalty(golden_translation: Path) -> None:
 def test_rates(golden_translation: Path) -> None:
     for case in json.loads((golden_translation / "schedule.json").read_text()):
         whole, falling, start, rates = (case[key] for key in ("n_epochs", "n_epochs_decay", "lr", "rates"))
-        ours = [games.rate(epoch, start, whole, falling) for epoch in range(1, len(rates) + 1)]
+        ours = [games.learning_rate(epoch, start, whole, falling) for epoch in range(1, len(rates) + 1)]
         assert ours == pytest.approx(rates, rel=1e-12, abs=1e-18)
 
 
@@ -174,11 +174,11 @@ def test_names(golden_translation: Path) -> None:
 def test_warps(golden_translation: Path) -> None:
     arrays = read(golden_translation, "tps")
     height, width = arrays["image"].shape[:2]
-    np.testing.assert_allclose(warp.grid_of(height, width), arrays["grid"], atol=1e-5)
-    where = warp.sources(arrays["moved"].astype(np.float64), height, width)
+    np.testing.assert_allclose(warp.control_grid(height, width), arrays["grid"], atol=1e-5)
+    where = warp.source_positions(arrays["moved"].astype(np.float64), height, width)
     np.testing.assert_allclose(where, arrays["where"], atol=1e-4)
-    np.testing.assert_allclose(warp.warped(arrays["image"], where), arrays["bilinear"], atol=1e-2)
-    np.testing.assert_allclose(warp.warped(arrays["image"], where, nearest=True), arrays["nearest"], atol=1e-2)
+    np.testing.assert_allclose(warp.resample(arrays["image"], where), arrays["bilinear"], atol=1e-2)
+    np.testing.assert_allclose(warp.resample(arrays["image"], where, nearest=True), arrays["nearest"], atol=1e-2)
 
 
 class Fixed(np.random.Generator):
@@ -199,7 +199,7 @@ def test_preparing_a_pair(golden_translation: Path, tmp_path: Path) -> None:
     arrays = read(golden_translation, "data")
     load, crop, x, y, flip = (int(arrays[name]) for name in ("load_size", "crop_size", "x", "y", "flip"))
     Image.fromarray(arrays["ab"]).save(tmp_path / "ab.png")
-    a, b = sides(PairFiles("ab", tmp_path / "ab.png", None))
+    a, b = read_sides(PairFiles("ab", tmp_path / "ab.png", None))
     prepared = Preparation(load_size=load, crop_size=crop)
     ours = prepared(a, b, Fixed([x, y], bool(flip)))
     near(ours[0], arrays["A"])

@@ -34,17 +34,17 @@ class PairFiles:
         return [self.a] if self.b is None else [self.a, self.b]
 
 
-def natural(path: Path) -> list[tuple[bool, int, str]]:
+def natural_key(path: Path) -> list[tuple[bool, int, str]]:
     """A sort key that puts 2 before 10."""
     parts = re.split(r"([0-9]+)", path.as_posix())
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def find_pictures(folder: Path) -> list[Path]:
     """The picture files below ``folder``, in order; hidden files and folders, as macOS leaves them, are skipped."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     shown = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return sorted(shown, key=lambda path: natural(path.relative_to(folder)))
+    return sorted(shown, key=lambda path: natural_key(path.relative_to(folder)))
 
 
 def find_pairs(root: Path, phase: str) -> list[PairFiles]:
@@ -52,7 +52,7 @@ def find_pairs(root: Path, phase: str) -> list[PairFiles]:
 
     Raises:
         FileNotFoundError: there is no ``root``.
-        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have one name.
+        ValueError: ``root`` has none of the layouts, a side lacks its partner, or two files have the same name.
     """
     if root.is_file():
         return [PairFiles(root.stem, root, None)]
@@ -60,22 +60,22 @@ def find_pairs(root: Path, phase: str) -> list[PairFiles]:
         raise FileNotFoundError(f"no data set {root} (`dataroot`)")
     if (root / phase).is_dir():
         folder = root / phase
-        found = named(folder, ending="")
+        found = index_by_name(folder, ending="")
         if found:
             return [PairFiles(name, path, None) for name, path in found.items()]
     folders = [(root / "A" / phase, root / "B" / phase)]
     folders += [(root / f"{phase}{a}", root / f"{phase}{b}") for a, b in LETTERS]
     for left, right in folders:
         if left.is_dir() and right.is_dir():
-            return joined(left, right)
-    there = ", ".join(phases(root)) or "none"
+            return match_sides(left, right)
+    there = ", ".join(find_phases(root)) or "none"
     raise ValueError(
         f"no pictures of the phase {phase} in {root} (phases there: {there}): a data set is laid out as "
         f"{'; or '.join(LAYOUTS)}"
     )
 
 
-def phases(root: Path) -> list[str]:
+def find_phases(root: Path) -> list[str]:
     """The phases that the folders in ``root`` suggest."""
     found = {path.name for path in (root / "A").glob("*") if path.is_dir()} if (root / "A").is_dir() else set()
     for path in root.glob("*"):
@@ -84,21 +84,21 @@ def phases(root: Path) -> list[str]:
     return sorted(found)
 
 
-def named(folder: Path, ending: str) -> dict[str, Path]:
+def index_by_name(folder: Path, ending: str) -> dict[str, Path]:
     """The pictures below ``folder`` by relative path without extension, and without a final ``ending``."""
     result: dict[str, Path] = {}
-    for path in pictures_in(folder):
+    for path in find_pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
         name = name.removesuffix(ending) if ending else name
         if name in result:
-            raise ValueError(f"{result[name]} and {path} have one name: rename one, or leave it out")
+            raise ValueError(f"{result[name]} and {path} have the same name: rename or remove one")
         result[name] = path
     return result
 
 
-def joined(left: Path, right: Path) -> list[PairFiles]:
+def match_sides(left: Path, right: Path) -> list[PairFiles]:
     """The pairs of the pictures in two folders."""
-    ours, theirs = named(left, "_A"), named(right, "_B")
+    ours, theirs = index_by_name(left, "_A"), index_by_name(right, "_B")
     for name, path in {**ours, **theirs}.items():
         if name not in theirs:
             raise ValueError(f"{ours[name]} has no partner in {right}: add it, or leave it out")
@@ -109,7 +109,7 @@ def joined(left: Path, right: Path) -> list[PairFiles]:
     return [PairFiles(name, path, theirs[name]) for name, path in ours.items()]
 
 
-def sides(pair: PairFiles) -> tuple[Levels, Levels]:
+def read_sides(pair: PairFiles) -> tuple[Levels, Levels]:
     """A and B of ``pair`` as RGB levels (H, W, 3).
 
     Raises:
@@ -123,12 +123,12 @@ def sides(pair: PairFiles) -> tuple[Levels, Levels]:
     if first.shape != second.shape:
         raise ValueError(
             f"{pair.a} has {first.shape[1]} x {first.shape[0]} pixels, {pair.b} {second.shape[1]} x {second.shape[0]}: "
-            "both sides must have one size"
+            "both sides must have the same size"
         )
     return first, second
 
 
-def readable(pairs: Iterable[PairFiles], note: Callable[[str], object]) -> Iterator[PairFiles]:
+def skip_unreadable(pairs: Iterable[PairFiles], note: Callable[[str], object]) -> Iterator[PairFiles]:
     """Those of ``pairs`` whose files can be read, which is tried; ``note`` is called with a line about each other."""
     for pair in pairs:
         try:
@@ -140,7 +140,7 @@ def readable(pairs: Iterable[PairFiles], note: Callable[[str], object]) -> Itera
             yield pair
 
 
-def size_of(pair: PairFiles) -> tuple[int, int]:
+def read_size(pair: PairFiles) -> tuple[int, int]:
     """Height and width of each side of ``pair``, from the headers of its files.
 
     Raises:
@@ -149,8 +149,8 @@ def size_of(pair: PairFiles) -> tuple[int, int]:
     height, width = images.read_size(pair.a)
     if pair.b is None:
         if width < 2:
-            raise ValueError(f"{pair.a} is one pixel wide: it holds no two sides")
+            raise ValueError(f"{pair.a} is one pixel wide: it does not hold two sides")
         return height, width // 2
     if images.read_size(pair.b) != (height, width):
-        sides(pair)  # says so
+        read_sides(pair)  # says so
     return height, width

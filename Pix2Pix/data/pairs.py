@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from Pix2Pix.data import warp
-from Pix2Pix.data.layouts import Levels, PairFiles, sides
+from Pix2Pix.data.layouts import Levels, PairFiles, read_sides
 
 Values = npt.NDArray[np.float32]
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -47,7 +47,7 @@ class Preparation:
         if crops and self.crop_size % self.multiple:
             near = self.next_multiple(self.crop_size)
             raise ValueError(
-                f"`crop_size` {self.crop_size} is no multiple of {self.multiple}, as the net needs: {near} is the next"
+                f"`crop_size` {self.crop_size} is not a multiple of {self.multiple}, which the net needs: use {near}"
             )
 
     def next_multiple(self, size: float) -> int:
@@ -75,20 +75,20 @@ class Preparation:
         first, second = (b, a) if self.swapped else (a, b)
         height, width = self.size(*first.shape[:2])
         resample = Image.Resampling.NEAREST if self.label_maps else Image.Resampling.BICUBIC
-        x = self.resized(with_channels(first, self.inputs), height, width, resample)
-        y = self.resized(with_channels(second, self.outputs), height, width, Image.Resampling.BICUBIC)
+        x = self.resize(with_channels(first, self.inputs), height, width, resample)
+        y = self.resize(with_channels(second, self.outputs), height, width, Image.Resampling.BICUBIC)
         if self.augment == "tps" and rng is not None:
-            moved = warp.moved_points(rng, height, width)
+            moved = warp.draw_points(rng, height, width)
             if moved is not None:
-                where = warp.sources(moved, height, width)
-                x = warp.warped(x, where, self.label_maps).astype(np.float32)
-                y = warp.warped(y, where).astype(np.float32)
+                where = warp.source_positions(moved, height, width)
+                x = warp.resample(x, where, self.label_maps).astype(np.float32)
+                y = warp.resample(y, where).astype(np.float32)
         window = self.window(height, width, rng)
         flipped = self.mirror and rng is not None and rng.random() < 0.5
         return self.tensor(x[window], flipped), self.tensor(y[window], flipped)
 
     @staticmethod
-    def resized(levels: Levels, height: int, width: int, resample: Image.Resampling) -> Values:
+    def resize(levels: Levels, height: int, width: int, resample: Image.Resampling) -> Values:
         """``levels`` (H, W, C) in another size, as numbers of 0 to 255."""
         if levels.shape[:2] == (height, width):
             return levels.astype(np.float32)
@@ -140,9 +140,9 @@ class PairSet(Dataset[Any]):
         """The draws of each batch of ``size`` in ``epochs``, without the first ``done`` ones of the first epoch."""
         for epoch in epochs:
             drawn = [(epoch, place, index) for place, index in enumerate(self.order(epoch))]
-            yield from itertools.islice(self.batched(drawn, size), done if epoch == epochs[0] else 0, None)
+            yield from itertools.islice(self.group_by_size(drawn, size), done if epoch == epochs[0] else 0, None)
 
-    def batched(self, drawn: Sequence[Draw], size: int) -> Iterator[list[Draw]]:
+    def group_by_size(self, drawn: Sequence[Draw], size: int) -> Iterator[list[Draw]]:
         """Batches of ``size`` draws of pairs of one size, in the order in which they are full; then smaller ones."""
         waiting: dict[tuple[int, int] | None, list[Draw]] = {}
         for draw in drawn:
@@ -155,25 +155,23 @@ class PairSet(Dataset[Any]):
 
     def steps(self, size: int) -> int:
         """The batches of ``size`` in an epoch."""
-        return sum(1 for _ in self.batched([(1, place, index) for place, index in enumerate(self.order(1))], size))
+        return sum(
+            1 for _ in self.group_by_size([(1, place, index) for place, index in enumerate(self.order(1))], size)
+        )
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor] | Exception:
-        """The prepared pair of a ``draw``; an error is returned: raised in another process it would lose its words."""
+        """The prepared pair of a ``draw``; an error is returned: raised in a worker, it would lose its message."""
         epoch, place, index = draw
         try:
-            return self.preparation(*sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
+            return self.preparation(*read_sides(self.files[index]), np.random.default_rng([self.seed, epoch, place]))
         except (ValueError, OSError) as error:
             return error
 
     def batches(self, epoch: int, size: int, done: int = 0, last: int | None = None, workers: int = 0) -> Batches:
-        """The batches (B, C, H, W) of the epochs from ``epoch`` to ``last``; the last one of each may be smaller.
+        """Batches (B, C, H, W) of ``size`` pairs from ``epoch`` to ``last`` (None: ``epoch``).
 
-        Arguments:
-            epoch: the first one.
-            size: pairs in a batch.
-            done: batches of the first epoch that are left out.
-            last: None: ``epoch``.
-            workers: processes that prepare batches ahead; they are then in pinned memory, for a GPU.
+        The last one of an epoch may be smaller; the first ``done`` ones are left out. If there are ``workers``,
+        processes that prepare batches ahead, batches are in pinned memory, for a GPU.
 
         Raises:
             ValueError: a picture can't be used.

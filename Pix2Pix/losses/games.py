@@ -13,7 +13,7 @@ Scores = Sequence[Tensor]
 """The maps of scores of all critics, (B, 1, h, w) each."""
 
 
-def doubled(loss: Loss) -> Loss:
+def double(loss: Loss) -> Loss:
     """Twice ``loss``."""
     return lambda scores: 2 * loss(scores)
 
@@ -23,7 +23,7 @@ GAMES: dict[str, AdversarialLoss] = {
     **GAN_MODES,
     # whole squares, as pix2pix has them, where SinGAN has half of each
     "lsgan": replace(
-        _HALVES, real=doubled(_HALVES.real), fake=doubled(_HALVES.fake), generator=doubled(_HALVES.generator)
+        _HALVES, real=double(_HALVES.real), fake=double(_HALVES.fake), generator=double(_HALVES.generator)
     ),
 }
 """The losses of each game by name."""
@@ -48,16 +48,16 @@ def gradient_penalty(
         return torch.stack([each.sum() for each in critic(between[:, : a.shape[1]], between[:, a.shape[1] :])])
 
     slope = slope_of(scores, between.requires_grad_(), create_graph=True)
-    excess: Tensor = slopes(slope) - 1
+    excess: Tensor = slope_norms(slope) - 1
     return excess.square().mean()
 
 
-def slopes(slope: Tensor) -> Tensor:
+def slope_norms(slope: Tensor) -> Tensor:
     """The norms (B,) of ``slope`` (B, C, H, W)."""
     norms: Tensor = (slope.flatten(1) + 1e-16).norm(2, dim=1)
     return norms
 
 
-def rate(epoch: int, start: float, whole: int, falling: int) -> float:
+def learning_rate(epoch: int, start: float, whole: int, falling: int) -> float:
     """The learning rate of ``epoch``, counted from 1: ``start``, after ``whole`` ones falling for ``falling`` more."""
     return start * (1 - max(0, epoch - whole) / (falling + 1))

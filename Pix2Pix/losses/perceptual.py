@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SinGAN.losses.perceptual import VGG, Plan, trained
+from SinGAN.losses.perceptual import VGG, Plan, load_vgg_weights
 
 PLAN = Plan(
     url_of="VGG19_Weights",
@@ -28,7 +28,7 @@ class Perceptual(nn.Module):
     @classmethod
     def of(cls, file: Path | None) -> "Perceptual":
         """With the weights in ``file``, or torchvision's, downloaded once."""
-        return cls(VGG.of(trained(file, PLAN), PLAN))
+        return cls(VGG.of(load_vgg_weights(file, PLAN), PLAN))
 
     def distances(self, image: Tensor, wanted: Tensor) -> list[Tensor]:
         """The distance of ``image`` from ``wanted`` (B, C, H, W), in [-1, 1], at each layer."""

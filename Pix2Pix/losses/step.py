@@ -18,7 +18,7 @@ G_GAN, G_L1, G_VGG, G_TOTAL = "G_GAN", "G_L1", "G_VGG", "G_total"
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised."""
+    """The losses and their weights."""
 
     gan_mode: str = "vanilla"  # of ``games.GAMES``
     lambda_L1: float = 100.0
@@ -37,7 +37,7 @@ class Nets:
     """Both nets with their optimizers."""
 
     generator: nn.Module
-    critic: nn.Module | None  # None: nothing but the distances counts
+    critic: nn.Module | None  # None: only the distances are minimised
     generator_optimizer: torch.optim.Adam
     critic_optimizer: torch.optim.Adam | None
     perceptual: Perceptual | None = field(default=None)

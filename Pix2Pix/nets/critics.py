@@ -72,7 +72,7 @@ def pixel_layers(config: CriticConfig) -> list[nn.Module]:
     ]
 
 
-def halved(image: Tensor) -> Tensor:
+def halve(image: Tensor) -> Tensor:
     """``image`` (B, C, H, W) at half its size: means of 3 x 3 pixels, of which only those inside count."""
     return F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
 
@@ -92,7 +92,7 @@ class Critic(nn.Module):
         scores = []
         for index, name in enumerate(self.order):
             if index:
-                a, b = halved(a), halved(b)
+                a, b = halve(a), halve(b)
             scores.append(self.get_submodule(name)(a, b))
         return scores
 
@@ -100,7 +100,7 @@ class Critic(nn.Module):
 class Joined(nn.Sequential):
     """Layers that score a and b joined."""
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:  # type: ignore[override]  # nn.Sequential takes one input
         """The scores (B, 1, h, w) of the pairs ``a``, ``b`` (B, C, H, W)."""
         scores = torch.cat([a, b], dim=1)
         for layer in self:

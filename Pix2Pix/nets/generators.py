@@ -160,7 +160,7 @@ def _config_of_resnet(state: Mapping[str, Tensor], layers: Layers) -> GeneratorC
     blocks = sum(1 for index in range(10, 10 + len(state)) if f"model.{index}.conv_block.1.weight" in state)
     last = f"model.{10 + blocks + 7}.weight"
     if not blocks or last not in state:
-        raise ValueError("these weights are of no known generator")
+        raise ValueError("these weights belong to no known generator")
     first = state["model.1.weight"]
     drops = "model.10.conv_block.6.weight" in state and state["model.10.conv_block.6.weight"].ndim == 4
     stochastic = "dropout" if drops else "none" if layers.stochastic == "dropout" else layers.stochastic

@@ -11,7 +11,7 @@ from SinGAN.models import Conv2d
 
 
 class Random(nn.Module):
-    """A layer that draws; ``rng`` is given to it by ``draw_from``."""
+    """A layer that draws; ``rng`` is given to it by ``set_generator``."""
 
     rng: torch.Generator | None = None
     active = True
@@ -40,7 +40,7 @@ class NoisyConv2d(Conv2d, Random):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
-        result: Tensor = self._conv_forward(x, perturbed(self, 0), self.bias)
+        result: Tensor = self._conv_forward(x, add_weight_noise(self, 0), self.bias)
         return result
 
 
@@ -52,10 +52,12 @@ class NoisyConvTranspose2d(nn.ConvTranspose2d, Random):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, in, H, W) to (B, out, h, w)."""
         assert isinstance(self.padding, tuple)  # words for it are of other convolutions
-        return F.conv_transpose2d(x, perturbed(self, 1), self.bias, self.stride, self.padding, self.output_padding)
+        return F.conv_transpose2d(
+            x, add_weight_noise(self, 1), self.bias, self.stride, self.padding, self.output_padding
+        )
 
 
-def perturbed(layer: NoisyConv2d | NoisyConvTranspose2d, output: int) -> Tensor:
+def add_weight_noise(layer: NoisyConv2d | NoisyConvTranspose2d, output: int) -> Tensor:
     """The weights of ``layer`` with its noise; ``output`` is their dimension of output filters."""
     weight = layer.weight
     if not layer.active or not layer.amount:
@@ -113,7 +115,7 @@ def random_layers(net: nn.Module) -> Iterator[Random]:
     return (layer for layer in net.modules() if isinstance(layer, Random))
 
 
-def draw_from(net: nn.Module, rng: torch.Generator | None, active: bool = True) -> None:
+def set_generator(net: nn.Module, rng: torch.Generator | None, active: bool = True) -> None:
     """Have all layers of ``net`` draw from ``rng``, or, where they are not ``active``, not at all."""
     for layer in random_layers(net):
         layer.rng, layer.active = rng, active

@@ -18,12 +18,12 @@ import SinGAN
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
 from Pix2Pix.nets.layers import Layers
 from Pix2Pix.options import ModelOptions
-from Pix2Pix.request import Request, generator_of, preparation_of
+from Pix2Pix.request import Request, generator_config, make_preparation
 from SinGAN.options.option import check_values
 from SinGAN.saved_models.validation import check_types
-from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.storage.files import check_regular, write_json, write_whole
 from SinGAN.storage.hashes import digest
-from SinGAN.storage.tensors import load_weights, reading, save
+from SinGAN.storage.tensors import check_fit, load_weights, reading, save
 
 FILE = "manifest.json"
 LATEST = "latest"
@@ -52,8 +52,8 @@ class Manifest:
     versions: Mapping[str, str]
     palette: list[str]  # the inputs' most frequent colours, as #rrggbb
     kind: str = "pix2pix"
-    first_epoch: int = 1  # where the model was trained further: the first epoch of that
-    base: str = ""  # SHA-256 of the nets that it began with then
+    first_epoch: int = 1  # where a training was continued: its first epoch there
+    base: str = ""  # SHA-256 of the nets from which it was continued
     checksum: str = field(default="", compare=False)  # of the rest, in its file
 
     @classmethod
@@ -84,7 +84,7 @@ class Manifest:
         return digest(self._content())
 
     def _content(self) -> dict[str, Any]:
-        """All but the checksum; older versions don't know of trainings further."""
+        """All but the checksum; older versions have no fields of continued trainings."""
         left_out = {"checksum"} if self.base else {"checksum", "first_epoch", "base"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
@@ -97,29 +97,24 @@ class Manifest:
     def differences(self, asked: "Manifest", seed_matters: bool, starts: bool = False) -> list[str]:
         """A phrase for each difference between this model and the one that is ``asked`` for.
 
-        Arguments:
-            asked: the other one.
-            seed_matters: whether another seed is one.
-            starts: whether another start of a training further is one.
+        Another seed is one if ``seed_matters``; ``starts``: so are other nets that a continued training began with.
         """
         found = [
-            f"`{name}` {self.options.get(name)} there, {value} asked"
+            f"`{name}` is {self.options.get(name)}, not {value}"
             for name, value in asked.options.items()
             if self.options.get(name) != value
         ]
         if self.data != asked.data:
             found.append("another data set")
         if seed_matters and self.seed != asked.seed:
-            found.append(f"`seed` {self.seed} there, {asked.seed} asked")
+            found.append(f"`seed` is {self.seed}, not {asked.seed}")
         if starts and (self.first_epoch, self.base) != (asked.first_epoch, asked.base):
             found.append("it began with other nets")
         return found
 
     def write(self, folder: Path) -> None:
         """Write the manifest into ``folder``."""
-        with whole_file(folder / FILE) as draft:
-            content = {**self._content(), "checksum": self.digest()}
-            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / FILE, {**self._content(), "checksum": self.digest()})
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -146,10 +141,10 @@ class Manifest:
         if self.kind != "pix2pix":
             raise ValueError(f"kind is {self.kind!r:.80}, which this version does not know")
         if min(self.pairs, self.threads) < 1 or not all(isinstance(version, str) for version in self.versions.values()):
-            raise ValueError("pairs, threads or versions are none that a training has")
+            raise ValueError("pairs, threads or versions are out of range")
         if lacking := ModelOptions.__dataclass_fields__.keys() - self.options:
             raise ValueError(f"it lacks the option `{min(lacking)}`")
-        preparation_of(self.model_options).check()
+        make_preparation(self.model_options).check()
         if not re.fullmatch("([0-9a-f]{64})?", self.base) or not 1 <= self.first_epoch <= (
             self.epochs if self.base else 1
         ):
@@ -158,7 +153,7 @@ class Manifest:
         if not colours or len(self.palette) > COLOURS:
             raise ValueError(f"palette is {self.palette!r:.80}, not a list of colours as #rrggbb")
         if self.digest() != self.checksum:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content has changed since it was written")
 
 
 def net_file(folder: Path, epoch: str, net: str) -> Path:
@@ -174,7 +169,7 @@ def save_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
 def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
     """Give ``module`` the weights of a net, "G" or "D", kept after ``epoch``; a ValueError where they don't fit."""
     path = net_file(folder, epoch, net)
-    state = cleaned(load_weights(path))
+    state = clean_state(load_weights(path))
     with reading(path):
         check_fit(state, module.state_dict())
     module.load_state_dict(state)
@@ -183,14 +178,12 @@ def load_net(folder: Path, epoch: str, net: str, module: nn.Module) -> None:
 def load_generator(
     folder: Path, epoch: str, like: Layers, kind: str | None = None, options: ModelOptions | None = None
 ) -> tuple[GeneratorConfig, nn.Module]:
-    """The generator in ``folder`` as it was kept after ``epoch``, ours or pix2pix's own.
+    """The generator in ``folder`` as it was saved after ``epoch``, "latest" or a number; also one of pix2pix's code.
 
     Arguments:
-        folder: of the model.
-        epoch: "latest" or a number.
-        like: the randomness of a model without manifest, where its weights don't tell.
+        like: the randomness of a model without manifest, where it can't be inferred from the weights.
         kind: of net that the weights must have; None: any.
-        options: of the model; None: they are derived from the weights.
+        options: of the model; None: they are inferred from the weights.
 
     Raises:
         FileNotFoundError: there is none.
@@ -201,9 +194,9 @@ def load_generator(
         kept = sorted(file.name.removesuffix("_net_G.pth") for file in folder.glob("*_net_G.pth"))
         hint = f": there are {', '.join(kept)}" if kept else ": train it first"
         raise FileNotFoundError(f"no model of epoch {epoch} in {folder}{hint}")
-    state = cleaned(load_weights(path))
+    state = clean_state(load_weights(path))
     with reading(path):
-        config = config_of(state, like) if options is None else generator_of(options)
+        config = config_of(state, like) if options is None else generator_config(options)
         if kind is not None and kind != config.kind:
             raise ValueError(f"it is {config.kind}, not {kind}")
         with torch.device("meta"):
@@ -214,7 +207,7 @@ def load_generator(
     return config, net
 
 
-def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def clean_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``state`` without the additions of old versions of PyTorch and pix2pix."""
     result = {name.removeprefix("module."): value for name, value in state.items()}
     normed = {name.rpartition(".")[0] for name in result if name.endswith("running_mean")}
@@ -227,15 +220,6 @@ def cleaned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError unless ``state`` has the names and shapes of ``wanted``."""
-    if differing := sorted(wanted.keys() ^ state.keys()):
-        raise ValueError(f"{differing[0]} is in one of the weights and the net only")
-    for name, value in wanted.items():
-        if value.shape != state[name].shape:
-            raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
-
-
 def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write ``index.html`` into ``folder``; ``rows``: stem and kinds of the pictures ``images/<stem>_<kind>.png``."""
     lines = [f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">']
@@ -246,6 +230,5 @@ def write_page(folder: Path, name: str, rows: Iterable[tuple[str, Sequence[str]]
         for kind in kinds:
             picture = f'<img src="images/{quote(os.fsencode(f"{stem}_{kind}.png"))}" alt="">'
             lines.append(f"<figure>{picture}<figcaption>{kind}</figcaption></figure>")
-    with whole_file(folder / "index.html") as draft:
-        page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
-        draft.write_text(page, encoding="utf-8", errors="replace")  # names may be no UTF-8
+    page = f"<!doctype html><html><head>{''.join(lines)}</body></html>\n"
+    write_whole(folder / "index.html", page.encode(errors="replace"))  # names may be no UTF-8

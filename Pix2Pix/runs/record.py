@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from Pix2Pix.data.layouts import sides
+from Pix2Pix.data.layouts import read_sides
 from Pix2Pix.options import TrainOptions
-from Pix2Pix.request import Request, preparation_of
+from Pix2Pix.request import Request, make_preparation
 from Pix2Pix.runs import folder as folders
 from Pix2Pix.runs import further
 from Pix2Pix.runs.training import Trainer
@@ -20,7 +20,7 @@ from SinGAN.pictures import images
 from SinGAN.runs.events import NOBODY, Watcher
 from SinGAN.runs.results import plot_losses
 from SinGAN.storage import checkpoints
-from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, whole_file
+from SinGAN.storage.files import discard, list_entries, remove_if_empty, replace_folder, write_whole
 from SinGAN.storage.layout import guard, work_folder
 from SinGAN.storage.recovery import locked
 
@@ -40,16 +40,7 @@ def load_or_train(
 ) -> bool:
     """Train the model in the folder ``place``, or resume its training; returns whether there was anything to do.
 
-    Arguments:
-        place: of the model.
-        name: of it.
-        asked: the training.
-        engine: runs the steps.
-        device: of the nets.
-        options: of the recording: `overwrite`, `checkpoint_every`, `save_epoch_freq`, `vgg_weights`, and those of
-            training further.
-        seed_matters: whether a model with another seed is another model.
-        watcher: receives the progress of the training.
+    If ``seed_matters``, a model with another seed is another model.
 
     Raises:
         FileNotFoundError: there is no model to train further.
@@ -57,7 +48,7 @@ def load_or_train(
     """
     guard(options.out, [place])
     further.check_flags(options)
-    wanted = folders.Manifest.of(name, asked, device, engine.described())
+    wanted = folders.Manifest.of(name, asked, device, engine.describe())
     if options.continue_train and not list_entries(place):
         raise FileNotFoundError(f"no model in {place} to train further: leave `continue_train` out, or correct `name`")
     with locked(place):
@@ -83,7 +74,7 @@ def load_or_train(
             try:
                 Recorder(work, manifest, asked, options, start).train(engine, device, watcher)
             except BaseException:
-                if not any(checkpoints.existing(work)):
+                if not any(checkpoints.list_files(work)):
                     discard(work)
                     remove_if_empty(fresh[1:])
                 raise
@@ -94,7 +85,7 @@ def load_or_train(
 
 def is_done(place: Path) -> bool:
     """Whether the training in the folder ``place`` is done: while it is not, there is a checkpoint or no net."""
-    return folders.net_file(place, folders.LATEST, "G").exists() and not any(checkpoints.existing(place))
+    return folders.net_file(place, folders.LATEST, "G").exists() and not any(checkpoints.list_files(place))
 
 
 class Recorder:
@@ -108,15 +99,7 @@ class Recorder:
         options: TrainOptions,
         start: "further.Start | None",
     ) -> None:
-        """The training in ``work``.
-
-        Arguments:
-            work: its folder.
-            manifest: of it, whose seed and first epoch count.
-            asked: its data and options.
-            options: as of ``load_or_train``.
-            start: the model that is trained further. None: a new one.
-        """
+        """The seed and first epoch of ``manifest`` replace those of ``asked``; ``start``: the model to continue."""
         self.work, self.manifest, self.options, self.start = work, manifest, options, start
         self.asked = replace(asked, seed=manifest.seed, first_epoch=manifest.first_epoch)
         self.last = time.monotonic()
@@ -127,14 +110,16 @@ class Recorder:
         nets = self.asked.nets(device, rng, self.options.vgg_weights)
         trainer = Trainer(self.asked, nets, rng, engine, watcher)
         digest = self.manifest.digest()
-        found = checkpoints.undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
+        found = checkpoints.find_undamaged(self.work, device, digest, lambda content, path: content, watcher.note)
         state = next(found, None)
         if state is not None:
             trainer.restore(state)
             watcher.note(f"{self.work}: resuming in epoch {trainer.epoch}, after step {trainer.step}")
         elif self.start is not None:
             self.start.load(nets, rng, self.asked.seed)
-            watcher.note(f"{self.start.place}: trained further from epoch {self.start.first} to {self.asked.epochs}")
+            watcher.note(
+                f"{self.start.place}: continuing the training from epoch {self.start.first} to {self.asked.epochs}"
+            )
         self.work.mkdir(parents=True, exist_ok=True)
         if self.start is not None:
             self.start.take_over(self.work)
@@ -178,7 +163,7 @@ class Recorder:
     def show(self, trainer: Trainer, epoch: int) -> None:
         """Write the first pair and its translation, and a page of all such pictures, the latest epoch first."""
         device, generator, place = trainer.rng.device, trainer.nets.generator, self.work / "web"
-        a, b = preparation_of(self.asked.options).for_test()(*sides(self.asked.files[0]))
+        a, b = make_preparation(self.asked.options).for_test()(*read_sides(self.asked.files[0]))
         before = trainer.rng.get_state(), {key: value.clone() for key, value in generator.state_dict().items()}
         fake: Tensor = generator(a[None].to(device))
         trainer.rng.set_state(before[0])  # looking changes nothing
@@ -207,7 +192,6 @@ def write_losses(place: Path, trainer: Trainer) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     for name, content in (("losses.csv", text.getvalue()), ("loss_log.txt", "".join(log))):
-        with whole_file(place / name) as draft:
-            draft.write_text(content)
+        write_whole(place / name, content)
     columns = {name: [row[column] for row in values] for column, name in enumerate(names)}
     plot_losses(place, columns, trainer.log.columns, "step", smooth=True)

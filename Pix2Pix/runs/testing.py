@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix.data.layouts import PairFiles, pictures_in, sides
+from Pix2Pix.data.layouts import PairFiles, find_pictures, read_sides
 from Pix2Pix.data.pairs import Preparation
 from Pix2Pix.nets.generators import GeneratorConfig
-from Pix2Pix.nets.layers import Layers, draw_from, random_layers
-from Pix2Pix.request import epoch_size, preparation_of
+from Pix2Pix.nets.layers import Layers, random_layers, set_generator
+from Pix2Pix.request import make_preparation, pairs_per_epoch
 from Pix2Pix.runs import folder as folders
 from SIFID.metrics import diversity
 from SinGAN.pictures import images
@@ -68,23 +68,22 @@ class Translator:
         )  # fmt: skip
         batch_size = 0
         if manifest is not None and options is not None:
-            preparation = preparation_of(options)
-            batch_size = min(options.batch_size, epoch_size(options, manifest.pairs, manifest.one_pair))
+            preparation = make_preparation(options)
+            batch_size = min(options.batch_size, pairs_per_epoch(options, manifest.pairs, manifest.one_pair))
         palette = [] if manifest is None else manifest.palette
         return cls(net.to(device), config, preparation.for_test(), seed, batch_size, palette or PLAIN)
 
     def set_up(self, statistics: str = "batch", chance: bool = True) -> "Translator":
-        """The same, set up for a test.
+        """Set up the net for a test, and return self.
 
-        Arguments:
-            statistics: of batch norms: each "batch"'s own, or the "running" ones of training.
-            chance: whether dropout, or noise on weights, is active (Isola et al. 2017, Sect. 3.3).
+        Batch norms use the ``statistics`` of each "batch", or the "running" ones of training. With ``chance``, dropout
+        or noise on weights is active (Isola et al. 2017, Sect. 3.3).
         """
         self.net.train(statistics == "batch")
         for module in self.net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = 0.0  # looking changes no running value
-        draw_from(self.net, torch.Generator(next(self.net.parameters()).device), active=chance)
+        set_generator(self.net, torch.Generator(next(self.net.parameters()).device), active=chance)
         return self
 
     def blank(self) -> images.Levels:
@@ -116,7 +115,7 @@ class Translator:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Translation:
     """A picture that was translated."""
 
     stem: str
@@ -125,20 +124,20 @@ class Tested:
     real_B: Tensor | None  # None: there is none
 
 
-def tested(translator: Translator, files: Sequence[PairFiles], samples: int) -> Iterator[Tested]:
+def translate_pairs(translator: Translator, files: Sequence[PairFiles], samples: int) -> Iterator[Translation]:
     """The inputs of ``files`` and their translations, in order."""
     for file, stem in zip(files, result_names([file.name for file in files]), strict=True):
-        a, b = translator.preparation(*sides(file))
-        yield Tested(stem, a, [translator(a, stem, index) for index in range(samples)], b)
+        a, b = translator.preparation(*read_sides(file))
+        yield Translation(stem, a, [translator(a, stem, index) for index in range(samples)], b)
 
 
 def result_names(names: Sequence[str]) -> list[str]:
     """The names in the results of the pictures ``names``: their paths with ``_`` for ``/``.
 
-    A part of the path's hash follows where two would have one name, or the name would be too long for a file.
+    If two would have the same name, or a name is too long for a file, a part of the path's hash is appended.
 
     Raises:
-        ValueError: two have one name nevertheless.
+        ValueError: two still have the same name.
     """
     flat = [name.replace("/", "_") for name in names]
     shared = {name for name, count in Counter(flat).items() if count > 1}
@@ -150,21 +149,21 @@ def result_names(names: Sequence[str]) -> list[str]:
         elif short in shared and "/" in name:
             short = f"{short}~{part}"
         if (other := result.setdefault(short, name)) != name:
-            raise ValueError(f"the results of {other} and {name} would have one name: rename one, or leave it out")
+            raise ValueError(f"the results of {other} and {name} would have the same name: rename or remove one")
     return list(result)
 
 
-def alone(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Tested]:
+def translate_folder(translator: Translator, folder: Path, samples: int, count: int | None) -> Iterator[Translation]:
     """The pictures in ``folder``, which have no partners, and their translations."""
-    found = pictures_in(folder)[:count]
+    found = find_pictures(folder)[:count]
     if not found:
         raise ValueError(f"no pictures in {folder} (`single`)")
     files = [PairFiles(path.relative_to(folder).with_suffix("").as_posix(), path, path) for path in found]
     translator = replace(translator, preparation=replace(translator.preparation, swapped=False))
-    return (replace(one, real_B=None) for one in tested(translator, files, samples))
+    return (replace(one, real_B=None) for one in translate_pairs(translator, files, samples))
 
 
-def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list[list[float]]:
+def write_results(root: Path, place: Path, name: str, results: Iterator[Translation]) -> list[list[float]]:
     """Write ``results`` as pictures and a page into the folder ``place``; returns L1, PSNR, SSIM, diversity of each.
 
     Raises:
@@ -181,18 +180,18 @@ def write(root: Path, place: Path, name: str, results: Iterator[Tested]) -> list
                 images.write(draft / "images" / f"{one.stem}_{kind}.png", image[None].clamp(-1, 1))
             shown.append((one.stem, list(files)))
             if one.real_B is not None:
-                rows.append(measures(one.fakes, one.real_B))
+                rows.append(measure(one.fakes, one.real_B))
         folders.write_page(draft, name, shown)
     return rows
 
 
-def measures(fakes: Sequence[Tensor], real: Tensor) -> list[float]:
+def measure(fakes: Sequence[Tensor], real: Tensor) -> list[float]:
     """L1 in [-1, 1], PSNR and SSIM of the first of ``fakes``, and the diversity of all: NaN of a single one."""
     score = compare(fakes[0][None].clamp(-1, 1), real[None])
     apart = diversity(torch.stack(list(fakes)), real[None]) if len(fakes) > 1 else float("nan")
     return [float((fakes[0] - real).abs().mean()), score.psnr, score.ssim, apart]
 
 
-def averages(rows: Sequence[Sequence[float]]) -> list[float]:
+def column_means(rows: Sequence[Sequence[float]]) -> list[float]:
     """The mean of each column of ``rows``."""
     return [float(value) for value in np.mean(np.array(rows, dtype=float), axis=0)]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from Pix2Pix.losses.games import rate
+from Pix2Pix.losses.games import learning_rate
 from Pix2Pix.losses.step import D_TOTAL, G_GAN, G_L1, Nets, train_step
 from Pix2Pix.request import Request
 from SinGAN.engines.engine import Engine, no_capture
@@ -74,7 +74,7 @@ class Trainer:
         self.asked, self.nets, self.rng, self.engine, self.watcher = asked, nets, rng, engine, watcher
         self.epoch, self.step, self.times = asked.first_epoch, 0, list[tuple[float, float]]()
         self.log = EpochLog(asked, watcher)
-        self.repeat = Repeated(self)
+        self.repeat = PreparedStep(self)
 
     def run(self, stepped: Callable[[], object], epoch_done: Callable[[int], object]) -> None:
         """Train to the end; ``stepped`` is called after each step, ``epoch_done`` after each epoch.
@@ -88,7 +88,7 @@ class Trainer:
             self.epoch, options.batch_size, self.step, last=self.asked.epochs, workers=workers
         )
         while self.epoch <= self.asked.epochs:
-            self.nets.set_rate(rate(self.epoch, options.lr, options.n_epochs, options.n_epochs_decay))
+            self.nets.set_rate(learning_rate(self.epoch, options.lr, options.n_epochs, options.n_epochs_decay))
             began = time.monotonic()
             for a, b in itertools.islice(batches, self.asked.steps - self.step):
                 drawn = time.monotonic()
@@ -143,7 +143,7 @@ class Trainer:
         )
 
 
-class Repeated:
+class PreparedStep:
     """The step, prepared by the engine for each shape of whole batches; smaller batches are run unprepared."""
 
     def __init__(self, trainer: Trainer) -> None:
@@ -156,10 +156,10 @@ class Repeated:
         is_new = a.shape not in self.ready
         if len(a) < trainer.asked.options.batch_size or (is_new and len(self.ready) == MOST_SHAPES):
             alone = replace(trainer.engine, prepare=no_capture)
-            return alone.run(lambda: self._step(a, b), in_use(trainer.nets), trainer.rng, 1)()
+            return alone.run(lambda: self._step(a, b), list_nets(trainer.nets), trainer.rng, 1)()
         if is_new:
             buffers = a.clone(), b.clone()
-            run = trainer.engine.run(partial(self._step, *buffers), in_use(trainer.nets), trainer.rng, 1)
+            run = trainer.engine.run(partial(self._step, *buffers), list_nets(trainer.nets), trainer.rng, 1)
             self.ready[a.shape] = buffers, run
         buffers, step = self.ready[a.shape]
         for buffer, given in zip(buffers, (a, b), strict=True):
@@ -171,6 +171,6 @@ class Repeated:
         return train_step(trainer.nets, a, b, trainer.asked.losses, trainer.rng)
 
 
-def in_use(nets: Nets) -> Sequence[nn.Module]:
+def list_nets(nets: Nets) -> Sequence[nn.Module]:
     """All nets that a step runs."""
     return [net for net in (nets.generator, nets.critic, nets.perceptual) if net is not None]

@@ -6,14 +6,9 @@ from SinGAN.planning import Plan, PyramidConfig, check_size
 
 
 def plan_stages(height: int, width: int, config: PyramidConfig, stages: int, *, geometric: bool = False) -> Plan:
-    """The stages of a picture of ``height`` x ``width`` pixels.
+    """The ``stages``, at least 2, of a picture of ``height`` x ``width`` pixels, between the sizes in ``config``.
 
-    Arguments:
-        height: of the picture.
-        width: of the picture.
-        config: the size of the coarsest and of the finest stage.
-        stages: their number, at least 2.
-        geometric: whether their ratio is constant; else more of them are small.
+    Their ratio is constant if ``geometric``; else more of them are small.
 
     Raises:
         ValueError: the picture, reduced to ``max_size``, is no larger than the coarsest stage.

@@ -66,7 +66,7 @@ class GrownPyramid(Pyramid[TrainedScale]):
             ValueError: there is a ``previous`` image, or a map is missing.
         """
         if previous is not None or len(noise) != len(self):
-            raise ValueError("a generator that grows makes images of the noise of all its stages alone")
+            raise ValueError("a growing generator makes images from the noise of all its stages only")
         image: Tensor = self.scales[-1].folded(*self.amplify(noise))
         return image
 
@@ -81,8 +81,8 @@ class GrownPyramid(Pyramid[TrainedScale]):
         """
         if self.recipe not in RANDOM:
             raise ValueError(
-                f"a model of `recipe` {self.recipe} can't extend its picture, with which it begins, not with noise: "
-                f"use one of `recipe` {RANDOM[0]}"
+                f"a model of `recipe` {self.recipe} can't extend its picture, because it starts from that, not from "
+                f"noise: use one of `recipe` {RANDOM[0]}"
             )
         net = self.scales[-1].folded
         assert isinstance(net, GrowingGenerator)

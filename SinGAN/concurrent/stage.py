@@ -12,7 +12,7 @@ from SinGAN.engines.engine import EAGER, Engine, Step, use_precision
 from SinGAN.engines.estimates import ScaleSetting
 from SinGAN.losses import terms
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.iteration import critic_step, frozen, steps_of_generator
+from SinGAN.losses.iteration import critic_step, frozen, make_generator_steps
 from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.states import restore
 from SinGAN.losses.terms import Target
@@ -77,7 +77,7 @@ def prepare_iteration(stage: Stage, rng: torch.Generator, engine: Engine) -> tup
     with use_precision(engine, rng.device):
         rebuilt = tuple(z.clone() for z in generator.window(amplify(stage.z_rec, stage.amps)))
     given = torch.zeros_like(stage.reals[0])  # the output of ``first``, in one place for CUDA graphs
-    differentiate = engine.differentiating(stage.setting)
+    differentiate = engine.differentiation(stage.setting)
 
     def renew(index: int) -> None:
         if first is not None:
@@ -95,7 +95,7 @@ def prepare_iteration(stage: Stage, rng: torch.Generator, engine: Engine) -> tup
         for share in mix:
             losses |= critic_step(nets, target.real, fake, share, config, differentiate)
         with frozen(nets.critic):
-            losses |= steps_of_generator(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
+            losses |= make_generator_steps(nets, target, sampled, rebuilt, config, differentiate, config.Gsteps)
         if not config.alpha:
             losses[terms.MEASURED] = terms.reconstruction_mse(generator, rebuilt, target)
         return {name: losses[name] for name in terms.loss_names(config)}

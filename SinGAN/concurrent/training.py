@@ -57,14 +57,16 @@ def train_stages(
     masks = build_masks(valid, reals)
     for index, real in list(enumerate(reals))[len(finished) :]:
         rng.manual_seed(scale_seed(seed, index))
-        pyramid = grown(scales, plan, net, config)
+        pyramid = make_grown_pyramid(scales, plan, net, config)
         stage = start_stage(pyramid, real, net.at(index), config, rng, vgg, engine, masks[index])
         train_stage(stage, rng, watch=watch, vgg=vgg, resume=resume, engine=engine)
         scales, resume = (*scales, stage.trained()), None
-        yield grown(scales, plan, net, config)
+        yield make_grown_pyramid(scales, plan, net, config)
 
 
-def grown(scales: tuple[TrainedScale, ...], plan: Plan, net: NetConfig, config: TrainConfig) -> GrownPyramid:
+def make_grown_pyramid(
+    scales: tuple[TrainedScale, ...], plan: Plan, net: NetConfig, config: TrainConfig
+) -> GrownPyramid:
     """The pyramid of ``scales``."""
     return GrownPyramid.of(scales, plan.factor, net, config.noise_border, config.recipe, plan.exact)
 
@@ -83,7 +85,7 @@ def start_stage(
     generator, critic = start_nets(pyramid, net, rng)
     nets = Adversaries.of(generator, critic, config, parameter_groups(generator, config))
     shown = real if valid is None else real * valid
-    z_rec = first_map(pyramid, shown, config, rng)
+    z_rec = draw_first_map(pyramid, shown, config, rng)
     amps = [scale.noise_amp for scale in pyramid.scales]
     with use_precision(engine, rng.device):
         vgg_target = None if vgg is None else VGGTarget.of(vgg, shown)
@@ -110,7 +112,7 @@ def start_nets(pyramid: GrownPyramid, net: NetConfig, rng: torch.Generator) -> t
     return generator, critic
 
 
-def first_map(pyramid: GrownPyramid, real: Tensor, config: TrainConfig, rng: torch.Generator) -> Tensor:
+def draw_first_map(pyramid: GrownPyramid, real: Tensor, config: TrainConfig, rng: torch.Generator) -> Tensor:
     """The noise of the next stage that is to give ``real`` back."""
     if pyramid.scales:
         return draw_noise(pyramid, real, rng, len(pyramid))

@@ -34,19 +34,13 @@ def fine_tune(
     tick: Callable[[], object],
     engine: Engine = EAGER,
 ) -> None:
-    """Fine-tune the newest blocks of ``pyramid`` for ``config.niter`` iterations, with one picture as the input.
-
-    The pyramids that ``tuned`` takes have the finest scale alone changed.
+    """Fine-tune copies of the newest blocks of ``pyramid`` for ``config.niter`` iterations, on one picture.
 
     Arguments:
-        pyramid: the finished model, which does not change.
         naive: the picture (1, C, H, W), in [-1, 1], to be harmonized.
-        config: of the training; its losses want VGG's activations in no case.
-        rng: the source of all randomness.
         every: iterations between two calls of ``tuned``.
-        tuned: called with the iterations and the pyramid so far.
+        tuned: called with the iterations so far and a pyramid, of which only the finest scale differs.
         tick: called after each iteration.
-        engine: how iterations are run.
 
     Raises:
         ValueError: the model is not one of concurrent training, or a weight is NaN or infinite.

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 
-def parts(value: object) -> Iterator[object]:
+def flatten(value: object) -> Iterator[object]:
     """Yield the nets, tensors and plain values in ``value`` in order, after the type and size of a container."""
     children = _children(value)
     if children is None:
@@ -14,15 +14,15 @@ def parts(value: object) -> Iterator[object]:
     yield type(value), len(children)
     for name, child in children.items():
         yield name
-        yield from parts(child)
+        yield from flatten(child)
 
 
-def with_parts(value: Any, replace: Callable[[Any], Any]) -> Any:
-    """Replace each ``part`` of ``value`` by ``replace(part)``, in the order of ``parts``."""
+def map_parts(value: Any, replace: Callable[[Any], Any]) -> Any:
+    """Replace each ``part`` of ``value`` by ``replace(part)``, in the order of ``flatten``."""
     children = _children(value)
     if children is None:
         return replace(value)
-    rebuilt = {name: with_parts(child, replace) for name, child in children.items()}
+    rebuilt = {name: map_parts(child, replace) for name, child in children.items()}
     if isinstance(value, tuple):
         return tuple(rebuilt.values())
     return rebuilt if isinstance(value, dict) else type(value)(**rebuilt)

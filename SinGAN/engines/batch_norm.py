@@ -97,7 +97,7 @@ def normalising(nets: Iterable[nn.Module]) -> Iterator[None]:
     norms = [module for net in nets for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     batches: list[Tensor] = []  # a batch counter for each batch that it counts
     for norm in norms:
-        norm.forward = partial(normalise, norm, batches)  # type: ignore[method-assign]
+        norm.forward = partial(normalise, norm, batches)  # type: ignore[method-assign]  # an own function of the instance, deleted below
     try:
         yield
         counts = Counter(map(id, batches))

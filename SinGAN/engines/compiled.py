@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from SinGAN.engines.arguments import parts, with_parts
+from SinGAN.engines.arguments import flatten, map_parts
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.winograd import conv2d
-from SinGAN.losses.iteration import BoundLoss, eagerly
+from SinGAN.losses.iteration import BoundLoss, differentiate_eagerly
 from SinGAN.native.build import error_line
 from SinGAN.storage.locks import holding, is_abandoned
 
@@ -41,23 +41,23 @@ def has_compiler() -> bool:
 
 
 @functools.cache
-def lacking() -> str:
-    """What PyTorch needs to compile a program and this machine lacks; "" if it can compile one."""
+def missing_requirement() -> str:
+    """The requirement for compiling programs that this machine does not meet; "" if it meets all."""
     if not has_compiler():
         return f"{NEEDED}: install them"
     try:
         compile_graph(lambda x: [x.sin()], [torch.zeros(16)], {})
     except FAILURES as error:
-        return f"{NEEDED} that work; a test failed: {reason(error)}"
+        return f"{NEEDED} that work; a test failed: {describe_failure(error)}"
     return ""
 
 
-def compiles() -> bool:
+def can_compile() -> bool:
     """Whether PyTorch can compile a program on this machine."""
-    return not lacking()
+    return not missing_requirement()
 
 
-def reason(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Why a compilation failed with ``error``, in one line: the compiler's own, where it ran."""
     text = str(error)
     said = error_line(text.partition(OUTPUT)[2])
@@ -85,8 +85,8 @@ class Compiled:
 
     def __call__(self, bound: BoundLoss) -> Tensor:
         # 1. Flatten the arguments; programs assume contiguous tensors.
-        bound = functools.partial(bound.func, **with_parts(bound.keywords, contiguous))
-        arguments = list(parts(bound.keywords))
+        bound = functools.partial(bound.func, **map_parts(bound.keywords, contiguous))
+        arguments = list(flatten(bound.keywords))
         nets = [self.tensors_of(part) for part in arguments if isinstance(part, nn.Module)]
         tensors = [part for part in arguments if isinstance(part, Tensor)]
         # 2. Look up the program for these kinds of arguments, or compile it.
@@ -95,7 +95,7 @@ class Compiled:
             self.programs[key] = self.program(bound)
         program = self.programs[key]
         if program is None:
-            return eagerly(bound)
+            return differentiate_eagerly(bound)
         # 3. Run it: it returns the loss and its gradients, and updates running statistics in place.
         with torch.no_grad():
             value, *gradients = program(*(value for net in nets for value in net.detached), *tensors)
@@ -104,17 +104,17 @@ class Compiled:
 
     def program(self, bound: BoundLoss) -> Program | None:
         """Compile the program of a loss; None if that fails and is ``optional``, with a warning the first time."""
-        nets = [part for part in parts(bound.keywords) if isinstance(part, nn.Module)]
+        nets = [part for part in flatten(bound.keywords) if isinstance(part, nn.Module)]
         backend = functools.partial(conv2d, last=True)
         try:
             with convolving(nets, backend) if self.winograd else nullcontext():
                 return compile_loss(bound)
         except FAILURES as error:
-            line = f"a program can't be compiled ({reason(error)})"
+            line = f"a program can't be compiled ({describe_failure(error)})"
             if not self.optional:
-                raise ValueError(f"{line}: `engine` eager does without") from error
+                raise ValueError(f"{line}: `engine` eager needs none") from error
             if None not in self.programs.values():  # the first one
-                LOG.warning(f"{line}: going on without, more slowly")
+                LOG.warning(f"{line}: continuing without it, more slowly")
             return None
 
     def tensors_of(self, net: nn.Module) -> "NetTensors":
@@ -182,7 +182,7 @@ def compile_loss(bound: BoundLoss) -> Program:
 
     # 3. Trace and compile it with example tensors of the same shapes.
     examples = [value.detach().clone() for net in module.nets for _, value in named_tensors(net)]
-    examples += [part for part in parts(bound.keywords) if isinstance(part, Tensor)]
+    examples += [part for part in flatten(bound.keywords) if isinstance(part, Tensor)]
     return compile_graph(differentiate, examples, {torch.ops.aten.native_batch_norm.default: batch_norm})
 
 
@@ -281,11 +281,11 @@ class TermModule(nn.Module):
 
     def __init__(self, bound: BoundLoss) -> None:
         super().__init__()
-        self.nets = nn.ModuleList(part for part in parts(bound.keywords) if isinstance(part, nn.Module))
+        self.nets = nn.ModuleList(part for part in flatten(bound.keywords) if isinstance(part, nn.Module))
         self.bound = bound
 
     def forward(self, *tensors: Tensor) -> Tensor:
         fresh = iter(tensors)
-        arguments = with_parts(self.bound.keywords, lambda part: next(fresh) if isinstance(part, Tensor) else part)
+        arguments = map_parts(self.bound.keywords, lambda part: next(fresh) if isinstance(part, Tensor) else part)
         value: Tensor = self.bound.func(**arguments)
         return value

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SinGAN.engines import ENGINES, PRECISIONS, RECOMPUTE, WINOGRAD, convolution, winograd
-from SinGAN.engines.arguments import parts
+from SinGAN.engines.arguments import flatten
 from SinGAN.engines.batch_norm import normalising
-from SinGAN.engines.compiled import Compiled, compiles, has_compiler, lacking
+from SinGAN.engines.compiled import Compiled, can_compile, has_compiler, missing_requirement
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.cuda_graph import Captured, Work
 from SinGAN.engines.estimates import (
@@ -26,12 +26,12 @@ from SinGAN.engines.estimates import (
     ScaleSetting,
     available_memory,
     bytes_needed,
+    choose_threads,
+    pays_to_compile,
     scale_cost,
-    threads_worth,
-    worth_compiling,
 )
-from SinGAN.engines.recompute import with_recomputation
-from SinGAN.losses.iteration import BoundLoss, Differentiate, eagerly
+from SinGAN.engines.recompute import differentiate_with_recomputation
+from SinGAN.losses.iteration import BoundLoss, Differentiate, differentiate_eagerly
 from SinGAN.models import Convolve
 
 BF16_FROM = 8  # compute capability, major
@@ -57,7 +57,7 @@ class Engine:
     convolve: Convolve = F.conv2d  # for the nets in training and for samples of the coarser scales
     programs: Compiled | None = None  # compiled programs; the eager engine uses them at scales where they save time
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """A description of the engine."""
         name = "eager, compiled where that pays" if self.name == "eager" and self.programs else self.name
         recomputing = "" if self.recompute == "auto" else f", recompute {self.recompute}"
@@ -82,15 +82,15 @@ class Engine:
         """Whether to differentiate the losses of a scale by programs, if they can be compiled."""
         if self.programs is None or self.recomputes(setting):
             return False
-        return self.name == "compiled" or worth_compiling(setting)
+        return self.name == "compiled" or pays_to_compile(setting)
 
-    def differentiating(self, setting: ScaleSetting) -> Differentiate:
+    def differentiation(self, setting: ScaleSetting) -> Differentiate:
         """The function that differentiates the losses of a scale."""
         if self.recomputes(setting):
-            return with_recomputation
-        if self.programs is not None and self.wants_programs(setting) and compiles():
+            return differentiate_with_recomputation
+        if self.programs is not None and self.wants_programs(setting) and can_compile():
             return self.programs
-        return accumulate_gradients if setting.device.type == "cuda" else eagerly
+        return accumulate_gradients if setting.device.type == "cuda" else differentiate_eagerly
 
     @contextmanager
     def threads(self, setting: ScaleSetting) -> Iterator[None]:
@@ -100,7 +100,7 @@ class Engine:
         """
         before = count = torch.get_num_threads()
         if setting.device.type == "cpu" and not setting.training.uses_vgg:  # a VGG can use all threads
-            count = threads_worth(scale_cost(setting.net, setting.size, self.winograd))
+            count = choose_threads(scale_cost(setting.net, setting.size, self.winograd))
         if count == before:  # setting the same number again would change how MKL distributes its work
             yield
             return
@@ -111,13 +111,9 @@ class Engine:
             torch.set_num_threads(before)
 
     def run(self, step: Step, nets: Sequence[nn.Module], rng: torch.Generator, scales: int) -> Step:
-        """Prepare ``step`` for repetition.
+        """Prepare ``step``, an iteration of the last of ``scales`` scales, for repetition.
 
-        Arguments:
-            step: an iteration of the last of ``scales`` scales.
-            nets: the nets that it trains or differentiates; they use the engine's convolution while it runs.
-            rng: the source of its random numbers.
-            scales: number of scales so far.
+        The ``nets`` that it trains or differentiates use the engine's convolution while it runs.
         """
         prepare, names = self.prepare if scales <= MOST_SCALES else no_capture, list[str]()
 
@@ -150,8 +146,8 @@ EAGER = Engine()
 
 
 def accumulate_gradients(bound: BoundLoss) -> Tensor:
-    """Differentiate a loss as ``eagerly`` does, with the same bits; gradients are accumulated by few kernels."""
-    nets = (part for part in parts(bound.keywords) if isinstance(part, nn.Module))
+    """Differentiate a loss with the bits of ``differentiate_eagerly``, but add the gradients by few kernels."""
+    nets = (part for part in flatten(bound.keywords) if isinstance(part, nn.Module))
     parameters = [parameter for net in nets for parameter in net.parameters() if parameter.requires_grad]
     value = bound()
     total = value.sum() if value.ndim else value
@@ -254,11 +250,11 @@ class EngineSettings:
         self.check(device)
         on_gpu, precision = device.type == "cuda", self.precision_on(device)
         on_cpu_in_fp32 = not on_gpu and precision == "fp32"
-        if self.engine == "compiled" and not compiles():
-            raise ValueError(f"`engine` compiled needs {lacking()}; or leave it out")
+        if self.engine == "compiled" and not can_compile():
+            raise ValueError(f"`engine` compiled needs {missing_requirement()}; or leave it out")
         fast = self.winograd != "never" and on_cpu_in_fp32 and winograd.library() is not None
         if self.winograd == "always" and not fast:
-            raise ValueError(f"`winograd` always needs {winograd.lacking()}, or leave it out")
+            raise ValueError(f"`winograd` always needs {winograd.missing_requirement()}, or leave it out")
         where_it_pays = self.engine == "auto" and on_cpu_in_fp32 and self.recompute != "always" and has_compiler()
         programs = Compiled(fast, optional=where_it_pays) if self.engine == "compiled" or where_it_pays else None
         name = ("cudagraph" if on_gpu else "eager") if self.engine == "auto" else self.engine
@@ -281,13 +277,13 @@ def choose_device(asked: torch.device | str | None, not_cuda: bool = False) -> t
             raise ValueError(
                 f"no {device}: this machine has {torch.cuda.device_count()} CUDA devices; leave `device` out"
             )
-        if (unserved := unsupported(device)) is not None:
+        if (unserved := describe_unsupported(device)) is not None:
             raise ValueError(f"{unserved}: install another PyTorch, or use `device` cpu")
     if device is not None:
         return device
     note = "running on the CPU" if not_cuda else "no CUDA device found: running on the CPU"
     if not not_cuda and torch.cuda.is_available():
-        if (unserved := unsupported(torch.device("cuda"))) is None:
+        if (unserved := describe_unsupported(torch.device("cuda"))) is None:
             return torch.device("cuda")
         note = f"{unserved}: running on the CPU"
     logging.getLogger(__name__).info(note)
@@ -305,7 +301,7 @@ def parse_device(name: torch.device | str) -> torch.device:
     return device
 
 
-def unsupported(device: torch.device) -> str | None:
+def describe_unsupported(device: torch.device) -> str | None:
     """An error message if the installed PyTorch has no kernels for a CUDA ``device``, else None.
 
     Binary kernels run on devices with their major compute capability and at least their minor one, PTX on all later

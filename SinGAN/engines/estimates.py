@@ -79,7 +79,7 @@ def available_memory(device: torch.device) -> int:
     return min(whole, int(allowed)) if allowed.isdigit() else whole
 
 
-def worth_compiling(setting: ScaleSetting) -> bool:
+def pays_to_compile(setting: ScaleSetting) -> bool:
     """Whether compiling the programs of a scale takes less time than they save.
 
     The decision depends on the setting, not on a clock, so that the same machine always decides alike.
@@ -98,7 +98,7 @@ def scale_costs(
     """
     costs = [scale_cost(net.at(index), size, winograd) for index, size in enumerate(plan.sizes)]
     if device.type == "cpu":
-        costs = [cost * 2 / threads_worth(cost) for cost in costs]
+        costs = [cost * 2 / choose_threads(cost) for cost in costs]
     whole = [cost + OVERHEAD[device.type] for cost in costs]
     return [cost * (PROGRAMMED if index in programmed else 1) for index, cost in enumerate(whole)]
 
@@ -118,7 +118,7 @@ def scale_cost(net: NetConfig, size: Size, winograd: bool = False) -> float:
     return each * (1 if net.batch_norm else PLAIN) * size[0] * size[1]
 
 
-def threads_worth(cost: float) -> int:
+def choose_threads(cost: float) -> int:
     """The number of CPU threads for an iteration of ``cost``: from one to all that PyTorch may use.
 
     If the user sets OMP_NUM_THREADS, all of them.

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from SinGAN.engines.arguments import parts
+from SinGAN.engines.arguments import flatten
 from SinGAN.functions import slope_of
 from SinGAN.losses.gan import AdversarialLoss
-from SinGAN.losses.iteration import BoundLoss, eagerly
+from SinGAN.losses.iteration import BoundLoss, differentiate_eagerly
 from SinGAN.losses.perceptual import VGG
 from SinGAN.losses.terms import CriticContext, Penalty, Term, critic_contexts, critic_loss, mean
 from SinGAN.models import Backbone, ConvBlock, Discriminator, Generator, Recomputable
@@ -28,21 +28,21 @@ from SinGAN.variants.critics import ConditionalCritic
 CHUNK = 8  # channels whose normalisation is differentiated together
 
 
-def with_recomputation(bound: BoundLoss) -> Tensor:
-    """Differentiate a loss as ``eagerly`` does, up to rounding, in less than half the memory."""
-    nets = [part for part in parts(bound.keywords) if isinstance(part, nn.Module)]
+def differentiate_with_recomputation(bound: BoundLoss) -> Tensor:
+    """Differentiate a loss as ``differentiate_eagerly`` does, up to rounding, in less than half the memory."""
+    nets = [part for part in flatten(bound.keywords) if isinstance(part, nn.Module)]
     has_slope = bound.func is critic_loss and isinstance(bound.keywords["term"].value, Penalty)
     with recomputing(nets):
-        return penalty_by_jvp(**bound.keywords) if has_slope else eagerly(bound)
+        return penalty_by_jvp(**bound.keywords) if has_slope else differentiate_eagerly(bound)
 
 
 @contextmanager
 def recomputing(nets: Sequence[nn.Module]) -> Iterator[None]:
     """Keep only the inputs of the blocks of ``nets``, and of those to be recomputed whole, for the backward pass."""
     blocks = [module for net in nets for module in net.modules() if isinstance(module, ConvBlock)]
-    chosen = [*blocks, *recomputed_whole(nets)]
+    chosen = [*blocks, *find_recomputable(nets)]
     for module in chosen:
-        module.wrapper = partial(recomputed, module)
+        module.wrapper = partial(recompute, module)
     try:
         yield
     finally:
@@ -50,13 +50,13 @@ def recomputing(nets: Sequence[nn.Module]) -> Iterator[None]:
             del module.wrapper  # the class has one
 
 
-def recomputed_whole(nets: Sequence[nn.Module]) -> list[Recomputable]:
+def find_recomputable(nets: Sequence[nn.Module]) -> list[Recomputable]:
     """The nets to be recomputed as a whole: VGGs, and a generator whose image other nets see."""
     kinds = (VGG, Generator) if len(nets) > 1 else VGG
     return [net for net in nets if isinstance(net, kinds)]
 
 
-def recomputed(net: nn.Module, compute: Callable[..., Any], *inputs: Any) -> Any:
+def recompute(net: nn.Module, compute: Callable[..., Any], *inputs: Any) -> Any:
     """``compute(*inputs)`` of ``net``, to be done again in the backward pass, when BatchNorm must not count it."""
     if not torch.is_grad_enabled():
         return compute(*inputs)

@@ -27,7 +27,7 @@ POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled code; None if it is not available, see ``lacking``."""
+    """The compiled code; None if it is not available, see ``missing_requirement``."""
     code = WINOGRAD.load()
     if isinstance(code, str):
         return None
@@ -36,7 +36,7 @@ def library() -> ctypes.CDLL | None:
     return code
 
 
-def lacking() -> str:
+def missing_requirement() -> str:
     """What the compiled code needs and this machine lacks; "" if it is available."""
     code = WINOGRAD.load()
     return code if isinstance(code, str) else ""

@@ -36,8 +36,8 @@ class Arguments:
     blend: bool | None = option(True, "whether an edit is blended")
     map_kinds: tuple[str, ...] = option((), "of each map", choices=MAP_KINDS)
     progress: bool = option(True, "whether a bar is shown")
-    overwrite: bool = option(False, "whether what is there is replaced")
-    compact: bool = option(False, "whether only what makes pictures is saved")
+    overwrite: bool = option(False, "whether an existing model is replaced")
+    compact: bool = option(False, "whether only the parts that generate pictures are saved")
 
 
 def checked(*declared: type) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
@@ -81,7 +81,7 @@ def options_by_argument(declared: Sequence[type]) -> dict[str, Option]:
 
 
 def _check(entry: Option, value: Any, default: Any) -> Any:
-    """The ``value`` of an argument with this ``default``, which takes several values only if that is no number."""
+    """The ``value`` of an argument with this ``default``, which takes several values unless that is a number."""
     value = plain(value)
     if (value is None and default is None) or (entry.name == "seed" and isinstance(value, torch.Generator)):
         return value

@@ -37,7 +37,7 @@ class Bar:
         """The next iteration moves the bar."""
 
     def close(self) -> None:
-        """End the bar where it stands."""
+        """Close the bar."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

@@ -78,7 +78,7 @@ def instant(
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise ValueError(f"`{name}` must be a list, one for each picture, not {value!r:.80}")
     if also_maps and not also:
-        raise ValueError("`also_maps` are those of `also`: name the pictures there")
+        raise ValueError("`also_maps` needs `also`: name the pictures there")
     check_kinds(map_kinds)
     only_instant = {"also": also, "shares": shares, "hard_votes": hard_votes, "coordinates": coordinates}
     for name, value in only_instant.items() if method != INSTANT else ():
@@ -86,7 +86,7 @@ def instant(
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
     if shares and not also:
         raise ValueError(f"`shares` {shares} is for several pictures: name more of them with `also`")
-    chosen, limit = choose_device(device), ModelOptions().completed().max_size if max_size is None else max_size
+    chosen, limit = choose_device(device), ModelOptions().complete().max_size if max_size is None else max_size
     if maps or is_data(picture) or also or coordinates:
         opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
         assert opened.layers is not None

@@ -30,7 +30,7 @@ from SinGAN.storage.recovery import whole_folder
 from SinGAN.tasks import references
 from SinGAN.tasks.animate import animate
 from SinGAN.tasks.super_resolve import super_resolve
-from SinGAN.tasks.task import generator
+from SinGAN.tasks.task import make_generator
 
 NamedMaps = Mapping[str, Picture] | Sequence[str | Path] | None
 """Maps by name, or files that are called like them."""
@@ -116,7 +116,7 @@ class Model(FromPicture):
 
     def _retrain(self, scale: int, palette: Tensor, seed: int, progress: bool) -> Pyramid[TrainedScale]:
         """The pyramid with ``scale`` retrained in the colours of ``palette`` (K, C)."""
-        options = self.manifest.model_options(ModelOptions().completed())
+        options = self.manifest.model_options(ModelOptions().complete())
         asked = Retraining(self.pyramid, scale, palette)
         training = PictureTraining.of_one_scale(self.manifest, options, asked, seed=seed)
         return train_in_memory(training, Bar() if progress else NOBODY)[0]
@@ -145,9 +145,9 @@ class Model(FromPicture):
         """
         own = self._unrefined
         image = references.read(reference, own._real, "reference", layers=own._maker.layers)
-        options = ModelOptions().completed()
+        options = ModelOptions().complete()
         config = replace(self.manifest.model_options(options).training, niter=iterations)
-        rng = generator(self._maker, seed)
+        rng = make_generator(self._maker, seed)
         ((_, pyramid),) = references.fine_tune(self.pyramid, image, config, rng, iterations, progress=progress)
         return replace(self, pyramid=pyramid)
 
@@ -199,13 +199,12 @@ class Model(FromPicture):
 
         Arguments:
             folder: of the model.
-            overwrite: replace what is there.
-            compact: leave out what only training needs. The folder is then a third as large or less; its model makes
-                the same pictures, but for rounding, and can't be trained further.
+            overwrite: replace an existing model.
+            compact: leave out the parts that only training needs. The folder is then a third as large or less; the
+                model generates the same pictures, up to rounding, and can't be trained further.
 
         Raises:
-            FileExistsError: the folder holds something, and ``overwrite`` is not set; or it holds other things than a
-                model, which are never replaced.
+            FileExistsError: the folder is not empty, and ``overwrite`` is not set or it does not contain a model.
             ValueError: it is the current folder, or one above it, which can't be replaced.
         """
         place = check_place(Path(folder), overwrite)
@@ -218,7 +217,7 @@ class Model(FromPicture):
 
 
 def check_place(folder: Path, overwrite: bool) -> Path:
-    """``folder``, with its whole path; an error where no model can be saved there."""
+    """The absolute path of ``folder``; raises an error if no model can be saved there."""
     place = folder.resolve()
     if Path.cwd().is_relative_to(place):
         raise ValueError(f"`folder` {folder} is the current folder, or one above it: name one in it, as model")

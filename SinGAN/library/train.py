@@ -50,12 +50,12 @@ def train(
         picture: a file, or an array (H, W, 3), (H, W, 4) or (H, W) of 8 or 16 bits or of floats in 0..1: a picture of 8
             bits. Other arrays, ``.npy``, ``.npz`` and TIFF files of other types and a ``Raster`` are data of 1 to 64
             channels: methods then give their type and range.
-        task: what for: "train" (all but the next two), "SR" or "animation", whose defaults differ.
-        sr_factor: with "SR", the enlargement that it shall do.
+        task: the purpose of the model: "SR", "animation" or, for everything else, "train". Defaults differ.
+        sr_factor: with "SR", the enlargement factor.
         seed: of the random numbers; on one machine's CPU the same seed gives the same model, to the bit, and on a GPU
             nearly the same one. None: a new one.
         device: "cpu", "cuda" or ``cuda:<n>``. None: CUDA if available.
-        engine: what runs the iterations, in which precision.
+        engine: how the iterations are run, and in which precision.
         vgg_weights: a file of VGG16's weights, for ``texture_weight`` and ``perceptual_weight``.
         watcher: receives the progress of the training, in place of the progress bar.
         maps: of the picture's size, by name, or files: labels or amounts that methods give with ``maps=True``.

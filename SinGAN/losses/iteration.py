@@ -37,7 +37,7 @@ Differentiate = Callable[[BoundLoss], Tensor]
 detached value: a scalar, or the summands (n,) of a sum."""
 
 
-def eagerly(bound: BoundLoss) -> Tensor:
+def differentiate_eagerly(bound: BoundLoss) -> Tensor:
     """Differentiate the loss ``bound`` with PyTorch's eager autograd."""
     value = bound()
     value.sum().backward()
@@ -45,7 +45,11 @@ def eagerly(bound: BoundLoss) -> Tensor:
 
 
 def iteration(
-    nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
+    nets: Adversaries,
+    target: Target,
+    draw: Draw,
+    config: TrainConfig,
+    differentiate: Differentiate = differentiate_eagerly,
 ) -> dict[str, Tensor]:
     """Run ``Dsteps`` critic steps, each on its own sample, then ``Gsteps`` generator steps on the last sample.
 
@@ -76,7 +80,7 @@ def critic_step(
     fake: Tensor,
     mix: Tensor,
     config: TrainConfig,
-    differentiate: Differentiate = eagerly,
+    differentiate: Differentiate = differentiate_eagerly,
 ) -> dict[str, Tensor]:
     """Make one step of the critic on its inputs ``real`` and ``fake`` (1, C or 2 C, H, W); returns its losses by name.
 
@@ -98,22 +102,26 @@ def critic_step(
 
 
 def generator_step(
-    nets: Adversaries, target: Target, draw: Draw, config: TrainConfig, differentiate: Differentiate = eagerly
+    nets: Adversaries,
+    target: Target,
+    draw: Draw,
+    config: TrainConfig,
+    differentiate: Differentiate = differentiate_eagerly,
 ) -> dict[str, Tensor]:
     """Make one step of the generator; returns its losses by name: each term, and their sum."""
     generator = nets.generator
     sampled = generator.inputs(draw.noise, draw.z_rec, draw.previous[-1:], target.noise_amp)
     rebuilt_from = generator.inputs(draw.z_rec, draw.z_rec, target.reconstruction, target.noise_amp)
-    return steps_of_generator(nets, target, sampled, rebuilt_from, config, differentiate)
+    return make_generator_steps(nets, target, sampled, rebuilt_from, config, differentiate)
 
 
-def steps_of_generator(
+def make_generator_steps(
     nets: Adversaries,
     target: Target,
     sampled_from: Inputs,
     rebuilt_from: Inputs,
     config: TrainConfig,
-    differentiate: Differentiate = eagerly,
+    differentiate: Differentiate = differentiate_eagerly,
     steps: int = 1,
 ) -> dict[str, Tensor]:
     """Make ``steps`` of the generator's optimizer with one gradient; returns the losses by name.

@@ -43,7 +43,7 @@ class VGG(Recomputable, nn.Sequential):
     def __init__(self, plan: Plan = VGG16) -> None:
         from torchvision.models.vgg import cfgs, make_layers  # the import takes two seconds
 
-        super().__init__(*map(with_own_convolution, make_layers(cfgs[plan.letter][: plan.entries])))
+        super().__init__(*map(replace_convolution, make_layers(cfgs[plan.letter][: plan.entries])))
         self.plan = plan
         for name, values in (("average", MEAN), ("deviation", DEVIATION)):
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
@@ -51,7 +51,7 @@ class VGG(Recomputable, nn.Sequential):
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor], plan: Plan = VGG16) -> "VGG":
-        """The network with the weights ``state``, as ``trained`` returns them."""
+        """The network with the weights ``state``, as ``load_vgg_weights`` returns them."""
         net = cls(plan)
         net.load_state_dict(state)
         return net
@@ -74,12 +74,12 @@ class VGG(Recomputable, nn.Sequential):
         return activations
 
 
-def with_own_convolution(layer: nn.Module) -> nn.Module:
+def replace_convolution(layer: nn.Module) -> nn.Module:
     """``layer``; a 3 x 3 convolution of PyTorch is replaced by a new ``Conv2d``, whose backend can be set."""
     return Conv2d(layer.in_channels, layer.out_channels, 3, padding=1) if isinstance(layer, nn.Conv2d) else layer
 
 
-def trained(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
+def load_vgg_weights(file: Path | None, plan: Plan = VGG16) -> dict[str, Tensor]:
     """The weights for ``VGG`` from ``file``, or torchvision's ``IMAGENET1K_V1``, which are downloaded once.
 
     Raises:

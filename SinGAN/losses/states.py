@@ -9,7 +9,7 @@ from SinGAN.losses.adversaries import Adversaries
 from SinGAN.storage.checkpoints import TrainingState
 
 
-def state_of(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> TrainingState:
+def capture_state(nets: Adversaries, z_rec: Tensor, rng: torch.Generator, done: int) -> TrainingState:
     """Everything that the rest of a scale's training depends on, after ``done`` iterations."""
     states = {name: part.state_dict() for name, part in nets.parts().items()}
     return TrainingState(iterations=done, rng=rng.get_state(), states={"z_rec": z_rec, **states})

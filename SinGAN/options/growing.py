@@ -116,7 +116,7 @@ def complete(options: "ModelOptions", given: Collection[str], recipe: str) -> "M
 def defaults_of_kind(options: "ModelOptions") -> dict[str, Any]:
     """The options of a model of the kind of ``options`` for which nothing else is asked."""
     plain = {"train_mode": SEQUENTIAL, "recipe": GENERATION if options.train_mode == CONCURRENT else None}
-    return {**type(options)(train_mode=options.train_mode, recipe=options.recipe).completed().as_dict(), **plain}
+    return {**type(options)(train_mode=options.train_mode, recipe=options.recipe).complete().as_dict(), **plain}
 
 
 def _concurrent(options: "ModelOptions", given: Collection[str], recipe: str) -> "ModelOptions":

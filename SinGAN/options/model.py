@@ -28,7 +28,7 @@ STEPS: dict[str, Any] = {"least": 1, "most": 100}
 
 @dataclass(frozen=True)
 class ModelOptions(KindOptions):
-    """The options that shape a model, and so stand in its manifest."""
+    """The options that shape a model; its manifest stores them."""
 
     nc_im: int = option(
         3, "channels: 1 grey, 3 RGB, 4 RGBA; of data (.npy, .npz, TIFF files) its own, up to 64",
@@ -109,7 +109,7 @@ class ModelOptions(KindOptions):
         Raises:
             ValueError: a value is out of range, or two contradict each other.
         """
-        return cls(**{**defaults(task), **check_values(cls, values)}).completed(values)
+        return cls(**{**defaults(task), **check_values(cls, values)}).complete(values)
 
     @classmethod
     def of_manifest(cls, values: Mapping[str, Any]) -> "ModelOptions":
@@ -131,12 +131,10 @@ class ModelOptions(KindOptions):
         except ValueError as error:
             raise ValueError(f"wrong option in manifest.json: {error}: train again with `overwrite`") from None
 
-    def completed(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
-        """The options with those filled in that follow from others.
+    def complete(self, given: Collection[str] = (), recipe: str = GENERATION) -> "ModelOptions":
+        """The options, completed with those that follow from others; those ``given`` were set explicitly.
 
-        Arguments:
-            given: names of the options that were set explicitly.
-            recipe: of concurrent training, where none is given.
+        ``recipe`` is that of concurrent training if the options name none.
 
         Raises:
             ValueError: two contradict each other.

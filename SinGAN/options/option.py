@@ -68,19 +68,17 @@ class Option:
         try:
             value = self.kind(text)
         except ValueError:
-            raise ValueError(f"{text!r} is no {'whole ' if self.kind is int else ''}number") from None
+            raise ValueError(f"{text!r} is not a {'whole ' if self.kind is int else ''}number") from None
         return self.check(value, text)
 
     def check(self, value: Any, text: str | None = None, files: bool = True) -> Any:
         """Check ``value`` and return it: NumPy's numbers as Python's, whole numbers as floats if the option is a float.
 
-        Arguments:
-            value: the value; for an option with ``several`` values, one of them.
-            text: the value as the user wrote it, for messages.
-            files: whether a file that it names must exist.
+        Of an option with ``several`` values, it is one of them. Messages show ``text``, the value as the user wrote it.
 
         Raises:
-            ValueError: it has another type or is out of range; the message does not name the option.
+            ValueError: it has another type, is out of range or, with ``files``, names a file that does not exist; the
+                message does not name the option.
         """
         value = plain(value)
         shown = str(value) if text is None else text

@@ -84,7 +84,7 @@ def make_slots(device: torch.device, jobs: int, per_gpu: int, threads: int) -> l
     return places[:jobs]
 
 
-def failure(status: int, last: str) -> str:
+def describe_exit(status: int, last: str) -> str:
     """Why a process failed, by its exit ``status`` and its ``last`` line; "" if it succeeded."""
     if status == 0:
         return ""
@@ -93,7 +93,7 @@ def failure(status: int, last: str) -> str:
     return last.partition("error: ")[2] or f"exit status {status}: {last}"
 
 
-def describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """``error`` in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import SinGAN
 from SinGAN.options.run import LIFELINE
-from SinGAN.parallel.jobs import Job, Slot, describe, failure
+from SinGAN.parallel.jobs import Job, Slot, describe_error, describe_exit
 from SinGAN.parallel.queue import Listener, Outcome
 
 PROGRAM = Path(SinGAN.__file__).with_name("__main__.py")
@@ -67,5 +67,5 @@ def _follow(process: "subprocess.Popen[str]", listener: Listener) -> None:
                 listener(last)
         except Exception as caught:  # a line that can't be read must not leave the job running for ever
             process.kill()
-            error = describe(caught)
-    listener(Outcome(error or failure(process.returncode, last), time.monotonic() - start))
+            error = describe_error(caught)
+    listener(Outcome(error or describe_exit(process.returncode, last), time.monotonic() - start))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from SinGAN.parallel.jobs import Job, Slot, describe
+from SinGAN.parallel.jobs import Job, Slot, describe_error
 from SinGAN.runs.events import Message
 
 LOG = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Queue:
         """Receive an event of ``entry`` from the runner."""
         with self.lock:
             if isinstance(event, str):
-                message = Message.decoded(event)
+                message = Message.decode(event)
                 if message is not None:
                     entry.on_message(message)
                 self._tell(entry, event if message is None else message.text)
@@ -150,7 +150,7 @@ class Queue:
                 self.running[entry] = slot, self.runner.start(entry.job, slot, partial(self.on_event, entry))
             except Exception as error:  # whatever it is, the other entries must run
                 self.free.appendleft(slot)
-                self._end(entry, Outcome(describe(error), 0.0))
+                self._end(entry, Outcome(describe_error(error), 0.0))
 
     def _end(self, entry: Entry, outcome: Outcome) -> None:
         """Set the final state of ``entry``; if it was stopped or resumed in the meantime, an error is no failure."""

@@ -26,7 +26,7 @@ import SinGAN
 from SinGAN.options.model import CRITICS
 from SinGAN.options.run import RAY_HERE
 from SinGAN.parallel.archives import pack, put_in_place, unpack
-from SinGAN.parallel.jobs import Job, Slot, describe, failure
+from SinGAN.parallel.jobs import Job, Slot, describe_error, describe_exit
 from SinGAN.parallel.queue import Listener, Outcome
 from SinGAN.storage import layout
 from SinGAN.storage.layout import work_folder
@@ -108,7 +108,9 @@ class RayRunner:
                 for reference in ready:
                     outcomes[reference] = self._outcome(reference, *running[reference])
             except Exception as error:  # the cluster is lost: no job must wait for it
-                outcomes |= {reference: Outcome(describe(error)[:200], 0.0) for reference in running.keys() - outcomes}
+                outcomes |= {
+                    reference: Outcome(describe_error(error)[:200], 0.0) for reference in running.keys() - outcomes
+                }
             with self.lock:
                 for reference in outcomes:
                     del self.running[reference]
@@ -120,12 +122,12 @@ class RayRunner:
         try:
             error, seconds, archive = self.ray.get(reference)
         except self.ray.exceptions.RayError as lost:
-            error, seconds = describe(getattr(lost, "cause", lost))[:200], time.monotonic() - start
+            error, seconds = describe_error(getattr(lost, "cause", lost))[:200], time.monotonic() - start
             archive = self.ray.get(self.store.latest.remote(job.id))
         try:
             put_in_place(archive, self.out)
         except (ValueError, OSError) as failed:
-            error = error or describe(failed)
+            error = error or describe_error(failed)
         return Outcome(error, seconds)
 
 
@@ -188,14 +190,8 @@ def run_on_worker(
 ) -> tuple[str, float, bytes]:
     """Run ``job`` on a worker, in a temporary folder; returns its error, its seconds and an archive of its results.
 
-    Arguments:
-        job: the command and its flags.
-        picture: the content of the picture's file.
-        before: an archive of earlier results, from which the job resumes; those in ``store`` are newer.
-        store: the actor that receives results and printed lines.
-        every: seconds between two transfers of results.
-        threads: CPU threads of the job.
-        environment: variables to set.
+    ``picture`` is the content of the picture's file, ``before`` an archive of results from which the job resumes. The
+    actor ``store`` receives printed lines and, every ``every`` seconds, the results; it may hold newer ones.
     """
     ray, start = import_ray(), time.monotonic()
     os.environ.update(environment)
@@ -222,7 +218,7 @@ def run_command(command: str, flags: list[str], report: Callable[[str], object])
             importlib.import_module("SinGAN.__main__").main([command, *flags])
         except SystemExit as stop:
             status = stop.code if isinstance(stop.code, int) else 1
-            return failure(status, (errors.getvalue().splitlines() or [""])[-1])
+            return describe_exit(status, (errors.getvalue().splitlines() or [""])[-1])
     return ""
 
 

@@ -31,15 +31,15 @@ class Progress:
         return self.unit.iterations
 
     def title(self) -> str:
-        """The unit in words."""
+        """The title of the unit."""
         return self.unit.title
 
     def brief(self, losses: Losses) -> str:
-        """The losses that tell most, in short."""
+        """The headline losses as short text."""
         return ", ".join(f"{one.short} {losses[one.name]:.{one.digits}f}" for one in self.headlines)
 
     def shown(self, losses: Losses) -> dict[str, float]:
-        """The losses that tell most, by the words of the studio."""
+        """The headline losses by their labels in the studio."""
         return {one.words: float(losses[one.name]) for one in self.headlines}
 
 
@@ -48,16 +48,16 @@ class Watcher(Protocol):
     """An observer of a training."""
 
     def note(self, text: str) -> None:
-        """Take a line that a person should read; options stand in backticks."""
+        """Receive a line for the user; options are in backticks."""
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
-        """Take the losses of the iterations since the last call, some times a second."""
+        """Receive the losses of the iterations since the last call, about twice a second."""
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
-        """Take the last losses of a scale and its pictures, (1, C, H, W) in [-1, 1] by name."""
+        """Receive the last losses of a finished scale and its pictures, (1, C, H, W) in [-1, 1], by name."""
 
     def close(self) -> None:
-        """End: nothing more comes."""
+        """Called once, after all other calls."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +88,20 @@ NOBODY = Watchers()
 
 @dataclass(frozen=True)
 class Message:
-    """An event on its way from one process to another: a line of JSON among the lines that the process prints."""
+    """An event that a process reports to another one: a line of JSON in its output."""
 
     event: str  # note, iteration or scale_done
     share: float = 0.0  # of the run that is done
     text: str = ""  # for a person
-    losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration, by the words of the studio
+    losses: Mapping[str, float] = field(default_factory=dict)  # of the last iteration, by their labels in the studio
     seconds_left: float | None = None  # to the end of the run, estimated
 
-    def encoded(self) -> str:
+    def encode(self) -> str:
         """The message as one line."""
         return json.dumps({"singan": asdict(self)}, ensure_ascii=False)
 
     @classmethod
-    def decoded(cls, line: str) -> "Message | None":
+    def decode(cls, line: str) -> "Message | None":
         """The message in ``line``; None where it is any other line."""
         if not line.startswith('{"singan": '):
             return None

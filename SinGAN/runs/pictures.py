@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from SinGAN.engines.compiled import compiles, lacking
+from SinGAN.engines.compiled import can_compile, missing_requirement
 from SinGAN.engines.engine import Engine, EngineSettings
 from SinGAN.engines.estimates import ScaleSetting, scale_costs
 from SinGAN.functions import quantise
 from SinGAN.kinds import KINDS
 from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.kinds.singan import SinGANKind
-from SinGAN.losses.perceptual import trained
+from SinGAN.losses.perceptual import load_vgg_weights
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.options.model import CRITICS, ModelOptions
@@ -120,12 +120,12 @@ class PictureTraining:
         sizes = tuple(scale.size for scale in asked.base.scales)
         last = len(sizes) - 1
         return cls(
-            manifest=base.changed(options=options.as_dict(), task=PAINT.name, seed=seed),
+            manifest=base.with_values(options=options.as_dict(), task=PAINT.name, seed=seed),
             image=asked.base.scales[-1].real,
             plan=Plan(num_scales=last, stop_scale=last, scale1=1.0, factor=asked.base.factor, sizes=sizes),
             net=options.net,
             config=options.training,
-            weights=lambda: StartWeights(vgg=vgg_of(options, vgg_weights)),
+            weights=lambda: StartWeights(vgg=load_vgg(options, vgg_weights)),
             retraining=asked,
         )
 
@@ -147,7 +147,7 @@ class PictureTraining:
     @property
     def units(self) -> list[Unit]:
         """The scales."""
-        return units_of(self.plan, self.config.niter)
+        return plan_units(self.plan, self.config.niter)
 
     @property
     def wanted(self) -> Sequence[int]:
@@ -267,7 +267,7 @@ class PictureTraining:
     def costs(self, engine: Engine) -> list[float]:
         """The relative time of an iteration of each scale."""
         programmed = [index for index, setting in enumerate(self.settings) if engine.wants_programs(setting)]
-        runs_programs = programmed if programmed and compiles() else ()
+        runs_programs = programmed if programmed and can_compile() else ()
         return scale_costs(self.plan, self.net, self.device, engine.winograd, runs_programs)
 
     def notes(self, engine: Engine, units: Sequence[int]) -> list[str]:
@@ -281,21 +281,21 @@ class PictureTraining:
         if short and engine.recompute == "auto":
             most = engine.bytes_needed(settings[short[-1]]) / 2**30
             lines.append(
-                f"scales {short[0]} to {short[-1]} compute activations again where others keep them: that would take "
+                f"scales {short[0]} to {short[-1]} recompute activations, because keeping them would take "
                 f"about {most:.1f} GB (`recompute` never keeps them all, a smaller `max_size` needs less)"
             )
         programmed = [scale for scale in units if engine.wants_programs(settings[scale])]
-        if programmed and not compiles():
-            lines.append(f"running without compiled programs, more slowly: they need {lacking()}")
+        if programmed and not can_compile():
+            lines.append(f"running without compiled programs, more slowly: they need {missing_requirement()}")
         elif programmed:
             lines.append(
-                f"scales {programmed[0]} to {programmed[-1]} run compiled programs: "
-                "they begin after a minute or less of compilation (`engine` eager does without)"
+                f"scales {programmed[0]} to {programmed[-1]} run compiled programs, "
+                "after a minute or less of compilation (`engine` eager needs none)"
             )
         return lines
 
 
-def units_of(plan: Plan, niter: int) -> list[Unit]:
+def plan_units(plan: Plan, niter: int) -> list[Unit]:
     """The scales of ``plan``, with ``niter`` iterations each."""
     return [
         Unit(f"scale {index}", f"scale {index} of 0..{plan.stop_scale} ({width} x {height})", niter, str(index))
@@ -317,8 +317,8 @@ def check_size(height: int, width: int, options: ModelOptions) -> None:
             f", or use smaller nets: `num_layer` {fitting[-1].num_layer}, `min_size` {fitting[-1].receptive_field}"
         )
     raise ValueError(
-        f"the picture is {height} x {width} (height x width), and the nets see {net.receptive_field} pixels at once: "
-        + advice
+        f"the picture is {height} x {width} (height x width), smaller than the nets' receptive field of "
+        f"{net.receptive_field} pixels: " + advice
     )
 
 
@@ -326,9 +326,9 @@ def start_weights(options: ModelOptions, vgg_weights: Path | None) -> StartWeigh
     """The weights in the files that ``options`` name, and VGG's where a loss needs it."""
     files = (options.netG, None if options.netD in CRITICS else options.netD)
     generator, critic = (load_weights(Path(file)) if file else None for file in files)
-    return StartWeights(generator, critic, vgg_of(options, vgg_weights))
+    return StartWeights(generator, critic, load_vgg(options, vgg_weights))
 
 
-def vgg_of(options: ModelOptions, file: Path | None) -> dict[str, Tensor] | None:
+def load_vgg(options: ModelOptions, file: Path | None) -> dict[str, Tensor] | None:
     """VGG's weights, from ``file`` or torchvision's, where a loss needs them."""
-    return trained(file) if options.training.uses_vgg else None
+    return load_vgg_weights(file) if options.training.uses_vgg else None

@@ -14,12 +14,12 @@ from SinGAN.kinds.kind import Headline, Unit
 from SinGAN.runs.events import Progress
 
 RECENT = 60.0  # seconds over which the speed is measured: a machine's load changes
-FEWEST = 8  # reports that are kept, though they be older
-PAUSE = 10  # times as slow as most of them: the run stood still there, as after Ctrl-Z
+FEWEST = 8  # reports that are kept even if they are older
+PAUSE = 10  # times as slow as the typical step: the run was suspended, as by Ctrl-Z
 
 
 class Pace:
-    """The speed of a run in the last minute or so, but for pauses; from moments, and the work that was left then."""
+    """The speed of a run in the last minute or so, without pauses, from reports of the remaining work."""
 
     def __init__(self) -> None:
         self.seen: deque[tuple[float, float]] = deque()
@@ -42,7 +42,7 @@ class Pace:
 
 @dataclass
 class Estimate:
-    """Tells how far a training of some units is; its clock starts when it is created."""
+    """Estimates the progress of a training; its clock starts when it is created."""
 
     units: Sequence[Unit]  # all of the model's
     costs: Sequence[float]  # the relative time of an iteration of each
@@ -86,7 +86,7 @@ class Estimate:
         if self.warming_up and iterations < self.units[scale].iterations:
             self.pause += now - self.last_report
             now = self.last_report
-            if self.first:  # of the run: what was done till then took a time unknown
+            if self.first:  # of the run: the time of the work before it is unknown
                 self.pace = Pace()
         self.warming_up = self.first = False
         self.last_report = now
@@ -101,7 +101,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """``seconds`` as people say it: 8 s, 12 min, 3 h 05 min."""
+    """``seconds`` as text: 8 s, 12 min, 3 h 05 min."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -113,7 +113,7 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":
-        return 0  # Python's own library can't tell there
+        return 0  # Python's standard library does not know it
     import resource  # absent on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

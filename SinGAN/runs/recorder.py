@@ -70,7 +70,7 @@ class Recorder:
     def _tidy(self) -> None:
         """Remove all but whole units and checkpoints, and folders that are then empty."""
         done, units = ModelFolder(self.work, self.manifest).scales, self.training.units
-        if done == 0 and not any(checkpoints.existing(self.work)):
+        if done == 0 and not any(checkpoints.list_files(self.work)):
             discard(self.work)
             remove_if_empty(self.new_folders[1:])
         elif done < len(units):

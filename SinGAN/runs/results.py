@@ -1,4 +1,4 @@
-"""The results that people look at: curves of the losses, samples and pictures with their contact sheets."""
+"""Results for users: curves of the losses, samples and pictures with their contact sheets."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from SinGAN.kinds.kind import LossColumns, Unit
 from SinGAN.pictures import images, sheets
 from SinGAN.pictures.layers import Layers
 from SinGAN.runs.events import Losses
-from SinGAN.storage.files import files_into, whole_file
+from SinGAN.storage.files import files_into, whole_file, write_whole
 from SinGAN.storage.recovery import recover_if_free, whole_folder
 
 Columns = dict[str, list[float]]
@@ -22,35 +22,20 @@ WEIGHT = "weight of "  # beginning of the name of a column of a weight
 
 
 def write_losses(folder: Path, rows: Sequence[Losses], columns: LossColumns) -> None:
-    """Write ``losses.csv`` into ``folder``.
-
-    Arguments:
-        folder: of the unit.
-        rows: the losses of every iteration, without their weights.
-        columns: whose weights stand in columns of their own.
-    """
+    """Write the losses of every iteration, unweighted, and the weights as ``losses.csv`` into a unit's ``folder``."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     beside = {f"{WEIGHT}{name}": weight for name, weight in columns.weights.items()}
     writer.writerow(["iteration", *rows[0], *beside])
     shown = [f"{weight:g}" for weight in beside.values()]
     writer.writerows([index, *(f"{value:.6g}" for value in row.values()), *shown] for index, row in enumerate(rows))
-    with whole_file(folder / "losses.csv") as draft:
-        draft.write_text(table.getvalue())
+    write_whole(folder / "losses.csv", table.getvalue())
 
 
 def plot_losses(
     folder: Path, table: Columns, columns: LossColumns, label: str = "iteration", smooth: bool = False
 ) -> None:
-    """Write the plot ``losses.png`` of the losses of every iteration, a ``table`` by name, into a unit's ``folder``.
-
-    Arguments:
-        folder: of the unit.
-        table: the losses of every iteration by name.
-        columns: whose panels are plotted.
-        label: of the x axis.
-        smooth: as of ``plots.curves``.
-    """
+    """Plot the losses of every iteration, by name, as ``losses.png`` into a unit's ``folder``; ``label``: x axis."""
     from SinGAN.pictures import plots  # half a second that only trainings need
 
     panels = [
@@ -103,10 +88,10 @@ def count_samples(folder: Path) -> int:
     return next(index for index in itertools.count() if not (folder / f"{index}.png").exists())
 
 
-def are_of_another(folder: Path, source: Path, digest: str) -> bool:
+def belong_to_another(folder: Path, source: Path, digest: str) -> bool:
     """Whether the samples in ``folder`` come from another picture or model than that with ``digest``.
 
-    Their contact sheet tells; that of an older version does not, and is compared by its age with a file ``source``.
+    The contact sheet records the digest; a sheet of an older version is compared by age with the file ``source``.
     """
     sheet = folder / "grid.png"
     if recorded := images.read_source(sheet):
@@ -128,7 +113,7 @@ def write_picture(folder: Path, name: str, image: Tensor, layers: Layers | None)
 
 
 def previews(image: Tensor, layers: Layers | None) -> list[tuple[str, Tensor]]:
-    """What people see of ``image`` (1, C, H, W) and its maps, each after the name of its contact sheet."""
+    """The previews of ``image`` (1, C, H, W) and of its maps, each with the file name of its contact sheet."""
     if layers is None or not layers.describes(image):
         return [("grid.png", image)]
     maps = layers.preview_maps(image).items()
@@ -145,11 +130,11 @@ def write_samples(
 ) -> None:
     """Write ``samples`` (1, C, H, W) each as ``<i>.png``, and ``grid.png``: the ``real`` picture, then the first ones.
 
-    Those with ``layers`` are written by these; ``grid.png`` has their previews, ``grid_<map>.png`` those of a map. They
-    come after the first ones that the folder has, which are ``kept``.
+    Samples with ``layers`` are written by ``Layers.write``; ``grid.png`` then shows their previews, and
+    ``grid_<map>.png`` those of a map. The first ``kept`` samples of an existing folder are kept, and the others follow.
 
-    The folder appears when all are there, and takes an older one's place only then. Its sheet records the
-    ``digest`` of the picture or the model that the samples come from, for ``are_of_another``.
+    The folder is replaced as a whole at the end. Its sheet records the ``digest`` of the picture or the model that the
+    samples come from, for ``belong_to_another``.
     """
     tiles: dict[str, list[images.Levels]] = {}
     with whole_folder(folder) as draft:
@@ -172,7 +157,7 @@ def write_samples(
             images.write_levels(draft / sheet, sheets.contact_sheet(shown), digest)
 
 
-def by_scale(pictures: Iterable[tuple[int, Tensor]], suffix: str = "") -> Iterator[tuple[str, Tensor]]:
+def name_by_scale(pictures: Iterable[tuple[int, Tensor]], suffix: str = "") -> Iterator[tuple[str, Tensor]]:
     """File names for ``pictures`` (1, C, H, W) with their injection scales; the first of a scale has no number."""
     numbers = Counter[int]()
     for scale, picture in pictures:
@@ -187,10 +172,10 @@ def write_results(
     extras: Mapping[str, Tensor] | None = None,
     layers: Layers | None = None,
 ) -> None:
-    """Write ``pictures`` and ``extras`` (1, C, H, W) as ``<name>.png``, or as their ``layers`` say, into ``folder``.
+    """Write ``pictures`` and ``extras`` (1, C, H, W) into ``folder``, as PNG or in the format of ``layers``.
 
-    Of several pictures there is a contact sheet ``grid.png``, and ``grid_<map>.png`` for each map, with ``firsts``
-    first: the original, the reference.
+    Several pictures get a contact sheet ``grid.png``, and ``grid_<map>.png`` for each map. It begins with ``firsts``,
+    such as the original and the reference.
     """
     with files_into(folder) as draft:
         for name, image in {**pictures, **(extras or {})}.items():
@@ -203,12 +188,12 @@ def write_results(
                     tiles.setdefault(sheet, []).append(sheets.beside(shown, like[sheet], label))
             for name, image in pictures.items():
                 for sheet, shown in previews(image, layers):
-                    tiles.setdefault(sheet, []).append(sheets.tile(shown, words(name)))
+                    tiles.setdefault(sheet, []).append(sheets.tile(shown, sheet_label(name)))
             for sheet, each in tiles.items():
                 images.write_levels(draft / sheet, sheets.contact_sheet(each))
 
 
-def words(name: str) -> str:
-    """The label of a picture that ``by_scale`` names: start_scale=2_masked_1 becomes scale 2, masked, 1."""
+def sheet_label(name: str) -> str:
+    """The label of a picture that ``name_by_scale`` names: start_scale=2_masked_1 becomes scale 2, masked, 1."""
     scale, *rest = name.removeprefix("start_scale=").split("_")
     return ", ".join([f"scale {scale}" if scale != name else name, *rest])

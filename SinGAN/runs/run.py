@@ -65,7 +65,7 @@ class Run:
     def model(self) -> Path:
         """The folder of the model that the options name."""
         options = self.options
-        return layout.trained(self.out, self.name, options.scale_factor, options.alpha, options.label)
+        return layout.model_folder(self.out, self.name, options.scale_factor, options.alpha, options.label)
 
     @property
     def model_for_animation(self) -> Path:
@@ -77,7 +77,7 @@ class Run:
         """The model in ``folder``; where that is empty, the same model, of the same picture, among those shipped."""
         recover_if_free(folder)
         model = ModelFolder.find(folder)
-        places = () if model is not None else layout.shipped(folder, self.out)
+        places = () if model is not None else layout.shipped_folders(folder, self.out)
         shipped = (found for found in map(ModelFolder.find, places) if found is not None and self._is_of(found))
         return next(shipped, model)
 
@@ -91,7 +91,7 @@ class Run:
         The folders themselves may be links.
         """
         keep_inside(self.picture.parent, [self.picture])
-        layout.guard(self.out, layout.places(self.out, self.name))
+        layout.guard(self.out, layout.result_places(self.out, self.name))
 
     def fresh_rng(self) -> torch.Generator:
         """A random generator at the run's seed."""
@@ -111,10 +111,10 @@ class Run:
         """The run with the options of ``model``, if there is one, but for those set explicitly."""
         if model is None or self.settings.overwrite:
             return self
-        by_hand = {
+        explicit = {
             entry.name: getattr(self.options, entry.name) for entry in fields(ModelOptions) if entry.name in self.given
         }
-        return replace(self, options=replace(model.manifest.model_options(self.options), **by_hand))
+        return replace(self, options=replace(model.manifest.model_options(self.options), **explicit))
 
     def naming_flags(self) -> str:
         """The flags that name this model to another command, quoted for a shell."""
@@ -171,17 +171,13 @@ class Run:
         return replace(training, folder=folder, engine=self.engine, checkpoint_every=every, seed_matters=seed_matters)
 
     def contradictions(self, manifest: Manifest) -> list[str]:
-        """How the options that were set explicitly differ from those in ``manifest``, in words."""
+        """Phrases that describe how the options set explicitly differ from those in ``manifest``."""
         return manifest.differences(
             {name: value for name, value in self.options.as_dict().items() if name in self.given}
         )
 
     def load(self, task: Task = TRAIN, model: ModelFolder | None = None) -> tuple[ModelFolder, Pyramid[TrainedScale]]:
         """The model that the options name, trained for ``task``; notes which given options have no effect.
-
-        Arguments:
-            task: that it must be trained for.
-            model: where it was opened already.
 
         Raises:
             FileNotFoundError: there is none.

@@ -33,18 +33,18 @@ DEFAULTS = ModelOptions().as_dict()
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What makes pictures, and where they come from."""
+    """A picture model, and where it comes from."""
 
     maker: Maker
     label: str  # of the results' folder: the method, and its settings; "" for a model of sequential training
     file: Path  # of the picture or the model
-    digest: str  # of that: it tells results of another one
+    digest: str  # of that file: it distinguishes results of other models
     manifest: Manifest | None = None  # of the trained model
     pictures: tuple[str, ...] = ()  # names of the pictures that patches come from
     usage: list[list[float]] = field(default_factory=list)  # the share of each in the results so far, if several
 
     def describe_usage(self, results: Sequence[str]) -> list[str]:
-        """How much came from each picture, a line for each of ``results``, by name; forgets it."""
+        """The share of each picture, a line for each of ``results`` by name; clears ``usage``."""
         lines = []
         for result, shares in zip(results, self.usage, strict=False):
             parts = (f"{share:.0%} of {name}" for share, name in zip(shares, self.pictures, strict=True))
@@ -63,14 +63,12 @@ class Source:
         return self.maker.real
 
 
-def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
-    """What the options ask for.
+def choose_source(run: Run, options: MethodOptions, draws: bool = False, measured: bool = False) -> Source:
+    """The picture model that the options ask for.
 
     Arguments:
-        run: of the picture.
-        options: that say what makes the pictures.
-        draws: whether they are only drawn, nothing put in or trained: then a model for animation serves, too.
-        measured: whether they are measured, which is done at `max_size`.
+        draws: whether pictures are only drawn, and nothing is inserted or trained: a model for animation serves, too.
+        measured: whether the pictures are measured, which is done at `max_size`.
 
     Raises:
         FileNotFoundError: there is no such model, or picture.
@@ -82,13 +80,13 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
             raise ValueError(
                 f"`{name}` is for `method` {SINGAN}: results of {options.method} have the picture's detail"
             )
-        return untrained(run, options, measured)
+        return open_patches(run, options, measured)
     if options.full_size and (measured or not options.refine):
         raise ValueError("`full_size` " + ("is not for measures" if measured else "needs `refine`") + ": leave it out")
     for name in ("variety", "balance", *OF_INSTANT):
         if name in run.given and name != "hard_votes":
             raise ValueError(f"`{name}` is for methods without training, not for `method` {SINGAN}: leave one out")
-    opened, task = drawing_model(run) if draws else (None, TRAIN)
+    opened, task = find_drawing_model(run) if draws else (None, TRAIN)
     model, pyramid = run.load(task, opened)
     layers = model.manifest.layers_of_pictures
     if layers is not None:
@@ -116,21 +114,21 @@ def source_of(run: Run, options: MethodOptions, draws: bool = False, measured: b
     return Source(maker, ",".join(filter(None, words)), model.folder / "Zs.pth", model.digest, model.manifest)
 
 
-def drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
-    """The model that the options name, and its task: where there is none, the one for animation.
+def find_drawing_model(run: Run) -> tuple[ModelFolder | None, Task]:
+    """The model that the options name, and its task; if there is none, the model for animation.
 
-    Its folder does not tell alphas apart: where one is given, it is no substitute.
+    The name of its folder has no alpha, so it is no substitute if `alpha` is given.
     """
     model = run.find(run.model)
     animated = None if model is not None or "alpha" in run.given else run.find(run.model_for_animation)
     if animated is None or not animated.is_whole:
         return model, TRAIN
-    LOG.info(f"there is no model in {run.model}: that for animation is used, {animated.folder}")
+    LOG.info(f"there is no model in {run.model}: using the one for animation, {animated.folder}")
     return animated, ANIMATION
 
 
-def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source:
-    """What makes pictures of the run's picture without training.
+def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Source:
+    """The picture model of the run's picture without training.
 
     The instant engine works at the picture's own size, unless `max_size` is given or the results are ``measured``; the
     published methods at `max_size`.
@@ -142,7 +140,7 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if options.shares and not options.also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
     if is_data(run.picture) or run.settings.maps or options.also or options.coordinates:
-        return untrained_with_layers(run, options, measured)
+        return open_patches_with_layers(run, options, measured)
     levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
     erased = masks.find_erased(run.picture, run.options.nc_im)
     (height, width), is_instant = levels.shape[:2], options.method == INSTANT
@@ -158,14 +156,14 @@ def untrained(run: Run, options: PatchOptions, measured: bool = False) -> Source
     if is_reduced:
         low, narrow = maker.real.shape[-2:]
         LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
-    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
-def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
-    """What makes pictures of the run's data, or picture with maps, without training.
+def open_patches_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
+    """The picture model of the run's data, or of its picture with maps, without training.
 
     Raises:
-        ValueError: the method can't, or something has no data.
+        ValueError: the options contradict each other, or the method can't leave out pixels without data.
     """
     opened, limit = run.open(layered=True), run.options.max_size
     for line in opened.notes:
@@ -186,13 +184,18 @@ def untrained_with_layers(run: Run, options: PatchOptions, measured: bool) -> So
         instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
         names = tuple(file.name for file in (run.picture, *options.also))
         return Source(
-            instant, label(run, options), run.picture, sha256(run.picture.read_bytes()), pictures=names, usage=usage
+            instant,
+            source_label(run, options),
+            run.picture,
+            sha256(run.picture.read_bytes()),
+            pictures=names,
+            usage=usage,
         )
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
     real = limit_image(opened.image.to(run.device), limit)
     maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
-    return Source(maker, label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
 
 
 def has_own_size(run: Run, measured: bool = False) -> bool:
@@ -200,8 +203,8 @@ def has_own_size(run: Run, measured: bool = False) -> bool:
     return "max_size" not in run.given and not measured
 
 
-def label(run: Run, options: PatchOptions) -> str:
-    """The method, and its settings that are not the defaults."""
+def source_label(run: Run, options: PatchOptions) -> str:
+    """The method and those of its settings that differ from the defaults, as a folder name."""
     shown = {"variety": (options.variety, "medium"), "balance": (options.balance, "full")}
     shown |= {name: (getattr(run.options, name), DEFAULTS[name]) for name in ("max_size", "nc_im")}
     changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]

@@ -23,7 +23,7 @@ class TensorBoard:
         self.writer: Any = None
 
     def note(self, text: str) -> None:
-        """Notes are for people."""
+        """Ignore notes."""
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         """Write the losses, a curve for each name and scale."""

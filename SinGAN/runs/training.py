@@ -29,11 +29,7 @@ def load_or_train(
 ) -> Pyramid[TrainedScale]:
     """The model of ``training``: from its folder where it is whole, else trained and recorded there.
 
-    Arguments:
-        training: of the model, in its folder.
-        overwrite: train again; the folder's content is replaced once the new model is whole.
-        watcher: observes the training.
-        tensorboard: write events, too.
+    With ``overwrite`` it is trained again, and replaces the folder's content once it is whole.
 
     Raises:
         ValueError: another process trains it, the folder holds another model, or a file is damaged.
@@ -51,7 +47,7 @@ def load_or_train(
 
 
 def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tuple[Pyramid[TrainedScale], str]:
-    """The model of ``training``, and the engine in words; nothing is written, so that an interruption loses all."""
+    """The model of ``training``, and a description of the engine; an interruption loses all, as nothing is written."""
     engine, seed = training.engine.choose(training.device), training.manifest.seed
     for line in training.notes(engine, training.wanted):
         watcher.note(line)
@@ -68,11 +64,11 @@ def train_in_memory(training: PictureTraining, watcher: Watcher = NOBODY) -> tup
             log.end_unit(unit, training.pictures(model, unit, seed))
     finally:
         watcher.close()
-    return model, engine.described()
+    return model, engine.describe()
 
 
 def estimate(training: PictureTraining, engine: Engine, units: Sequence[int], done: int = 0) -> Estimate:
-    """The estimate for a training of ``units``; of the first, ``done`` iterations are done already."""
+    """The estimate for a training of ``units``, of whose first one ``done`` iterations are finished."""
     costs, headlines = training.costs(engine), training.columns.headlines
     return Estimate(training.units, costs, units, training.wanted, done, headlines)
 
@@ -99,7 +95,7 @@ def _record(training: PictureTraining, overwrite: bool, watcher: Watcher, tensor
     check_room(training.folder, bytes_on_disk(training.plan, training.net))
     engine = training.engine.choose(training.device)
     if not (point.work / FILE).exists():
-        manifest = manifest.with_engine(engine.described())
+        manifest = manifest.with_engine(engine.describe())
     for line in training.notes(engine, point.units):
         watcher.note(line)
     state = None if checkpoint is None else checkpoint.state

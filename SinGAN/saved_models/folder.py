@@ -1,6 +1,5 @@
 """A pyramid written as a folder, named and laid out as the authors' code does, scale by scale."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from SinGAN.kinds.singan import SinGANKind
 from SinGAN.pyramid import Pyramid, TrainedScale
-from SinGAN.storage.files import check_regular, discard, list_entries, whole_file
+from SinGAN.storage.files import check_regular, discard, list_entries, write_json
 from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.tensors import save
 
@@ -22,7 +21,7 @@ HASHES = "hashes.json"  # of a scale: of its files, and of its entries in the li
 def save_pyramid(
     pyramid: Pyramid[TrainedScale], folder: Path, *, sealed: bool = True, extras: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write into ``folder`` the scales and ``extras`` that it lacks, then the lists: a scale counts once it is in them.
+    """Write the scales and ``extras`` that ``folder`` lacks, then the lists: a scale counts once it is in them.
 
     Where the folder is not ``sealed`` yet, see ``Manifest``, all scales are written.
     """
@@ -68,7 +67,7 @@ def _save_extras(extras: Mapping[str, Tensor], folder: Path) -> None:
 
 
 def extra_digests(extras: Mapping[str, Tensor], index: int) -> dict[str, str]:
-    """The digests of ``extras`` by name, which stand in the hashes of scale 0; none for another ``index``."""
+    """The digests of ``extras`` by name if ``index`` is 0, because the hashes of scale 0 hold them; else none."""
     return {} if index else {name: digest(value) for name, value in extras.items()}
 
 
@@ -107,5 +106,4 @@ def _write_hashes(place: Path, listed: dict[str, str]) -> None:
     """Write the hashes of a scale's files in ``place`` and of its entries ``listed`` in the lists."""
     present = [name for name in sorted(KEPT) if (place / name).exists()]
     files = {name: sha256((place / name).read_bytes()) for name in present}
-    with whole_file(place / HASHES) as draft:
-        draft.write_text(json.dumps({**files, **listed}, indent=1) + "\n")
+    write_json(place / HASHES, {**files, **listed})

@@ -18,8 +18,8 @@ from SinGAN.options.tasks import TRAIN, Task
 from SinGAN.pictures.layers import Layers
 from SinGAN.planning import Plan
 from SinGAN.saved_models import original
-from SinGAN.saved_models.validation import checked, checksum_of, kind_name
-from SinGAN.storage.files import check_regular, whole_file
+from SinGAN.saved_models.validation import check_fields, checksum_of, kind_name
+from SinGAN.storage.files import check_regular, write_json
 
 UNKNOWN = "unknown"  # of a model that the authors' code trained
 FILE = "manifest.json"
@@ -82,9 +82,9 @@ class Manifest:
 
     def with_engine(self, description: str) -> "Manifest":
         """The manifest with the ``description`` of the engine that runs the training."""
-        return self.changed(versions={**self.versions, "engine": description})
+        return self.with_values(versions={**self.versions, "engine": description})
 
-    def changed(self, **values: Any) -> "Manifest":
+    def with_values(self, **values: Any) -> "Manifest":
         """The manifest of another model, with other ``values`` of some fields."""
         return replace(self, checksum="", **values)
 
@@ -104,8 +104,7 @@ class Manifest:
             content["checksum"] = self.digest()
         else:
             del content["checksum"]
-        with whole_file(folder / FILE) as draft:
-            draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(folder / FILE, content)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -118,7 +117,7 @@ class Manifest:
         if original.is_original(folder):
             return cls._of_authors(folder)
         try:
-            return cls(**checked(json.loads(path.read_text(encoding="utf-8")), get_type_hints(cls)))
+            return cls(**check_fields(json.loads(path.read_text(encoding="utf-8")), get_type_hints(cls)))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} has no {FILE}: train again with `overwrite`") from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -181,7 +180,7 @@ class Manifest:
     def differences(self, options: Mapping[str, Any]) -> list[str]:
         """A phrase for each of ``options`` that the model was not trained with."""
         return [
-            f"`{name}` {_as_text(self.options.get(name))} there, {_as_text(value)} asked"
+            f"`{name}` is {_as_text(self.options.get(name))}, not {_as_text(value)}"
             for name, value in options.items()
             if self.options.get(name) != value and (name in self.options or not self.is_authors)
         ]
@@ -190,16 +189,16 @@ class Manifest:
         """A phrase for each difference between the model and ``asked``; none where they are the same model."""
         result = self.differences(asked.options)
         if self.task not in (asked.task, UNKNOWN):
-            result.insert(0, f"trained for {self.task} there, {asked.task} asked")
+            result.insert(0, f"it is trained for {self.task}, not for {asked.task}")
         if self.sha256 not in (asked.sha256, UNKNOWN):
-            result.insert(0, f"picture {self._named_picture()} there, {asked._named_picture()} asked")
+            result.insert(0, f"its picture is {self._named_picture()}, not {asked._named_picture()}")
         maps, wanted = self._named_maps(), asked._named_maps()
         if maps != wanted:
-            result.append(f"`maps` {maps} there, {wanted} asked")
+            result.append(f"`maps` are {maps}, not {wanted}")
         if seed_matters and self.seed != asked.seed and not self.is_authors:
-            result.append(f"`seed` {self.seed} there, {asked.seed} asked")
+            result.append(f"`seed` is {self.seed}, not {asked.seed}")
         if self.is_authors and self.sizes != asked.sizes:
-            result.append(f"scales of {self._named_sizes()} there, {asked._named_sizes()} asked")
+            result.append(f"its scales are {self._named_sizes()}, not {asked._named_sizes()}")
         return result
 
     def _named_picture(self) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from SinGAN.models import Discriminator, Generator, NetConfig
 from SinGAN.options.tasks import TRAIN, Task
@@ -18,7 +18,7 @@ from SinGAN.saved_models.manifest import UNKNOWN, Manifest
 from SinGAN.storage.files import check_regular, keep_inside, links_in, list_entries, suggest_name
 from SinGAN.storage.hashes import digest, sha256
 from SinGAN.storage.recovery import recover_if_free
-from SinGAN.storage.tensors import load, load_list, load_weights, reading
+from SinGAN.storage.tensors import check_fit, load, load_list, load_weights, reading
 from SinGAN.variants.build import build_critic, build_generator
 
 CPU = torch.device("cpu")
@@ -105,11 +105,7 @@ class ModelFolder:
             )
 
     def load(self, device: torch.device, task: Task | None = TRAIN) -> Pyramid[TrainedScale]:
-        """The pyramid of the whole model.
-
-        Arguments:
-            device: where the tensors are put.
-            task: the task that it must be trained for; None: any.
+        """The pyramid of the whole model, which must be trained for ``task``; None: for any task.
 
         Raises:
             ValueError: it is incomplete or damaged, or trained for another task.
@@ -131,12 +127,7 @@ class ModelFolder:
         return self.pyramid(device, like, manifest.noise_border or bool(task and task.noise_border))
 
     def pyramid(self, device: torch.device, like: NetConfig, noise_border: bool) -> Pyramid[TrainedScale]:
-        """The pyramid of the whole scales, on ``device``; no file can run code.
-
-        Arguments:
-            device: where the tensors are put.
-            like: the nets' options that their weights don't tell.
-            noise_border: whether the noise covers the margin, too.
+        """The pyramid of the whole scales; ``like`` has the nets' options that can't be inferred from their weights.
 
         Raises:
             ValueError: a file is damaged, no checkpoint or does not fit the others, or no scale is whole.
@@ -216,7 +207,9 @@ class ModelFolder:
         for name, value in {**{name: sha256(content) for name, content in contents.items()}, **listed}.items():
             if value != hashes[name]:
                 path = self.folder / name if name in listed else place / name
-                raise ValueError(f"{path} is damaged: it is not what was written with scale {place.name} ({file})")
+                raise ValueError(
+                    f"{path} is damaged: it has changed since it was written with scale {place.name} ({file})"
+                )
         return contents
 
     def _finest(self, like: NetConfig) -> Generator:
@@ -239,27 +232,16 @@ def read_nets(place: Path, contents: Mapping[str, bytes], like: NetConfig) -> tu
         with torch.device("meta"):
             nets = build_generator(config), build_critic(config)
     for net, state, name in zip(nets, states, names, strict=False):
-        _check_weights(net, state, place / name)
+        try:
+            check_fit(state, net.state_dict())
+        except ValueError as error:
+            raise ValueError(f"{place / name} does not fit the other files: {error}") from error
     generator, critic = build_generator(config), build_critic(config)
     generator.load_state_dict(states[0])
     if len(states) == 1:
         return generator, None
     critic.load_state_dict(states[1])
     return generator, critic
-
-
-def _check_weights(net: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Raise a ValueError unless ``state``, read from ``path``, has the names and shapes of the weights of ``net``."""
-    wanted = net.state_dict()
-    if differing := sorted(wanted.keys() ^ state.keys()):
-        raise ValueError(f"{path} does not fit the other files: {differing[0]} is in one of them only")
-    for name, value in wanted.items():
-        if value.shape != state[name].shape:
-            raise ValueError(
-                f"{path} does not fit the other files: {name} is {tuple(state[name].shape)}, not {tuple(value.shape)}"
-            )
-        if value.is_floating_point() != state[name].is_floating_point():
-            raise ValueError(f"{path} does not fit the other files: {name} holds {state[name].dtype}")
 
 
 def _others(folder: Path) -> str:

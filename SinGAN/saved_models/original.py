@@ -55,4 +55,4 @@ def _factor(folder: Path, sizes: list[Size]) -> tuple[int, float]:
             scales = [math.pow(factor, steps - index) for index in range(steps + 1)]
             if sizes == [(math.ceil(height * scale), math.ceil(width * scale)) for scale in scales]:
                 return min_size, factor
-    raise ValueError(f"the sizes in {folder / 'reals.pth'} are those of no pyramid: train again with `overwrite`")
+    raise ValueError(f"no pyramid has the sizes in {folder / 'reals.pth'}: train again with `overwrite`")

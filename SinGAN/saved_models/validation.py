@@ -15,12 +15,10 @@ SEALED_SINCE = 0, 3  # the version from which on each file of a model has a hash
 SIDE, SCALES = 2**17, 2**10  # more pixels and scales than any model has
 
 
-def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a manifest among ``values``, completed where they are of an older version.
+def check_fields(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a manifest among ``values``, its file's content, completed if an older version wrote it.
 
-    Arguments:
-        values: the content of the file.
-        kinds: the types of the fields, by name.
+    ``kinds`` are the types of the fields, by name.
 
     Raises:
         KeyError: a field is missing.
@@ -70,7 +68,7 @@ def _verified(values: Any) -> str | None:
     if "checksum" not in values and version < SEALED_SINCE:
         return None
     if values.get("checksum") != checksum_of(rest):
-        raise ValueError("its content is not what was written")
+        raise ValueError("its content has changed since it was written")
     return str(values["checksum"])
 
 

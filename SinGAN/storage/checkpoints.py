@@ -69,21 +69,18 @@ def find(
     """The newest undamaged checkpoint of ``unit`` in ``folder``; None where there is none.
 
     Arguments:
-        folder: of the model.
-        unit: its index.
-        device: where the tensors are put.
-        losses: the names of the losses that the training reports; a checkpoint with other names is not used.
-        training: the digest of the training's manifest, which a checkpoint must have; None: of an older version.
-        note: called with a line about each file that is damaged or no checkpoint.
+        losses: the names of the losses that the training reports, which the checkpoint must have.
+        training: the digest of the training's manifest, which the checkpoint must have; None: of an older version.
+        note: called with a line about each file that is damaged or not a checkpoint.
     """
     parse = partial(_from_dict, losses=tuple(losses))
-    for checkpoint in undamaged(folder, device, training, parse, note):
+    for checkpoint in find_undamaged(folder, device, training, parse, note):
         if checkpoint.unit == unit:
             return checkpoint
     return None
 
 
-def undamaged(
+def find_undamaged(
     folder: Path,
     device: torch.device,
     training: str | None,
@@ -94,28 +91,28 @@ def undamaged(
 
     ``parse`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
     """
-    for path in existing(folder):
+    for path in list_files(folder):
         try:
             found = parse(_verified(tensors.load(path, device), path, training), path)
         except ValueError as error:
-            note(f"{error}: resuming from what was saved before it")
+            note(f"{error}: resuming from the state saved before it")
             continue
         yield found
 
 
-def existing(folder: Path) -> Iterator[Path]:
+def list_files(folder: Path) -> Iterator[Path]:
     """The checkpoint files in ``folder``, the newest first."""
     return (path for path in (folder / NEWEST, folder / BEFORE) if path.exists())
 
 
 def remove(folder: Path) -> None:
     """Remove the checkpoints in ``folder``."""
-    for path in list(existing(folder)):
+    for path in list(list_files(folder)):
         path.unlink(missing_ok=True)
 
 
 def _as_dict(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The content of the file of ``checkpoint``: the states stand beside the other entries."""
+    """The content of the file of ``checkpoint``: the states and the other entries in one dictionary."""
     values = {
         "scale": checkpoint.unit,
         "iterations": checkpoint.state.iterations,
@@ -137,7 +134,7 @@ def _verified(values: object, path: Path, training: str | None) -> dict[str, Any
     if written is None and training is None:
         return content
     if written != digest(content):
-        raise ValueError(f"{path} is damaged: its content is not what was written")
+        raise ValueError(f"{path} is damaged: its content has changed since it was written")
     if content.get("training") != training:
         raise ValueError(f"{path} belongs to another training")
     return content
@@ -152,4 +149,4 @@ def _from_dict(content: dict[str, Any], path: Path, losses: tuple[str, ...]) -> 
         state = TrainingState(values["iterations"], values["rng"], states)
         base, training = values.get("base"), values.get("training")
         return Checkpoint(values["scale"], state, losses, values["curves"].cpu(), base, training)
-    raise ValueError(f"{path} is no checkpoint of a training")
+    raise ValueError(f"{path} is not a checkpoint of a training")

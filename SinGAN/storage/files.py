@@ -7,6 +7,7 @@ see ``recovery``.
 
 import difflib
 import errno
+import json
 import math
 import os
 import re
@@ -38,8 +39,8 @@ class FullDiskError(OSError):
         """``needed``: bytes that the file or folder ``path`` would take, at least; ``why``: the system's own words."""
         self.path, self.needed, self.why = path, needed, why
         super().__init__(
-            f"{path} can't be written: {why}: it needs {in_words(needed)} or more, and its disk has "
-            f"{in_words(_free(path))} free: free some, or write to another place"
+            f"{path} can't be written: {why}: it needs {format_size(needed)} or more, and its disk has "
+            f"{format_size(_free(path))} free: free some, or write to another place"
         )
 
     def __reduce__(self) -> tuple[type, tuple[Path, int, str]]:
@@ -50,10 +51,7 @@ class FullDiskError(OSError):
 def naming_full_disk(path: Path, written: Path | None = None, needed: int = 0) -> Iterator[None]:
     """Turn the errors of a full disk in the block, which writes ``path``, into one that names it and what it needs.
 
-    Arguments:
-        path: of the result.
-        written: its draft, if it has one: it shows how much is needed at least.
-        needed: bytes, if they are known.
+    That is ``needed`` bytes, or at least the size of the draft ``written``.
     """
     try:
         yield
@@ -79,7 +77,7 @@ def _size(path: Path | None) -> int:
     return sum(file.lstat().st_size for file in files if not file.is_dir())
 
 
-def in_words(size: int) -> str:
+def format_size(size: int) -> str:
     """``size``, in bytes, as text: 12 bytes, 3.4 KB or 5.6 MB."""
     power = min(3, int(math.log10(max(size, 1)) / 3))
     return f"{size / 1000**power:.1f} {UNITS[power]}" if power else f"{size} {UNITS[0]}"
@@ -108,6 +106,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
     packed = content.encode() if isinstance(content, str) else content
     with naming_full_disk(path, needed=len(packed)), whole_file(path) as draft:
         draft.write_bytes(packed)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` to ``path`` as indented JSON, atomically; errors as of ``write_whole``."""
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 @contextmanager
@@ -140,7 +143,7 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
     """Yield a draft of ``path``, made by ``create``; hold it during the block, and remove it at the end."""
     clear_drafts(path.parent)
     while True:
-        draft = beside(path, DRAFT)
+        draft = temporary_path(path, DRAFT)
         try:
             with naming_full_disk(path):
                 create(draft)
@@ -153,12 +156,12 @@ def _draft(path: Path, create: Callable[[Path], None]) -> Iterator[Path]:
             remove(draft)
 
 
-def beside(path: Path, kind: str) -> Path:
+def temporary_path(path: Path, kind: str) -> Path:
     """Return a new path beside ``path``, for its draft (``DRAFT``) or for the folder that it replaces (``ASIDE``)."""
-    return path.with_name(f"{mark(path)}{secrets.token_hex(8)}{kind}")
+    return path.with_name(f"{name_prefix(path)}{secrets.token_hex(8)}{kind}")
 
 
-def mark(path: Path) -> str:
+def name_prefix(path: Path) -> str:
     """The prefix of the names of the drafts and locks of ``path``; it is short even for a long name."""
     name = path.name if len(os.fsencode(path.name)) <= SHORT else sha256(os.fsencode(path.name))[:32]
     return f".{name}."
@@ -172,7 +175,9 @@ def _sync(file: Path) -> None:
         except OSError as error:
             if error.errno not in WITHOUT_SYNC:
                 raise
-            warn_once("the file system of the results can't tell when a file is on the disk: a power cut may lose some")
+            warn_once(
+                "the file system of the results does not report when a file is on the disk: a power cut may lose some"
+            )
 
 
 @contextmanager
@@ -201,7 +206,7 @@ def remove_if_empty(folders: list[Path]) -> None:
 
 def replace_folder(new: Path, old: Path) -> None:
     """Rename the folder ``new`` to ``old``; the old folder is removed only afterwards."""
-    aside = beside(old, ASIDE)
+    aside = temporary_path(old, ASIDE)
     if old.exists():
         old.rename(aside)
     new.rename(old)
@@ -216,7 +221,7 @@ def discard(folder: Path, place: Path | None = None) -> None:
     recovery of ``place`` removes the rest.
     """
     with suppress(FileNotFoundError):
-        remove(folder.rename(beside(place or folder, DRAFT)))
+        remove(folder.rename(temporary_path(place or folder, DRAFT)))
 
 
 def remove(path: Path) -> None:
@@ -232,7 +237,9 @@ def clear_drafts(folder: Path) -> None:
     for path in list_entries(folder):
         if not DRAFT_NAME.fullmatch(path.name):
             continue
-        with claiming(path) as is_abandoned:  # while it is locked, or whoever has just made it could write to it
+        with claiming(
+            path
+        ) as is_abandoned:  # while it is locked: the process that has just created it could write to it
             if is_abandoned and CAN_REMOVE_OPEN_FILES:
                 remove(path)
         if is_abandoned and not CAN_REMOVE_OPEN_FILES:
@@ -252,13 +259,13 @@ def check_room(folder: Path, needed: int) -> None:
     free = _free(folder)
     if free < needed:
         raise ValueError(
-            f"{folder} needs about {in_words(needed)}, and its disk has {in_words(free)} free: "
+            f"{folder} needs about {format_size(needed)}, and its disk has {format_size(free)} free: "
             "free some, or name another `out`"
         )
 
 
 def suggest_name(path: Path) -> str:
-    """A hint at the file in the folder of ``path`` whose name is most similar, or "".
+    """A hint at the file with the most similar name in the folder of ``path``, or "".
 
     Names that differ in case, in the encoding of a letter or in the extension come first.
     """
@@ -278,10 +285,10 @@ def check_regular(path: Path) -> Path:
     """Return ``path`` unless it is a pipe or a device, which could block a reader.
 
     Raises:
-        ValueError: it exists and is no regular file.
+        ValueError: it exists and is not a regular file.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no regular file: put one there")
+        raise ValueError(f"{path} is not a regular file: replace it with one")
     return path
 
 
@@ -300,7 +307,7 @@ def _resolve(path: Path) -> Path:
     try:
         path.stat()
     except OSError as error:
-        if error.errno == errno.ELOOP:  # Path.resolve tells no more of it since Python 3.13
+        if error.errno == errno.ELOOP:  # Path.resolve raises no error since Python 3.13
             raise ValueError(f"{path} is a link that leads in circles: remove it") from error
     return path.resolve()
 

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from SinGAN.storage.files import keep_inside, links_in, mark
+from SinGAN.storage.files import keep_inside, links_in, name_prefix
 
 SHIPPED = (Path("Models"), Path(__file__).parent.parent.parent / "Models")
-"""Where models may lie that come with the project: in the working folder, or beside the package."""
+"""The folders of the models that come with the project: in the working folder, or next to the package."""
 LONGEST = 240  # bytes of a picture's name: file systems take 255, results add some
 
 
@@ -25,33 +25,33 @@ def stem(file_name: str, option: str = "input_name") -> str:
     name = Path(file_name).stem
     unwritable = any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in file_name)
     if name in ("", ".", "..") or unwritable:
-        raise ValueError(f"`{option}` {file_name!r} is no file name")
+        raise ValueError(f"`{option}` {file_name!r} is not a file name")
     if len(name.encode()) > LONGEST:
         raise ValueError(f"`{option}` {file_name!r} is longer than {LONGEST} bytes: give the file a shorter name")
     return name
 
 
 def locate(name: str, folder: Path) -> Path:
-    """The file that ``name`` means: a plain name lies in ``folder``, or else here; a path is one, from here.
+    """The path of the file ``name``: a plain name is looked up in ``folder``, then in the working folder.
 
-    ``~`` is the home folder.
+    A path is used as it is; ``~`` is the home folder.
     """
     path = Path(name).expanduser() if name.startswith("~/") else Path(name)
-    if not path.name:  # no file name, which is told elsewhere
+    if not path.name:  # not a file name: ``stem`` raises the error
         return path
     named = path.parent == Path() and ((folder / path).exists() or not path.exists())
     return folder / path.name if named or path.parent.resolve() == folder.resolve() else path
 
 
-def trained(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
-    """The folder of the trained model of the picture ``name``; a ``label`` tells concurrent trainings from others."""
+def model_folder(out: Path, name: str, scale_factor: float, alpha: float, label: str = "") -> Path:
+    """The folder of the trained model of the picture ``name``; ``label`` names other modes than sequential training."""
     return (
         out / "TrainedModels" / name / ",".join(filter(None, (f"scale_factor={scale_factor:f},alpha={alpha:g}", label)))
     )
 
 
-def shipped(place: Path, out: Path) -> Iterator[Path]:
-    """Where the model whose folder is ``place``, in the output folder ``out``, may lie among those that are shipped."""
+def shipped_folders(place: Path, out: Path) -> Iterator[Path]:
+    """Possible folders of the shipped model that corresponds to the folder ``place`` in the output folder ``out``."""
     return (folder / place.relative_to(out / "TrainedModels") for folder in SHIPPED)
 
 
@@ -68,14 +68,10 @@ def trained_for_paint(out: Path, name: str, scale_factor: float, start_scale: in
 
 
 def results(out: Path, folder: str, name: str, title: str, label: str = "") -> Path:
-    """The folder of a task's results of the picture ``name``.
+    """The folder of the results of the picture ``name`` in a task's ``folder``.
 
-    Arguments:
-        out: the output folder.
-        folder: the task's folder in it.
-        name: of the picture.
-        title: of these results: a size, a reference.
-        label: the method and its settings; "" for a model of sequential training.
+    ``title`` names these results, by a size or a reference; ``label`` the method and its settings ("": a model of
+    sequential training).
     """
     return out / folder / name / label / title
 
@@ -101,12 +97,12 @@ def study(out: Path, name: str, title: str) -> Path:
 
 
 def work_folder(folder: Path) -> Path:
-    """The folder beside ``folder`` in which a training works that is to take its place."""
-    return folder.with_name(f"{mark(folder)}new")
+    """The folder next to ``folder`` in which a training works until it replaces ``folder``."""
+    return folder.with_name(f"{name_prefix(folder)}new")
 
 
-def places(out: Path, name: str) -> Iterator[Path]:
-    """Where models and results of the picture ``name`` lie in ``out``."""
+def result_places(out: Path, name: str) -> Iterator[Path]:
+    """The folders and files of models and results of the picture ``name`` in ``out``."""
     escaped = glob.escape(name)
     yield out / "TrainedModels" / name
     yield from out.glob(f"*/{escaped}")
@@ -114,13 +110,12 @@ def places(out: Path, name: str) -> Iterator[Path]:
 
 
 def guard(root: Path, places: Iterable[Path]) -> None:
-    """Check ``places``, below the folder ``root``, before a command reads or writes there.
+    """Check ``result_places``, below the folder ``root``, before a command reads or writes there.
 
     ``root`` itself may be a link. Neither the places nor the folders above them need to exist.
 
     Raises:
-        ValueError: a link leads a place, the folder in which a training works that is to take its place, or anything in
-            them out of ``root``, or in circles.
+        ValueError: a link leads a place, its ``work_folder``, or anything in them out of ``root``, or in circles.
     """
     for place in places:
         for folder in (place, work_folder(place)):

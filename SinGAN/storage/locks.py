@@ -34,13 +34,8 @@ class NoLocksError(OSError):
 def locked(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path``, in a folder that exists, during the block, and then remove it.
 
-    Arguments:
-        path: of the lock file.
-        busy: the text of the error if another process holds it.
-        patience: seconds to wait for that process.
-
     Raises:
-        ValueError: another process holds it.
+        ValueError: another process holds it for longer than ``patience`` seconds; ``busy`` is the message.
     """
     try:
         held = _acquire(path, time.monotonic() + patience)

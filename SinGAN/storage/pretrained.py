@@ -30,7 +30,7 @@ SHA256 = {
 """The SHA-256 of each file that is downloaded, by name."""
 
 
-def cached(url: str) -> Path:
+def cache_path(url: str) -> Path:
     """The path of the file at ``url`` in torch's cache, whether it exists or not."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
 
@@ -39,10 +39,10 @@ def fetch(url: str) -> Path:
     """Download the file at ``url`` unless it is in torch's cache, check its SHA-256, and return its path.
 
     Raises:
-        FileNotFoundError: the download failed, or is not allowed; nothing is left behind.
+        FileNotFoundError: the download failed, or is not allowed; no partial file remains.
         ValueError: the file in the cache, or the download, has another content than it should.
     """
-    file = cached(url)
+    file = cache_path(url)
     if not file.exists():
         check_may_download(file.name)
         LOG.info(f"downloading {url} to {file}")
@@ -59,7 +59,7 @@ def fetch(url: str) -> Path:
 
 def check_may_download(name: str) -> None:
     """Raise a FileNotFoundError if the weights ``name`` are not in torch's cache and this process downloads nothing."""
-    if os.environ.get(OFFLINE) and not cached(name).exists():
+    if os.environ.get(OFFLINE) and not cache_path(name).exists():
         raise FileNotFoundError(
             f"the weights {name} are not on this machine, and nothing is downloaded here: a training in the terminal "
             "that needs them loads them once"
@@ -67,7 +67,7 @@ def check_may_download(name: str) -> None:
 
 
 def expected_hash(name: str) -> str:
-    """The SHA-256 of the download called ``name``; of an unknown one only its first digits, which stand in the name.
+    """The SHA-256 of the download called ``name``; of an unknown one only its first digits, which are part of the name.
 
     Raises:
         ValueError: nothing is known about it.
@@ -104,7 +104,7 @@ def read(path: Path) -> dict[str, Tensor]:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
     except Exception as error:  # damaged bytes make numpy raise nearly anything
-        raise ValueError(f"{path} is damaged or no npz file of weights ({error})") from error
+        raise ValueError(f"{path} is damaged or not an npz file of weights ({error})") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from SinGAN.storage.files import (
     folder_draft,
     fresh_parents,
     list_entries,
-    mark,
+    name_prefix,
     naming_full_disk,
     replace_folder,
 )
@@ -29,16 +29,12 @@ PATIENCE = 30.0  # seconds that a process waits for another one that writes the 
 def locked(folder: Path, doing: str = "training", patience: float = 0.0) -> Iterator[None]:
     """Recover ``folder``, which need not exist, and hold its lock during the block.
 
-    Arguments:
-        folder: of a model or of results.
-        doing: the activity of a process that holds the lock, for the error message.
-        patience: seconds to wait for that process.
-
     Raises:
-        ValueError: another process holds it.
+        ValueError: another process holds it for longer than ``patience`` seconds; the message names what it is
+            ``doing``.
     """
     busy = f"another process is {doing} {folder}: wait for its end, or use another `out`"
-    lock = folder.with_name(f"{mark(folder)}lock")
+    lock = folder.with_name(f"{name_prefix(folder)}lock")
     with naming_full_disk(folder, work_folder(folder)), fresh_parents(lock), locks.locked(lock, busy, patience):
         recover(folder)
         yield
@@ -59,7 +55,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def recover_if_free(folder: Path) -> None:
     """Recover ``folder`` before it is used, unless a living process holds it."""
-    if any(path.name.startswith(mark(folder)) for path in list_entries(folder.parent)):  # drafts, old folders or locks
+    if any(
+        path.name.startswith(name_prefix(folder)) for path in list_entries(folder.parent)
+    ):  # drafts, old folders or locks
         with suppress(OSError, ValueError), locked(folder):  # of another user, or in use
             pass
 
@@ -70,7 +68,7 @@ def recover(folder: Path) -> None:
     Only one process at a time may call it, see ``locked``.
     """
     for path in list_entries(folder.parent):
-        if not (path.name.startswith(mark(folder)) and path.suffix == ASIDE):
+        if not (path.name.startswith(name_prefix(folder)) and path.suffix == ASIDE):
             continue
         if folder.exists():  # the new folder is in place: only the removal of the old one is left to do
             discard(path, folder)

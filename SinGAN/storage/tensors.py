@@ -3,7 +3,7 @@
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def load(path: Path, device: torch.device, content: bytes | None = None) -> Any:
     ``content`` is that of the file, where it was read before.
 
     Raises:
-        ValueError: ``path`` is no regular file, is damaged, or has other content.
+        ValueError: ``path`` is not a regular file, is damaged, or has other content.
     """
     content = check_regular(path).read_bytes() if content is None else content
     with reading(path), warnings.catch_warnings():
@@ -55,7 +55,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # damaged bytes make torch raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is damaged or no checkpoint ({reason:.300})") from error
+        raise ValueError(f"{path} is damaged or not a checkpoint ({reason:.300})") from error
 
 
 def _check_archive(content: bytes) -> None:
@@ -111,6 +111,17 @@ def load_list(path: Path, device: torch.device, dims: int) -> list[Tensor]:
             raise ValueError(f"{path} holds numbers that are not finite")
         tensors.append(tensor.float().to(device))
     return tensors
+
+
+def check_fit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless ``state`` has the names and shapes of ``wanted``, and floats where that has floats."""
+    if differing := sorted(wanted.keys() ^ state.keys()):
+        raise ValueError(f"only one of the weights and the net has {differing[0]}")
+    for name, value in wanted.items():
+        if value.shape != state[name].shape:
+            raise ValueError(f"{name} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
+        if value.is_floating_point() != state[name].is_floating_point():
+            raise ValueError(f"{name} holds {state[name].dtype}")
 
 
 def load_weights(path: Path, content: bytes | None = None) -> dict[str, Tensor]:

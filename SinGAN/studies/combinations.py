@@ -25,13 +25,13 @@ from SinGAN.runs.run import Run
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.hashes import sha256
-from SinGAN.studies.study import as_flag, variations
+from SinGAN.studies.study import as_flag, parse_variations
 from SinGAN.training import train
 
 ONE_AT_A_TIME = ("sizes",)  # studies whose trainings differ in one option only from the run
 PASSED_ON = ("vgg_weights", "engine", "precision", "recompute", "winograd", "checkpoint_every")
 LONGEST = 120  # bytes of a folder's name: file systems take 255, and the paths in it must have room, too
-TRIALS = 3  # iterations that ``speed`` measures
+TRIALS = 3  # iterations that ``measure_speed`` measures
 FACTORS = 4  # values of the ready-made study of scale factors, at most
 
 
@@ -53,7 +53,7 @@ class Combination:
 
     def model(self, name: str) -> Path:
         """The folder of the model, of the picture ``name``."""
-        return layout.trained(self.out, name, self.options.scale_factor, self.options.alpha, self.options.label)
+        return layout.model_folder(self.out, name, self.options.scale_factor, self.options.alpha, self.options.label)
 
     def is_trained(self, run: Run) -> bool:
         """Whether there is a whole model of the run's picture, with these options and this seed."""
@@ -78,18 +78,15 @@ class Combination:
 def varied_options(run: Run, study: str | None, vary: Sequence[str], needs_some: bool = True) -> Varied:
     """The options to vary and their values as text: those of a ready-made ``study``, and those that `vary` names.
 
-    Arguments:
-        run: the run; the values of some studies follow from its options and its picture.
-        study: the name of a ready-made study, or None.
-        vary: option names and values, each as alpha=0,1,10.
-        needs_some: whether an empty result is an error.
+    The values of some studies depend on the options and the picture of ``run``.
 
     Raises:
-        ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary.
+        ValueError: an option is unknown or named twice, a value is out of range, or there is nothing to vary although
+            the study ``needs_some``.
     """
     ready_made = STUDIES.get(study or "", {})
     known = {name: entry for name, entry in get_options(ModelOptions).items() if name != "netG"}
-    named = variations(vary, known, "alpha=0,1,10")
+    named = parse_variations(vary, known, "alpha=0,1,10")
     if twice := [name for name in named if name in ready_made]:
         raise ValueError(f"`vary` and `study` name a flag twice: {', '.join(twice)}")
     if not CRITICS.keys() >= set(named.get("netD", ())):
@@ -131,12 +128,7 @@ def combine(
 
     Combinations whose values plan the same scales are one: they would give the same model.
 
-    Arguments:
-        run: the run whose other options hold for all trainings.
-        varied: option names and their values, as text.
-        seeds: number of trainings of each combination.
-        num_samples: number of samples of each training.
-        study: the name of a ready-made study; those of its values that the picture does not allow are left out.
+    Values of a ready-made ``study`` that the picture does not allow are left out.
 
     Raises:
         ValueError: a value is out of range, two contradict each other, or the picture does not allow one.
@@ -148,7 +140,7 @@ def combine(
         others = sum(value != str(getattr(run.options, name)) for name, value in chosen.items())
         if study in ONE_AT_A_TIME and others > 1:
             continue
-        options = with_values(run, chosen)
+        options = set_values(run, chosen)
         try:
             plan = KINDS[options.kind].plan(*size, options, TRAIN)
         except ValueError as error:
@@ -158,15 +150,15 @@ def combine(
             lines.append(f"{shown} is left out: {str(error).partition(': ')[0]}")
             continue
         for seed in range(first, first + seeds):
-            out = layout.study(run.out, run.name, "trainings") / setting(options, seed)
-            flags = flags_of(run, chosen, out, seed, num_samples)
+            out = layout.study(run.out, run.name, "trainings") / folder_name(options, seed)
+            flags = make_flags(run, chosen, out, seed, num_samples)
             combinations.append(Combination(chosen, seed, out, flags, options, plan))
     if not combinations:
         raise ValueError(f"the picture allows no training of the study: {'; '.join(lines)}")
-    return merged(run, combinations, lines), lines
+    return merge_equal_plans(run, combinations, lines), lines
 
 
-def merged(run: Run, combinations: Sequence[Combination], lines: list[str]) -> list[Combination]:
+def merge_equal_plans(run: Run, combinations: Sequence[Combination], lines: list[str]) -> list[Combination]:
     """``combinations``, those that give the same model as one; adds to ``lines`` which they are."""
     groups: dict[tuple[object, ...], list[Combination]] = {}
     for combination in combinations:
@@ -187,12 +179,12 @@ def merged(run: Run, combinations: Sequence[Combination], lines: list[str]) -> l
     return result
 
 
-def setting(options: ModelOptions, seed: int) -> str:
+def folder_name(options: ModelOptions, seed: int) -> str:
     """The name of the folder of a training: its ``seed``, and all ``options`` that differ from their defaults."""
-    return short(",".join([*(f"{name}={value}" for name, value in changed(options).items()), f"seed={seed}"]))
+    return shorten(",".join([*(f"{name}={value}" for name, value in changed_options(options).items()), f"seed={seed}"]))
 
 
-def changed(options: ModelOptions) -> dict[str, str]:
+def changed_options(options: ModelOptions) -> dict[str, str]:
     """The ``options`` that differ from their defaults, as text."""
     default = defaults_of_kind(options)
     return {
@@ -202,7 +194,7 @@ def changed(options: ModelOptions) -> dict[str, str]:
     }
 
 
-def short(name: str) -> str:
+def shorten(name: str) -> str:
     """``name`` as a folder's; where it is long or holds a path, cut off and with a part of its hash."""
     if len(name.encode()) <= LONGEST and "/" not in name and "\\" not in name:
         return name
@@ -210,7 +202,7 @@ def short(name: str) -> str:
     return f"{plain[: LONGEST // 2]},{sha256(name.encode())[:12]}"
 
 
-def flags_of(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samples: int) -> tuple[str, ...]:
+def make_flags(run: Run, chosen: Mapping[str, str], out: Path, seed: int, num_samples: int) -> tuple[str, ...]:
     """The flags of the training that has the ``chosen`` values, in the output folder ``out``."""
     known = get_options(ModelOptions)
     shared = {name: str(value) for name, value in shared_options(run).items() if name not in chosen}
@@ -225,7 +217,7 @@ def shared_options(run: Run) -> dict[str, object]:
     return models | {name: getattr(run.settings, name) for name in PASSED_ON if name in run.given}
 
 
-def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
+def set_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
     """The options given by the user, overridden by ``chosen`` and completed with their defaults."""
     known = get_options(ModelOptions)
     values = {name: getattr(run.options, name) for name in known if name in run.given}
@@ -234,10 +226,10 @@ def with_values(run: Run, chosen: Mapping[str, str]) -> ModelOptions:
             values[name] = known[name].parse(text)
         except ValueError as error:
             raise ValueError(f"`{name}`: {error}") from None
-    return ModelOptions(**values).completed(values)
+    return ModelOptions(**values).complete(values)
 
 
-def speed(run: Run, engine: Engine) -> float:
+def measure_speed(run: Run, engine: Engine) -> float:
     """The relative time (see ``Combination.cost``) that a second brings, measured on a few small iterations."""
     rng, size = run.fresh_rng(), 48
     image = torch.rand(1, run.options.net.channels, size, size, generator=rng, device=run.device)

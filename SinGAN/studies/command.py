@@ -24,12 +24,12 @@ from SinGAN.pictures import images
 from SinGAN.runs.progress import duration
 from SinGAN.runs.results import read_losses
 from SinGAN.runs.run import Run
-from SinGAN.runs.source import untrained
+from SinGAN.runs.source import open_patches
 from SinGAN.saved_models.model_folder import ModelFolder
 from SinGAN.storage import layout
 from SinGAN.storage.files import check_room
 from SinGAN.studies import comparison
-from SinGAN.studies.combinations import Combination, changed, combine, short, speed, varied_options
+from SinGAN.studies.combinations import Combination, changed_options, combine, measure_speed, shorten, varied_options
 from SinGAN.studies.comparison import MeasuredTraining
 from SinGAN.studies.study import Results, Study
 from SinGAN.terminal.flags import make_parser, read_options
@@ -47,10 +47,10 @@ def run(argv: Sequence[str]) -> None:
     check_links(asked.run, "study")
     options = read_options(StudyOptions, asked.args)
     with use_precision(asked.run.settings.precision, asked.device):
-        study_of(asked.run, options).run(options.dry_run)
+        make_study(asked.run, options).run(options.dry_run)
 
 
-def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
+def make_study(run: Run, options: StudyOptions) -> "PictureStudy":
     """The study of the picture of ``run`` that ``options`` ask for; prints which of its values are left out.
 
     Raises:
@@ -68,7 +68,7 @@ def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
     for line in dict.fromkeys(lines):  # once for all seeds
         say(with_flags(line))
     return PictureStudy(
-        folder=layout.study(run.out, run.name, title(run, options, varied)),
+        folder=layout.study(run.out, run.name, study_title(run, options, varied)),
         trials=combinations,
         device=run.device,
         jobs=run.settings.jobs,
@@ -80,10 +80,10 @@ def study_of(run: Run, options: StudyOptions) -> "PictureStudy":
     )
 
 
-def title(run: Run, options: StudyOptions, varied: Varied) -> str:
+def study_title(run: Run, options: StudyOptions, varied: Varied) -> str:
     """The name of the study's folder: all that it varies, and the settings that shape it."""
     ready_made = STUDIES.get(options.study or "", {})
-    shared = {name: value for name, value in changed(run.options).items() if name not in varied}
+    shared = {name: value for name, value in changed_options(run.options).items() if name not in varied}
     own = {name: getattr(options, name) for name in ("gen_start_scale", "num_samples", "seeds", "dims")}
     defaults = {name: entry.default for name, entry in get_options(StudyOptions).items()}
     shared |= {name: str(value) for name, value in own.items() if value != defaults[name]}
@@ -93,7 +93,7 @@ def title(run: Run, options: StudyOptions, varied: Varied) -> str:
         shared["manualSeed"] = str(run.seed)
     named = {name: ",".join(values) for name, values in varied.items() if name not in ready_made}
     parts = [options.study] if options.study else []
-    return short("+".join([*parts, *(f"{name}={value}" for name, value in {**named, **shared}.items())]))
+    return shorten("+".join([*parts, *(f"{name}={value}" for name, value in {**named, **shared}.items())]))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,7 +110,8 @@ class PictureStudy(Study[Combination]):
     def announce(self, remaining: Sequence[Combination], dry_run: bool) -> None:
         if dry_run:
             expected = duration(self.seconds(remaining))
-            say(f"{len(self.trials)} trainings, {len(remaining)} of them to be done, about {expected}: {self.folder}")
+            counts = f"{len(self.trials)} trainings, {len(remaining)} of them not trained yet"
+            say(f"{counts}, about {expected}: {self.folder}")
 
     def seconds(self, remaining: Sequence[Combination]) -> float:
         """The estimated seconds that the ``remaining`` trainings take."""
@@ -119,7 +120,7 @@ class PictureStudy(Study[Combination]):
         engine = self.picture.engine.choose(self.device)
         at_once = 1 if self.device.type == "cpu" else min(self.jobs, len(remaining))  # jobs share a CPU's threads
         work = sum(combination.cost(self.picture, engine.winograd) for combination in remaining)
-        return work / at_once / speed(self.picture, engine)
+        return work / at_once / measure_speed(self.picture, engine)
 
     @cached_property
     def net(self) -> nn.Module | None:
@@ -131,7 +132,7 @@ class PictureStudy(Study[Combination]):
             for combination in self.trials:
                 check_size(*combination.plan.sizes[-1], self.options.dims)
         if any(combination.options.training.uses_vgg for combination in remaining):
-            perceptual.trained(self.picture.settings.vgg_weights)
+            perceptual.load_vgg_weights(self.picture.settings.vgg_weights)
         needed = sum(bytes_on_disk(combination.plan, combination.options.net) for combination in remaining)
         check_room(layout.study(self.picture.out, self.picture.name, ""), needed)
 
@@ -167,7 +168,7 @@ class PictureStudy(Study[Combination]):
         first = run.seed if "manualSeed" in run.given else 1
         for method in (INSTANT, PATCHES, DENOISE):
             if method in self.options.method:
-                maker = untrained(run, PatchOptions(method=method), measured=True).maker
+                maker = open_patches(run, PatchOptions(method=method), measured=True).maker
                 names = {**dict.fromkeys(self.varied, "-"), "method": method}
                 result += [self.of_samples(maker, names, seed) for seed in range(first, first + self.options.seeds)]
         return result
@@ -181,13 +182,13 @@ class PictureStudy(Study[Combination]):
         layers = maker.layers
         if layers is not None:
             real = layers.to_floats(real).float()
-        samples = evaluation.as_in_files(drawn, self.device, layers)
+        samples = evaluation.round_like_files(drawn, self.device, layers)
         took = time.monotonic() - started
         if layers is not None:
             layers = self.picture.viewed(replace(layers, raw=False), real)
         measures = evaluation.evaluate(samples, real, start, net, None, layers)
         if layers is not None:  # what people see
-            samples, real = (evaluation.seen(batch, layers) for batch in (samples, real))
+            samples, real = (evaluation.visible_channels(batch, layers) for batch in (samples, real))
         return MeasuredTraining(
             varied=varied,
             seed=seed,

@@ -63,7 +63,7 @@ class MeasuredTraining:
         }
 
 
-def groups(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraining]]:
+def group_by_label(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraining]]:
     """The trainings by label: those of a group differ only in their seed."""
     by_label: dict[str, list[MeasuredTraining]] = {}
     for training in trained:
@@ -73,13 +73,13 @@ def groups(trained: Sequence[MeasuredTraining]) -> dict[str, list[MeasuredTraini
 
 def first_seeds(trained: Sequence[MeasuredTraining]) -> list[MeasuredTraining]:
     """The first training of each combination."""
-    return [group[0] for group in groups(trained).values()]
+    return [group[0] for group in group_by_label(trained).values()]
 
 
 def results(trained: Sequence[MeasuredTraining]) -> Results:
     """The tables and figures: CSV with a row for each training, Markdown with one for each combination.
 
-    Seconds, which differ each time, are a column only beside methods that don't train.
+    Seconds, which vary from run to run, are a column only if there are methods that don't train.
     """
     timed = any(training.reconstruction is None for training in trained)
     names = [name for name in trained[0].measures() if timed or name != TIME]
@@ -87,7 +87,7 @@ def results(trained: Sequence[MeasuredTraining]) -> Results:
     rows, markdown = [[*trained[0].varied, "seed", *names]], [[*trained[0].varied, *names]]
     for training, values in numbers.items():
         rows.append([*training.varied.values(), str(training.seed), *(f"{value:.6g}" for value in values)])
-    for group in groups(trained).values():
+    for group in group_by_label(trained).values():
         table = np.array([numbers[training] for training in group])
         cells = [f"{mean:.4g}" for mean in table.mean(axis=0)]
         if len(group) > 1:
@@ -123,13 +123,13 @@ def samples_grid(trained: Sequence[MeasuredTraining]) -> Figure:
 def loss_curves(trained: Sequence[MeasuredTraining]) -> Figure:
     """A figure of the finest scale's losses without their weights: a panel for each, a curve for each combination."""
     panels = [
-        Panel(f"{panel.title}, finest scale", losses_of(trained, panel.names[0]), panel.is_log)
+        Panel(f"{panel.title}, finest scale", select_losses(trained, panel.names[0]), panel.is_log)
         for panel in dict.fromkeys(panel for training in trained for panel in training.overview)
     ]
     return plots.curves(panels, "iteration", smooth=True)
 
 
-def losses_of(trained: Sequence[MeasuredTraining], name: str) -> dict[str, list[float]]:
+def select_losses(trained: Sequence[MeasuredTraining], name: str) -> dict[str, list[float]]:
     """The losses called ``name`` of the first training of each combination, where there was one."""
     firsts = [training for training in first_seeds(trained) if training.losses and name in training.losses]
     return {training.label: training.losses[name] for training in firsts if training.losses}
@@ -150,7 +150,7 @@ def scatter(trained: Sequence[MeasuredTraining]) -> Figure:
     axes = figure.subplots()
     has_sifid = all(training.evaluation.sifid_mean is not None for training in trained)
     distance = "SIFID" if has_sifid else "SWD"
-    named = groups(trained)
+    named = group_by_label(trained)
     for index, (label, group) in enumerate(named.items()):
         axes.scatter(
             [training.evaluation.diversity for training in group],

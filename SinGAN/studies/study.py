@@ -21,7 +21,7 @@ from SinGAN.storage.escaping import escape_cell, escape_markdown
 from SinGAN.storage.files import files_into
 from SinGAN.terminal.display import run_all
 from SinGAN.terminal.messages import say
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 
 Trial = TypeVar("Trial")
 Cells = Sequence[Sequence[str]]
@@ -59,7 +59,7 @@ class Study(ABC, Generic[Trial]):
 
     @abstractmethod
     def check_needs(self, remaining: Sequence[Trial]) -> None:
-        """Raise an error if ``remaining`` trainings, or the measures, lack something: better now than hours later."""
+        """Raise an error, before hours are spent, if the ``remaining`` trainings or the measures miss something."""
 
     @abstractmethod
     def job(self, trial: Trial) -> Job:
@@ -83,7 +83,7 @@ class Study(ABC, Generic[Trial]):
         status = 0
         if remaining:
             places = make_slots(self.device, min(self.jobs, len(remaining)), self.per_gpu, torch.get_num_threads())
-            status = run_all([self.job(trial) for trial in remaining], LocalRunner(places, watched()))
+            status = run_all([self.job(trial) for trial in remaining], LocalRunner(places, watched_environment()))
         results = self.measure([trial for trial in self.trials if self.is_trained(trial)])
         if results is not None:
             with files_into(self.folder) as draft:
@@ -96,16 +96,11 @@ class Study(ABC, Generic[Trial]):
             raise SystemExit(status)
 
 
-def variations(texts: Sequence[str], known: Mapping[str, Option], example: str) -> dict[str, list[str]]:
-    """The options to vary and their values, from ``texts`` of the form NAME=A,B,..
-
-    Arguments:
-        texts: of the option `vary`.
-        known: the options that can be varied, by name.
-        example: of such a text, for messages.
+def parse_variations(texts: Sequence[str], known: Mapping[str, Option], example: str) -> dict[str, list[str]]:
+    """The options to vary and their values, from ``texts`` of the form NAME=A,B,..; messages show an ``example``.
 
     Raises:
-        ValueError: a text has another form, or a name or a value stands there twice.
+        ValueError: a text has another form, or names an option or a value twice.
     """
     varied: dict[str, list[str]] = {}
     for text in texts:
@@ -126,7 +121,7 @@ def variations(texts: Sequence[str], known: Mapping[str, Option], example: str) 
 
 
 def as_flag(entry: Option | None, name: str, value: str) -> list[str]:
-    """The command line words that set the option ``name``, described by ``entry``; a switch that is off needs none."""
+    """The arguments that set the option ``name``, described by ``entry``; none for a switch that is off."""
     if entry is None or entry.kind is not bool or entry.bare is not None:
         return [f"--{name}={value}"]
     return [f"--{name}"] if value == "True" else []
@@ -149,11 +144,8 @@ def as_markdown(rows: Cells) -> str:
 def picture_grid(rows: Sequence[Sequence[Levels]], left: Sequence[str], top: Mapping[int, str], cell: float) -> Figure:
     """A figure of pictures, levels (H, W) or (H, W, C) of 0 to 255.
 
-    Arguments:
-        rows: the pictures of each row, equally many.
-        left: a label for each row; none where it is empty.
-        top: titles of columns by index.
-        cell: the width of a picture in inches; rows are as high as the first picture asks for.
+    ``left`` are labels of the rows, if any, and ``top`` titles of columns by index. A picture is ``cell`` inches wide;
+    rows are as high as the first picture requires.
     """
     height, width = rows[0][0].shape[:2]
     columns = len(rows[0])

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from SinGAN.options.option import as_path, get_options
 from SinGAN.options.run import RunOptions
 from SinGAN.terminal.flags import Parser
-from SinGAN.terminal.script import fail, script
+from SinGAN.terminal.messages import fail
+from SinGAN.terminal.script import script
 
 HERE = "127.0.0.1"
 AUTH = "SINGAN_STUDIO_AUTH"  # environment variable with user:password

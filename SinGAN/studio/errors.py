@@ -6,9 +6,10 @@ import secrets
 import traceback
 from pathlib import PurePath
 
-from SinGAN.parallel.jobs import describe
+from SinGAN.parallel.jobs import describe_error
 from SinGAN.storage.escaping import escape_controls
-from SinGAN.terminal.script import OPTION, is_out_of_memory
+from SinGAN.terminal.messages import OPTION
+from SinGAN.terminal.script import is_out_of_memory
 
 LOG = logging.getLogger(__name__)
 LONGEST = 400  # characters of a line
@@ -24,7 +25,7 @@ def explain(error: BaseException) -> str:
         name = PurePath(error.filename).name if isinstance(error.filename, str) else ""
         words = f"{error.strerror}: {name}" if name else error.strerror
     elif type(error) is ValueError or isinstance(error, OSError):
-        words = describe(error)
+        words = describe_error(error)
     else:
         words = f"something went wrong; the server's log explains it: error {record(error)}"
     return plain(words)

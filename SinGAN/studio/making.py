@@ -194,7 +194,7 @@ def exact_scale(values: Mapping[str, Any]) -> int | None:
     """The exact start scale among the ``values`` of the controls; None: there is none.
 
     Raises:
-        ValueError: it is no number.
+        ValueError: it is not a number.
     """
     text = str(values.get("start_scale") or "").strip()
     if not text:

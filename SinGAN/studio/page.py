@@ -21,7 +21,7 @@ from SinGAN.studio.shared import PRIVATE, QUIET, Shared, canvas_of, channel, see
 from SinGAN.studio.tools import TOOLS
 from SinGAN.studio.trainings import Trainings
 from SinGAN.studio.workspace import BYTES, PIXELS, UNTRAINED, Chosen, Workspace, device
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 
 WEB = Path(__file__).parent / "web"
 SCRIPTS = ("canvas.js", "viewer.js", "history.js", "page.js")
@@ -196,7 +196,7 @@ def serve(
     with listen(host, port) as found:
         workspace = Workspace(out.absolute(), inputs.absolute())
         slots = make_slots(device(), 1, 1, torch.get_num_threads())
-        trainings = Trainings(LocalRunner(slots, watched()), workspace.out)
+        trainings = Trainings(LocalRunner(slots, watched_environment()), workspace.out)
         blocks = build(workspace, trainings, temporary)
         blocks.queue(default_concurrency_limit=1)
         app = application(blocks, host, names, auth, BYTES, **look())

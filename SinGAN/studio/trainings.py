@@ -168,7 +168,7 @@ class Trainings:
         model = ModelOptions.for_task(TASKS[task.name], check_values(ModelOptions, options))
         name = layout.stem(chosen.file.name)
         if task is TRAIN:
-            return layout.trained(self.out, name, model.scale_factor, model.alpha, model.label), model
+            return layout.model_folder(self.out, name, model.scale_factor, model.alpha, model.label), model
         return layout.trained_for_animation(self.out, name, model.scale_factor, model.label), model
 
     def stop(self, owner: str, training_id: str) -> None:

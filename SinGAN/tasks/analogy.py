@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import INSTANT, NUMBER, PatchOptions, reference_folder
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Picture, Seed
@@ -67,13 +67,13 @@ def analogy(
     assert structure is not None
     if model.layers is not None:
         image = model.layers.read_structure(structure, limit).to(real)
-        pictures = model.analogy(image, generator(model, seed), count)
-        return Results(numbered(pictures), {"the picture": real, "the structure": image}, count=count)
+        pictures = model.analogy(image, make_generator(model, seed), count)
+        return Results(name_by_index(pictures), {"the picture": real, "the structure": image}, count=count)
     levels = arrays.levels_of(structure, real.shape[1], "structure", opaque=True)
     levels = limit_levels(levels, limit)
     image = images.to_8_bits(levels) if real.dtype == torch.uint8 else images.to_tensor(levels).to(real.device)
-    pictures = model.analogy(image, generator(model, seed), count)
-    return Results(numbered(pictures), {"the picture": real, "the structure": image}, count=count)
+    pictures = model.analogy(image, make_generator(model, seed), count)
+    return Results(name_by_index(pictures), {"the picture": real, "the structure": image}, count=count)
 
 
 def follow(model: Patches, guide: Picture, limit: int, count: int, weight: float, seed: Seed) -> Results:
@@ -87,9 +87,9 @@ def follow(model: Patches, guide: Picture, limit: int, count: int, weight: float
     if not isinstance(model, LayeredInstant) or not model.layers.maps:
         raise ValueError("`guide` needs `maps`: name the map whose labels it is painted with")
     codes, raster = model.read_guide(guide, limit)
-    pictures = model.guided(codes, weight, generator(model, seed), count)
+    pictures = model.guided(codes, weight, make_generator(model, seed), count)
     shown = images.to_8_bits(model.layers.maps[0].preview(raster))
-    return Results(numbered(pictures), {"the picture": model.real, "the guide": shown}, count=count)
+    return Results(name_by_index(pictures), {"the picture": model.real, "the guide": shown}, count=count)
 
 
 def run(call: Call[Analogy]) -> Iterator[Results]:

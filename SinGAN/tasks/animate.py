@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.option import MANY, option
 from SinGAN.options.tasks import ANIMATION
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import ModelFolder, Run, Seed, Trained
@@ -59,8 +59,8 @@ def animate(
     from SinGAN import manipulate
 
     manipulate.check_walk(model.pyramid.scales[0].generator.config)
-    walk = manipulate.animate(model.pyramid, generator(model, seed), frames, start_scale, alpha, beta)
-    return Results(numbered(walk))
+    walk = manipulate.animate(model.pyramid, make_generator(model, seed), frames, start_scale, alpha, beta)
+    return Results(name_by_index(walk))
 
 
 def run(call: Call[Animate]) -> Iterator[Results]:
@@ -74,7 +74,7 @@ def run(call: Call[Animate]) -> Iterator[Results]:
 
     run, options = call.run, call.options
     animations.check_format(options.format)
-    saved = own_or_shipped(run)
+    saved = find_model(run)
     training = run.with_options_of(saved).training(saved.folder if saved else run.model_for_animation, ANIMATION)
     manipulate.check_walk(training.net)
     for start in options.animation_start_scale:
@@ -93,14 +93,14 @@ def run(call: Call[Animate]) -> Iterator[Results]:
         frames = (frame for _, frame in results.pictures)
         if layers is not None:  # the animation shows previews: the frames themselves, and their maps, lie beside it
             drawn = list(frames)
-            write_results(place / file.stem, {}, dict(numbered(drawn)), None, model.layers)
+            write_results(place / file.stem, {}, dict(name_by_index(drawn)), None, model.layers)
             frames = (layers.preview(frame) for frame in drawn)
         animations.write(file, frames, options.fps)
         LOG.info(str(file))
     yield from ()
 
 
-def own_or_shipped(run: Run) -> ModelFolder | None:
+def find_model(run: Run) -> ModelFolder | None:
     """The model in the run's folder; if there is none, a shipped one with the options that were given."""
     model = None if run.settings.overwrite else run.find(run.model_for_animation)
     is_own = model is not None and model.folder == run.model_for_animation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import reference_folder
 from SinGAN.options.growing import EDITING
-from SinGAN.tasks.references import Reference, put_in, results_of, retouch, start_scales
+from SinGAN.tasks.references import Reference, insert_reference, make_results, retouch, start_scales
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
@@ -35,21 +35,21 @@ def edit(
     With ``blend`` the training picture is kept outside the mask; the instant engine always does so. None: both ways.
     """
     from SinGAN.pictures.masks import EDITING_RADIUS
-    from SinGAN.runs.results import by_scale
+    from SinGAN.runs.results import name_by_scale
 
     retouched, origin = retouch(model, reference, mask, start_scale, count, seed, EDITING_RADIUS, erasable=True)
     if blend is not None:
         made = ((scale, kept if blend or whole is None else whole) for scale, whole, kept in retouched.pictures)
-        return results_of(retouched, by_scale(made), origin)
+        return make_results(retouched, name_by_scale(made), origin)
     both = [*retouched.pictures]
-    wholes = by_scale((scale, whole) for scale, whole, _ in both if whole is not None)
-    masked = by_scale(((scale, kept) for scale, _, kept in both), "_masked")
-    return results_of(retouched, [*wholes, *masked], origin)
+    wholes = name_by_scale((scale, whole) for scale, whole, _ in both if whole is not None)
+    masked = name_by_scale(((scale, kept) for scale, _, kept in both), "_masked")
+    return make_results(retouched, [*wholes, *masked], origin)
 
 
 def run(call: Call[Edit]) -> Iterator[Results]:
     """The reference, edited at each of the scales: whole, and blended into the picture."""
-    yield put_in(call, edit, blend=None)
+    yield insert_reference(call, edit, blend=None)
 
 
 TASK = Task(

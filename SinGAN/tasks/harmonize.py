@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import INSTANT, SINGAN, reference_folder
 from SinGAN.options.growing import HARMONIZATION
-from SinGAN.tasks.references import Reference, put_in, results_of, retouch, start_scales
+from SinGAN.tasks.references import Reference, insert_reference, make_results, retouch, start_scales
 from SinGAN.tasks.task import Call, Results, Task
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def harmonize(
         ValueError: the scale is out of range, or the mask marks nothing, everything or too much.
     """
     from SinGAN.pictures.masks import HARMONIZATION_RADIUS
-    from SinGAN.runs.results import by_scale
+    from SinGAN.runs.results import name_by_scale
 
     retouched, origin = retouch(model, reference, mask, start_scale, count, seed, HARMONIZATION_RADIUS)
-    return results_of(retouched, by_scale((scale, kept) for scale, _, kept in retouched.pictures), origin)
+    return make_results(retouched, name_by_scale((scale, kept) for scale, _, kept in retouched.pictures), origin)
 
 
 def run(call: Call[Harmonize]) -> Iterator[Results]:
@@ -61,7 +61,7 @@ def run(call: Call[Harmonize]) -> Iterator[Results]:
     if method != SINGAN:
         keep = "keep their colours" if method == INSTANT else "dissolve"
         LOG.info(f"note: foreign objects {keep} with `method` {method}; a trained model adapts them")
-    yield put_in(call, harmonize)
+    yield insert_reference(call, harmonize)
 
 
 TASK = Task(

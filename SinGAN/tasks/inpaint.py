@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from SinGAN.options.applications import NUMBER, PatchOptions
 from SinGAN.options.option import option
 from SinGAN.tasks.references import read_marks
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Picture, Seed
@@ -64,8 +64,8 @@ def inpaint(
     hole = masks.exact_mask(read_marks(chosen, model.real)).to(model.real)
     colour = None if fill is None else model.colour([fill] if isinstance(fill, int) else fill)
     shown = torch.where(hole > 0, model.real.max() if colour is None else colour, model.real)
-    pictures = model.inpaint(hole, colour, generator(model, seed), count)
-    return Results(numbered(pictures), {"original": model.real, "hole": shown}, count=count)
+    pictures = model.inpaint(hole, colour, make_generator(model, seed), count)
+    return Results(name_by_index(pictures), {"original": model.real, "hole": shown}, count=count)
 
 
 def run(call: Call[Inpaint]) -> Iterator[Results]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from SinGAN.options.applications import DENOISE, INSTANT, NUMBER, PATCHES, SINGAN, MethodOptions
 from SinGAN.options.option import option
 from SinGAN.tasks.references import read_marks
-from SinGAN.tasks.task import Results, Task, generator, numbered
+from SinGAN.tasks.task import Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Maker, Seed
@@ -38,7 +38,7 @@ class Outpaint(MethodOptions):
     num_samples: int = option(3, "variants", group="outpainting", slider=(1, 6, 2, 1), **NUMBER)
 
 
-def pixels(margin: str, length: int) -> int:
+def to_pixels(margin: str, length: int) -> int:
     """A ``margin``, pixels or percent of ``length``, in pixels."""
     return round(length * int(margin[:-1]) / 100) if margin.endswith("%") else int(margin)
 
@@ -73,23 +73,23 @@ def outpaint(
     given = {"top": str(top), "bottom": str(bottom), "left": str(left), "right": str(right)}
     height, width = model.real.shape[-2:]
     lengths = {"top": height, "bottom": height, "left": width, "right": width}
-    margins = {side: pixels(text, lengths[side]) for side, text in given.items()}
+    margins = {side: to_pixels(text, lengths[side]) for side, text in given.items()}
     shown = {"original": model.real}
     if not any(margins.values()) and isinstance(model, Patches) and model.erased is not None:
         marks = read_marks(model.erased, model.real)
         rows, columns = box = bounding_box((~marks).astype(np.uint8))
         if marks[box].any() or isinstance(model, LayeredInstant):
-            pictures = model.inpaint(masks.exact_mask(marks).to(model.real), None, generator(model, seed), count)
+            pictures = model.inpaint(masks.exact_mask(marks).to(model.real), None, make_generator(model, seed), count)
         else:  # the rest is a rectangle, and what is erased its margins
             sides = rows.start, len(marks) - rows.stop, columns.start, marks.shape[1] - columns.stop
-            pictures = model.cropped(box).outpaint(sides, generator(model, seed), count)
-        return Results(numbered(pictures), shown, extras=shown, count=count, title="erased")
+            pictures = model.cropped(box).outpaint(sides, make_generator(model, seed), count)
+        return Results(name_by_index(pictures), shown, extras=shown, count=count, title="erased")
     if not any(margins.values()):
         raise ValueError("nothing to extend: name a margin with `left`, `right`, `top` or `bottom`, as 50%")
     sides = margins["top"], margins["bottom"], margins["left"], margins["right"]
-    pictures = model.outpaint(sides, generator(model, seed), count)
+    pictures = model.outpaint(sides, make_generator(model, seed), count)
     title = ",".join(f"{side}={length}" for side, length in margins.items() if length)
-    return Results(numbered(pictures), shown, extras=shown, count=count, title=title)
+    return Results(name_by_index(pictures), shown, extras=shown, count=count, title=title)
 
 
 TASK = Task(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from SinGAN.options.applications import SINGAN, reference_folder
 from SinGAN.options.growing import EDITING, HYBRID
 from SinGAN.options.option import option
-from SinGAN.tasks.references import Reference, choose_scales, put_in, read, start_scales
-from SinGAN.tasks.task import Call, Results, Task, generator
+from SinGAN.tasks.references import Reference, choose_scales, insert_reference, read, start_scales
+from SinGAN.tasks.task import Call, Results, Task, make_generator
 
 if TYPE_CHECKING:
     import torch
@@ -51,21 +51,21 @@ def paint(
     Raises:
         ValueError: the scale is out of range or needed, or there is no trained model that could be retrained.
     """
-    from SinGAN.runs.results import by_scale
+    from SinGAN.runs.results import name_by_scale
 
-    scales, rng = choose_scales(model, start_scale), generator(model, seed)
+    scales, rng = choose_scales(model, start_scale), make_generator(model, seed)
     image = read(strokes, model.real, "strokes", layers=model.layers)
     firsts = {"original": model.real, "reference": image}
     if not quantize:
         made = ((scale, picture) for scale in scales for picture in model.paint(image, scale, rng, count))
-        return Results(by_scale(made), firsts)
+        return Results(name_by_scale(made), firsts)
     painted, extras = list[tuple[int, "Tensor"]](), dict[str, "Tensor"]()
     for scale in scales:
         pictures, shown = paint_quantized(model, image, scale, rng, count, progress)
         painted += [(scale, picture) for picture in pictures.split(1)]
         suffix = f"_start_scale={scale}" if len(scales) > 1 else ""
         extras |= {f"{name}{suffix}": each for name, each in shown.items()}
-    return Results(by_scale(painted), firsts, extras)
+    return Results(name_by_scale(painted), firsts, extras)
 
 
 def paint_quantized(
@@ -114,7 +114,7 @@ def run(call: Call[Paint]) -> Iterator[Results]:
     def paint_and_keep(model: Maker, *values: Any, **named: Any) -> Results:
         return paint(replace(model, retrain=retrain) if isinstance(model, Trained) else model, *values, **named)
 
-    results = put_in(call, paint_and_keep, strokes=options.file, seed=call.run.fresh_rng())
+    results = insert_reference(call, paint_and_keep, strokes=options.file, seed=call.run.fresh_rng())
     yield replace(results, title=f"{results.title}_quantized" if quantize else results.title)
 
 

@@ -1,4 +1,4 @@
-"""What harmonizing, editing and painting share: references, masks, injection scales and fine-tuning."""
+"""Code shared by harmonizing, editing and painting: references, masks, injection scales and fine-tuning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from SinGAN.options.applications import ALL, COUNT, NUMBER, SINGAN, MethodOptions, reference_folder
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, generator
+from SinGAN.tasks.task import Call, Results, make_generator
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,7 @@ def retouch(
     radius: int,
     erasable: bool = False,
 ) -> tuple[Retouched, str]:
-    """``reference`` put in at each scale and blended by its mask, and a line that says where the mask comes from.
+    """Insert ``reference`` at each scale and blend it by its mask; also returns a line on the origin of the mask.
 
     Arguments:
         model: the picture model.
@@ -156,7 +156,7 @@ def retouch(
         marks, origin = read_marks(erased, real), "mask: what is erased in the reference"
         if isinstance(model, Patches):
             hole = masks.exact_mask(marks).to(real)
-            made = [*model.inpaint(hole, None, generator(model, seed), count)]  # which are those of every scale
+            made = [*model.inpaint(hole, None, make_generator(model, seed), count)]  # which are those of every scale
             return Retouched(real, image, hole, ((scale, None, each) for scale in scales for each in made)), origin
         filled = images.with_channels(arrays.levels_of(reference, 4), real.shape[1])  # under alpha the nearest colours
         image = images.to_image_like(filled, real)
@@ -167,22 +167,22 @@ def retouch(
         if model.layers is not None:
             floats = [model.layers.to_floats(each) for each in seen]
             is_plain, of_picture = model.layers.is_plain, model.layers.channels_of_picture
-            seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else as_one_channel(*floats)
+            seen = (of_picture(floats[0]), of_picture(floats[1])) if is_plain else reduce_to_one_channel(*floats)
         if arrays.is_file(reference):
             marks, origin = masks.find_marks(arrays.path_of(reference), *seen)
         else:
             marks = masks.check_difference(*seen, "`reference`", "give a `mask`, white where it is to change")
     drawn = masks.exact_mask(marks) if model.exact_mask else masks.soft_mask(marks, radius).to(real.device)
-    return model.retouch(image, drawn, scales, generator(model, seed), count), origin
+    return model.retouch(image, drawn, scales, make_generator(model, seed), count), origin
 
 
-def as_one_channel(image: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+def reduce_to_one_channel(image: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Two images (1, 1, H, W) that differ as the channel of ``image`` and ``real`` (1, C, H, W) does that does most."""
     gap = (image - real).abs().amax(dim=1, keepdim=True)
     return gap - 1, gap * 0 - 1
 
 
-def results_of(retouched: Retouched, pictures: Iterable[tuple[str, Tensor]], origin: str = "") -> Results:
+def make_results(retouched: Retouched, pictures: Iterable[tuple[str, Tensor]], origin: str = "") -> Results:
     """The results with ``pictures`` by name, the original and the reference first, the mask beside them."""
     from SinGAN.pictures import images
 
@@ -190,7 +190,7 @@ def results_of(retouched: Retouched, pictures: Iterable[tuple[str, Tensor]], ori
     return Results(pictures, firsts, {"mask_dilated": images.mask_to_image(retouched.mask)}, notes=(origin,))
 
 
-def put_in(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:
+def insert_reference(call: Call[Reference], function: Callable[..., Results], **changes: Any) -> Results:
     """The results of a task's ``function`` for the reference; with `fine_tune`, of each state of the tuned model.
 
     Raises:

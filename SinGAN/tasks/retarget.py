@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import NUMBER, SIZE, PatchOptions, as_size
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Patches, Seed
@@ -34,9 +34,9 @@ def retarget(
     Raises:
         ValueError: the size leaves too few pixels.
     """
-    pictures = model.retarget(generator(model, seed), count, (scale_v, scale_h))
+    pictures = model.retarget(make_generator(model, seed), count, (scale_v, scale_h))
     title = f"scale_v={scale_v:f}_scale_h={scale_h:f}"
-    return Results(numbered(pictures), {"original": model.real}, count=count, title=title)
+    return Results(name_by_index(pictures), {"original": model.real}, count=count, title=title)
 
 
 def run(call: Call[Retarget]) -> Iterator[Results]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import ALL, NUMBER, SIZE, MethodOptions, as_size
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.runs.source import Source
@@ -66,21 +66,21 @@ def sample(
     Raises:
         ValueError: the model lacks ``start_scale``, the size is too small, or the picture allows no variety.
     """
-    samples = model.sample(generator(model, seed), count, start_scale, (scale_v, scale_h))
-    return Results(numbered(samples), {"original": model.real}, count=count)
+    samples = model.sample(make_generator(model, seed), count, start_scale, (scale_v, scale_h))
+    return Results(name_by_index(samples), {"original": model.real}, count=count)
 
 
 def run(call: Call[Sample]) -> Iterator[Results]:
-    """Draw the samples that are not there yet, for each start scale and size; they are written here."""
+    """Draw and write the missing samples for each start scale and size."""
     from SinGAN import manipulate
-    from SinGAN.runs.source import source_of
+    from SinGAN.runs.source import choose_source
     from SinGAN.storage import layout
 
     run, options = call.run, call.options
     same_size = run.settings.mode == SAME_SIZE
     if same_size and options.size:
         raise ValueError(f"`size` is for `mode` {ANY_SIZE}, not for {SAME_SIZE}: name that mode")
-    source = source_of(run, options, draws=True)
+    source = choose_source(run, options, draws=True)
     starts = manipulate.start_scales(source.maker, options.gen_start_scale)
     for start, text in itertools.product(starts, options.size or ("",)):
         scale_v, scale_h = (1.0, 1.0) if same_size else (options.scale_v, options.scale_h)
@@ -105,11 +105,11 @@ def draw(
     """Draw the samples that ``folder`` lacks; ``what`` describes them on the screen."""
     from tqdm import tqdm
 
-    from SinGAN.runs.results import are_of_another, count_samples, read_samples, write_samples
+    from SinGAN.runs.results import belong_to_another, count_samples, read_samples, write_samples
 
     count, overwrite = call.options.num_samples, call.run.settings.overwrite
     there = 0 if overwrite else count_samples(folder)
-    if there and are_of_another(folder, source.file, source.digest):
+    if there and belong_to_another(folder, source.file, source.digest):
         LOG.info(
             f"random samples {what}: there are {there} of another model or picture: {folder} "
             "(`overwrite` draws new ones)"
@@ -126,7 +126,7 @@ def draw(
     fresh = itertools.islice(drawn, there, None)
     there_before = there if layers is not None else 0
     write_samples(folder, itertools.chain(kept, fresh), source.real, layers, there_before, source.digest)
-    more = f", {there} of them there before" if there else ""
+    more = f", {there} of them drawn before" if there else ""
     for line in source.describe_usage([str(index) for index in range(count)]):
         LOG.info(line)
     LOG.info(f"{count} random samples {what}{more}: {folder}, all on one sheet: {folder / 'grid.png'}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from SinGAN.options.applications import NUMBER
 from SinGAN.options.option import option
 from SinGAN.options.tasks import SUPER_RESOLUTION
-from SinGAN.tasks.task import Call, Results, Task, generator
+from SinGAN.tasks.task import Call, Results, Task, make_generator
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Layers, Picture, Pyramid, Run, Seed, Tensor, Trained, TrainedScale
@@ -85,7 +85,7 @@ def super_resolve(
         image = arrays.check_image(image, model.real)
     else:
         image = arrays.to_image(image, model.real.shape[1], opaque=True).to(model.real.device)
-    large = manipulate.super_resolve(model.pyramid, image, factor, generator(model, seed), count, back_projection)
+    large = manipulate.super_resolve(model.pyramid, image, factor, make_generator(model, seed), count, back_projection)
     return Results([("0", large)])
 
 
@@ -104,7 +104,7 @@ def run(call: Call[SuperResolve]) -> Iterator[Results]:
     small = manipulate.reduce(image, owner.options.max_size, exact=layers is not None)
     named = options.ground_truth and layout.locate(str(options.ground_truth), run.settings.input_dir)
     truth = read_truth(named, small, options.sr_factor)
-    pyramid = model_of(call, owner, named=options.model_name is not None)
+    pyramid = load_model(call, owner, named=options.model_name is not None)
     if options.model_name is None:
         small = pyramid.scales[-1].real
     if small.shape != image.shape:
@@ -144,7 +144,7 @@ def read_small(run: Run, owner: Run, options: SuperResolve) -> tuple[Tensor, Lay
     return opened.image.to(run.device), run.viewed(opened.layers, opened.image)
 
 
-def model_of(call: Call[SuperResolve], run: Run, named: bool) -> Pyramid[TrainedScale]:
+def load_model(call: Call[SuperResolve], run: Run, named: bool) -> Pyramid[TrainedScale]:
     """The model of ``run``, trained if there is none; one that is ``named`` serves without its picture."""
     from SinGAN.runs.training import load_or_train
 

@@ -1,4 +1,4 @@
-"""What a task declares, what it is called with from the command line, and what it returns."""
+"""Tasks: their declaration, their call from the command line, and their results."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Results:
     notes: Sequence[str] = ()  # lines that the command prints after writing them
     words: str = ""  # in the last line, in place of the task's own
 
-    def computed(self) -> dict[str, Tensor]:
+    def compute_all(self) -> dict[str, Tensor]:
         """All pictures by name; a progress bar is shown on a terminal where they have to be computed."""
         from tqdm import tqdm
 
@@ -95,7 +95,7 @@ class Results:
         return dict(tqdm(self.pictures, total=self.count, unit="picture", disable=None, leave=False))
 
 
-def numbered(pictures: Iterable[Tensor]) -> Iterator[tuple[str, Tensor]]:
+def name_by_index(pictures: Iterable[Tensor]) -> Iterator[tuple[str, Tensor]]:
     """``pictures``, each with its index as the file name."""
     return ((str(index), picture) for index, picture in enumerate(pictures))
 
@@ -117,12 +117,12 @@ class Call(Generic[OptionsT]):
             FileNotFoundError: there is no such model, or picture.
             ValueError: it can't be used, or options contradict each other.
         """
-        from SinGAN.runs.source import source_of, untrained
+        from SinGAN.runs.source import choose_source, open_patches
 
         if isinstance(self.options, MethodOptions):
-            return source_of(self.run, self.options)
+            return choose_source(self.run, self.options)
         assert isinstance(self.options, PatchOptions)
-        return untrained(self.run, self.options)
+        return open_patches(self.run, self.options)
 
     @property
     def model(self) -> Maker:
@@ -142,7 +142,7 @@ class Call(Generic[OptionsT]):
         return function(self.model if model is None else model, **values)
 
 
-def generator(model: Maker, seed: Seed) -> torch.Generator:
+def make_generator(model: Maker, seed: Seed) -> torch.Generator:
     """A random generator on the device of ``model``, at ``seed``; None: at a new one; a generator is returned as is."""
     import torch
 

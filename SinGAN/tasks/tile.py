@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from SinGAN.options.applications import COUNT, INSTANT, NUMBER, PatchOptions
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Call, Results, Task, generator, numbered
+from SinGAN.tasks.task import Call, Results, Task, make_generator, name_by_index
 
 if TYPE_CHECKING:
     from SinGAN.tasks._types import Layers, Patches, Seed, Tensor
@@ -49,20 +49,20 @@ def tile(
     """
     from SinGAN.patches.published import Published
 
-    rng, title = generator(model, seed), f"scale_v={scale_v:f}_scale_h={scale_h:f}"
+    rng, title = make_generator(model, seed), f"scale_v={scale_v:f}_scale_h={scale_h:f}"
     if variants is None:
-        return Results(numbered(model.tile(rng, count, (scale_v, scale_h))), count=count, title=title)
+        return Results(name_by_index(model.tile(rng, count, (scale_v, scale_h))), count=count, title=title)
     if isinstance(model, Published):
         raise ValueError(f"`variants` is for `method` {INSTANT}, not for {model.method}: leave it out")
     pictures = model.tile_set(rng, variants, (scale_v, scale_h))
-    return Results(numbered(pictures), count=variants, title=f"{title}_variants")
+    return Results(name_by_index(pictures), count=variants, title=f"{title}_variants")
 
 
 def run(call: Call[Tile]) -> Iterator[Results]:
     """The tiles, each with a preview that repeats it; those of a set with one that mixes them."""
     results, repeat, layers = call.make(tile), call.options.repeat, call.source.layers
-    tiles, previews = results.computed(), dict[str, "Tensor"]()
-    seen = {name: shown(one, layers) for name, one in tiles.items()}
+    tiles, previews = results.compute_all(), dict[str, "Tensor"]()
+    seen = {name: preview_parts(one, layers) for name, one in tiles.items()}
     if call.options.variants is None:
         for name, one in seen.items():
             repeated = {key: each.repeat(1, 1, repeat, repeat) for key, each in one.items()}
@@ -75,7 +75,7 @@ def run(call: Call[Tile]) -> Iterator[Results]:
     yield replace(results, pictures=tiles.items(), count=0, extras=previews if repeat > 1 else {}, words=words)
 
 
-def shown(tile: Tensor, layers: Layers | None) -> dict[str, Tensor]:
+def preview_parts(tile: Tensor, layers: Layers | None) -> dict[str, Tensor]:
     """What previews show of ``tile`` (1, C, H, W), reduced: the picture with the key "", a map with "_<map>"."""
     if layers is None:
         return {"": reduce(tile)}

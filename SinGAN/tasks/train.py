@@ -28,7 +28,7 @@ class Train:
 
 
 def run(call: Call[Train]) -> Iterator[Results]:
-    """Train the model unless it is there, and draw samples unless there are enough."""
+    """Train the model unless it exists, and draw samples unless there are enough."""
     import torch
 
     from SinGAN.runs.progress import duration, peak_memory
@@ -44,7 +44,7 @@ def run(call: Call[Train]) -> Iterator[Results]:
         LOG.info(f"the trained model is already there: {training.folder}")
     elif model is not None and model.scales:
         LOG.info(f"{training.folder} is incomplete, {model.scales} of {model.planned} scales: resuming with the next")
-    samples = samples_of(run)
+    samples = samples_folder(run)
     if not (is_there and count_samples(samples) >= options.num_samples):
         started = time.monotonic()
         pyramid = load_or_train(
@@ -65,7 +65,7 @@ def run(call: Call[Train]) -> Iterator[Results]:
     yield from ()
 
 
-def samples_of(run: Run) -> Path:
+def samples_folder(run: Run) -> Path:
     """The folder of the samples that follow a training."""
     from SinGAN.storage import layout
 
@@ -73,7 +73,7 @@ def samples_of(run: Run) -> Path:
 
 
 def is_done(call: Call[Train]) -> bool:
-    """Whether the model is there, whole and with its samples.
+    """Whether the model is complete and has its samples.
 
     Raises:
         ValueError: there is another model, or the picture can't be read.
@@ -88,7 +88,7 @@ def is_done(call: Call[Train]) -> bool:
     if model is None or not model.is_whole:
         return False
     here = replace(run, device=torch.device("cpu"))  # nothing is computed
-    return here.training(run.model).is_done() and count_samples(samples_of(run)) >= call.options.num_samples
+    return here.training(run.model).is_done() and count_samples(samples_folder(run)) >= call.options.num_samples
 
 
 TASK = Task(

@@ -34,7 +34,7 @@ def write(task: Task, call: Call[object]) -> None:
     """Write the results of ``task``, each in its folder: those that it does not write itself."""
     for results in task.results_of(call):
         folder = layout.results(call.run.out, task.folders[0], call.run.name, results.title, call.source.label)
-        pictures = results.computed()
+        pictures = results.compute_all()
         write_results(folder, results.firsts, pictures, results.extras, call.source.layers)
         usage = call.source.describe_usage([*pictures])
         last = f"{results.words or task.results}: {folder}"

@@ -39,8 +39,8 @@ def run(argv: Sequence[str]) -> None:
     say(f"writing {file}: a large model takes a minute or two")
     export.WRITERS[args.to](pyramid, file)
     say(
-        f"{file}: noise maps of shapes {export.shapes(pyramid)} make an image of the training picture's size; "
-        "others, enlarged alike, make others"
+        f"{file}: noise maps of shapes {export.noise_shapes(pyramid)} make an image of the training picture's size; "
+        "maps that are all enlarged by the same ratio make larger ones"
     )
 
 

@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         for word in argv:
             flag, equals, value = word.partition("=")
             if flag.startswith("-") and equals and value == "--":  # argparse would drop it
-                self.error(f"argument {flag}: -- is no value (a file of that name is ./--)")
+                self.error(f"argument {flag}: -- is not a value (a file of that name is ./--)")
             if flag.startswith("--") and len(flag) > 2 and flag not in self.flags.values():
                 self.error(f"unrecognized arguments: {flag}{self._suggest(flag)}")
         namespace, words = self.parse_known_args(argv)
@@ -98,7 +98,9 @@ class Parser(argparse.ArgumentParser):
             if PICTURES not in self.options or any(not word or word.startswith("-") for word in words):
                 self.error(unrecognized)
             if PICTURES in given:
-                self.error(f"{unrecognized} beside --{PICTURES}: name all pictures in one way")
+                self.error(
+                    f"{unrecognized} in addition to --{PICTURES}: give all pictures with the flag, or all without it"
+                )
             given[PICTURES] = words
         if PICTURES in self.options and not {PICTURES} & {*given, *self.defaults}:
             self.error(f"the following arguments are required: --{PICTURES}")

@@ -44,7 +44,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> ParsedCommand:
         SystemExit: of status 2, after one line on stderr, if a flag is unknown or has a bad value.
     """
     args, given = parser.parse_given(argv)
-    settings, options = read_options(RunOptions, args), read_options(ModelOptions, args).completed(given, parser.recipe)
+    settings, options = read_options(RunOptions, args), read_options(ModelOptions, args).complete(given, parser.recipe)
     files = find_pictures(settings.input_name, settings.input_dir)
     if settings.maps and len(files) > 1:
         raise ValueError(f"`maps` belong to one picture, and there are {len(files)}: name one")

@@ -18,11 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from SinGAN.options.run import LIFELINE
-from SinGAN.terminal.messages import FLAGS, program, say
-from SinGAN.terminal.messages import OPTION as OPTION
-from SinGAN.terminal.messages import fail as fail
-from SinGAN.terminal.messages import running_as as running_as
-from SinGAN.terminal.messages import with_flags as with_flags
+from SinGAN.terminal.messages import FLAGS, fail, program, say, with_flags
 
 Main = Callable[[Sequence[str]], None]
 OUT_OF_MEMORY = (
@@ -66,7 +62,7 @@ def quiet_interrupts(command: str = "") -> None:
 
 
 def follow_parent() -> None:
-    """End this process soon after its parent, if it is a job: as SIGTERM does, at once if that takes too long."""
+    """End this process soon after its parent, if it is a job: as SIGTERM does, or forcibly after a while."""
     if os.environ.pop(LIFELINE, None):
         threading.Thread(target=_wait_for_parent, daemon=True).start()
 
@@ -148,12 +144,8 @@ def _describe_full_disk(error: OSError) -> str:
 def script(main: Main, memory: str = OUT_OF_MEMORY, **flags: str) -> Callable[..., None]:
     """Wrap ``main`` so that errors print one line and set the exit status: 2, or 128 + n for signal n (Ctrl-C: 130).
 
-    Called without flags, the script uses those of the process.
-
-    Arguments:
-        main: a function of the flags.
-        memory: the message when memory is exhausted.
-        flags: the flags of options that have another name in messages.
+    Called without flags, the script uses those of the process. ``memory`` is the message when memory is exhausted, and
+    ``flags`` are those of options that have another name in messages.
     """
     names = {**FLAGS, **flags}
 

@@ -16,7 +16,7 @@ from SinGAN.tasks import tasks
 from SinGAN.terminal.display import run_all
 from SinGAN.terminal.flags import Flags
 from SinGAN.terminal.parse import ParsedCommand
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 
 PER_JOB_FLAGS = ("--input_name", "--input_dir", "--device", "--jobs", "--jobs_per_gpu", "--ray")
 """Flags of the whole command, which each job gets with values of its own or not at all."""
@@ -37,7 +37,7 @@ def run_several(asked: ParsedCommand, command: str, is_done: Callable[[Run], boo
         return run_all(jobs, LocalRunner((), {}), done)
     if not settings.ray:
         places = make_slots(asked.run.device, parallel, settings.jobs_per_gpu, threads)
-        return run_all(jobs, LocalRunner(places, watched()), done)
+        return run_all(jobs, LocalRunner(places, watched_environment()), done)
     for run in asked.runs:
         check_links(run, command)
     cluster = RayRunner(
@@ -48,7 +48,7 @@ def run_several(asked: ParsedCommand, command: str, is_done: Callable[[Run], boo
         use_gpus=asked.run.device.type == "cuda" or asked.anywhere,
         every=settings.checkpoint_every,
         out=settings.out,
-        environment=watched(),
+        environment=watched_environment(),
     )
     with closing(cluster):
         return run_all(jobs, cluster, done)

@@ -29,7 +29,7 @@ def watcher() -> Watcher:
     return ParentProcess() if REPORTS in os.environ else Terminal()
 
 
-def watched() -> dict[str, str]:
+def watched_environment() -> dict[str, str]:
     """Return the environment variables for a process that this one watches."""
     named = {REPORTS: os.environ.get(REPORTS, program())}
     return named if user_set_threads() else {**named, SHARED: "1"}
@@ -51,18 +51,22 @@ def interpreter() -> str:
     return shlex.quote(str(running.relative_to(Path.cwd()) if inside else running))
 
 
-def summary(progress: Progress, losses: Losses) -> str:
+def describe_finished_unit(progress: Progress, losses: Losses) -> str:
     """Return a line about a completed scale."""
     took = duration(progress.seconds)
-    return f"{left(progress)}{progress.title()} done: {progress.niter} iterations in {took}, {progress.brief(losses)}"
+    return (
+        f"{time_left(progress)}{progress.title()} done: {progress.niter} iterations in {took}, {progress.brief(losses)}"
+    )
 
 
-def state(progress: Progress, losses: Losses) -> str:
+def describe_unit(progress: Progress, losses: Losses) -> str:
     """Return a line about a unit in training."""
-    return f"{left(progress)}{progress.title()}: {progress.iterations} of {progress.niter}, {progress.brief(losses)}"
+    return (
+        f"{time_left(progress)}{progress.title()}: {progress.iterations} of {progress.niter}, {progress.brief(losses)}"
+    )
 
 
-def left(progress: Progress) -> str:
+def time_left(progress: Progress) -> str:
     """Format the time left, if it is known; it comes first, so that a narrow terminal does not cut it off."""
     return "" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left, "
 
@@ -94,9 +98,9 @@ class Terminal:
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
         if not sys.stderr.isatty():
             if self.is_due():
-                say(state(progress, losses[-1]))
+                say(describe_unit(progress, losses[-1]))
             return
-        title, values = f"{left(progress)}{progress.title()}", progress.brief(losses[-1])
+        title, values = f"{time_left(progress)}{progress.title()}", progress.brief(losses[-1])
         has_room = shutil.get_terminal_size().columns >= len(title) + len(values) + BAR_WIDTH
         if self.bar is None:
             first = progress.iterations - len(losses)  # iterations of an earlier run don't count for the speed
@@ -109,7 +113,7 @@ class Terminal:
         if self.bar is not None:
             self.close()
         else:
-            say(summary(progress, losses))
+            say(describe_finished_unit(progress, losses))
             self.is_due = RateLimiter()
 
     def close(self) -> None:
@@ -128,15 +132,15 @@ class ParentProcess:
         self._send(Message("note", text=escape_controls(with_flags(text))))
 
     def iteration(self, progress: Progress, losses: Sequence[Losses]) -> None:
-        text = state(progress, losses[-1]) if self.is_due() else ""
+        text = describe_unit(progress, losses[-1]) if self.is_due() else ""
         shown = progress.shown(losses[-1])
         self._send(Message("iteration", progress.share, text, shown, progress.seconds_left))
 
     def scale_done(self, progress: Progress, losses: Losses, pictures: Mapping[str, Tensor]) -> None:
-        self._send(Message("scale_done", share=progress.share, text=summary(progress, losses)))
+        self._send(Message("scale_done", share=progress.share, text=describe_finished_unit(progress, losses)))
 
     def close(self) -> None:
         pass
 
     def _send(self, message: Message) -> None:
-        say(message.encoded())
+        say(message.encode())

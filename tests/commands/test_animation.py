@@ -76,7 +76,7 @@ def test_what_can_not_be_animated(workspace: Workspace, capsys: Capture, flags: 
     assert workspace.results() == before
 
 
-def test_an_interrupted_animation_training_goes_on(
+def test_an_interrupted_animation_training_resumes(
     workspace: Workspace, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: Any, **more: Any) -> Iterator[Pyramid[TrainedScale]]:

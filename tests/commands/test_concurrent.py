@@ -99,7 +99,7 @@ def test_a_model_is_read_as_it_was_written(workspace: Workspace, recipe: str) ->
 def test_the_defaults_of_recipes() -> None:
     sizes = {"generation": 25, "retarget": 25, "editing": 25, "harmonization": 120}
     for recipe, min_size in sizes.items():
-        options = ModelOptions(train_mode="concurrent", recipe=recipe).completed()
+        options = ModelOptions(train_mode="concurrent", recipe=recipe).complete()
         assert (options.nfc, options.min_nfc, options.min_size) == (64, 64, min_size)
         assert options.niter == (1000 if recipe in ("editing", "harmonization") else 2000)
         assert options.train_stages == (3 if recipe == "harmonization" else 6)
@@ -109,10 +109,10 @@ def test_the_defaults_of_recipes() -> None:
         assert sizes_of == plan.sizes
     given = ModelOptions.for_task(TRAIN, {"train_mode": "concurrent", "niter": 2000, "nfc": 32, "recipe": "editing"})
     assert (given.niter, given.nfc, given.min_nfc) == (2000, 32, 32)
-    plain = ModelOptions().completed()
+    plain = ModelOptions().complete()
     assert (plain.recipe, plain.train_stages, plain.batch_norm, plain.nfc) == (None, None, None, 32)
     assert plain.net.batch_norm
-    assert ModelOptions(train_mode="concurrent", batch_norm=True).completed(["batch_norm"]).net.batch_norm
+    assert ModelOptions(train_mode="concurrent", batch_norm=True).complete(["batch_norm"]).net.batch_norm
 
 
 def test_samples_of_all_start_scales_and_sizes(workspace: Workspace, capsys: Capture) -> None:
@@ -204,7 +204,7 @@ def test_what_its_models_can_not_do(workspace: Workspace, capsys: Capture) -> No
     with pytest.raises(ValueError, match="can't have a scale retrained"):
         loaded.paint(workspace.inputs / "x.png", start_scale=0, quantize=True)
     with pytest.raises(ValueError, match="can't enlarge"):
-        options = ModelOptions(train_mode="concurrent").completed()
+        options = ModelOptions(train_mode="concurrent").complete()
         KINDS[options.kind].plan(20, 28, options, SUPER_RESOLUTION)
 
 
@@ -240,7 +240,7 @@ def as_older_version(folder: Path) -> None:
     content |= {"kind": "singan", "planner": "stages"}
     content["checksum"] = checksum_of(content)
     (folder / "manifest.json").write_text(json.dumps(content))
-    for path in checkpoints.existing(folder):
+    for path in checkpoints.list_files(folder):
         state = {**torch.load(path), "training": content["checksum"]}
         del state["sha256"]
         assert {"scale", "iterations", "z_rec", "rng", "generator", "critic", "generator_optimizer"} < state.keys()
@@ -250,7 +250,7 @@ def as_older_version(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("iterations", "older"), [pytest.param(1, False, marks=pytest.mark.slow), (5, False), (5, True)]
 )
-def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
+def test_a_training_that_was_cut_off_resumes_to_the_same_bits(
     iterations: int, older: bool, tmp_path: Path, capsys: Capture
 ) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")

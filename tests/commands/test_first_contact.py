@@ -36,7 +36,7 @@ def test_advice_names_only_what_the_mode_allows(
     for more in ([], ["--min_size", "5"]):
         flags = [*workspace.flags(), "--not_cuda", "--niter", "2", "--train_mode", mode, *more]
         line = refusal(capsys, partial(main_train.main, flags))
-        assert "the nets see 11 pixels at once: enlarge it" in line
+        assert "receptive field of 11 pixels: enlarge it" in line
         assert "enlarge it 1 times" not in line
         assert ("--num_layer" in line) == (size == (8, 8) and mode != "concurrent")
 
@@ -58,7 +58,7 @@ def test_a_picture_without_its_flag_and_by_its_path(
     random_samples.main(["--mode", "random_samples", "~/album/lake.png", "--out", str(workspace.out), "--not_cuda"])
     assert workspace.model("hill").is_dir()
     line = refusal(capsys, lambda: main_train.main(["lake.png", "--input_name", "x.png", *flags]))
-    assert "lake.png beside --input_name: name all pictures in one way" in line
+    assert "lake.png in addition to --input_name: give all pictures" in line
 
 
 @pytest.mark.parametrize(

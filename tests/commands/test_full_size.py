@@ -106,7 +106,7 @@ def test_a_models_samples_are_lifted_to_the_photos_size(workspace: Workspace, ca
         (["--full_size"], "--full_size needs --refine: leave it out"),
         (["--full_size", "--method", "instant"], "--full_size is for --method singan"),
     ):
-        assert words in refusal(capsys, lambda flags=flags: workspace.sample(*flags))  # type: ignore[misc]
+        assert words in refusal(capsys, lambda flags=flags: workspace.sample(*flags))  # type: ignore[misc]  # the callable is not typed
 
 
 def test_a_flat_picture_is_refused_in_one_line(tmp_path: Path, capsys: Capture) -> None:

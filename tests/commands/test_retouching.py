@@ -74,7 +74,7 @@ def test_one_seed_gives_the_same_edit(workspace: Workspace) -> None:
         ("missing.png", "1", "no picture"),
         ("ref.png", "0", "the injection scale must be 1 to 2 for this model, not 0"),
         ("ref.png", "3", "the injection scale must be 1 to 2 for this model, not 3"),
-        ("ref.png", "two", "'two' is no whole number"),
+        ("ref.png", "two", "'two' is not a whole number"),
         ("none.png", "1", "marks no pixel"),
         ("all.png", "1", "marks every pixel"),
         ("same.png", "1", "does not differ from the training picture"),
@@ -120,7 +120,7 @@ def test_quantised_paint_retrains_one_scale_and_keeps_it(workspace: Workspace, c
     assert (model / "1" / "netG.pth").read_bytes() == before
 
 
-def test_a_paint_model_of_an_older_pyramid_is_trained_anew(workspace: Workspace, capsys: Capture) -> None:
+def test_a_paint_model_of_an_older_pyramid_is_trained_again(workspace: Workspace, capsys: Capture) -> None:
     paint(workspace, "--paint_start_scale", "1", "--quantization_flag")
     workspace.train("--overwrite", "--manualSeed", "2")
     capsys.readouterr()
@@ -136,7 +136,7 @@ def test_quantization_can_be_switched_off(workspace: Workspace, capsys: Capture)
     assert "must be True or False" in line
 
 
-def test_another_shape_is_told(workspace: Workspace, capsys: Capture) -> None:
+def test_another_shape_is_reported(workspace: Workspace, capsys: Capture) -> None:
     workspace.train()
     workspace.draw("tall.png", 28, 20)
     for name, told in (("x.png", False), ("tall.png", True)):

@@ -79,7 +79,7 @@ def test_a_model_of_other_channels_is_refused(workspace: Workspace, capsys: Capt
 def test_flags_that_differ_from_the_models_are_named(workspace: Workspace, capsys: Capture) -> None:
     workspace.sample("--nfc", "64", "--max_size", "24", "--gen_start_scale", "1")
     out = capsys.readouterr().out
-    assert "--nfc 4 there, 64 asked" in out
+    assert "--nfc is 4, not 64" in out
     assert "max_size" not in out
 
 
@@ -151,7 +151,7 @@ def test_samples_of_two_pictures_of_one_name_are_never_mixed(workspace: Workspac
     assert workspace.results() == before
     os.utime(workspace.inputs / "x.png")  # newer than the samples, and the same picture
     workspace.sample(*more, "--num_samples", "3")
-    assert "2 of them there before" in capsys.readouterr().out
+    assert "2 of them drawn before" in capsys.readouterr().out
     grid = workspace.out / "RandomSamples" / "x" / "method=instant" / "gen_start_scale=0" / "grid.png"
     Image.open(grid).save(grid)  # as older versions wrote it, without the source
     os.utime(grid, (1, 1))

@@ -56,9 +56,9 @@ def test_an_existing_model_is_kept(workspace: Workspace, capsys: Capture) -> Non
 def test_another_training_of_the_same_name_is_refused(workspace: Workspace, capsys: Capture) -> None:
     before = workspace.results()
     line = refusal(capsys, lambda: workspace.train("--niter", "3", "--beta1", "0.4", "--manualSeed", "8"))
-    assert "--niter 2 there, 3 asked; --beta1 0.5 there, 0.4 asked; --manualSeed 1 there, 8 asked" in line
+    assert "--niter is 2, not 3; --beta1 is 0.5, not 0.4; --manualSeed is 1, not 8" in line
     workspace.draw("x.jpeg", 24, 20)
-    assert "picture x.png" in refusal(capsys, lambda: workspace.train(name="x.jpeg"))
+    assert "its picture is x.png" in refusal(capsys, lambda: workspace.train(name="x.jpeg"))
     assert workspace.results() == before
 
 
@@ -130,8 +130,8 @@ def spoil(workspace: Workspace, kind: str) -> str:
         ("truncated", "can't be read as a picture"),
         ("text", "can't be read as a picture"),
         ("folder", "can't be read as a picture"),
-        ("pixel", "nets see 11 pixels at once"),
-        ("thin", "nets see 11 pixels at once"),
+        ("pixel", "receptive field of 11 pixels"),
+        ("thin", "receptive field of 11 pixels"),
     ],
 )
 def test_pictures_that_can_not_be_trained_on(workspace: Workspace, capsys: Capture, kind: str, words: str) -> None:

@@ -36,7 +36,7 @@ def test_super_resolution_needs_no_options_twice(workspace: Workspace, capsys: C
     enlarge(workspace)
     SR.main([*workspace.flags(), "--not_cuda"])
     line = refusal(capsys, lambda: SR.main([*workspace.flags(), "--not_cuda", "--niter", "5"]))
-    assert "--niter 2 there, 5 asked" in line
+    assert "--niter is 2, not 5" in line
 
 
 def test_super_resolution_against_the_truth(workspace: Workspace, capsys: Capture) -> None:
@@ -65,7 +65,7 @@ def test_super_resolution_with_the_model_of_another_picture(workspace: Workspace
     assert images.read(workspace.out / "SR" / "2" / "y_HR.png").shape[2:] == (30, 38)
 
 
-def test_an_interrupted_super_resolution_training_goes_on(workspace: Workspace, capsys: Capture) -> None:
+def test_an_interrupted_super_resolution_training_resumes(workspace: Workspace, capsys: Capture) -> None:
     enlarge(workspace)
     model = next((workspace.out / "TrainedModels" / "x").glob("*alpha=100"))
     shutil.rmtree(model / "2")
@@ -113,8 +113,8 @@ def test_a_trained_model_does_not_need_the_weights_that_it_started_from(workspac
         (["--sr_factor", "1"], "--sr_factor: must be above 1, not 1"),
         (["--sr_factor", "0.5"], "must be above 1"),
         (["--input_name", "none.png"], "no picture"),
-        (["--model_name", "..", "--niter", "2"], "is no file name"),
-        (["--scale_factor", "0.75", "--alpha", "10"], "trained for train there, SR asked"),
+        (["--model_name", "..", "--niter", "2"], "is not a file name"),
+        (["--scale_factor", "0.75", "--alpha", "10"], "trained for train, not for SR"),
     ],
 )
 def test_what_can_not_be_enlarged(workspace: Workspace, capsys: Capture, flags: list[str], words: str) -> None:

@@ -45,7 +45,7 @@ def test_samples_without_a_model(workspace: Workspace, capsys: Capture, method: 
     assert sorted(files) == [folder / name for name in ("0.png", "1.png", "grid.png")]
     first = (folder / "0.png").read_bytes()
     run(random_samples.main, workspace, *flags[:-1], "3")
-    assert "3 random samples for image x.png, start scale=0, 2 of them there before" in capsys.readouterr().out
+    assert "3 random samples for image x.png, start scale=0, 2 of them drawn before" in capsys.readouterr().out
     assert (folder / "0.png").read_bytes() == first
     starts = ["0"] if method == "instant" else ["0", "1"]
     sizes = ["--mode", "random_samples_arbitrary_sizes", "--size", "60x30", "--gen_start_scale", *starts]
@@ -186,7 +186,7 @@ def test_the_methods_in_one_table(workspace: Workspace, monkeypatch: pytest.Monk
         (tile.main, "--repeat 0", "--repeat: must be at least 1"),
     ],
 )
-def test_what_is_refused(
+def test_invalid_input_is_refused(
     workspace: Workspace, capsys: Capture, main: Callable[[Sequence[str]], object], flags: str, words: str
 ) -> None:
     mask = Image.new("L", (44, 36))

@@ -146,7 +146,7 @@ def test_a_set_of_tiles_comes_with_its_maps_and_a_preview_that_mixes_them(worksp
         (tile.main, "--maps MAPS/labels.png --map_kinds normal", "labels.png has 1 channels, and a normal map has 3"),
     ],
 )  # fmt: skip
-def test_what_is_refused(
+def test_invalid_input_is_refused(
     workspace: Workspace, capsys: Capture, maps: Path, main: Callable[[Sequence[str]], object], flags: str, words: str
 ) -> None:
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(maps / "small.png")

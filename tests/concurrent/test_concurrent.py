@@ -145,7 +145,7 @@ def test_three_steps_of_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_stage_goes_on_to_the_same_bits(batch_norm: bool) -> None:
+def test_a_stage_resumes_to_the_same_bits(batch_norm: bool) -> None:
     states: list[TrainingState] = []
 
     def watch(scale: int, iteration: int, losses: object, state: Callable[[], TrainingState]) -> None:

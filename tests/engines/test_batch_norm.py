@@ -13,7 +13,7 @@ from SinGAN.engines import convolution
 from SinGAN.engines import engine as engines
 from SinGAN.engines.batch_norm import BatchNorm, normalising
 from SinGAN.engines.engine import EAGER, Engine, accumulate_gradients
-from SinGAN.losses.iteration import eagerly
+from SinGAN.losses.iteration import differentiate_eagerly
 from SinGAN.models import Discriminator, NetConfig, initialise
 
 CPU = torch.device("cpu")
@@ -85,7 +85,7 @@ def test_gradients_that_are_added_together_have_the_same_bits() -> None:
         return torch.stack([scores.mean(), scores.square().mean()]) if several else scores.mean()
 
     found = []
-    for differentiate in (eagerly, accumulate_gradients):
+    for differentiate in (differentiate_eagerly, accumulate_gradients):
         critic.zero_grad()
         values = [
             differentiate(partial(loss, critic=critic, image=image, several=several)) for several in (False, True)
@@ -101,5 +101,5 @@ def test_how_much_an_iteration_launches_on_a_gpu(
 ) -> None:
     *_, setting = stages(60, CPU) if concurrent else settings(60, CPU)
     assert launches(setting.step(EAGER)) > before
-    monkeypatch.setattr(engines, "eagerly", accumulate_gradients)
+    monkeypatch.setattr(engines, "differentiate_eagerly", accumulate_gradients)
     assert launches(setting.step(Engine(convolve=convolution.conv2d))) <= most

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from SinGAN.engines import engine as engines
 from SinGAN.engines import winograd
-from SinGAN.engines.compiled import Compiled, has_compiler, lacking
+from SinGAN.engines.compiled import Compiled, has_compiler, missing_requirement
 from SinGAN.engines.engine import Engine, EngineSettings
-from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, worth_compiling
-from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.estimates import SAVED, ScaleSetting, bytes_needed, pays_to_compile
+from SinGAN.engines.recompute import differentiate_with_recomputation
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import WASSERSTEIN
-from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.iteration import differentiate_eagerly, iteration
 from SinGAN.losses.terms import critic_loss, terms_on_critic
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Discriminator, Generator, NetConfig
@@ -52,16 +52,16 @@ def test_auto_compiles_where_that_pays(
 ) -> None:
     programs, training = Compiled(), TrainConfig(niter=niter)
     setting = ScaleSetting(net, size, CPU, training)
-    assert worth_compiling(setting) is worth_while
-    assert worth_compiling(replace(setting, training=replace(training, Gsteps=0, Dsteps=0))) is False
+    assert pays_to_compile(setting) is worth_while
+    assert pays_to_compile(replace(setting, training=replace(training, Gsteps=0, Dsteps=0))) is False
     auto, asked = Engine(programs=programs), Engine("compiled", programs=programs)
     for can in (True, False):
-        monkeypatch.setattr(engines, "compiles", lambda can=can: can)
-        assert (auto.differentiating(setting) is programs) is (can and worth_while)
-        assert (asked.differentiating(setting) is programs) is can
-        assert Engine().differentiating(setting) is eagerly
+        monkeypatch.setattr(engines, "can_compile", lambda can=can: can)
+        assert (auto.differentiation(setting) is programs) is (can and worth_while)
+        assert (asked.differentiation(setting) is programs) is can
+        assert Engine().differentiation(setting) is differentiate_eagerly
         short = Engine(recompute="always", programs=programs)
-        assert short.differentiating(setting) is with_recomputation
+        assert short.differentiation(setting) is differentiate_with_recomputation
     assert auto.wants_programs(setting) is worth_while
     assert not short.wants_programs(setting)
 
@@ -72,9 +72,9 @@ def test_programs_need_a_compiler(monkeypatch: Patch, missing: str) -> None:
         monkeypatch.setattr(shutil, "which", lambda name: None)
         monkeypatch.setattr(winograd, "library", lambda: None)  # not kept for the tests after this one
         assert EngineSettings().choose(CPU).programs is None
-        assert lacking.__wrapped__().endswith("headers of Python: install them")
-    monkeypatch.setattr(engines, "compiles", lambda: False)
-    monkeypatch.setattr(engines, "lacking", lambda: "a C++ compiler")
+        assert missing_requirement.__wrapped__().endswith("headers of Python: install them")
+    monkeypatch.setattr(engines, "can_compile", lambda: False)
+    monkeypatch.setattr(engines, "missing_requirement", lambda: "a C++ compiler")
     with pytest.raises(ValueError, match=r"needs a C\+\+ compiler; or leave it out"):
         EngineSettings("compiled").choose(CPU)
 
@@ -92,9 +92,9 @@ def test_a_failing_compiler_is_quoted(monkeypatch: Patch, tmp_path: Path) -> Non
         raise shown
 
     monkeypatch.setattr("SinGAN.engines.compiled.compile_graph", fail)
-    assert lacking.__wrapped__().endswith(f"that work; a test failed: {line}")
+    assert missing_requirement.__wrapped__().endswith(f"that work; a test failed: {line}")
     monkeypatch.setattr("tempfile.tempdir", str(spaced))
-    assert lacking.__wrapped__().endswith(f"has a space in its name: set another TMPDIR than {spaced})")
+    assert missing_requirement.__wrapped__().endswith(f"has a space in its name: set another TMPDIR than {spaced})")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_can_not_be_compiled_is_found_out(monkeypatch: Patch, error: Except
         raise error
 
     monkeypatch.setattr("SinGAN.engines.compiled.compile_graph", fail)
-    assert lacking.__wrapped__().endswith(f"a test failed: {error}")
+    assert missing_requirement.__wrapped__().endswith(f"a test failed: {error}")
 
 
 FAILURES = [OSError("No space left on device\nat all"), TypeError("No space left on device")]  # or PyTorch has changed
@@ -121,9 +121,9 @@ def test_a_program_that_can_not_be_compiled(
         raise error
 
     monkeypatch.setattr("SinGAN.engines.compiled.compile_loss", fail)
-    monkeypatch.setattr(engines, "compiles", lambda: True)
+    monkeypatch.setattr(engines, "can_compile", lambda: True)
     config = TrainConfig(niter=2)
-    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): `engine` eager does without"):
+    with pytest.raises(ValueError, match=r"compiled \(No space left on device\): `engine` eager needs none"):
         trained(EngineSettings("compiled").choose(CPU), config)
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", 0.0)
     without, losses = trained(EngineSettings().choose(CPU), config)
@@ -131,7 +131,7 @@ def test_a_program_that_can_not_be_compiled(
     assert equal(without, eager)
     assert torch.equal(torch.stack(losses), torch.stack(eager_losses))
     (line,) = caplog.messages
-    assert line.endswith("(No space left on device): going on without, more slowly")
+    assert line.endswith("(No space left on device): continuing without it, more slowly")
 
 
 PROGRAM = """
@@ -190,7 +190,7 @@ def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
 def test_a_compiled_score_is_the_eager_one() -> None:
     results = []
-    for differentiate in (eagerly, Compiled()):
+    for differentiate in (differentiate_eagerly, Compiled()):
         torch.manual_seed(0)
         critic = Discriminator(replace(TINY_NET, num_layer=3))
         image, (_, term, _) = stripes(14, 18), terms_on_critic(TrainConfig())
@@ -210,7 +210,7 @@ def test_a_compiled_iteration_is_the_eager_one(rng: torch.Generator) -> None:
     draws = [draw(below, real, z_rec, config.Dsteps, rng) for _ in range(2)]
     compiled = Compiled()
     results = []
-    for differentiate in (eagerly, compiled):
+    for differentiate in (differentiate_eagerly, compiled):
         torch.manual_seed(0)
         nets = Adversaries.of(Generator(TINY_NET), Discriminator(TINY_NET), config)
         reported = [iteration(nets, target, drawn, config, differentiate) for drawn in draws]
@@ -244,7 +244,7 @@ def test_what_auto_compiles_is_what_compiled_does(monkeypatch: Patch) -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_training_goes_on_to_the_same_bits() -> None:
+def test_a_compiled_training_resumes_to_the_same_bits() -> None:
     image, states = stripes(), list[Any]()
     plan, config = plan_scales(24, 32, replace(TINY, max_size=16)), TrainConfig(niter=3)
 
@@ -265,8 +265,8 @@ def test_a_training_says_that_it_would_be_faster_compiled(tmp_path: Any, monkeyp
     workspace = Workspace(tmp_path)
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", 0.0)
     for module in ("engines.engine", "runs.pictures"):
-        monkeypatch.setattr(f"SinGAN.{module}.compiles", lambda: False)
-    monkeypatch.setattr("SinGAN.runs.pictures.lacking", lambda: "a C++ compiler")
+        monkeypatch.setattr(f"SinGAN.{module}.can_compile", lambda: False)
+    monkeypatch.setattr("SinGAN.runs.pictures.missing_requirement", lambda: "a C++ compiler")
     workspace.train("--max_size", "16")
     assert "running without compiled programs, more slowly: they need a C++ compiler" in capsys.readouterr().out
 

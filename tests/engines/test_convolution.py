@@ -27,7 +27,7 @@ class Filters(TorchDispatchMode):
     """Notes the sides of the filters of all convolutions, those of derivatives included."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.sides, self.backwards = set[int](), 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

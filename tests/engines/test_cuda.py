@@ -58,7 +58,7 @@ def test_a_cuda_graph_repeats_the_eager_iterations() -> None:
     assert captured.scales[1].noise_amp == pytest.approx(eager.scales[1].noise_amp, rel=0.2)
 
 
-def test_the_random_numbers_go_on_in_a_graph() -> None:
+def test_the_random_numbers_continue_in_a_graph() -> None:
     _, losses = trained("cudagraph", niter=40)
     rows = torch.stack(losses[:40])
     assert len(rows.unique(dim=0)) == 40
@@ -91,7 +91,7 @@ def test_concurrent_training_in_a_graph(tmp_path: Path, recipe: str) -> None:
     assert '"engine": "cudagraph, tf32"' in manifest.read_text()
 
 
-def test_activations_made_anew_in_a_graph(tmp_path: Path) -> None:
+def test_activations_are_recomputed_in_a_graph(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     flags = ["--niter", "8", "--manualSeed", "1", "--num_samples", "2", "--recompute", "always"]
     main_train.main([*workspace.flags(), *SIZES, *flags])

@@ -152,7 +152,7 @@ def test_concurrent_training(workspace: Workspace, recipe: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("recompute", ["always", "never"])
-def test_activations_made_anew(workspace: Workspace, recompute: str) -> None:
+def test_activations_are_recomputed(workspace: Workspace, recompute: str) -> None:
     main_train.main([*workspace.flags(), *TRAIN, "--recompute", recompute])
 
 
@@ -202,9 +202,9 @@ def test_the_inputs_of_a_recipe_are_drawn_without_waiting_for_the_device(elsewhe
     drawn = []
     for _ in range(2):
         rng = torch.Generator(elsewhere).manual_seed(4)
-        with NoWaiting():  # type: ignore[no-untyped-call]
+        with NoWaiting():  # type: ignore[no-untyped-call]  # PyTorch's class has no types
             drawn.append([coarsest_input(real, recipe, rng) for _ in range(30)])
     assert all(torch.equal(one.cpu(), other.cpu()) for one, other in zip(*drawn, strict=True))
     assert not torch.equal(drawn[0][0].cpu(), drawn[0][1].cpu())
-    with NoWaiting(), pytest.raises(AssertionError):  # type: ignore[no-untyped-call]
+    with NoWaiting(), pytest.raises(AssertionError):  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         float(real[0, 0, 0, 0])

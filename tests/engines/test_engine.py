@@ -207,7 +207,7 @@ CONTRADICTIONS = [
 
 @pytest.mark.parametrize(("settings", "words"), CONTRADICTIONS)
 def test_contradictions_are_found_without_compiling(settings: EngineSettings, words: str, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(engines, "compiles", lambda: pytest.fail("compiled"))
+    monkeypatch.setattr(engines, "can_compile", lambda: pytest.fail("compiled"))
     for refuses in (settings.check, settings.choose):
         with pytest.raises(ValueError, match=words):
             refuses(CPU)
@@ -230,7 +230,7 @@ def test_the_device_is_noted_not_printed(caplog: pytest.LogCaptureFixture, capsy
         (["--engine", "warp"], "invalid choice: 'warp'"),
     ],
 )
-def test_what_the_machine_lacks_is_one_line(tmp_path: Any, capsys: Capture, flags: list[str], words: str) -> None:
+def test_missing_requirements_are_one_line(tmp_path: Any, capsys: Capture, flags: list[str], words: str) -> None:
     workspace = Workspace(tmp_path)
     assert words in refusal(capsys, lambda: main_train.main([*workspace.flags(), *SMALL, *flags]))
     assert not workspace.out.exists()
@@ -342,7 +342,7 @@ class NoWaiting(TorchDispatchMode):
     """Refuses what a graph can't hold: values that the host must know, and ways between devices."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = function._overloadpacket.__name__

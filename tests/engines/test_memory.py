@@ -25,7 +25,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_a_little_more_than_what_an_iteration_takes(case: str) -> None:
     options = ModelOptions(nfc=16, min_nfc=16, **CASES[case])
-    done = options.completed()
+    done = options.complete()
     finest: Setting | StageSetting
     if options.train_mode == CONCURRENT:
         *_, finest = stages(SIZE, CPU, done.training, asked=options)

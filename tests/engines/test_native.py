@@ -45,7 +45,7 @@ def test_it_is_compiled_once(fresh: Path) -> None:
 
 
 @pytest.mark.slow
-def test_other_code_is_compiled_anew(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_other_code_is_compiled_again(fresh: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     assert library() is not None
     copies = [Path(shutil.copy(source, tmp_path)) for source in build.WINOGRAD.files()]
     copies[-1].write_text(copies[-1].read_text() + "\n")
@@ -88,7 +88,7 @@ def test_without_a_compiler_pytorch_does_it(fresh: Path, tmp_path: Path, monkeyp
         )
         broken.chmod(0o755)
         monkeypatch.setenv("CXX", str(broken if kind == "broken" else tmp_path / "none"))
-    assert EngineSettings("eager").choose(CPU).described() == "eager, fp32"
+    assert EngineSettings("eager").choose(CPU).describe() == "eager, fp32"
     assert not fresh.is_dir() or not any(fresh.iterdir())
     cause = {
         "missing": "a C++ compiler with OpenMP, as g++: install it, or leave it out",

@@ -17,10 +17,10 @@ from SinGAN.engines import engine as engines
 from SinGAN.engines import estimates
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
 from SinGAN.engines.estimates import ScaleSetting, available_memory, bytes_needed
-from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.recompute import differentiate_with_recomputation
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.iteration import differentiate_eagerly, iteration
 from SinGAN.losses.terms import (
     PENALTIES,
     Target,
@@ -97,7 +97,9 @@ def copied(bound: "partial[Tensor]") -> "partial[Tensor]":
 def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, term: str) -> None:
     bound = cases(NETS[net])[term]
     other = copied(bound)
-    torch.testing.assert_close(with_recomputation(other), eagerly(bound), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        differentiate_with_recomputation(other), differentiate_eagerly(bound), rtol=1e-5, atol=1e-6
+    )
     for ours, theirs in zip(other.keywords.values(), bound.keywords.values(), strict=True):
         if not isinstance(ours, nn.Module):
             continue
@@ -115,9 +117,9 @@ def test_values_gradients_and_statistics_are_those_of_eager_execution(net: str, 
 def test_gradients_add_up() -> None:
     bound = cases(NETS["plain"])["gp"]
     critic = bound.keywords["critic"]
-    with_recomputation(bound)
+    differentiate_with_recomputation(bound)
     once = critic.head.conv.weight.grad.clone()
-    with_recomputation(bound)
+    differentiate_with_recomputation(bound)
     torch.testing.assert_close(critic.head.conv.weight.grad, 2 * once)
 
 
@@ -125,7 +127,7 @@ class Memory(TorchDispatchMode):
     """Measures how many bytes of tensors live at once."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.now = self.peak = 0
         self.known: set[int] = set()
 
@@ -148,7 +150,7 @@ class Memory(TorchDispatchMode):
 @pytest.mark.parametrize(("term", "most"), [("critic", 0.85), ("gp", 0.6), ("fake", 0.6)])
 def test_it_takes_less_memory(term: str, most: float) -> None:
     peaks = []
-    for differentiate in (eagerly, with_recomputation):
+    for differentiate in (differentiate_eagerly, differentiate_with_recomputation):
         bound = cases(NetConfig())[term]
         with Memory() as memory:
             differentiate(bound)
@@ -160,8 +162,8 @@ def test_bf16_stays_near_fp32(rng: torch.Generator) -> None:
     bound = cases(NETS["plain"])["gp"]
     other = copied(bound)
     with torch.autocast("cpu", torch.bfloat16):
-        half = with_recomputation(other)
-    torch.testing.assert_close(half, with_recomputation(bound), rtol=0.05, atol=0.05)
+        half = differentiate_with_recomputation(other)
+    torch.testing.assert_close(half, differentiate_with_recomputation(bound), rtol=0.05, atol=0.05)
     assert {value.grad.dtype for value in other.keywords["critic"].parameters() if value.grad is not None} == {
         torch.float32
     }
@@ -177,16 +179,16 @@ def test_it_is_chosen_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> 
     for gigabytes, short in ((8, True), (16, False), (0, False)):  # 0: unknown
         monkeypatch.setattr(engines, "available_memory", lambda device, gigabytes=gigabytes: gigabytes * 2**30)
         assert EAGER.recomputes(setting) is short
-        assert (EAGER.differentiating(setting) is with_recomputation) is short
-        assert Engine(recompute="always").differentiating(setting) is with_recomputation
-        assert Engine(recompute="never").differentiating(setting) is eagerly
+        assert (EAGER.differentiation(setting) is differentiate_with_recomputation) is short
+        assert Engine(recompute="always").differentiation(setting) is differentiate_with_recomputation
+        assert Engine(recompute="never").differentiation(setting) is differentiate_eagerly
     monkeypatch.setattr(engines, "available_memory", lambda device: 8 * 2**30)
     assert EAGER.recomputes(replace(setting, size=(192, 256))) is False
     assert Engine(precision="bf16").recomputes(replace(setting, size=(512, 768))) is False
     assert (
-        EngineSettings(recompute="always", winograd="never").choose(CPU).described() == "eager, fp32, recompute always"
+        EngineSettings(recompute="always", winograd="never").choose(CPU).describe() == "eager, fp32, recompute always"
     )
-    assert EngineSettings("eager", winograd="never").choose(CPU).described() == "eager, fp32"
+    assert EngineSettings("eager", winograd="never").choose(CPU).describe() == "eager, fp32"
 
 
 def test_a_container_has_the_memory_that_it_is_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -205,19 +207,19 @@ def test_an_iteration_as_eager(rng: torch.Generator) -> None:
     drawn = draw(below, real, z_rec, config.Dsteps, rng)
     target = make_target(below, real, z_rec, config)
     results = []
-    for differentiate in (eagerly, with_recomputation):
+    for differentiate in (differentiate_eagerly, differentiate_with_recomputation):
         nets = Adversaries.of(*start_nets(below, TINY_NET, rng.manual_seed(4)), config)
         results.append(iteration(nets, target, drawn, config, differentiate))
     ours, theirs = results
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
-def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
+def test_a_training_by_its_flag_resumes_and_says_when_memory_is_short(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     always, cut, auto = (Workspace(tmp_path / name) for name in ("always", "cut", "auto"))
     always.train("--recompute", "always")
-    assert "compute activations again" not in capsys.readouterr().out
+    assert "recompute activations" not in capsys.readouterr().out
     with cut_after(3), pytest.raises(CutError):
         cut.train("--recompute", "always", "--checkpoint_every", "0")
     cut.train("--recompute", "always", "--checkpoint_every", "0")
@@ -225,12 +227,12 @@ def test_a_training_by_its_flag_goes_on_and_says_when_memory_is_short(
     assert ', recompute always"' in (always.model() / "manifest.json").read_text()
     monkeypatch.setattr(engines, "available_memory", lambda device: 150_000)  # room for scale 0 alone
     auto.train()
-    assert "scales 1 to 2 compute activations again where others keep them" in capsys.readouterr().out
+    assert "scales 1 to 2 recompute activations" in capsys.readouterr().out
     same, other = ((workspace.model() / "0" / "netG.pth").read_bytes() for workspace in (always, auto))
     assert same != other  # made anew, and not: up to rounding
 
 
-def test_programs_are_not_made_anew(tmp_path: Path, capsys: Capture) -> None:
+def test_programs_are_not_compiled_again(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     line = refusal(capsys, lambda: workspace.train("--engine", "compiled", "--recompute", "always"))
     assert "always contradict each other: leave one out" in line
@@ -241,10 +243,10 @@ def test_a_block_that_it_does_not_know_is_refused() -> None:
     head = bound.keywords["critic"].head
     head.norm = nn.InstanceNorm2d(20)
     with pytest.raises(ValueError, match=r"`recompute` supports blocks of convolution, BatchNorm and LeakyReLU"):
-        with_recomputation(bound)
+        differentiate_with_recomputation(bound)
     head.norm, head.conv = nn.BatchNorm2d(20), Conv2d(3, 20, 3, padding=1)
     with pytest.raises(ValueError, match="without padding"):
-        with_recomputation(bound)
+        differentiate_with_recomputation(bound)
 
 
 def test_epsilon_and_slope_are_those_of_the_modules() -> None:
@@ -252,6 +254,6 @@ def test_epsilon_and_slope_are_those_of_the_modules() -> None:
     for block in bound.keywords["critic"].blocks():
         block.norm.eps, block.LeakyRelu.negative_slope = 0.1, 0.4
     other = copied(bound)
-    with_recomputation(other), eagerly(bound)
+    differentiate_with_recomputation(other), differentiate_eagerly(bound)
     ours, theirs = (each.keywords["critic"].head.conv.weight.grad for each in (other, bound))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))

@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_leaves
 from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
-from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.nets.layers import Layers, initialise, set_generator
 from SinGAN.concurrent.stage import prepare_iteration
-from SinGAN.concurrent.training import grown, start_stage
+from SinGAN.concurrent.training import make_grown_pyramid, start_stage
 from SinGAN.engines.engine import EAGER
 from SinGAN.kinds import KINDS
 from SinGAN.options.growing import CONCURRENT, GENERATION, HARMONIZATION, RECIPES
@@ -32,7 +32,7 @@ class Tape(TorchDispatchMode):
     """The operations of its block, in order, with their numbers, and where the tensors are that it did not make."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's class has no types
         self.operations: list[tuple[str, list[Any]]] = []
         self.made: dict[int, int] = {}  # by address of the memory: the operation that took it
         self.kept: list[Any] = []  # so that no memory is taken twice
@@ -88,15 +88,15 @@ def check(step: Callable[[], object], before: Callable[[int], None] = lambda ind
 def test_a_stage_of_concurrent_training(recipe: str, losses: dict[str, Any], rng: torch.Generator) -> None:
     options = ModelOptions(
         train_mode=CONCURRENT, recipe=recipe, nfc=4, min_size=12, max_size=24, train_stages=3, **losses
-    ).completed()
+    ).complete()
     image, net, config = stripes(), options.net, options.training
     plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
-    pyramid = grown((), plan, net, config)
+    pyramid = make_grown_pyramid((), plan, net, config)
     for index, real in enumerate(build_reals(image, plan)):
         stage = start_stage(pyramid, real, net.at(index), config, rng)
         if index in (0, 2):
             check(*prepare_iteration(stage, rng, EAGER))
-        pyramid = grown((*pyramid.scales, stage.trained()), plan, net, config)
+        pyramid = make_grown_pyramid((*pyramid.scales, stage.trained()), plan, net, config)
 
 
 @pytest.mark.parametrize("stochastic", ["dropout", "weights", "none"])
@@ -107,7 +107,7 @@ def test_a_step_of_translation(stochastic: str, rng: torch.Generator, monkeypatc
     critic = CriticConfig("patch", (3, 3), 4, 1).build()
     for net in (generator, critic):
         initialise(net, "normal", 0.02, rng)
-    draw_from(generator, rng)
+    set_generator(generator, rng)
     nets, a = Nets.of(generator, critic), torch.rand(2, 3, 32, 32, generator=rng)
     for group in nets.groups:
         group["capturable"], group["lr"] = True, torch.tensor(group["lr"])

@@ -10,7 +10,7 @@ from torch import Tensor
 from SinGAN.concurrent.training import train_stages
 from SinGAN.engines import estimates
 from SinGAN.engines.engine import EAGER
-from SinGAN.engines.estimates import SHARED, USER_THREADS, ScaleSetting, scale_cost, threads_worth
+from SinGAN.engines.estimates import SHARED, USER_THREADS, ScaleSetting, choose_threads, scale_cost
 from SinGAN.kinds import KINDS
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
@@ -18,7 +18,7 @@ from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import plan_scales
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 from SinGAN.training import train
 from tests.conftest import TINY, TINY_NET
 from tests.workspace import stripes
@@ -64,27 +64,27 @@ def test_the_number_that_was_measured_to_be_the_faster(
 ) -> None:
     cores(2, monkeypatch)
     net = NetConfig(filters=filters, min_filters=filters)
-    assert threads_worth(scale_cost(net, (height, width), winograd=True)) == (1 if one < both else 2)
+    assert choose_threads(scale_cost(net, (height, width), winograd=True)) == (1 if one < both else 2)
 
 
 def test_many_cores_get_all_of_a_large_scale_and_few_of_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     cores(64, monkeypatch)
     small, large = ((25, 34), NetConfig()), ((188, 250), NetConfig().at(9))
-    assert 2 < threads_worth(scale_cost(small[1], small[0], winograd=True)) < 9
-    assert threads_worth(scale_cost(large[1], large[0], winograd=True)) == 64
-    assert threads_worth(1.0) == 1
+    assert 2 < choose_threads(scale_cost(small[1], small[0], winograd=True)) < 9
+    assert choose_threads(scale_cost(large[1], large[0], winograd=True)) == 64
+    assert choose_threads(1.0) == 1
 
 
 def test_what_the_user_says_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     cores(64, monkeypatch)
     monkeypatch.setenv(USER_THREADS, "64")
-    assert threads_worth(1.0) == 64
-    assert SHARED not in watched()
+    assert choose_threads(1.0) == 64
+    assert SHARED not in watched_environment()
     monkeypatch.setenv(SHARED, "1")  # it is the share of a job, which the user has not chosen
-    assert threads_worth(1.0) == 1
-    assert watched()[SHARED] == "1"
+    assert choose_threads(1.0) == 1
+    assert watched_environment()[SHARED] == "1"
     monkeypatch.delenv(USER_THREADS)
-    assert watched()[SHARED] == "1"
+    assert watched_environment()[SHARED] == "1"
 
 
 @pytest.mark.usefixtures("two")
@@ -101,7 +101,7 @@ def test_a_training_takes_them_and_gives_them_back(
 
     pyramids: Iterator[object]
     if mode == CONCURRENT:
-        options = ModelOptions(train_mode=mode, nfc=4, min_size=12, max_size=24, train_stages=3, niter=1).completed()
+        options = ModelOptions(train_mode=mode, nfc=4, min_size=12, max_size=24, train_stages=3, niter=1).complete()
         plan = KINDS[CONCURRENT].plan(image.shape[-2], image.shape[-1], options, TRAIN)
         pyramids = train_stages(image, plan, options.net, options.training, rng, watch=watch)
     else:

@@ -15,11 +15,11 @@ from SinGAN.engines import engine as engines
 from SinGAN.engines import winograd
 from SinGAN.engines.convolution import convolving
 from SinGAN.engines.engine import EAGER, Engine, EngineSettings
-from SinGAN.engines.recompute import with_recomputation
+from SinGAN.engines.recompute import differentiate_with_recomputation
 from SinGAN.engines.winograd import conv2d, library
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import WASSERSTEIN
-from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.iteration import differentiate_eagerly, iteration
 from SinGAN.losses.terms import PENALTIES, critic_loss
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Conv2d, Discriminator, NetConfig, initialise
@@ -53,7 +53,7 @@ def test_only_the_nets_that_are_named_use_them_and_only_within() -> None:
     assert not any("singan" in name for name in called.names)
 
 
-@pytest.mark.parametrize("differentiate", [eagerly, with_recomputation])
+@pytest.mark.parametrize("differentiate", [differentiate_eagerly, differentiate_with_recomputation])
 @pytest.mark.parametrize("name", PENALTIES)
 def test_the_penalty(differentiate: Callable[..., Tensor], name: str, rng: torch.Generator) -> None:
     real, fake = (torch.rand(1, 3, 31, 34, generator=rng) for _ in range(2))
@@ -65,7 +65,7 @@ def test_the_penalty(differentiate: Callable[..., Tensor], name: str, rng: torch
         how(partial(bound, term=penalty_term(name)))
         return {name: value.grad for name, value in critic.named_parameters() if value.grad is not None}
 
-    exact = slopes(nets_of(NET)[1].double(), eagerly, real.double(), fake.double())
+    exact = slopes(nets_of(NET)[1].double(), differentiate_eagerly, real.double(), fake.double())
     critic = nets_of(NET)[1]
     with convolving([critic], conv2d):
         ours = slopes(critic, differentiate, real, fake)
@@ -101,11 +101,11 @@ def test_a_compiled_engine_uses_them() -> None:
 
 
 def test_auto_takes_them_for_fp32_on_the_cpu(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(engines, "compiles", lambda: True)
-    assert EngineSettings("eager").choose(CPU).described() == "eager, fp32, winograd"
+    monkeypatch.setattr(engines, "can_compile", lambda: True)
+    assert EngineSettings("eager").choose(CPU).describe() == "eager, fp32, winograd"
     for name, words in (("auto", "eager, compiled where that pays"), ("compiled", "compiled")):
         engine = EngineSettings(name).choose(CPU)
-        assert engine.described() == f"{words}, fp32, winograd"
+        assert engine.describe() == f"{words}, fp32, winograd"
         assert engine.programs is not None
         assert engine.programs.winograd
     assert not EngineSettings(winograd="never").choose(CPU).winograd

@@ -62,7 +62,7 @@ def test_importing_it_is_light() -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == "train True\n"
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
-        SinGAN.trian  # noqa: B018
+        SinGAN.trian  # noqa: B018  # the access raises the error
     assert {"Model", "load", "train"} <= set(dir(SinGAN))
 
 
@@ -87,7 +87,7 @@ def test_a_file_gives_the_model_that_the_script_trains(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(file)), wide[0])
 
 
-def test_a_watcher_is_told_and_nothing_is_written(
+def test_a_watcher_is_called_and_nothing_is_written(
     levels: images.Levels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -197,7 +197,7 @@ def test_models_for_super_resolution_and_animation(levels: images.Levels) -> Non
     ],
 )
 def test_errors_speak_of_arguments(model: Model, levels: images.Levels, call: Any, words: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011
+    with pytest.raises(ValueError) as error:  # noqa: PT011  # the message is compared below
         call(model, levels)
     assert words in str(error.value)
     assert "--" not in str(error.value)
@@ -263,7 +263,7 @@ def test_what_an_instant_model_refuses(levels: images.Levels) -> None:
         made.outpaint()
     for margin in (-1, "half", 1.5):
         with pytest.raises(ValueError, match=f"`top` must be pixels, as 20, or percent, as 50%, not {margin}"):
-            made.outpaint(top=margin)  # type: ignore[arg-type]
+            made.outpaint(top=margin)  # type: ignore[arg-type]  # a value that is refused
 
 
 def test_a_models_samples_are_refined(model: Model) -> None:

@@ -46,7 +46,7 @@ def after_an_iteration(hidden: float, config: TrainConfig, net: NetConfig) -> li
 
 @pytest.mark.parametrize("changes", [{}, {"penalty": "r1"}, {"alpha": 0.0}])
 def test_an_iteration_does_not_depend_on_hidden_pixels(changes: dict[str, object]) -> None:
-    config = replace(CONFIG, **changes)  # type: ignore[arg-type]
+    config = replace(CONFIG, **changes)  # type: ignore[arg-type]  # values by name have one common type
     net = NetConfig(filters=4, min_filters=4, num_layer=3)
     one, two = after_an_iteration(-0.9, config, net), after_an_iteration(0.7, config, net)
     assert all(map(torch.equal, one, two))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from SinGAN.losses import PENALTY_NAMES
 from SinGAN.losses.gan import WASSERSTEIN
-from SinGAN.losses.iteration import eagerly
+from SinGAN.losses.iteration import differentiate_eagerly
 from SinGAN.losses.terms import PENALTIES, critic_loss
 from SinGAN.models import NetConfig, initialise
 from SinGAN.variants.build import build_critic
@@ -67,6 +67,6 @@ def test_gradient_steps_on_the_penalty_alone_lower_it(
     adam, values = torch.optim.Adam(critic.parameters(), lr=0.01), []
     for _ in range(20):
         adam.zero_grad()
-        values.append(float(eagerly(partial(bound, term=penalty_term(name, 1.0)))))
+        values.append(float(differentiate_eagerly(partial(bound, term=penalty_term(name, 1.0)))))
         adam.step()
     assert 0 <= values[-1] < 0.5 * values[0]

@@ -11,7 +11,7 @@ from SinGAN.losses import perceptual
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import WASSERSTEIN
 from SinGAN.losses.iteration import iteration
-from SinGAN.losses.perceptual import VGG, VGGTarget, gram, perceptual_distance, texture_distance, trained
+from SinGAN.losses.perceptual import VGG, VGGTarget, gram, load_vgg_weights, perceptual_distance, texture_distance
 from SinGAN.losses.terms import (
     Target,
     generator_losses,
@@ -152,12 +152,12 @@ def test_weights_come_from_a_file_or_a_checked_download(
 ) -> None:
     file = tmp_path / "vgg.pth"
     torch.save({f"features.{name}": value for name, value in vgg.state_dict().items()}, file)
-    assert all(torch.equal(value, vgg.state_dict()[name]) for name, value in trained(file).items())
+    assert all(torch.equal(value, vgg.state_dict()[name]) for name, value in load_vgg_weights(file).items())
     with pytest.raises(FileNotFoundError, match=r"no weights file .*nowhere\.pth \(`vgg_weights`\)"):
-        trained(tmp_path / "nowhere.pth")
+        load_vgg_weights(tmp_path / "nowhere.pth")
     torch.save({"features.0.weight": vgg.state_dict()["0.weight"]}, tmp_path / "part.pth")
     with pytest.raises(ValueError, match=r"part\.pth lacks 0\.bias"):
-        trained(tmp_path / "part.pth")
+        load_vgg_weights(tmp_path / "part.pth")
     asked: list[str] = []
 
     def fetch(url: str) -> Path:
@@ -165,7 +165,7 @@ def test_weights_come_from_a_file_or_a_checked_download(
         return file
 
     monkeypatch.setattr(weight_files, "fetch", fetch)
-    assert len(trained(None)) == len(vgg.state_dict())
+    assert len(load_vgg_weights(None)) == len(vgg.state_dict())
     assert asked[0].startswith("https://download.pytorch.org/models/vgg16-")
     assert len(weight_files.expected_hash(asked[0].rpartition("/")[2])) == 64  # of the whole file
     assert perceptual.LAYERS[8] == "relu2_2"

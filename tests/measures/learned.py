@@ -24,13 +24,13 @@ def lpips_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linear = {f"lin{n}.model.1.weight": torch.rand(1, c, 1, 1) for n, c in enumerate((64, 128, 256, 512, 512))}
     folder.mkdir(parents=True)
     for url, content in zip(fidelity.lpips_urls(), (linear, slim), strict=True):
-        torch.save(content, weights.cached(url))
+        torch.save(content, weights.cache_path(url))
         accept(url, monkeypatch)
 
 
 def accept(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the file in the cache pass for the one at ``url``."""
-    file = weights.cached(url)
+    file = weights.cache_path(url)
     monkeypatch.setitem(weights.SHA256, file.name, sha256(file.read_bytes()))
 
 

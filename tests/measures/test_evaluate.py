@@ -17,7 +17,7 @@ import torch
 
 from SIFID import fidelity, sifid_score
 from SIFID.evaluate import main
-from SIFID.evaluation import as_in_files
+from SIFID.evaluation import round_like_files
 from SIFID.inception import inception
 from SinGAN import manipulate
 from SinGAN.pictures import images
@@ -32,7 +32,7 @@ REAL = stripes(48, 64)
 
 def test_samples_are_those_of_their_files(pyramid: Pyramid[TrainedScale], tmp_path: Path) -> None:
     drawn = manipulate.sample(pyramid, torch.Generator().manual_seed(3), 1, 0)
-    (sample,) = as_in_files(drawn, torch.device("cpu")).split(1)
+    (sample,) = round_like_files(drawn, torch.device("cpu")).split(1)
     images.write(tmp_path / "0.png", sample)
     assert torch.equal(images.read(tmp_path / "0.png"), sample)
 
@@ -269,7 +269,7 @@ def test_weights_that_are_two_formats_run_no_code(tmp_path: Path, capsys: Captur
 def test_lpips_weights_that_are_two_formats_run_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     for url in fidelity.lpips_urls():
-        two_formats(weights.cached(url), mark)
+        two_formats(weights.cache_path(url), mark)
     with pytest.raises(ValueError, match="not the published file"):
         fidelity.lpips_diversity(REAL.repeat(2, 1, 1, 1))
     for url in fidelity.lpips_urls():

@@ -55,27 +55,27 @@ def test_tasks_have_defaults_of_their_own(task: Any, values: tuple[int, float]) 
 
 
 def test_the_configs_that_options_ask_for() -> None:
-    options = ModelOptions(nc_im=1, nfc=8, no_residual=True, netD="multiscale", z_rec="fixed", max_size=90).completed()
+    options = ModelOptions(nc_im=1, nfc=8, no_residual=True, netD="multiscale", z_rec="fixed", max_size=90).complete()
     assert options.net == NetConfig(channels=1, filters=8, residual=False, critics=3)
     assert options.pyramid == PyramidConfig(max_size=90)
     assert options.training == TrainConfig()
-    assert ModelOptions().completed().training == TrainConfig(redraw_z_rec=True)
+    assert ModelOptions().complete().training == TrainConfig(redraw_z_rec=True)
 
 
 def test_options_that_follow_from_others() -> None:
-    assert ModelOptions(nc_im=4).completed().nc_z == 4
-    assert ModelOptions(gan_mode="hinge").completed().lambda_grad == 0
-    assert ModelOptions(gan_mode="hinge", lambda_grad=2.0).completed().lambda_grad == 2
-    assert ModelOptions(stochastic="dropout").completed().dropout == 0.5
-    assert ModelOptions(stochastic="weights").completed().weight_noise == 0.1
-    assert replace(ModelOptions(), stochastic="noise").completed().dropout == 0
+    assert ModelOptions(nc_im=4).complete().nc_z == 4
+    assert ModelOptions(gan_mode="hinge").complete().lambda_grad == 0
+    assert ModelOptions(gan_mode="hinge", lambda_grad=2.0).complete().lambda_grad == 2
+    assert ModelOptions(stochastic="dropout").complete().dropout == 0.5
+    assert ModelOptions(stochastic="weights").complete().weight_noise == 0.1
+    assert replace(ModelOptions(), stochastic="noise").complete().dropout == 0
 
 
 def test_manifests_of_every_age_are_read() -> None:
-    new = ModelOptions(stochastic="dropout", dropout=0.3, sketch_scales=2).completed()
+    new = ModelOptions(stochastic="dropout", dropout=0.3, sketch_scales=2).complete()
     assert ModelOptions.of_manifest(new.as_dict()) == new
-    old = {name: value for name, value in ModelOptions().completed().as_dict().items() if name not in legacy_defaults()}
-    assert ModelOptions.of_manifest({**old, "netD": None}) == ModelOptions().completed()
+    old = {name: value for name, value in ModelOptions().complete().as_dict().items() if name not in legacy_defaults()}
+    assert ModelOptions.of_manifest({**old, "netD": None}) == ModelOptions().complete()
     assert ModelOptions.of_manifest({**old, "z_rec": "fixed"}).z_rec == "fixed"  # not today's default
     with pytest.raises(ValueError, match="lacks the option 'niter'"):
         ModelOptions.of_manifest({name: value for name, value in old.items() if name != "niter"})
@@ -106,7 +106,7 @@ def test_values_are_checked_whoever_gives_them() -> None:
         ({"amuont": 1}, "unknown option `amuont`: do you mean `amount`?"),
         ({"x": 1}, "unknown option `x`: there are amount, sides, ways, every"),
     ):
-        with pytest.raises(ValueError) as error:  # noqa: PT011
+        with pytest.raises(ValueError) as error:  # noqa: PT011  # the message is compared below
             check_values(Example, values)
         assert words in str(error.value)
     flags = Parser("test")

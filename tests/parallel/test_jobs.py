@@ -16,7 +16,7 @@ import torch
 
 import main_train
 import random_samples
-from SinGAN.parallel.jobs import Job, Slot, failure, find_pictures, make_slots
+from SinGAN.parallel.jobs import Job, Slot, describe_exit, find_pictures, make_slots
 from SinGAN.parallel.local import LocalRunner
 from SinGAN.parallel.queue import Listener, Outcome
 from SinGAN.terminal.several import PER_JOB_FLAGS, remove_flags
@@ -62,8 +62,8 @@ def test_names_patterns_and_paths(album: Path, names: list[str], meant: list[str
         (["../album/a.png", "../secret/*.png"], "../secret/*.png matches no file in ../secret"),
         (["a.png", "a.jpg"], "a.jpg would share one folder of results"),
         (["a.png", "elsewhere/a.tif"], "elsewhere/a.tif would share one folder of results"),
-        ([".."], "is no file name"),
-        (["a.png", ""], "is no file name"),
+        ([".."], "is not a file name"),
+        (["a.png", ""], "is not a file name"),
     ],
 )
 def test_names_that_are_refused(album: Path, names: list[str], words: str) -> None:
@@ -99,10 +99,10 @@ def test_flags_of_the_whole_command_are_taken_away() -> None:
 
 
 def test_why_a_run_failed() -> None:
-    assert failure(0, "anything") == ""
-    assert failure(2, "main_train.py: error: no such picture") == "no such picture"
-    assert failure(1, "KeyError: 3") == "exit status 1: KeyError: 3"
-    assert failure(-9, "") == "killed by signal 9"
+    assert describe_exit(0, "anything") == ""
+    assert describe_exit(2, "main_train.py: error: no such picture") == "no such picture"
+    assert describe_exit(1, "KeyError: 3") == "exit status 1: KeyError: 3"
+    assert describe_exit(-9, "") == "killed by signal 9"
 
 
 def together(workspace: Workspace, names: list[str], *more: str) -> int:
@@ -135,7 +135,7 @@ def test_many_pictures_give_what_single_runs_give(tmp_path: Path, capsys: Captur
     assert not any("{" in line for line in lines)
 
 
-def test_no_process_is_started_for_what_is_there(
+def test_no_process_is_started_for_existing_results(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, started = Workspace(tmp_path), list[str]()
@@ -171,7 +171,7 @@ def test_no_process_is_started_for_what_is_there(
 
 
 @pytest.mark.slow
-def test_one_failure_stops_no_other_and_again_does_what_is_left(tmp_path: Path, capsys: Capture) -> None:
+def test_one_failure_stops_no_other_and_a_second_run_does_the_rest(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     (workspace.inputs / "bad.png").write_bytes(b"no picture")
     workspace.draw("y.png")
@@ -214,7 +214,7 @@ def test_other_scripts_take_several_pictures_too(tmp_path: Path, capsys: Capture
         assert (workspace.out / "RandomSamples" / name / "gen_start_scale=1" / "grid.png").exists()
 
 
-def test_bad_flags_are_told_before_anything_starts(tmp_path: Path, capsys: Capture) -> None:
+def test_bad_flags_are_reported_before_anything_starts(tmp_path: Path, capsys: Capture) -> None:
     workspace = Workspace(tmp_path)
     workspace.draw("y.png")
     flags = ["--input_name", "x.png", "y.png", "--input_dir", str(workspace.inputs), "--out", str(workspace.out)]

@@ -79,7 +79,7 @@ def test_lines_and_messages_are_recorded() -> None:
     queue.submit(entry)
     report = runner.listeners[entry.job]
     report("a line")
-    report(Message("iteration", 0.5, "half", {"loss": 1.0}, 7.0).encoded())
+    report(Message("iteration", 0.5, "half", {"loss": 1.0}, 7.0).encode())
     assert (entry.share, entry.seconds_left, entry.text, entry.error) == (0.5, 7.0, "half", "")
     report(FINE)
     assert (entry.state, entry.share, entry.seconds) == (DONE, 1.0, 1.0)
@@ -245,7 +245,7 @@ def test_a_process_that_is_killed_fails(program: Path) -> None:
 
 
 def test_a_message_that_makes_no_sense_fails_the_job(program: Path) -> None:
-    program.write_text(f"import time\nprint('''{Message('note', 'odd').encoded()}''')\ntime.sleep(600)")  # type: ignore[arg-type]
+    program.write_text(f"import time\nprint('''{Message('note', 'odd').encode()}''')\ntime.sleep(600)")  # type: ignore[arg-type]  # a share that is not a number
     queue, entry = local_queue(), new_entry()
     queue.submit(entry)
     assert "'>' not supported between" in ended(entry).error
@@ -297,7 +297,7 @@ def test_threads_end_with_their_jobs(program: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_faults_of_real_processes_leave_nothing_behind(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some can't be started, get no thread, print what makes no sense, fail, die, or are stopped."""
-    odd = Message("iteration", "odd").encoded()  # type: ignore[arg-type]
+    odd = Message("iteration", "odd").encode()  # type: ignore[arg-type]  # a share that is not a number
     ends = ["", "raise SystemExit(3)", "os.kill(os.getpid(), 9)", f"print({odd!r}, flush=True)\ntime.sleep(600)",
             "os.write(1, bytes(range(256)) * 999)", "os.close(1)\ntime.sleep(0.2)", "time.sleep(600)"]  # fmt: skip
     chance, before = random.Random(5), threading.active_count()

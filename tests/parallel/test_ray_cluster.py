@@ -84,7 +84,7 @@ def test_a_run_on_a_worker_tells_its_error(tmp_path: Path) -> None:
     assert "Traceback" not in error
 
 
-def test_what_is_made_is_sent_now_and_then(tmp_path: Path) -> None:
+def test_results_are_sent_regularly(tmp_path: Path) -> None:
     sent: list[bytes] = []
     with send_regularly(tmp_path, 0, sent.append):
         (tmp_path / "file").write_text("x")

@@ -261,7 +261,7 @@ def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
     """Reading one would wait for ever."""
     os.mkfifo(tmp_path / "x.png")
     for read in (images.read, images.read_size):
-        with pytest.raises(ValueError, match=r"x\.png is no regular file"):
+        with pytest.raises(ValueError, match=r"x\.png is not a regular file"):
             read(tmp_path / "x.png")
 
 

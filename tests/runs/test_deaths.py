@@ -48,7 +48,7 @@ def duration(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_training_killed_at_any_moment_goes_on_to_the_same_bits(
+def test_a_training_killed_at_any_moment_resumes_to_the_same_bits(
     seed: int, workspace: Workspace, unbroken: Workspace, duration: float
 ) -> None:
     kills = killed_until_it_ends(workspace, 10, seed, duration)

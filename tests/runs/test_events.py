@@ -7,7 +7,7 @@ import pytest
 from SinGAN.kinds.singan import HEADLINES
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.runs.events import Message, Progress, Watcher, Watchers
-from SinGAN.runs.pictures import units_of
+from SinGAN.runs.pictures import plan_units
 from SinGAN.runs.progress import Estimate
 from SinGAN.terminal.watchers import REPORTS, ParentProcess, Terminal, command_line, interpreter, watcher
 from tests.workspace import Capture
@@ -19,7 +19,7 @@ LOSSES = {"D_total": 0.5, "G_adversarial": -0.25, "reconstruction": 0.125}
 @pytest.fixture
 def progress() -> Progress:
     costs, scales = [1.0] * len(PLAN.sizes), range(len(PLAN.sizes))
-    return Estimate(units_of(PLAN, 10), costs, scales, headlines=HEADLINES).at(1, 5)
+    return Estimate(plan_units(PLAN, 10), costs, scales, headlines=HEADLINES).at(1, 5)
 
 
 def tell_all(listener: Watcher, progress: Progress) -> None:
@@ -32,7 +32,7 @@ def tell_all(listener: Watcher, progress: Progress) -> None:
 
 def test_a_parent_reads_what_its_child_says(capsys: Capture, progress: Progress) -> None:
     tell_all(ParentProcess(), progress)
-    note, iteration, done = map(Message.decoded, capsys.readouterr().out.splitlines())
+    note, iteration, done = map(Message.decode, capsys.readouterr().out.splitlines())
     assert note == Message("note", text="raise --max_size")
     assert iteration is not None
     assert (iteration.event, iteration.share, iteration.text) == ("iteration", progress.share, "")
@@ -47,14 +47,14 @@ def test_a_parent_reads_what_its_child_says(capsys: Capture, progress: Progress)
     "line", ["", "scale 0", '{"singan": ', '{"singan": {"event": "note", "colour": 3}}', "[1]", "{}"]
 )
 def test_other_lines_are_no_messages(line: str) -> None:
-    assert Message.decoded(line) is None
+    assert Message.decode(line) is None
 
 
 def test_a_message_is_one_line_of_json() -> None:
-    text = Message("note", text="a\nb é").encoded()
+    text = Message("note", text="a\nb é").encode()
     assert "\n" not in text
     assert json.loads(text)["singan"]["text"] == "a\nb é"
-    assert Message.decoded(text) == Message("note", text="a\nb é")
+    assert Message.decode(text) == Message("note", text="a\nb é")
 
 
 def test_several_watchers_hear_the_same(capsys: Capture, progress: Progress) -> None:
@@ -65,7 +65,7 @@ def test_several_watchers_hear_the_same(capsys: Capture, progress: Progress) -> 
     assert sorted(capsys.readouterr().out.splitlines()) == sorted(2 * alone.splitlines())
 
 
-def test_who_watches_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_watching_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(watcher(), Terminal)
     for started, sampler in (
         ("main_train.py", f"{interpreter()} random_samples.py"),

@@ -69,9 +69,9 @@ def interrupted(words: list[str]) -> None:
         calls[0] += 1
         if calls[0] == 4:
             raise KeyboardInterrupt
-        watch(self, *call)  # type: ignore[arg-type]
+        watch(self, *call)  # type: ignore[arg-type]  # the arguments are passed on
 
-    Recorder.watch = until  # type: ignore[method-assign,assignment]
+    Recorder.watch = until  # type: ignore[method-assign,assignment]  # the test replaces a method
     main_train.main(words)
 
 

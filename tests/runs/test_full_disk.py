@@ -26,7 +26,7 @@ import translate_study
 from Pix2Pix import commands as translation
 from SIFID import evaluate, sifid_score
 from SinGAN import __main__ as singan
-from SinGAN.storage.files import FullDiskError, files_into, in_words, write_whole
+from SinGAN.storage.files import FullDiskError, files_into, format_size, write_whole
 from tests.runs.test_every_operation import Call, run, workspace_at
 from tests.translation.tiny import TINY as TINY_NETS
 from tests.translation.tiny import data_set
@@ -161,4 +161,4 @@ def test_a_whole_file_tells_its_exact_size(tmp_path: Path, monkeypatch: pytest.M
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 KB"), (2_500_000, "2.5 MB"), (7 * 10**12, "7000.0 GB")],
 )
 def test_sizes_in_words(size: int, words: str) -> None:
-    assert in_words(size) == words
+    assert format_size(size) == words

@@ -20,7 +20,7 @@ from SinGAN.options.growing import CONCURRENT, SEQUENTIAL
 from SinGAN.options.model import ModelOptions
 from SinGAN.options.tasks import TRAIN
 from SinGAN.planning import PyramidConfig, plan_scales
-from SinGAN.runs.pictures import units_of
+from SinGAN.runs.pictures import plan_units
 from SinGAN.runs.progress import FEWEST, Estimate, duration, peak_memory
 from SinGAN.terminal.watchers import Terminal
 
@@ -30,7 +30,7 @@ PLAN = plan_scales(250, 188, PyramidConfig())
 
 def estimate_of(niter: int, wanted: Sequence[int], **more: Any) -> Estimate:
     """An estimate for the scales of a picture of 250 x 188 pixels, of ``niter`` iterations each."""
-    units = units_of(PLAN, niter)
+    units = plan_units(PLAN, niter)
     return Estimate(units, scale_costs(PLAN, NetConfig(), CPU), wanted, headlines=HEADLINES, **more)
 
 
@@ -109,7 +109,7 @@ def test_the_estimate_is_within_a_quarter_of_what_was_measured(
     height: int, width: int, mode: str, threads: int, seconds: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: threads)
-    options = ModelOptions(train_mode=mode, max_size=width).completed()
+    options = ModelOptions(train_mode=mode, max_size=width).complete()
     plan = KINDS[options.kind].plan(height, width, options, TRAIN)
     costs = scale_costs(plan, options.net, CPU, winograd=True)
     for scale, (cost, second) in enumerate(zip(costs, seconds, strict=True)):
@@ -197,7 +197,7 @@ def test_a_run_that_becomes_slower_is_seen_after_a_few_reports(clock: Clock) -> 
     assert slow == pytest.approx(20 * before, rel=0.05)
 
 
-def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) -> None:
+def test_a_scale_that_is_compiled_estimates_no_speed_before_it_runs(clock: Clock) -> None:
     shown = estimate_of(1000, range(10))
     costs = scale_costs(PLAN, NetConfig(), CPU)
     for iterations in range(1, 1001):
@@ -213,7 +213,7 @@ def test_a_scale_that_is_compiled_tells_no_speed_before_it_runs(clock: Clock) ->
     assert left == pytest.approx(2 * (899 + 1000 * sum(costs[2:]) / costs[1]), rel=1e-6)
 
 
-def test_a_run_that_goes_on_in_a_compiled_scale_tells_no_speed_of_the_compilation(clock: Clock) -> None:
+def test_a_run_that_resumes_in_a_compiled_scale_estimates_no_speed_of_the_compilation(clock: Clock) -> None:
     shown = estimate_of(2000, [9], every=range(10), skipped=1000)
     clock.now = 90  # compilation, and one iteration
     assert shown.at(9, 1001).seconds_left is None

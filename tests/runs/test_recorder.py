@@ -45,7 +45,7 @@ STATE = TrainingState(1, torch.zeros(1), {"generator": {}})
 
 @pytest.fixture
 def manifest() -> Manifest:
-    options = ModelOptions(niter=2).completed()
+    options = ModelOptions(niter=2).complete()
     picture = sha256(b"a picture")
     made = Manifest.of(picture="x.png", sha256=picture, options=options, seed=5, plan=PLAN, device=CPU, task=TRAIN)
     return replace(made.with_engine("eager"), options={"niter": 2, "alpha": 10.0, **legacy_defaults()})
@@ -71,7 +71,7 @@ def test_the_estimate_knows_which_scales_run_programs(
     asked = training(tmp_path, manifest)
     needed = [bytes_needed(TINY_NET.at(index), size) for index, size in enumerate(PLAN.sizes)]
     monkeypatch.setattr("SinGAN.engines.estimates.COMPILING", SAVED * CONFIG.niter * (needed[0] + 1))
-    monkeypatch.setattr("SinGAN.runs.pictures.compiles", lambda: can)
+    monkeypatch.setattr("SinGAN.runs.pictures.can_compile", lambda: can)
     programmed = list(range(1, len(PLAN.sizes))) if can else []
     assert asked.costs(Engine(programs=Compiled())) == scale_costs(PLAN, TINY_NET, CPU, False, programmed)
     assert asked.costs(EAGER) == scale_costs(PLAN, TINY_NET, CPU)
@@ -156,7 +156,7 @@ def test_an_interrupted_training_leaves_whole_scales(manifest: Manifest, pyramid
     assert training(tmp_path / "out" / "m", manifest).find() == ModelFolder(tmp_path / "out" / "m", manifest)
 
 
-def test_an_unfinished_training_goes_on_with_the_next_scale(
+def test_an_unfinished_training_resumes_with_the_next_scale(
     manifest: Manifest, pyramid: Trained, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -172,7 +172,7 @@ def test_an_unfinished_training_goes_on_with_the_next_scale(
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
-def test_a_training_begun_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_training_started_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
         pyramid = load_or_train(training(folder, replace(manifest, seed=seed)))
         return pyramid.generate(pyramid.z_rec())
@@ -188,7 +188,7 @@ def test_a_model_trained_for_another_task_is_named(manifest: Manifest, pyramid: 
     record(tmp_path / "m", replace(manifest, task="animation", noise_border=True), pyramid)
     with pytest.raises(ValueError, match="trained for animation, not for train"):
         load_model(tmp_path / "m", CPU)
-    with pytest.raises(ValueError, match="trained for animation there, train asked"):
+    with pytest.raises(ValueError, match="trained for animation, not for train"):
         training(tmp_path / "m", manifest).find()
     _, loaded = load_model(tmp_path / "m", CPU, ANIMATION)
     assert loaded.noise_border
@@ -252,11 +252,11 @@ def test_the_same_training_is_recognised_and_another_one_named(
     assert training(folder, manifest, seed_matters=True).is_done()
     other_seed = replace(manifest, seed=9)
     assert training(folder, other_seed).is_done()
-    with pytest.raises(ValueError, match="`seed` 5 there, 9 asked"):
+    with pytest.raises(ValueError, match="`seed` is 5, not 9"):
         training(folder, other_seed, seed_matters=True).is_done()
-    with pytest.raises(ValueError, match=r"`niter` 2 there, 4 asked; `alpha` 10 there, 1 asked"):
+    with pytest.raises(ValueError, match=r"`niter` is 2, not 4; `alpha` is 10, not 1"):
         training(folder, replace(manifest, options={"niter": 4, "alpha": 1.0})).is_done()
-    with pytest.raises(ValueError, match=rf"picture x\.png \({manifest.sha256[:8]}\) there, y\.png \(00000000\) asked"):
+    with pytest.raises(ValueError, match=rf"its picture is x\.png \({manifest.sha256[:8]}\), not y\.png \(00000000\)"):
         training(folder, replace(manifest, picture="y.png", sha256="0" * 64)).is_done()
 
 

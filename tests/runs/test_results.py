@@ -7,7 +7,7 @@ import torch
 
 import main_train
 from SinGAN.pictures import images, sheets
-from SinGAN.runs.results import by_scale, write_results
+from SinGAN.runs.results import name_by_scale, write_results
 from tests.workspace import SMALL, Capture, Workspace
 
 
@@ -23,7 +23,9 @@ def test_a_sheet_begins_with_the_original_and_each_tile_says_what_it_is(
 
     monkeypatch.setattr(sheets, "tile", recorded)
     picture = torch.zeros(1, 3, 20, 28)
-    pictures = dict(by_scale([(1, picture), (1, picture), (2, picture)])) | dict(by_scale([(2, picture)], "_masked"))
+    pictures = dict(name_by_scale([(1, picture), (1, picture), (2, picture)])) | dict(
+        name_by_scale([(2, picture)], "_masked")
+    )
     write_results(tmp_path, {"original": picture, "reference": picture}, pictures)
     assert labels == ["original", "reference", "scale 1", "scale 1, 1", "scale 2", "scale 2, masked"]
     assert max(images.read_size(tmp_path / "grid.png")) > 3 * 140  # large enough to judge

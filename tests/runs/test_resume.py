@@ -20,7 +20,7 @@ from tests.workspace import Capture, Workspace, refusal, whole_scales
 @pytest.mark.parametrize(
     "iterations", [1, 6, 10, *(pytest.param(later, marks=pytest.mark.slow) for later in (5, 7, 15))]
 )
-def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(
+def test_a_training_that_was_cut_off_resumes_to_the_same_bits(
     iterations: int, workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
     with cut_after(iterations), pytest.raises(CutError):
@@ -48,7 +48,7 @@ def test_the_seed_is_the_unfinished_trainings(workspace: Workspace, unbroken: Wo
     assert bits(workspace) == bits(unbroken)
 
 
-def test_a_folder_without_anything_is_begun(workspace: Workspace, unbroken: Workspace) -> None:
+def test_a_folder_without_anything_is_started(workspace: Workspace, unbroken: Workspace) -> None:
     workspace.model().mkdir(parents=True)
     (workspace.model() / ".manifest.json.1.tmp").write_text("{")
     train(workspace)
@@ -92,7 +92,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert bits(workspace) == bits(unbroken)
 
 
-def test_what_is_no_checkpoint_of_this_scale_is_not_used(
+def test_a_file_that_is_not_a_checkpoint_of_this_scale_is_not_used(
     workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
     with cut_after(10), pytest.raises(CutError):
@@ -100,7 +100,7 @@ def test_what_is_no_checkpoint_of_this_scale_is_not_used(
     torch.save({"scale": 0, "iterations": 3, "curves": torch.zeros(3, 7)}, workspace.model() / checkpoints.NEWEST)
     torch.save({"scale": 1, "iterations": 3, "curves": torch.zeros(2, 7)}, workspace.model() / checkpoints.BEFORE)
     train(workspace)
-    assert capsys.readouterr().out.count("its content is not what was written") == 2
+    assert capsys.readouterr().out.count("its content has changed since it was written") == 2
     assert bits(workspace) == bits(unbroken)
 
 
@@ -120,7 +120,7 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
     with cut_after(3), pytest.raises(CutError):
         train(workspace)
     line = refusal(capsys, lambda: train(workspace, "--lr_g", "0.1", "--niter", "9"))
-    assert "--niter 6 there, 9 asked; --lr_g 0.0005 there, 0.1 asked" in line
+    assert "--niter is 6, not 9; --lr_g is 0.0005, not 0.1" in line
     train(workspace, "--niter", "2", "--overwrite")
     assert whole_scales(workspace.model()) == 3
 
@@ -128,11 +128,11 @@ def test_other_options_are_named_and_stop_the_run(workspace: Workspace, capsys: 
 def test_more_iterations_of_a_finished_model_are_explained(unbroken: Workspace, capsys: Capture) -> None:
     before = bits(unbroken)
     line = refusal(capsys, lambda: train(unbroken, "--niter", "7"))
-    assert "--niter 6 there, 7 asked. --niter can't be raised afterwards: each scale was trained on the images" in line
+    assert "--niter is 6, not 7. --niter can't be raised afterwards: each scale was trained on the images" in line
     assert bits(unbroken) == before
 
 
-def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
+def test_an_overwriting_that_was_cut_off_resumes_and_the_older_model_stays(
     workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
     train(workspace, "--niter", "1")
@@ -146,7 +146,7 @@ def test_an_overwriting_that_was_cut_off_goes_on_and_the_older_model_stays(
     assert bits(workspace) == bits(unbroken)
 
 
-def test_an_overwriting_with_other_options_begins_anew(workspace: Workspace, unbroken: Workspace) -> None:
+def test_an_overwriting_with_other_options_starts_again(workspace: Workspace, unbroken: Workspace) -> None:
     train(workspace, "--niter", "1")
     with cut_after(10), pytest.raises(CutError):
         train(workspace, "--overwrite", "--niter", "8")
@@ -175,7 +175,7 @@ SCRIPTS: dict[str, Callable[[list[str]], None]] = {
 
 
 @pytest.mark.parametrize("script", ["SR", "redrawn", pytest.param("animation", marks=pytest.mark.slow)])
-def test_every_script_that_trains_goes_on(script: str, workspace: Workspace, tmp_path: Path) -> None:
+def test_every_script_that_trains_resumes(script: str, workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = Workspace(tmp_path / "whole")
     SCRIPTS[script](whole.flags())
@@ -185,7 +185,7 @@ def test_every_script_that_trains_goes_on(script: str, workspace: Workspace, tmp
     assert bits(workspace) == bits(whole)
 
 
-def test_quantized_painting_goes_on(unbroken: Workspace, tmp_path: Path, capsys: Capture) -> None:
+def test_quantized_painting_resumes(unbroken: Workspace, tmp_path: Path, capsys: Capture) -> None:
     def paint(out: Path) -> None:
         flags = [
             "--ref_dir",

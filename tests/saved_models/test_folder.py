@@ -19,7 +19,7 @@ from tests.conftest import TINY
 
 def handle(folder: Path, *, sealed: bool = True) -> ModelFolder:
     """The handle of ``folder``, with a manifest or, as older versions wrote it, one without a checksum."""
-    plan, options = plan_scales(24, 32, TINY), ModelOptions().completed()
+    plan, options = plan_scales(24, 32, TINY), ModelOptions().complete()
     manifest = Manifest.of(
         picture="x", sha256="0", options=options, seed=1, plan=plan, device=torch.device("cpu"), task=TRAIN
     )

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from SinGAN.losses.adversaries import Adversaries
-from SinGAN.losses.states import restore, state_of
+from SinGAN.losses.states import capture_state, restore
 from SinGAN.losses.terms import loss_names
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.runs.recorder import Recorder
@@ -128,7 +128,7 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(Recorder, "watch", counting)
         workspace.train("--max_size", "18", "--niter", "3", "--checkpoint_every", "0")
-    assert len(list(checkpoints.existing(workspace.model()))) == 2
+    assert len(list(checkpoints.list_files(workspace.model()))) == 2
     return workspace.model()
 
 
@@ -188,7 +188,7 @@ def try_checkpoints(count: int, seed: int, unfinished: Path, tmp_path: Path) -> 
         checkpoint = checkpoints.find(folder, 1, CPU, NAMES, training, lines.append)
         return None if checkpoint is None else digest([checkpoints._as_dict(checkpoint)])
 
-    files = list(checkpoints.existing(folder))
+    files = list(checkpoints.list_files(folder))
     originals = {file: file.read_bytes() for file in files}
     newest = found([])
     files[0].unlink()
@@ -206,7 +206,7 @@ def try_checkpoints(count: int, seed: int, unfinished: Path, tmp_path: Path) -> 
             outcome = "noticed"
             assert len(lines) == 1, index
             assert str(files[0]) in lines[0]
-            assert lines[0].endswith("resuming from what was saved before it")
+            assert lines[0].endswith("resuming from the state saved before it")
         else:
             outcome = "harmless"
             assert result == newest, f"{index}: {how}"
@@ -263,7 +263,7 @@ def test_foreign_content_under_a_valid_hash_is_a_value_error(whole: Path, unfini
     del values["sha256"]
     nets = Adversaries.of(*start_nets(load_model(whole, CPU)[1].below(0), TINY_NET, rng), TrainConfig())
     z_rec = values["z_rec"].clone()
-    as_new = state_of(nets, z_rec, rng, 0)
+    as_new = capture_state(nets, z_rec, rng, 0)
     keys = ("iterations", "z_rec", "rng", "generator", "critic", "generator_optimizer", "curves", "scale")
     for number, name in enumerate(FOREIGN):
         for key in keys[number % 2 :: 2]:

@@ -108,7 +108,7 @@ def test_a_model_of_theirs_gives_what_ours_gives(ours: Workspace, theirs: Worksp
     assert "the trained model is already there" in capsys.readouterr().out
 
 
-def test_what_can_be_told_of_their_model(ours: Workspace, theirs: Workspace) -> None:
+def test_what_can_be_inferred_of_their_model(ours: Workspace, theirs: Workspace) -> None:
     found, known = Manifest.read(theirs.model()), Manifest.read(ours.model())
     assert found.factor == known.factor
     assert found.sizes == known.sizes
@@ -116,7 +116,7 @@ def test_what_can_be_told_of_their_model(ours: Workspace, theirs: Workspace) -> 
     assert set(found.options) >= {"nc_im", "nfc", "min_nfc", "num_layer", "min_size", "scale_factor", "alpha"}
 
 
-def test_their_unfinished_model_goes_on(theirs: Workspace) -> None:
+def test_their_unfinished_model_resumes(theirs: Workspace) -> None:
     shutil.rmtree(theirs.model() / "2")
     for name in ("Zs.pth", "NoiseAmp.pth"):
         kept = torch.load(theirs.model() / name, map_location="cpu")
@@ -126,14 +126,14 @@ def test_their_unfinished_model_goes_on(theirs: Workspace) -> None:
     assert Manifest.read(theirs.model()).seed == 1
 
 
-def test_their_model_of_other_sizes_is_not_gone_on_with(theirs: Workspace, capsys: Capture) -> None:
-    assert "scales of 12 x 16, 15 x 20, 18 x 24 there" in refusal(capsys, lambda: theirs.train("--max_size", "28"))
+def test_their_model_of_other_sizes_is_not_resumed(theirs: Workspace, capsys: Capture) -> None:
+    assert "its scales are 12 x 16, 15 x 20, 18 x 24, not" in refusal(capsys, lambda: theirs.train("--max_size", "28"))
 
 
 def test_sizes_of_no_pyramid_are_named(theirs: Workspace, capsys: Capture) -> None:
     reals = torch.load(theirs.model() / "reals.pth", map_location="cpu")
     torch.save([reals[0], *reals], theirs.model() / "reals.pth")
-    assert "those of no pyramid" in refusal(capsys, theirs.sample)
+    assert "no pyramid has the sizes" in refusal(capsys, theirs.sample)
 
 
 @pytest.mark.parametrize("name", ["Zs.pth", "reals.pth", "NoiseAmp.pth", "1/netG.pth", "1/netD.pth"])

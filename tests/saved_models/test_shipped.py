@@ -45,7 +45,7 @@ def test_the_model_for_animation_stands_in_for_one_that_is_not_there(workspace: 
     shutil.rmtree(Path("Models") / "x" / MODEL)
     animated = Path("Models") / "x" / "scale_factor=0.750000_noise_padding"
     workspace.sample("--manualSeed", "1")
-    assert f"that for animation is used, {animated}" in capsys.readouterr().out
+    assert f"using the one for animation, {animated}" in capsys.readouterr().out
     folder = workspace.out / "RandomSamples" / "x" / "noise_padding" / "gen_start_scale=0"
     drawn = [images.to_levels(images.read(folder / f"{index}.png")) for index in range(3)]
     assert np.array_equal(drawn, SinGAN.load(animated).sample(3, seed=1))
@@ -81,7 +81,7 @@ def test_a_model_without_critics(workspace: Workspace) -> None:
     folder = Path("Models/x/scale_factor=0.750000,alpha=10")
     _, pyramid = load_model(folder, torch.device("cpu"))
     assert all(scale.discriminator is None for scale in pyramid.scales)
-    with pytest.raises(ValueError, match="kept without its critics"):
+    with pytest.raises(ValueError, match="saved without its critics"):
         _ = pyramid.scales[0].critic
     model = SinGAN.load(folder)
     assert model.paint(workspace.inputs / "x.png", start_scale=1, quantize=True, progress=False).shape[0] == 1

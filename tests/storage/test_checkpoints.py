@@ -48,7 +48,7 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
 def test_the_one_before_stays_until_both_go(tmp_path: Path) -> None:
     for scale in (0, 1, 2):
         checkpoints.save(tmp_path, kept(scale))
-    assert [path.name for path in checkpoints.existing(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
+    assert [path.name for path in checkpoints.list_files(tmp_path)] == [checkpoints.NEWEST, checkpoints.BEFORE]
     assert checkpoints.find(tmp_path, 1, CPU, NAMES, None, silent) is not None
     assert checkpoints.find(tmp_path, 0, CPU, NAMES, None, silent) is None
     checkpoints.remove(tmp_path)
@@ -65,17 +65,17 @@ def test_files_of_before_the_names_of_losses_serve(tmp_path: Path) -> None:
     assert found.losses == NAMES
 
 
-def test_what_reports_other_losses_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_checkpoint_with_other_losses_is_not_resumed(tmp_path: Path) -> None:
     lines: list[str] = []
     checkpoints.save(tmp_path, kept())
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total", "texture"), None, lines.append) is None
     assert checkpoints.find(tmp_path, 1, CPU, ("D_total",), None, lines.append) is None
     assert len(lines) == 2
-    assert all("is no checkpoint of a training: resuming from what was saved before it" in line for line in lines)
+    assert all("is not a checkpoint of a training: resuming from the state saved before it" in line for line in lines)
 
 
 def test_a_checkpoint_in_the_layout_of_older_versions(tmp_path: Path) -> None:
-    """Its four state dicts, z* and the generator's state stood beside the other entries."""
+    """Its four state dicts, z* and the generator's state and the other entries form one dictionary."""
     parts = {name: {"w": torch.full((2,), float(index))} for index, name in enumerate(PARTS)}
     content = {"iterations": 3, "z_rec": torch.ones(1, 3, 4, 4), "rng": STATE.rng, **parts}
     content |= {"scale": 1, "curves": torch.zeros(3, 2), "losses": list(NAMES), "training": "t"}

@@ -90,12 +90,12 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     for name in ("file", "link", "missing"):
         assert files.check_regular(tmp_path / name) == tmp_path / name
     for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
-        with pytest.raises(ValueError, match="is no regular file: put one there"):
+        with pytest.raises(ValueError, match="is not a regular file: replace it with one"):
             files.check_regular(path)
-    with pytest.raises(ValueError, match="is no regular file"):
+    with pytest.raises(ValueError, match="is not a regular file"):
         tensors.load(tmp_path / "pipe", torch.device("cpu"))
     os.mkfifo(tmp_path / "manifest.json")
-    with pytest.raises(ValueError, match="is no regular file"):
+    with pytest.raises(ValueError, match="is not a regular file"):
         Manifest.read(tmp_path)
 
 

@@ -10,8 +10,8 @@ OUT = Path("Output")
 
 
 def test_folders_are_the_authors() -> None:
-    assert str(layout.trained(OUT, "x", 0.75, 10.0)) == "Output/TrainedModels/x/scale_factor=0.750000,alpha=10"
-    assert layout.trained(OUT, "x", 0.793701, 0.5).name == "scale_factor=0.793701,alpha=0.5"
+    assert str(layout.model_folder(OUT, "x", 0.75, 10.0)) == "Output/TrainedModels/x/scale_factor=0.750000,alpha=10"
+    assert layout.model_folder(OUT, "x", 0.793701, 0.5).name == "scale_factor=0.793701,alpha=0.5"
     assert str(layout.random_samples(OUT, "x", 2)) == "Output/RandomSamples/x/gen_start_scale=2"
     assert str(layout.random_samples(OUT, "x", 2, "refined")) == "Output/RandomSamples/x/refined/gen_start_scale=2"
     assert str(layout.results(OUT, "Inpaint", "x", "hole_out")) == "Output/Inpaint/x/hole_out"

@@ -64,7 +64,7 @@ def test_a_process_that_dies_while_a_folder_is_replaced_loses_nothing(call: int,
         return rename(self, target)
 
     def replace() -> None:
-        Path.rename = deadly  # type: ignore[method-assign,assignment]
+        Path.rename = deadly  # type: ignore[method-assign,assignment]  # the test replaces a method
         with whole_folder(folder) as draft:
             (draft / "new").touch()
 
@@ -79,7 +79,7 @@ def test_drafts_of_dead_processes_go_and_those_of_living_ones_stay(
     maker: Callable[[Path], "object"], tmp_path: Path
 ) -> None:
     def die() -> None:
-        with maker(tmp_path / "other"):  # type: ignore[attr-defined]
+        with maker(tmp_path / "other"):  # type: ignore[attr-defined]  # an attribute that types do not know
             os._exit(9)
 
     with folder_draft(tmp_path / "mine") as mine, whole_file(tmp_path / "file") as file:
@@ -170,7 +170,7 @@ def test_what_another_process_holds_is_not_set_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_without_locks_the_work_goes_on(
+def test_without_locks_the_work_continues(
     code: int, tmp_path: Path, monkeypatch: Patch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_locks(descriptor: int, operation: int) -> None:
@@ -211,7 +211,7 @@ def test_without_fsync_files_are_written(
     assert names(tmp_path) == ["x", "y"]
 
 
-def test_other_errors_of_the_disk_are_told(tmp_path: Path, monkeypatch: Patch) -> None:
+def test_other_errors_of_the_disk_are_reported(tmp_path: Path, monkeypatch: Patch) -> None:
     def broken(descriptor: int) -> None:
         raise OSError(errno.EIO, "broken")
 

@@ -14,7 +14,7 @@ from SinGAN.pictures import images
 from SinGAN.planning import PyramidConfig, plan_scales
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.studies import command as studies
-from SinGAN.studies.combinations import changed, short, varied_options
+from SinGAN.studies.combinations import changed_options, shorten, varied_options
 from SinGAN.terminal.flags import make_parser
 from SinGAN.terminal.parse import parse
 from tests.workspace import SMALL, Capture, Workspace, refusal
@@ -45,7 +45,7 @@ def test_combinations_are_trained_once_measured_and_shown(workspace: Workspace, 
     vary = ["--vary", "alpha=0,10", "--vary", "no_residual=False,True", "--jobs", "2", "--gen_start_scale", "1"]
     run(workspace, *vary, "--dry_run")
     out = capsys.readouterr().out
-    assert "4 trainings, 4 of them to be done, about" in out
+    assert "4 trainings, 4 of them not trained yet, about" in out
     assert not workspace.out.exists()
     run(workspace, *vary)
     (folder,) = results_of(workspace)
@@ -72,7 +72,7 @@ def test_combinations_are_trained_once_measured_and_shown(workspace: Workspace, 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("whole_plots")
-def test_seeds_are_trainings_of_their_own_and_a_failure_is_told(workspace: Workspace, capsys: Capture) -> None:
+def test_seeds_are_trainings_of_their_own_and_a_failure_is_reported(workspace: Workspace, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         run(workspace, "--vary", "num_layer=5,9", "--seeds", "2", "--jobs", "2")
     assert stop.value.code == 1
@@ -92,7 +92,7 @@ def test_a_later_larger_study_reuses_what_is_trained(workspace: Workspace, capsy
     (first,) = results_of(workspace)
     before = {path: path.stat().st_mtime_ns for path in workspace.out.rglob("*") if path.is_file()}
     run(workspace, "--vary", "alpha=0,1,10", "--dry_run")
-    assert "3 trainings, 1 of them to be done" in capsys.readouterr().out
+    assert "3 trainings, 1 of them not trained yet" in capsys.readouterr().out
     run(workspace, "--vary", "alpha=0,1,10")
     run(workspace, "--vary", "alpha=10", "--niter", "3")  # another setting: a folder, and a training, of its own
     assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
@@ -103,15 +103,15 @@ def test_a_later_larger_study_reuses_what_is_trained(workspace: Workspace, capsy
     workspace.draw("x.png", 24, 28)
     with pytest.raises(SystemExit):
         run(workspace, "--vary", "alpha=10", "--niter", "3")
-    assert "holds another model: picture x.png" in capsys.readouterr().out
+    assert "holds another model: its picture is x.png" in capsys.readouterr().out
 
 
-def test_equal_plans_are_trained_once_and_told(workspace: Workspace, capsys: Capture) -> None:
+def test_equal_plans_are_trained_once_and_reported(workspace: Workspace, capsys: Capture) -> None:
     workspace.draw("x.png", 48, 36)
     vary = ["--vary", "scale_factor=0.2,0.3,0.75", "--max_size", "48", "--niter", "1"]
     run(workspace, *vary, "--dry_run")
     out = capsys.readouterr().out
-    assert "2 trainings, 2 of them to be done" in out
+    assert "2 trainings, 2 of them not trained yet" in out
     assert "--scale_factor 0.2 and 0.3 give the picture the same 3 scales (factor 0.577): trained once" in out
 
 
@@ -152,7 +152,7 @@ def test_a_ready_study_leaves_out_what_the_picture_does_not_allow(workspace: Wor
     assert "--sketch_scales 3 is above" in line
 
 
-def test_equal_plans_are_told_once_for_all_seeds(workspace: Workspace, capsys: Capture) -> None:
+def test_equal_plans_are_reported_once_for_all_seeds(workspace: Workspace, capsys: Capture) -> None:
     workspace.draw("x.png", 48, 36)
     run(workspace, "--vary", "scale_factor=0.2,0.3", "--max_size", "48", "--seeds", "3", "--dry_run")
     out = capsys.readouterr().out
@@ -186,12 +186,12 @@ def test_what_a_study_needs_is_checked_before_it_starts(
 
 
 def test_long_and_odd_settings_have_short_names() -> None:
-    assert short("alpha=1,seed=2") == "alpha=1,seed=2"
-    long, other = (short(f"{'niter=1,' * 30}seed={seed}") for seed in (1, 2))
+    assert shorten("alpha=1,seed=2") == "alpha=1,seed=2"
+    long, other = (shorten(f"{'niter=1,' * 30}seed={seed}") for seed in (1, 2))
     assert len(long) < 100
     assert long != other
-    assert "/" not in short("netG=a/b.pth,seed=1")
-    assert changed(ModelOptions(alpha=0.5, niter=20).completed()) == {"niter": "20", "alpha": "0.5"}
+    assert "/" not in shorten("netG=a/b.pth,seed=1")
+    assert changed_options(ModelOptions(alpha=0.5, niter=20).complete()) == {"niter": "20", "alpha": "0.5"}
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ from SinGAN.storage.files import whole_file
 from SinGAN.studio import trainings as trainings_module
 from SinGAN.studio.trainings import LISTED, POINTS, Training, Trainings, plain_words
 from SinGAN.studio.workspace import Chosen
-from SinGAN.terminal.watchers import watched
+from SinGAN.terminal.watchers import watched_environment
 from tests.parallel.test_queue import FINE, INTERRUPTED, ManualRunner
 from tests.workspace import Workspace
 
 PURPOSE = "new pictures, edits, paints"
-HALF = Message("iteration", 0.5, "half", {"D_total": 1.0}, 7.0).encoded()
+HALF = Message("iteration", 0.5, "half", {"D_total": 1.0}, 7.0).encode()
 
 
 @pytest.fixture
@@ -287,11 +287,11 @@ def test_nothing_is_downloaded(
     with pytest.raises(FileNotFoundError, match=r"vgg16-397923af.pth are not on this machine, and nothing is downl"):
         trainings.begin("me", chosen, PURPOSE, {name: 1.0})
     with pytest.raises(FileNotFoundError, match="nothing is downloaded here"):  # nor by the process of a training
-        perceptual.trained(None)
+        perceptual.load_vgg_weights(None)
     assert trainings.of("me") == []
     assert not (tmp_path / "cache").exists()
-    pretrained.cached(pretrained.VGG16).parent.mkdir(parents=True)
-    pretrained.cached(pretrained.VGG16).touch()  # somebody has loaded it
+    pretrained.cache_path(pretrained.VGG16).parent.mkdir(parents=True)
+    pretrained.cache_path(pretrained.VGG16).touch()  # somebody has loaded it
     assert trainings.begin("me", chosen, PURPOSE, {name: 1.0}).state == RUNNING
 
 
@@ -393,7 +393,7 @@ class FaultyRunner:
         self.slots, self.chance = [Slot("cpu", 1)] * 3, chance
 
     def start(self, job: Job, slot: Slot, listener: Listener) -> Callable[[], None]:
-        interrupted, odd = threading.Event(), Message("iteration", "odd").encoded()  # type: ignore[arg-type]
+        interrupted, odd = threading.Event(), Message("iteration", "odd").encode()  # type: ignore[arg-type]
         errors = [OSError(errno.EAGAIN, "no process"), RuntimeError("can't start new thread"), MemoryError()]
         if self.chance.random() < 0.2:
             raise self.chance.choice(errors)
@@ -472,7 +472,7 @@ def test_faults_leave_no_state_for_ever(
 
 @pytest.mark.slow
 def test_a_real_training_is_stopped_and_resumed(tmp_path: Path, chosen: Chosen) -> None:
-    trainings = Trainings(LocalRunner([Slot("cpu", 1)], watched()), tmp_path / "out")
+    trainings = Trainings(LocalRunner([Slot("cpu", 1)], watched_environment()), tmp_path / "out")
     options = {"niter": 150, "nfc": 4, "min_nfc": 4, "max_size": 24, "min_size": 12}
     training = trainings.begin("me", chosen, PURPOSE, options)
     wait(lambda: training.share > 0.02)

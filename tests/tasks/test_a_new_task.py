@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from SinGAN.options.applications import MethodOptions
 from SinGAN.options.option import option
-from SinGAN.tasks.task import Results, Task, generator, numbered
+from SinGAN.tasks.task import Results, Task, make_generator, name_by_index
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror(MethodOptions):
@@ -38,9 +38,9 @@ class Mirror(MethodOptions):
 
 def mirror(model, count=1, *, upside_down=False, seed=None):
     """Mirrored random samples."""
-    samples = model.sample(generator(model, seed), count)
+    samples = model.sample(make_generator(model, seed), count)
     pictures = (sample.flip(-2 if upside_down else -1) for sample in samples)
-    return Results(numbered(pictures), {"original": model.real}, count=count)
+    return Results(name_by_index(pictures), {"original": model.real}, count=count)
 
 def run(call):
     options = call.options
@@ -91,10 +91,10 @@ def test_a_file_is_enough(workspace: Workspace, capsys: Capture) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png", "grid.png"]
     assert f"random seed: 4\nmirrored pictures: {folder}" in capsys.readouterr().out
     model = SinGAN.load(workspace.model(), device="cpu")
-    pictures = model.mirror(2, upside_down=True, seed=4)  # type: ignore[attr-defined]
+    pictures = model.mirror(2, upside_down=True, seed=4)  # type: ignore[attr-defined]  # an attribute that types do not know
     assert np.array_equal(pictures[0], np.asarray(Image.open(folder / "0.png")))
     assert np.array_equal(pictures[:, ::-1], model.sample(2, seed=4))
-    assert list(inspect.signature(Model.mirror).parameters)[1:] == ["count", "upside_down", "seed"]  # type: ignore[attr-defined]
+    assert list(inspect.signature(Model.mirror).parameters)[1:] == ["count", "upside_down", "seed"]  # type: ignore[attr-defined]  # an attribute that types do not know
 
 
 @pytest.mark.usefixtures("mirror")

@@ -107,7 +107,7 @@ def test_the_next_command_names_the_model() -> None:
         ("--min_nfc 1000000000", "--min_nfc: must be at least 1 and at most 16384"),
         ("--ker_size 999999999", "--ker_size: must be at least 1 and at most 99"),
         ("--device cpu:1", "must be cpu, cuda or cuda:<n>, not cpu:1"),
-        ("--niter two", "--niter: 'two' is no whole number"),
+        ("--niter two", "--niter: 'two' is not a whole number"),
         ("--scale_factor 1.2", "--scale_factor: must be above 0 and below 1, not 1.2"),
         ("--scale_factor 1", "must be above 0 and below 1"),
         ("--alpha nan", "--alpha: must be at least 0, not nan"),
@@ -130,7 +130,7 @@ def test_the_next_command_names_the_model() -> None:
         ("--seed 3", "--seed: do you mean --manualSeed?"),
         ("--epochs=3", "--epochs: do you mean --niter?"),
         ("--Niter 3", "--Niter: do you mean --niter?"),
-        ("y.png", "y.png beside --input_name: name all pictures in one way"),
+        ("y.png", "y.png in addition to --input_name: give all pictures"),
         ("--nite 3", "unrecognized arguments: --nite: do you mean --niter?"),
         ("--device tpu", "must be cpu, cuda or cuda:<n>, not tpu"),
         ("--device cuda:x", "must be cpu, cuda or cuda:<n>, not cuda:x"),
@@ -143,7 +143,7 @@ def test_bad_flags_get_one_line(capsys: pytest.CaptureFixture[str], flags: str, 
 
 @pytest.mark.parametrize("flag", ["--out", "--input_name", "--niter", "--netD"])
 def test_two_dashes_are_no_value(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"argument {flag}: -- is no value" in refusal(capsys, f"{flag}=--")
+    assert f"argument {flag}: -- is not a value" in refusal(capsys, f"{flag}=--")
 
 
 def choose(*flags: str) -> torch.device:
@@ -168,7 +168,7 @@ def test_with_cuda_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice only: the generator of a device that is not there can't be made."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(engines, "unsupported", lambda device: None)
+    monkeypatch.setattr(engines, "describe_unsupported", lambda device: None)
     assert engines.choose_device(None, not_cuda=False) == torch.device("cuda")
     assert engines.choose_device(torch.device("cuda:1"), not_cuda=False) == torch.device("cuda:1")
     assert engines.choose_device(None, not_cuda=True) == torch.device("cpu")

@@ -12,7 +12,7 @@ from tests.workspace import SMALL, Workspace
 
 
 @pytest.mark.parametrize(("device", "told"), [(["--device", "cpu"], True), (["--not_cuda"], True), ([], False)])
-def test_workers_of_a_cluster_are_told_to_leave_gpus_alone(
+def test_workers_of_a_cluster_must_leave_gpus_alone(
     tmp_path: Path, device: list[str], told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker's machine may have a GPU where the caller's has none."""

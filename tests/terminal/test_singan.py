@@ -33,7 +33,7 @@ def test_every_command_is_there_and_tells_its_flags(name: str, capsys: Capture) 
     assert capsys.readouterr().out.startswith(f"usage: singan {name} ")
 
 
-def test_what_is_no_command_is_one_line(capsys: Capture) -> None:
+def test_an_unknown_command_is_one_line(capsys: Capture) -> None:
     assert "singan: error: no command tarin: do you mean train?" in refusal(capsys, lambda: singan.main(["tarin"]))
     assert "no command fly: there are train, sample" in refusal(capsys, lambda: singan.main(["fly"]))
     assert "singan train: error: " in refusal(capsys, lambda: singan.main(["train", "--niter", "0"]))

@@ -57,7 +57,7 @@ def test_a_training_and_its_test(data: Path, capsys: Capture) -> None:
     assert [row.split(",")[:2] for row in rows[1:]] == [[e, s] for e in "123" for s in "12"]
     before = contents(place)
     translate_train.main(flags(data, "--save_epoch_freq", "2", "--batch_size", "4"))
-    assert "there already" in capsys.readouterr().out
+    assert "already trained" in capsys.readouterr().out
     assert contents(place) == before
     test = ["--dataroot", str(data), "--out", str(data.parent / "out"), "--not_cuda", "--manualSeed", "1"]
     translate_test.main(test)
@@ -159,7 +159,7 @@ def test_overwriting_replaces_at_the_end(data: Path, capsys: Capture) -> None:
     translate_train.main(flags(data))
     old = weights(model(data))
     line = refusal(capsys, lambda: translate_train.main(flags(data, "--lr", "0.01")))
-    assert "holds another model: --lr 0.0002 there, 0.01 asked" in line
+    assert "holds another model: --lr is 0.0002, not 0.01" in line
     translate_train.main(flags(data, "--lr", "0.01", "--overwrite"))
     assert not same(weights(model(data)), old)
     assert json.loads((model(data) / "manifest.json").read_text())["options"]["lr"] == 0.01
@@ -218,18 +218,18 @@ def test_one_pair(data: Path, tmp_path: Path) -> None:
     [
         (["--phase", "val"], "no pictures of the phase val"),
         (["--crop_size", "48"], "--crop_size 48 is above --load_size 36"),
-        (["--netG", "unet_64"], "--crop_size 32 is no multiple of 64"),
+        (["--netG", "unet_64"], "--crop_size 32 is not a multiple of 64"),
         (["--n_layers_D", "5"], "too small for --netD patch, which needs 96"),
-        (["--netD", "none", "--lambda_L1", "0"], "nothing is to be learned"),
+        (["--netD", "none", "--lambda_L1", "0"], "there is nothing to learn"),
         (["--dropout", "0.3", "--stochastic", "weights"], "--dropout needs --stochastic dropout"),
         (["--weight_noise", "0.3"], "--weight_noise needs --stochastic weights"),
         (["--no_dropout", "--stochastic", "weights"], "--no_dropout contradicts"),
         (["--preprocess", "crop", "--crop_size", "64"], "smaller than --crop_size 64"),
-        (["--pair", "a.png", "b.png"], "one of the two"),
-        (["--engine", "compiled"], "--engine compiled does not serve"),
+        (["--pair", "a.png", "b.png"], "give either"),
+        (["--engine", "compiled"], "--engine compiled does not support"),
         (["--n_epoch", "2"], "do you mean --n_epochs?"),
         (["--perceptual_weight", "1", "--vgg_weights", "none.pth"], "no weights file none.pth"),
-        (["--n_epochs", "0", "--n_epochs_decay", "0"], "nothing is to be learned"),
+        (["--n_epochs", "0", "--n_epochs_decay", "0"], "there is nothing to learn"),
     ],
 )
 def test_refusals_leave_nothing_behind(data: Path, capsys: Capture, more: list[str], words: str) -> None:

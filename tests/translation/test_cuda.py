@@ -10,7 +10,7 @@ import translate_train
 from Pix2Pix.losses.step import LossConfig, Nets, train_step
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig
-from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.nets.layers import Layers, initialise, set_generator
 from SinGAN.engines.engine import EngineSettings
 from tests.translation.tiny import TINY, data_set
 
@@ -26,7 +26,7 @@ def losses(engine: str, stochastic: str = "dropout") -> torch.Tensor:
     critic = CriticConfig("patch", (3, 3), 4, 2).build().to(device)
     for net in (generator, critic):
         initialise(net, "normal", 0.02, rng)
-    draw_from(generator, rng)
+    set_generator(generator, rng)
     nets, a = Nets.of(generator, critic), torch.rand(2, 3, 64, 64, generator=rng, device=device) * 2 - 1
     chosen = EngineSettings(engine, "fp32", "never", "never").choose(device)
     run = chosen.run(lambda: train_step(nets, a, a.flip(3), LossConfig(), rng), [generator, critic], rng, 1)
@@ -42,7 +42,7 @@ def test_a_graph_repeats_the_eager_steps(stochastic: str) -> None:
     torch.testing.assert_close(losses("cudagraph", stochastic), losses("eager", stochastic), rtol=1e-2, atol=1e-2)
 
 
-def test_a_graph_reads_the_rate_anew() -> None:
+def test_a_graph_reads_the_rate_again() -> None:
     rows = losses("cudagraph", "none")
     assert not torch.allclose(rows[6, 1], rows[7, 1], rtol=1e-4)
     torch.testing.assert_close(rows[9:, 1], rows[9:, 1].mean().expand(STEPS - 9), rtol=1e-4, atol=1e-4)

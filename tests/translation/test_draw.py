@@ -127,7 +127,7 @@ def test_damaged_drawings(port: int) -> None:
         ("DELETE", "/", None, {}, 405),
     ],
 )
-def test_what_is_refused(
+def test_invalid_input_is_refused(
     port: int, method: str, path: str, body: bytes | None, headers: dict[str, str], status: int
 ) -> None:
     assert ask(port, method, path, body, headers)[0] == status
@@ -144,7 +144,7 @@ def test_the_page_works_under_its_policy(port: int) -> None:
         until(lambda: browser.source("#result").startswith("blob:"), 30)
         until(lambda: browser.driver.execute_script("return document.getElementById('result').naturalWidth") == 32, 30)
         assert browser.text("#line").endswith(" s")
-        log = browser.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        log = browser.driver.get_log("browser")  # type: ignore[no-untyped-call]  # Selenium's method has no types
         assert [entry["message"] for entry in log if "Security Policy" in entry["message"]] == []
         taken = "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.taken = 1\">')"
         browser.driver.execute_script(taken)

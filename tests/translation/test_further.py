@@ -11,12 +11,12 @@ import torch
 import translate_study
 import translate_test
 import translate_train
-from Pix2Pix.losses.games import rate
+from Pix2Pix.losses.games import learning_rate
 from Pix2Pix.losses.step import train_step
 from Pix2Pix.runs.folder import Manifest
 from Pix2Pix.runs.record import Recorder
 from Pix2Pix.runs.training import Trainer
-from Pix2Pix.study import asked_for
+from Pix2Pix.study import parse_request
 from SinGAN.storage.hashes import digest
 from tests.translation.test_commands import CHECKPOINT, contents, flags, model, same, weights
 from tests.translation.tiny import data_set
@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
 
 def by_definition(data: Path, place: Path, kept: str, first: int, more: list[str]) -> dict[str, torch.Tensor]:
     """The generator after training further: the kept nets, new optimizers, and each epoch's pairs and rate."""
-    asked = asked_for(flags(data, *FLAGS, *more), 1)
+    asked = parse_request(flags(data, *FLAGS, *more), 1)
     rng = torch.Generator().manual_seed(1)
     nets = asked.nets(torch.device("cpu"), rng)
     for letter, net in (("G", nets.generator), ("D", nets.critic)):
@@ -44,7 +44,7 @@ def by_definition(data: Path, place: Path, kept: str, first: int, more: list[str
         net.load_state_dict(torch.load(place / f"{kept}_net_{letter}.pth", weights_only=True))
     rng.manual_seed(int(digest([1, first])[:15], 16))
     for epoch in range(first, asked.epochs + 1):
-        nets.set_rate(rate(epoch, asked.options.lr, asked.options.n_epochs, asked.options.n_epochs_decay))
+        nets.set_rate(learning_rate(epoch, asked.options.lr, asked.options.n_epochs, asked.options.n_epochs_decay))
         for a, b in asked.pairs.batches(epoch, 4):
             train_step(nets, a, b, asked.losses, rng)
     return {name: value.clone() for name, value in nets.generator.state_dict().items()}
@@ -107,7 +107,7 @@ def test_an_interrupted_training_further_has_the_bits_of_a_whole_one(
     before = contents(model(data))
     for more in (MORE, MORE[1:]):  # nothing is left to do
         translate_train.main(flags(data, *FLAGS, *more))
-        assert "there already" in capsys.readouterr().out
+        assert "already trained" in capsys.readouterr().out
     assert contents(model(data)) == before
     translate_test.main(["--dataroot", str(data), "--out", str(data.parent / "out"), "--not_cuda"])
 
@@ -153,7 +153,7 @@ def test_nets_without_a_manifest_need_the_first_epoch(data: Path, capsys: Captur
         ([*MORE, "--epoch_count", "7"], "has been trained up to epoch 6"),
         (
             [*MORE, "--lambda_L1", "1"],
-            "--lambda_L1 100.0 there, 1.0 asked. --continue_train keeps all but",
+            "--lambda_L1 is 100.0, not 1.0. --continue_train keeps all but",
         ),
         ([*MORE, "--epoch", "77"], "no net"),
         ([*MORE, "--overwrite"], "--continue_train and --overwrite contradict each other"),
@@ -181,5 +181,5 @@ def test_a_manifest_with_another_start_is_refused(data: Path, changes: dict[str,
     content = {**json.loads(file.read_text()), **changes}
     del content["checksum"]
     file.write_text(json.dumps({**content, "checksum": digest(content)}))
-    with pytest.raises(ValueError, match="is damaged or no checkpoint"):
+    with pytest.raises(ValueError, match="is damaged or not a checkpoint"):
         Manifest.read(model(data))

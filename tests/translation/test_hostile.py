@@ -20,7 +20,7 @@ from PIL import Image
 import translate_study
 import translate_test
 import translate_train
-from Pix2Pix.data.layouts import find_pairs, pictures_in
+from Pix2Pix.data.layouts import find_pairs, find_pictures
 from Pix2Pix.runs.folder import Manifest
 from Pix2Pix.runs.testing import Translator
 from SinGAN.storage.hashes import digest
@@ -105,12 +105,12 @@ def flags(home: Path, *more: str) -> list[str]:
 def test_a_manifest_that_was_tampered_with_is_refused(trained: Path, tmp_path: Path, name: str, value: object) -> None:
     shutil.copy(model(trained) / "manifest.json", tmp_path)
     tamper(tmp_path, name, value)
-    with pytest.raises(ValueError, match=r"^\S*manifest.json is damaged or no checkpoint \([^\n]+\)$"):
+    with pytest.raises(ValueError, match=r"^\S*manifest.json is damaged or not a checkpoint \([^\n]+\)$"):
         Manifest.read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", "[" * 100_000, '{"name": "x"}', "\x00"])
-def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ValueError, match=r"manifest.json is damaged"):
         Manifest.read(tmp_path)
@@ -201,7 +201,7 @@ def test_generated_manifests_are_refused_or_harmless(trained: Path, tmp_path: Pa
         except ValueError as error:
             line = str(error)
         if line:
-            assert re.fullmatch(r"\S*manifest.json is damaged or no checkpoint \(.{1,300}\)", line), number
+            assert re.fullmatch(r"\S*manifest.json is damaged or not a checkpoint \(.{1,300}\)", line), number
         else:
             accepted += 1
             assert is_harmless(manifest), (number, manifest)
@@ -293,7 +293,7 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_bytes(b"\x00\x05\x16\x07")
     assert [file.name for file in find_pairs(tmp_path, "train")] == ["0", "1"]
-    assert [path.name for path in pictures_in(data)] == ["0.png", "1.png"]
+    assert [path.name for path in find_pictures(data)] == ["0.png", "1.png"]
 
 
 @pytest.mark.parametrize("content", ["no picture", "cut off"])
@@ -333,7 +333,7 @@ def test_a_data_set_that_can_t_be_read_at_all(home: Path, capsys: Capture) -> No
     assert not (home / "out" / "checkpoints" / "other").exists()
 
 
-def test_flags_that_contradict_the_model_are_told(home: Path, capsys: Capture) -> None:
+def test_flags_that_contradict_the_model_are_reported(home: Path, capsys: Capture) -> None:
     before = contents(home / "out")
     for more, words in (
         (["--direction", "BtoA"], "was trained with --direction AtoB, not BtoA: leave --direction out"),

@@ -72,7 +72,7 @@ def test_names_of_results_are_those_of_the_files_unless_they_collide() -> None:
     assert result_names(["a_b_c", "a/b_c"]) == ["a_b_c", first]
     (long,) = result_names(["é" * 100 + "/" + "é" * 100])
     assert len(f"{long}_fake_B_999999.png".encode()) <= 255
-    with pytest.raises(ValueError, match=r"the results of a/b_c and a_b_c~\w+ would have one name"):
+    with pytest.raises(ValueError, match=r"the results of a/b_c and a_b_c~\w+ would have the same name"):
         result_names(["a_b_c", "a/b_c", first])
 
 

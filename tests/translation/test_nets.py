@@ -12,10 +12,10 @@ from torch import nn
 from Pix2Pix.losses.step import LossConfig, Nets
 from Pix2Pix.nets.critics import CriticConfig
 from Pix2Pix.nets.generators import GeneratorConfig, config_of
-from Pix2Pix.nets.layers import Layers, draw_from, initialise
+from Pix2Pix.nets.layers import Layers, initialise, set_generator
 from Pix2Pix.options import INITIAL
 from Pix2Pix.runs import training
-from Pix2Pix.runs.folder import cleaned, load_generator
+from Pix2Pix.runs.folder import clean_state, load_generator
 from SinGAN.engines.engine import Engine, no_capture
 from SinGAN.storage.tensors import save
 
@@ -84,7 +84,7 @@ def test_a_lacking_counter_is_zero() -> None:
     state = GeneratorConfig("unet_32", 3, 3, 2).build().state_dict()
     counters = [name for name in state if name.endswith("num_batches_tracked")]
     assert counters
-    filled = cleaned({name: value for name, value in state.items() if name not in counters})
+    filled = clean_state({name: value for name, value in state.items() if name not in counters})
     assert filled.keys() == state.keys()
     assert all(filled[name] == 0 for name in counters)
 
@@ -95,7 +95,7 @@ def test_randomness_comes_from_one_generator(stochastic: str, strength: float, k
     net, a = GeneratorConfig(kind, 3, 3, 4, Layers("instance", stochastic, strength)).build(), torch.rand(1, 3, 64, 64)
     initialise(net, "normal", 0.2, torch.Generator().manual_seed(0))
     rng = torch.Generator()
-    draw_from(net, rng)
+    set_generator(net, rng)
     with torch.no_grad():
         one, other = net(a), net(a)
         rng.manual_seed(3)
@@ -103,7 +103,7 @@ def test_randomness_comes_from_one_generator(stochastic: str, strength: float, k
         rng.manual_seed(3)
         assert torch.equal(net(a), first)
         assert not torch.allclose(one, other)
-        draw_from(net, None, active=False)
+        set_generator(net, None, active=False)
         assert torch.equal(net(a), net(a))
 
 
@@ -140,7 +140,7 @@ def test_a_step_is_made_ready_once_for_each_shape(monkeypatch: pytest.MonkeyPatc
         options = SimpleNamespace(batch_size=1)
         asked = SimpleNamespace(options=options, losses=LossConfig())
         trainer = SimpleNamespace(asked=asked, engine=Engine(prepare=way), rng=rng, nets=Nets.of(generator, critic))
-        repeat = training.Repeated(cast(Any, trainer))
+        repeat = training.PreparedStep(cast(Any, trainer))
         images = [torch.rand(shape, generator=rng) * 2 - 1 for shape in shapes]
         found.append([{name: float(loss) for name, loss in repeat(a, -a).items()} for a in images])
     assert len(prepared) == 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from Pix2Pix.data.layouts import PairFiles, find_pairs, sides
+from Pix2Pix.data.layouts import PairFiles, find_pairs, read_sides
 from Pix2Pix.data.pairs import PairSet, Preparation
 from tests.translation.tiny import draw, side_by_side
 
@@ -32,7 +32,7 @@ def test_layouts_of_two_folders(tmp_path: Path, left: str, right: str, endings: 
     two_folders(tmp_path / left, tmp_path / right, ("2", "10", "in/1"), endings)
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found] == ["2", "10", "in/1"]
-    a, b = sides(found[0])
+    a, b = read_sides(found[0])
     assert np.array_equal(a, draw(0)[0])
     assert np.array_equal(b, draw(0)[1])
 
@@ -42,12 +42,12 @@ def test_side_by_side_comes_first(tmp_path: Path) -> None:
     two_folders(tmp_path / "trainA", tmp_path / "trainB", ("x",))
     found = find_pairs(tmp_path, "train")
     assert [pair.name for pair in found] == [str(index) for index in range(11)]
-    a, b = sides(found[3])
+    a, b = read_sides(found[3])
     assert np.array_equal(a, draw(3)[0])
     assert np.array_equal(b, draw(3)[1])
 
 
-def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
+def test_invalid_data_sets_are_reported(tmp_path: Path) -> None:
     side_by_side(tmp_path / "val", 1)
     with pytest.raises(ValueError, match=r"no pictures of the phase train .*\(phases there: val\).*side by side; or"):
         find_pairs(tmp_path, "train")
@@ -57,15 +57,15 @@ def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
         find_pairs(tmp_path, "train")
     Image.fromarray(draw(0)[1]).save(tmp_path / "trainB" / "y.png")
     Image.fromarray(draw(0)[1]).save(tmp_path / "trainB" / "y.jpg")
-    with pytest.raises(ValueError, match="have one name"):
+    with pytest.raises(ValueError, match="have the same name"):
         find_pairs(tmp_path, "train")
 
 
 def test_sides_of_two_sizes_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 8)).save(tmp_path / "a.png")
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
-    with pytest.raises(ValueError, match="must have one size"):
-        sides(PairFiles("a", tmp_path / "a.png", tmp_path / "b.png"))
+    with pytest.raises(ValueError, match="must have the same size"):
+        read_sides(PairFiles("a", tmp_path / "a.png", tmp_path / "b.png"))
 
 
 def test_what_is_drawn_depends_on_seed_epoch_and_place_alone(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_test_leaves_nothing_to_chance() -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="`crop_size` 40 is no multiple of 32, as the net needs: 32 is the next"):
+    with pytest.raises(ValueError, match="`crop_size` 40 is not a multiple of 32, which the net needs: use 32"):
         replace(SMALL, load_size=40, crop_size=40).check()
     with pytest.raises(ValueError, match="`crop_size` 64 is above `load_size` 36"):
         replace(SMALL, crop_size=64).check()

@@ -9,7 +9,7 @@ import pytest
 
 import translate_study
 import translate_train
-from Pix2Pix.study import asked_for, epochs_for_equal_updates, settings_of
+from Pix2Pix.study import choose_settings, epochs_for_equal_updates, parse_request
 from tests.measures.learned import inception_weights
 from tests.translation.tiny import TINY, data_set
 from tests.workspace import Capture, refusal
@@ -21,13 +21,13 @@ def flags(tmp_path: Path) -> list[str]:
 
 
 def test_settings() -> None:
-    assert settings_of(None, ["lambda_L1=0,10", "ngf=4"]) == [
+    assert choose_settings(None, ["lambda_L1=0,10", "ngf=4"]) == [
         {"lambda_L1": "0", "ngf": "4"},
         {"lambda_L1": "10", "ngf": "4"},
     ]
     for study, vary in ((None, []), ("critic", ["ngf=4"]), (None, ["ngf"]), (None, ["ngf=4,,8"])):
         with pytest.raises(ValueError, match="`vary`"):
-            settings_of(study, vary)
+            choose_settings(study, vary)
 
 
 def test_switches_can_be_varied(flags: list[str], capsys: Capture) -> None:
@@ -44,16 +44,16 @@ def test_a_model_with_other_options_does_not_count(flags: list[str], capsys: Cap
     for more, count in (([], 0), (["--ngf", "8"], 1), (["--overwrite"], 1)):
         capsys.readouterr()
         translate_study.main([*study, *more])
-        assert f"1 trainings, {count} of them to do" in capsys.readouterr().out
+        assert f"1 trainings, {count} of them not trained yet" in capsys.readouterr().out
 
 
 def test_equal_updates(flags: list[str]) -> None:
-    asked = asked_for([*flags, "--batch_size", "4"], 1)
+    asked = parse_request([*flags, "--batch_size", "4"], 1)
     assert asked.steps == 2
     assert epochs_for_equal_updates(asked) == ["--n_epochs=6", "--n_epochs_decay=3"]
 
 
-def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
+def test_what_is_invalid_is_one_line(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
     for more, words in (
         (
             ["--vary", "lambda_L=1"],
@@ -63,7 +63,7 @@ def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: 
         (["--vary", "ngf=4,4"], "--vary names a value twice"),
         (["--vary", "no_flip=1"], "must have values of --no_flip, not 1"),
         (["--study", "critic", "--test_phase", "val"], "no pictures of the phase val"),
-        ([], "name a --study, or what to --vary"),
+        ([], "give either a --study, or flags to --vary"),
     ):
         assert words in refusal(capsys, partial(translate_study.main, [*flags, *more]))
     assert not (tmp_path / "out").exists()
@@ -73,7 +73,7 @@ def test_what_can_t_be_is_one_line(flags: list[str], capsys: Capture, tmp_path: 
 def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Path) -> None:
     study = [*flags, "--vary", "lambda_L1=1,100", "--num_test", "2"]
     translate_study.main([*study, "--dry_run"])
-    assert "2 trainings, 2 of them to do" in capsys.readouterr().out
+    assert "2 trainings, 2 of them not trained yet" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
     translate_study.main(study)
     folder = tmp_path / "out" / "studies" / "squares" / "lambda_L1=1+100"
@@ -87,5 +87,5 @@ def test_a_study_of_two_settings(flags: list[str], capsys: Capture, tmp_path: Pa
     weights = inception_weights(tmp_path / "inception.pth")
     translate_study.main([*study, "--weights", str(weights)])
     out = capsys.readouterr().out
-    assert "2 trainings, 0 of them to do" in out
+    assert "2 trainings, 0 of them not trained yet" in out
     assert all(name in out for name in ("FID", "KID", "IS"))

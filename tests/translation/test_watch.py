@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from Pix2Pix.runs.training import EpochLog
-from Pix2Pix.study import asked_for
+from Pix2Pix.study import parse_request
 from SinGAN.runs import loss_log, progress
 from SinGAN.runs.events import Message
 from SinGAN.terminal import watchers
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def log(home: Path, epochs: int, done: int = 0) -> EpochLog:
     """The log of a training with epochs of 100 steps, of which ``done`` were done in an earlier run."""
     size = ["--epoch_size", "100", "--n_epochs", str(epochs), "--n_epochs_decay", "0"]
-    asked = asked_for(["--dataroot", str(data_set(home / "squares")), *TINY, *size], 1)
+    asked = parse_request(["--dataroot", str(data_set(home / "squares")), *TINY, *size], 1)
     return EpochLog(asked, watchers.watcher(), [torch.zeros(len(LOSSES))] * done)
 
 
@@ -59,7 +59,7 @@ def test_a_training_that_stood_still_is_not_taken_for_a_slow_one(tmp_path: Path,
     assert [line.split(" left")[0] for line in capsys.readouterr().out.splitlines()] == ["16 min"]
 
 
-def test_a_study_is_told_the_share(
+def test_a_study_receives_the_share(
     tmp_path: Path, clock: Clock, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(watchers.REPORTS, "translate_study.py")
@@ -67,7 +67,7 @@ def test_a_study_is_told_the_share(
     for _ in range(50):
         clock.now += 1.0
         shown.add(0, {name: torch.tensor(0.25) for name in LOSSES})
-    found = [Message.decoded(line) for line in capsys.readouterr().out.splitlines()]
+    found = [Message.decode(line) for line in capsys.readouterr().out.splitlines()]
     assert found[-1] is not None
     assert found[-1].share == pytest.approx(0.25)
 

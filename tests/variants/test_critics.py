@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES, WASSERSTEIN
-from SinGAN.losses.iteration import eagerly, iteration
+from SinGAN.losses.iteration import differentiate_eagerly, iteration
 from SinGAN.losses.terms import critic_loss, terms_on_critic
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import Generator, NetConfig, initialise
@@ -94,7 +94,7 @@ def test_an_iteration_trains_every_part(net: NetConfig, mode: str, rng: torch.Ge
     nets = Adversaries.of(Generator(net), build_critic(net), config)
     clip = config.adversarial.clip or float("inf")
     before = {name: value.clamp(-clip, clip) for name, value in nets.critic.state_dict().items()}
-    losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config, eagerly)
+    losses = iteration(nets, target, draw(below, real, z_rec, 3, rng), config, differentiate_eagerly)
     assert float(losses["feature_matching"]) > 0
     assert bool(torch.isfinite(torch.stack(tuple(losses.values()))).all())
     after = nets.critic.state_dict()

@@ -14,8 +14,8 @@ from SinGAN.engines.cuda_graph import Captured
 from SinGAN.engines.engine import Engine
 from SinGAN.losses.adversaries import Adversaries
 from SinGAN.losses.gan import GAN_MODES
-from SinGAN.losses.iteration import eagerly, iteration
-from SinGAN.losses.perceptual import VGGTarget, trained
+from SinGAN.losses.iteration import differentiate_eagerly, iteration
+from SinGAN.losses.perceptual import VGGTarget, load_vgg_weights
 from SinGAN.losses.train_config import TrainConfig
 from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
@@ -75,7 +75,7 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
     def watch(scale: int, iteration: int, now: Mapping[str, torch.Tensor], state: object) -> None:
         losses.append(torch.stack(tuple(now.values())))
 
-    weights = StartWeights(vgg=trained(vgg_file)) if config.uses_vgg else StartWeights()
+    weights = StartWeights(vgg=load_vgg_weights(vgg_file)) if config.uses_vgg else StartWeights()
     plan = plan_scales(24, 32, TINY)
     *_, pyramid = train(image, plan, net, config, rng, watch=watch, weights=weights, engine=engine)
     return pyramid, torch.stack(losses)
@@ -102,7 +102,7 @@ def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng:
         0, TrainedScale.of(*start_nets(below, net, rng), first, first_z_rec(below, first, rng), 1.0)
     )
     z_rec = first_z_rec(below, real, rng)
-    vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
+    vgg = trained_vgg(config, StartWeights(vgg=load_vgg_weights(vgg_file)), CPU)
     target = replace(make_target(below, real, z_rec, config), vgg=None if vgg is None else VGGTarget.of(vgg, real))
     nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng), config)
     for mode in (contextlib.nullcontext(), NoWaiting()):  # the optimizers' first step is lazy
@@ -118,12 +118,12 @@ def test_a_compiled_iteration_is_the_eager_one(case: str, vgg_file: Path, pyrami
     net = replace(net, num_layer=TINY_NET.num_layer)
     rng, below, real = torch.Generator().manual_seed(5), pyramid.below(1), stripes(44, 46)
     z_rec = first_z_rec(below, real, rng)
-    vgg = trained_vgg(config, StartWeights(vgg=trained(vgg_file)), CPU)
+    vgg = trained_vgg(config, StartWeights(vgg=load_vgg_weights(vgg_file)), CPU)
     target = make_target(below, real, z_rec, config)
     target = replace(target, vgg=None if vgg is None else VGGTarget.of(vgg, real))
     drawn, compiled = draw(below, real, z_rec, config.Dsteps, rng), Compiled()
     results = []
-    for differentiate in (eagerly, compiled):
+    for differentiate in (differentiate_eagerly, compiled):
         nets = Adversaries.of(*start_nets(replace(below, scales=()), net, rng.manual_seed(6)), config)
         results.append((iteration(nets, target, drawn, config, differentiate), nets.critic.state_dict()))
     assert compiled.programs

@@ -50,7 +50,7 @@ def test_no_residual_holds_in_every_later_use(
     assert made
     assert not any(made)
     line = refusal(capsys, lambda: workspace.train("--alpha", "10"))
-    assert "--no_residual True there, False asked" in line
+    assert "--no_residual is True, not False" in line
 
 
 def test_a_model_of_before_these_options_is_kept(workspace: Workspace, capsys: Capture) -> None:
