@@ -1,6 +1,6 @@
 """What channels and maps cost: CPU seconds and memory beside those of the plain photo, instant and trained.
 
-python benchmarks/maps.py PHOTO [--megapixels 0.25] [--size 100] [--niter 8] [--channels 1 4 16 64] [--rounds 1]
+python benchmarks/maps.py PHOTO [--megapixels 0.25] [--size 80] [--niter 4] [--channels 1 4 16 64] [--rounds 1]
 
 Instant: the photo is opened and retargeted to 1.5 times its width. Trained: a model of all scales is trained for a few
 iterations each, and draws four samples. Each case runs in a process of its own, on one thread, without decoding and
@@ -65,8 +65,8 @@ def main() -> None:
     flags = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     flags.add_argument("path", type=Path, help="a photo")
     flags.add_argument("--megapixels", type=float, default=0.25, help="of the photo without training [0.25]")
-    flags.add_argument("--size", type=int, default=100, help="of the trained photo, the root of its pixels [100]")
-    flags.add_argument("--niter", type=int, default=8, help="iterations of each scale [8]")
+    flags.add_argument("--size", type=int, default=80, help="of the trained photo, the root of its pixels [80]")
+    flags.add_argument("--niter", type=int, default=4, help="iterations of each scale [4]")
     flags.add_argument("--channels", type=int, nargs="+", default=[1, 4, 16, 64], help="of maps and data [1 4 16 64]")
     flags.add_argument("--rounds", type=int, default=1, help="of which the median is printed [1]")
     args = flags.parse_args()

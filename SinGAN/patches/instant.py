@@ -37,7 +37,7 @@ from SinGAN.patches.levels import (
 from SinGAN.patches.samples import Sampler, derive_seed
 from SinGAN.patches.seams import Edit, match_colours
 from SinGAN.patches.search import PATCH, Flags, Pixels, field_size
-from SinGAN.patches.solver import Settings, Solver, State
+from SinGAN.patches.solver import Settings, Solver, Source, State
 from SinGAN.patches.sources import Collection
 from SinGAN.patches.tiles import TileSet
 from SinGAN.patches.votes import Votes
@@ -269,10 +269,7 @@ class Instant:
             0.0, enlargement, remedy="enlarge the `guide`, or reduce the picture (`max_size`)"
         )
         # 1. The codes at all levels.
-        photos = [replace(photo, pixels=codes) for photo, codes in zip(self.collection.photos, keys, strict=True)]
-        collection = replace(self.collection, photo=photos[0], others=tuple(photos[1:]))
-        coded = collection.levels(*self._whole_levels(0.0))
-        sources = [replace(one, guide=codes.values) for one, codes in zip(solver.sources, coded, strict=True)]
+        sources = self.coded(solver.sources, keys, *self._whole_levels(0.0))
         guides = pyramid(guide, solver.sizes)
         canvases = [replace(canvas, guide=codes) for canvas, codes in zip(solver.canvases, guides, strict=True)]
         solver = replace(solver, sources=sources, canvases=canvases, settings=GUIDED)
@@ -285,6 +282,15 @@ class Instant:
         for _, seed in draw_seeds(rng, count):
             start = first_guess(guides[0], first.guide, first.values, usable, seed)
             yield self.finish(replace(solver, seed=seed).run(start))
+
+    def coded(
+        self, sources: Sequence[Source], keys: Sequence[Pixels], sizes: Sequence[Size], solved: int
+    ) -> list[Source]:
+        """``sources``, those of ``Collection.levels``, with the codes ``keys`` (h, w, 4) of each picture as guides."""
+        photos = [replace(photo, pixels=codes) for photo, codes in zip(self.collection.photos, keys, strict=True)]
+        collection = replace(self.collection, photo=photos[0], others=tuple(photos[1:]))
+        coded = collection.levels(sizes, solved)
+        return [replace(one, guide=codes.values) for one, codes in zip(sources, coded, strict=True)]
 
     def tile(
         self, rng: torch.Generator, count: int = 1, enlargement: tuple[float, float] = SAME_SIZE

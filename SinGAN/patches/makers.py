@@ -11,6 +11,7 @@ from torch import Tensor
 
 from SinGAN import manipulate
 from SinGAN.manipulate import SAME_SIZE, Retouched
+from SinGAN.patches.guides import label_guide
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import (
@@ -25,9 +26,10 @@ from SinGAN.patches.levels import (
 )
 from SinGAN.patches.published import Published
 from SinGAN.patches.seams import match_colours
-from SinGAN.patches.search import PATCH
+from SinGAN.patches.search import PATCH, Pixels
 from SinGAN.patches.solver import Canvas, Settings, Solver
-from SinGAN.pictures.layers import Layers
+from SinGAN.pictures.layer import Layer
+from SinGAN.pictures.layers import Layers, Parts
 from SinGAN.pictures.opening import Opened
 from SinGAN.planning import Size, enlarged
 from SinGAN.pyramid import Pyramid, TrainedScale
@@ -94,6 +96,7 @@ Retrain = Callable[[int, Tensor, int, bool], Pyramid[TrainedScale]]
 """Gives a pyramid with one scale retrained: from its index, a palette (K, C), a seed, and whether to show a bar."""
 
 
+LABELLED = 1.0  # weight of labels beside colours, see ``guides``
 REFINED_FROM = 0.57  # of a picture's size: the level where refining starts
 REFINEMENTS = 4  # repetitions of search and vote at each level
 
@@ -130,8 +133,29 @@ class Refiner:
         self.solved = len(self.sizes) - len(halves) + 1
         limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
-        guided = self.engine.engine if isinstance(self.engine, LayeredInstant) else self.engine
-        self.sources = guided.collection.levels(self.sizes, self.solved)
+        engine = self.engine.engine if isinstance(self.engine, LayeredInstant) else self.engine
+        self.sources, self.labels = engine.collection.levels(self.sizes, self.solved), find_labels(self.engine.layers)
+        if isinstance(self.engine, LayeredInstant) and self.labels is not None:
+            self.sources = engine.coded(self.sources, [self._codes(self.engine.parts)], self.sizes, self.solved)
+
+    def _codes(self, parts: Parts) -> Pixels:
+        """The codes (H, W, 4) of the labels of ``parts``."""
+        assert self.labels is not None
+        numbers = self.labels.index(parts.maps[self.labels.name])
+        return label_guide(numbers, len(self.labels.labels), LABELLED)
+
+    def _canvases(self, image: Tensor, targets: Sequence[Size]) -> list[Canvas]:
+        """The canvases of levels of sizes ``targets``.
+
+        Where parts with different labels have the same colours, those of ``image`` (1, C, h, w) tell them apart: they
+        are compared, too, in levels that are not larger, since in larger ones the edges of its labels are too coarse.
+        """
+        canvases = [Canvas(size) for size in targets]
+        if self.labels is None or self.layers is None or not self.layers.describes(image):
+            return canvases
+        codes, highest = self._codes(self.layers.split(image)), max(targets[self.start][0], image.shape[-2])
+        coded = [replace(canvas, guide=resize(codes, canvas.size)) for canvas in canvases if canvas.size[0] <= highest]
+        return coded + canvases[len(coded) :]
 
     def guide_of(self, image: Tensor) -> Levels:
         """What is compared of an ``image`` (1, C, h, w) of the model: (h, w, at most 4)."""
@@ -151,14 +175,19 @@ class Refiner:
         targets = [enlarged(size, ratios) for size in self.sizes]
         check_size(targets[self.start], remedy="use larger pictures (`scale_h`, `scale_v`, `size`)")
         settings = Settings(repeats=self.repeats, first_repeats=self.repeats)
-        solver = Solver(self.sources, targets, [Canvas(size) for size in targets], self.solved, 0, settings)
 
         def refined(engine: Instant) -> Iterator[Tensor]:
             for image in images.split(1):
+                solver = Solver(self.sources, targets, self._canvases(image, targets), self.solved, 0, settings)
                 guess = resize(to_pixels(self.guide_of(image)), targets[self.start])
                 yield engine.finish(solver.run(guess, self.start))
 
         return torch.cat(list(self.engine.render(refined)))
+
+
+def find_labels(layers: Layers | None) -> Layer | None:
+    """The first label map."""
+    return None if layers is None else next((layer for layer in layers.maps if layer.labels), None)
 
 
 def open_patches(photo: Levels | Opened, hard: bool = False, limit: int | None = None) -> Engine:

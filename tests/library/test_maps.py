@@ -12,6 +12,7 @@ from PIL import Image
 
 import SinGAN
 from SinGAN.library.model import Model
+from SinGAN.patches.hybrid import Hybrid
 from SinGAN.pictures.possible import Possible
 from SinGAN.pictures.rasters import Raster
 
@@ -191,6 +192,23 @@ def test_maps_of_hard_votes_are_the_same_functions_of_the_pixels(kind: str, larg
         unchanged = (edited[0] == values).all(axis=2)
         assert unchanged.mean() > 0.3
         np.testing.assert_array_equal(found["labels"][0][unchanged], maps["labels"][unchanged])
+
+
+def test_the_labels_of_generated_pictures_tell_parts_of_the_same_colours_apart() -> None:
+    """Two halves of one noise, with two labels: only the generators' labels can say which half a patch is from."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(90, 110, (72, 96), np.uint8)
+    halves = np.zeros((72, 96), np.uint8)
+    halves[:, 48:] = 1
+    maker = train(picture, "hybrid", maps={"half": halves}, nc_im=1, max_size=96, hybrid_size=32)._maker
+    assert isinstance(maker, Hybrid)
+    assert maker.layers is not None
+    swapped = maker.small.clone()
+    swapped[:, 1:] = swapped[:, 1:].flip(3)  # its labels, not its colours
+    (refined,) = maker.refined(swapped).split(1)
+    found = maker.layers.split(refined).maps["half"].values[..., 0]
+    assert (found[:, 8:40] == 1).mean() > 0.95
+    assert (found[:, 56:88] == 0).mean() > 0.95
 
 
 def test_refined_pictures_have_the_photos_size_and_maps(large: Any) -> None:
