@@ -58,7 +58,7 @@ def instant(
         map_kinds: of each map, or one of all: "label", "continuous" or "normal". (): guessed from their types.
         also: more pictures whose patches are used, of the same scale and kind.
         also_maps: their maps. None: files beside them, as ``dog_labels.png`` of ``dog.png``.
-        shares: how much of results shall come from each picture, the first one first. (): as they fit.
+        shares: the share of each picture in the results, starting with the first one. (): unconstrained.
         hard_votes: whether each pixel of results is a copy of one of the picture's, so that what is a function of the
             colours before is the same function after.
         coordinates: "uint16" or "float32": results have one more map, "coordinates", of the places where their pixels
