@@ -129,7 +129,7 @@ def read_sides(pair: PairFiles) -> tuple[Levels, Levels]:
 
 
 def skip_unreadable(pairs: Iterable[PairFiles], note: Callable[[str], object]) -> Iterator[PairFiles]:
-    """Those of ``pairs`` whose files can be read, which is tried; ``note`` is called with a line about each other."""
+    """Yield the ``pairs`` whose files can be read; ``note`` is called with a line about each other one."""
     for pair in pairs:
         try:
             for path in pair.paths:

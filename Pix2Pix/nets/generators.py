@@ -129,7 +129,7 @@ def config_of(state: Mapping[str, Tensor], layers: Layers) -> GeneratorConfig:
     """The config of the generator with the weights ``state``; ``layers`` has the randomness that they don't show.
 
     Raises:
-        ValueError: they are of no such net.
+        ValueError: they do not belong to such a net.
     """
     if "model.model.0.weight" in state:
         return _config_of_unet(state, layers)

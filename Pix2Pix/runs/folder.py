@@ -187,7 +187,7 @@ def load_generator(
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: its weights are of no such net.
+        ValueError: its weights do not belong to such a net.
     """
     path = net_file(folder, epoch, "G")
     if not path.is_file():

@@ -207,7 +207,7 @@ class EngineSettings:
     winograd: str = "auto"  # of WINOGRAD
 
     def __post_init__(self) -> None:
-        """Raise a ValueError if a setting is none of its choices."""
+        """Raise a ValueError if a setting is not one of its choices."""
         choices = {"engine": ENGINES, "precision": PRECISIONS, "recompute": RECOMPUTE, "winograd": WINOGRAD}
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:

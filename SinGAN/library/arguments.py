@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """The arguments that are no options of a command."""
+    """The arguments that are not options of a command."""
 
     seed: int | None = option(None, "of the random numbers", least=0, most=2**63 - 1)
     iterations: int = option(1000, "of a fine-tuning", **COUNT)

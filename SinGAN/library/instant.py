@@ -13,15 +13,13 @@ from SinGAN.library.pictures import FromPicture, add_methods, method
 from SinGAN.options.applications import INSTANT, PatchOptions
 from SinGAN.options.model import ModelOptions
 from SinGAN.patches.instant import Instant
-from SinGAN.patches.layered import LayeredInstant
-from SinGAN.patches.levels import limit_levels
 from SinGAN.patches.makers import Patches
-from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import arrays, images, masks
+from SinGAN.patches.published import Published
 from SinGAN.pictures.arrays import Picture, is_data
 from SinGAN.pictures.images import Levels
 from SinGAN.pictures.layer import check_kinds
 from SinGAN.pictures.opening import maps_by_name, open_beside, open_picture
+from SinGAN.runs.source import open_engine
 from SinGAN.tasks.analogy import analogy
 from SinGAN.tasks.inpaint import inpaint
 from SinGAN.tasks.retarget import retarget
@@ -61,7 +59,7 @@ def instant(
         map_kinds: of each map, or one of all: "label", "continuous" or "normal". (): guessed from their types.
         also: more pictures whose patches are used, of the same scale and kind.
         also_maps: their maps. None: files beside them, as ``dog_labels.png`` of ``dog.png``.
-        shares: how much of results shall come from each picture, the first one first. (): as they fit.
+        shares: the share of each picture in the results, starting with the first one. (): unconstrained.
         hard_votes: whether each pixel of results is a copy of one of the picture's, so that what is a function of the
             colours before is the same function after.
         coordinates: "uint16" or "float32": results have one more map, "coordinates", of the places where their pixels
@@ -86,24 +84,19 @@ def instant(
             raise ValueError(f"`{name}` is for `method` {INSTANT}, not for {method}: leave it out")
     if shares and not also:
         raise ValueError(f"`shares` {shares} is for several pictures: name more of them with `also`")
-    chosen, limit = choose_device(device), ModelOptions().complete().max_size if max_size is None else max_size
+    chosen, default = choose_device(device), None if method == INSTANT else ModelOptions().complete().max_size
+    limit, opened, others = default if max_size is None else max_size, None, None
     if maps or is_data(picture) or also or coordinates:
         opened = open_picture(picture, None if is_data(picture) else nc_im, maps_by_name(maps), map_kinds, layered=True)
-        assert opened.layers is not None
-        if method == INSTANT:
-            beside = open_beside(opened, also, also_maps) if also else None
-            extras = beside, shares, hard_votes, coordinates or ""
-            layered = LayeredInstant.of(opened, variety, chosen, max_size, *extras)
-            erased = None if is_data(picture) else masks.find_erased(picture, nc_im)
-            return InstantModel(replace(layered, layers=layered.layers.viewed(layered.real), erased=erased))
-        real = limit_image(opened.image.to(chosen), limit)
-        return InstantModel(Published(real, method, variety, balance, opened.layers.viewed(real)))
-    levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
-    if method == INSTANT:
-        engine = Instant.of(levels if max_size is None else limit_levels(levels, max_size), variety, chosen)
-        return InstantModel(replace(engine, hard=hard_votes, erased=erased))
-    real = limit_image(images.to_tensor(levels).to(chosen), limit)
-    return InstantModel(Published(real, method, variety, balance, erased=erased))
+        others = open_beside(opened, also, also_maps) if also else None
+    options = PatchOptions(
+        method=method, variety=variety, balance=balance, shares=tuple(shares), hard_votes=hard_votes,
+        coordinates=coordinates,
+    )  # fmt: skip
+    engine = open_engine(picture, opened, options, chosen, nc_im=nc_im, limit=limit, others=others)
+    if not isinstance(engine, Instant) and engine.layers is not None:
+        engine = replace(engine, layers=engine.layers.viewed(engine.real))
+    return InstantModel(engine)
 
 
 @dataclass(frozen=True, eq=False)

@@ -135,7 +135,7 @@ class Model(FromPicture):
         Only for models of ``train_mode`` concurrent (Hinz et al. 2021, Sect. 4).
 
         Arguments:
-            reference: the whole picture that is to be put in.
+            reference: the whole picture that is to be inserted.
             iterations: number of iterations of the training.
             seed: of the random numbers.
             progress: show a bar.

@@ -172,12 +172,12 @@ class FromPicture(ABC):
 
     @property
     def injection_scales(self) -> range:
-        """The scales at which a reference or strokes can be put in, coarse to fine."""
+        """The scales at which a reference or strokes can be inserted, coarse to fine."""
         return self._maker.injection_scales
 
     @property
     def injection_scale(self) -> int | None:
-        """The scale at which they are put in by default; None: there is none, a scale must be named."""
+        """The scale at which they are inserted by default; None: a scale must be named."""
         return self._maker.injection_scale
 
     @property

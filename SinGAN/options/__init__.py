@@ -1,1 +1,1 @@
-"""Every option once: its name, type, range, default and help; flags, manifests and checks are made from these."""
+"""Declarations of all options: name, type, range, default and help. Flags, manifests and checks follow from them."""

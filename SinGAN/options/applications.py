@@ -35,8 +35,8 @@ class PatchOptions:
         "dog_labels.png of dog.png", group="method",
     )  # fmt: skip
     shares: tuple[float, ...] = option(
-        (), "with --also: how much shall come from each picture, this one first, as 1 3", group="method", least=0,
-        unset="as they fit",
+        (), "with --also: the share of each picture in the results, this one first, as 1 3", group="method", least=0,
+        unset="unconstrained",
     )  # fmt: skip
     hard_votes: bool = option(
         False, "with instant: each pixel is a copy of one of the picture's, so that functions of its colour stay true",

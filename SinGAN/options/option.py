@@ -55,7 +55,7 @@ class Option:
         """Convert ``text`` to a value.
 
         Raises:
-            ValueError: it is no value, or out of range; the message does not name the option.
+            ValueError: it is invalid or out of range; the message does not name the option.
         """
         if self.every and text == self.every:
             return None

@@ -55,7 +55,9 @@ class RayRunner:
 
     def __post_init__(self) -> None:
         if any(local_files(job.flags) for job in self.jobs) or {job.command for job in self.jobs} != {"train"}:
-            raise ValueError("`ray` serves trainings without files of weights: omit it or them (`netG`, `netD`, ..)")
+            raise ValueError(
+                "`ray` supports only trainings without files of weights: omit `ray`, or the files (`netG`, `netD`, ..)"
+            )
         self.ray = ray = import_ray()
         check_address(self.address)
         extra: dict[str, Any] = {"include_dashboard": False} if self.address == RAY_HERE else {}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from SinGAN.options.applications import DENOISE, INSTANT, SINGAN, MethodOptions, PatchOptions
@@ -17,10 +18,10 @@ from SinGAN.patches.layered import LayeredInstant
 from SinGAN.patches.levels import Levels, limit_levels
 from SinGAN.patches.makers import Maker, Trained
 from SinGAN.patches.published import Published, limit_image
-from SinGAN.pictures import images, masks
-from SinGAN.pictures.arrays import is_data
+from SinGAN.pictures import arrays, images, masks
+from SinGAN.pictures.arrays import Picture, is_data
 from SinGAN.pictures.layers import Layers
-from SinGAN.pictures.opening import Opened, maps_by_name, open_beside
+from SinGAN.pictures.opening import Beside, Opened, maps_by_name, open_beside
 from SinGAN.runs.run import Run
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.saved_models.model_folder import ModelFolder
@@ -132,6 +133,9 @@ def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Sou
 
     The instant engine works at the picture's own size, unless `max_size` is given or the results are ``measured``; the
     published methods at `max_size`.
+
+    Raises:
+        ValueError: the options contradict each other, or ``open_engine`` raises it.
     """
     if options.method != DENOISE and "balance" in run.given:
         raise ValueError(f"`balance` is for `method` {DENOISE}, not for {options.method}: leave one out")
@@ -139,63 +143,60 @@ def open_patches(run: Run, options: PatchOptions, measured: bool = False) -> Sou
         raise ValueError(f"`{named[0]}` is for `method` {INSTANT}, not for {options.method}: leave it out")
     if options.shares and not options.also:
         raise ValueError("`shares` is for several pictures: name more of them with `also`, or leave it out")
-    if is_data(run.picture) or run.settings.maps or options.also or options.coordinates:
-        return open_patches_with_layers(run, options, measured)
-    levels, limit = images.read_levels(run.picture, run.options.nc_im), run.options.max_size
-    erased = masks.find_erased(run.picture, run.options.nc_im)
-    (height, width), is_instant = levels.shape[:2], options.method == INSTANT
-    is_reduced = max(height, width) > limit and not (is_instant and has_own_size(run, measured))
-    maker: Instant | Published
-    if is_instant:
-        if is_reduced:
-            levels = limit_levels(levels, limit)
-        maker = replace(Instant.of(levels, options.variety, run.device), hard=options.hard_votes, erased=erased)
-    else:
-        real = limit_image(images.to_tensor(levels).to(run.device), limit)
-        maker = Published(real, options.method, options.variety, options.balance, erased=erased)
-    if is_reduced:
-        low, narrow = maker.real.shape[-2:]
-        LOG.info(f"the picture is reduced from {width} x {height} to {narrow} x {low} pixels (`max_size` {limit})")
-    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    has_layers = is_data(run.picture) or run.settings.maps or options.also or options.coordinates
+    opened = run.open(layered=True) if has_layers else None
+    for line in opened.notes if opened else ():
+        LOG.info(line)
+    others = open_beside(opened, options.also) if opened and options.also else None
+    limit = None if options.method == INSTANT and has_own_size(run, measured) else run.options.max_size
+    maker = open_engine(run.picture, opened, options, run.device, nc_im=run.options.nc_im, limit=limit, others=others)
+    usage: list[list[float]] = []
+    if isinstance(maker, LayeredInstant) and others is not None:
+        maker = replace(maker, engine=replace(maker.engine, voted=lambda votes: usage.append(votes.shares)))
+    if not isinstance(maker, Instant) and maker.layers is not None:
+        maker = replace(maker, layers=run.viewed(maker.layers, maker.real))
+    elif (size := images.read_size(run.picture)) != (reduced := tuple(maker.real.shape[-2:])):
+        sizes = f"from {size[1]} x {size[0]} to {reduced[1]} x {reduced[0]} pixels"
+        LOG.info(f"the picture is reduced {sizes} (`max_size` {limit})")
+    names = tuple(file.name for file in (run.picture, *options.also))
+    digest = sha256(run.picture.read_bytes())
+    return Source(maker, source_label(run, options), run.picture, digest, pictures=names, usage=usage)
 
 
-def open_patches_with_layers(run: Run, options: PatchOptions, measured: bool) -> Source:
-    """The picture model of the run's data, or of its picture with maps, without training.
+def open_engine(
+    picture: Picture,
+    opened: Opened | None,
+    options: PatchOptions,
+    device: torch.device,
+    *,
+    nc_im: int,
+    limit: int | None,
+    others: Beside | None = None,
+) -> Instant | LayeredInstant | Published:
+    """The engine that ``options`` ask for, of ``picture``: with its layers if it is ``opened``, else of 8 bits.
+
+    The picture is reduced to ``limit`` pixels, its longer side; None, of the instant engine only: it keeps its size.
+    Patches of ``others``, the pictures `also`, are used, too.
 
     Raises:
-        ValueError: the options contradict each other, or the method can't leave out pixels without data.
+        ValueError: the picture can't be used, or the method can't leave out pixels without data.
     """
-    opened, limit = run.open(layered=True), run.options.max_size
-    for line in opened.notes:
-        LOG.info(line)
-    assert opened.layers is not None
+    published = options.method, options.variety, options.balance
+    if opened is None:
+        levels, erased = arrays.levels_of(picture, nc_im), masks.find_erased(picture, nc_im)
+        if options.method == INSTANT:
+            levels = levels if limit is None else limit_levels(levels, limit)
+            return replace(Instant.of(levels, options.variety, device), hard=options.hard_votes, erased=erased)
+        assert limit is not None
+        return Published(limit_image(images.to_tensor(levels).to(device), limit), *published, erased=erased)
     if options.method == INSTANT:
-        own_size = has_own_size(run, measured)
-        beside = open_beside(opened, options.also) if options.also else None
-        instant = LayeredInstant.of(
-            opened, options.variety, run.device, None if own_size else limit, beside, options.shares,
-            options.hard_votes, options.coordinates or "",
-        )  # fmt: skip
-        usage: list[list[float]] = []
-        if beside is not None:
-            voted = replace(instant.engine, voted=lambda votes: usage.append(votes.shares))
-            instant = replace(instant, engine=voted)
-        erased = masks.find_erased(run.picture, run.options.nc_im)
-        instant = replace(instant, layers=run.viewed(instant.layers, instant.real), erased=erased)
-        names = tuple(file.name for file in (run.picture, *options.also))
-        return Source(
-            instant,
-            source_label(run, options),
-            run.picture,
-            sha256(run.picture.read_bytes()),
-            pictures=names,
-            usage=usage,
-        )
+        how = others, options.shares, options.hard_votes, options.coordinates or ""
+        engine = LayeredInstant.of(opened, options.variety, device, limit, *how)
+        return replace(engine, erased=None if is_data(picture) else masks.find_erased(picture, nc_im))
     if opened.valid is not None:
         raise ValueError(f"`method` {options.method} can't leave pixels without data out: fill them first")
-    real = limit_image(opened.image.to(run.device), limit)
-    maker = Published(real, options.method, options.variety, options.balance, run.viewed(opened.layers, real))
-    return Source(maker, source_label(run, options), run.picture, sha256(run.picture.read_bytes()))
+    assert limit is not None
+    return Published(limit_image(opened.image.to(device), limit), *published, opened.layers)
 
 
 def has_own_size(run: Run, measured: bool = False) -> bool:

@@ -89,7 +89,7 @@ def find_undamaged(
 ) -> Iterator[Found]:
     """The checkpoints of ``training`` in ``folder``, the newest first, each as ``parse`` reads its content.
 
-    ``parse`` raises a ValueError where it is no checkpoint; the other arguments are those of ``find``.
+    ``parse`` raises a ValueError if it is not a checkpoint; the other arguments are those of ``find``.
     """
     for path in list_files(folder):
         try:

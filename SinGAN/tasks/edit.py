@@ -30,7 +30,7 @@ def edit(
 ) -> Results:  # fmt: skip
     """A crude edit of the training picture, made seamless; arguments and errors as in ``harmonize``.
 
-    Without a ``mask``, what is erased in the reference, with an alpha below 128, is filled; not with `nc_im` 4.
+    Without a ``mask``, the erased area of the reference, with an alpha below 128, is filled; not with `nc_im` 4.
 
     With ``blend`` the training picture is kept outside the mask; the instant engine always does so. None: both ways.
     """

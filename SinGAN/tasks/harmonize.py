@@ -40,7 +40,7 @@ def harmonize(
         reference: the training picture with the object pasted in.
         mask: white where the object is; an array of the whole numbers 0 and 1 is taken as boolean. None: a file's own
             mask (``<name>_mask`` beside it), or else where the reference differs from the training picture.
-        start_scale: the scale where the reference is put in, 1 to the finest. None, with the instant engine only: the
+        start_scale: the scale where the reference is inserted, 1 to the finest. None, with the instant engine only: the
             level of 64 pixels or more.
         count: number of pictures.
         seed: of the random numbers.

@@ -24,7 +24,7 @@ class Inpaint(PatchOptions):
         None,
         "picture that is white where it is to be filled: a path, or a name in --input_dir",
         group="inpainting",
-        unset="<picture>_mask, else what is erased in the picture",
+        unset="<picture>_mask, else the erased area of the picture",
     )
     fill: tuple[int, ...] = option(
         (), "colour that the hole starts from, as 90 140 60: it decides what comes there (not with denoise)",
@@ -84,7 +84,7 @@ def run(call: Call[Inpaint]) -> Iterator[Results]:
     if file is not None and not file.exists():
         raise FileNotFoundError(f"no mask {file}{suggest_name(file)} (`mask`)")
     results = call.make(inpaint, mask=file, fill=options.fill or None)
-    origin = f"what is erased in {picture}" if file is None else str(file)
+    origin = f"the erased area of {picture}" if file is None else str(file)
     yield replace(results, title=f"{'erased' if file is None else file.stem}_out", notes=(f"mask: {origin}",))
 
 

@@ -1,4 +1,4 @@
-"""The commands that measure, compare, translate, export and serve: their code lies elsewhere."""
+"""The commands that measure, compare, translate, export and serve, whose code is in other modules."""
 
 from SinGAN.options.measures import EvaluationOptions, StudyOptions
 from SinGAN.tasks.task import Task

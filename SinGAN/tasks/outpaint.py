@@ -49,8 +49,8 @@ def outpaint(
 ) -> Results:  # fmt: skip
     """The picture extended beyond its edges; its own pixels stay.
 
-    Without a margin, what is erased in the picture is filled, as where an editor has enlarged its canvas: pixels with
-    an alpha below 128, not with `nc_im` 4.
+    Without a margin, the erased area of the picture is filled, such as an enlarged canvas: pixels with an alpha below
+    128; not with `nc_im` 4.
 
     Arguments:
         count: number of variants.

@@ -40,8 +40,8 @@ def paint(
 
     Arguments:
         strokes: the paint.
-        start_scale: the scale where it is put in, 1 to the finest. None, with the instant engine only: the level of 64
-            pixels or more.
+        start_scale: the scale where it is inserted, 1 to the finest. None, with the instant engine only: the level of
+            64 pixels or more.
         count: number of pictures.
         quantize: reduce the paint to the picture's five main colours, and retrain that scale on such images, which
             takes as long as that scale of the model took. Only for trained models.
@@ -96,7 +96,7 @@ def paint_quantized(
 
 
 def run(call: Call[Paint]) -> Iterator[Results]:
-    """The paint, put in at each of the scales; a model with a retrained scale is kept."""
+    """The paint, inserted at each of the scales; a model with a retrained scale is kept."""
     from SinGAN.patches.makers import Trained
     from SinGAN.runs.training import load_or_train
 

@@ -27,9 +27,10 @@ TUNED_EVERY = 100  # iterations between two results of a fine-tuning
 
 
 def start_scales(task: str) -> Any:
-    """The option for the scales at which a reference is put in; ``task`` names its flag."""
+    """The option for the scales at which a reference is inserted; ``task`` names its flag."""
     words = (
-        "scales at which the reference is put in, from 1 (free) to the finest (hardly a change): several, or: all; "
+        "scales at which the reference is inserted, from 1 (most freedom) to the finest (hardly any change): several, "
+        "or: all; "
         "with --train_mode concurrent only 0"
     )
     unset = "needed; with --method instant the level of 64 pixels or more"
@@ -115,8 +116,8 @@ def choose_scales(model: Maker, asked: StartScale) -> list[int]:
     if model.injection_scale is not None:
         return [model.injection_scale]
     if asked is None:
-        raise ValueError("`start_scale` is needed: the scale where the reference is put in, 1 to the finest")
-    raise ValueError("name the scales where the reference is put in, with `start_scale`: several, or all")
+        raise ValueError("`start_scale` is needed: the scale where the reference is inserted, 1 to the finest")
+    raise ValueError("name the scales where the reference is inserted with `start_scale`: several, or all")
 
 
 def retouch(
@@ -153,7 +154,7 @@ def retouch(
     may_be_erased = erasable and mask is None and beside is None and model.layers is None
     erased = masks.find_erased(reference, real.shape[1]) if may_be_erased else None
     if erased is not None:
-        marks, origin = read_marks(erased, real), "mask: what is erased in the reference"
+        marks, origin = read_marks(erased, real), "mask: the area that is erased in the reference"
         if isinstance(model, Patches):
             hole = masks.exact_mask(marks).to(real)
             made = [*model.inpaint(hole, None, make_generator(model, seed), count)]  # which are those of every scale
@@ -233,7 +234,7 @@ def fine_tune(
 
     Arguments:
         pyramid: of a model of concurrent training.
-        reference: the picture that is to be put in.
+        reference: the picture that is to be inserted.
         config: of the training; ``niter`` is the number of iterations.
         rng: the source of all randomness.
         every: number of iterations between two states.

@@ -34,7 +34,7 @@ class Task:
     """
 
     name: str  # of `singan <name>`
-    row: str  # what it does, in the table of all commands
+    row: str  # its description in the table of all commands
     options: type | None = None  # a dataclass of options, whose docstring begins the help; None: a parser of its own
     modes: Sequence[str] = ()  # the values of --mode; of several, one must be named
     trains: bool = False  # whether the options of a training have an effect

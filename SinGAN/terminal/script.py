@@ -26,7 +26,7 @@ OUT_OF_MEMORY = (
     "`device`"
 )
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""The signals that end a command: what it has begun is removed or kept as a checkpoint, as after Ctrl-C."""
+"""The signals that end a command: unfinished work is removed or kept as a checkpoint, as after Ctrl-C."""
 PATIENCE = 10.0  # seconds that a job has to end by itself after its parent
 WAITING = {"GOMP_SPINCOUNT": "3000"}
 """How many rounds a waiting OpenMP thread keeps its core busy. With OpenMP's default, a hundred times as many, two

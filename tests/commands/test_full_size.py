@@ -93,7 +93,7 @@ def test_an_edit_without_a_scale_keeps_what_is_far_from_its_mask(workspace: Work
         computed = levels_of(place / "mask_dilated.png")[..., 0] > 0
         assert np.array_equal(edited[~(computed | marks)], photo[~(computed | marks)])
         assert np.abs(edited[120:140, 205:235].astype(int) - reference[120:140, 205:235]).mean() < 25
-    flag = "name the scales where the reference is put in, with --editing_start_scale: several, or all"
+    flag = "name the scales where the reference is inserted with --editing_start_scale: several, or all"
     assert flag in refusal(capsys, lambda: run(editing.main, workspace, *flags, "--method", "patches"))
 
 

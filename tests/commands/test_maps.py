@@ -224,8 +224,8 @@ def test_the_maps_are_part_of_the_model(trained: Workspace, kind: str, capsys: C
     words = [*trained.flags("pages.tif"), *TRAINED[kind], "--num_samples", "2"]
     labels = str(trained.inputs / "labels.png")
     assert "`maps`" not in refusal(capsys, lambda: main_train.main(words))
-    assert "--maps labels (label, " in refusal(capsys, lambda: main_train.main(words))
-    assert "asked" in refusal(capsys, lambda: main_train.main([*words, "--maps", labels]))
+    assert "--maps are labels (label, " in refusal(capsys, lambda: main_train.main(words))
+    assert "holds another model" in refusal(capsys, lambda: main_train.main([*words, "--maps", labels]))
     both = [*words, "--maps", labels, str(trained.inputs / "depth.npy")]
     main_train.main(both)
     assert "the trained model is already there" in capsys.readouterr().out

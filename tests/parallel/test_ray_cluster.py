@@ -104,7 +104,7 @@ def test_without_ray_or_with_other_scripts_it_is_one_line(
     flags = [*workspace.flags(), *SMALL, "--ray"]
     for own in (["--netG", str(SCRIPT)], [f"--netD={SCRIPT}"], ["--vgg_weights", str(SCRIPT)]):
         line = refusal(capsys, partial(main_train.main, [*flags, *own]))
-        assert "--ray serves trainings without files of weights: omit it or them (--netG, --netD, ..)" in line
+        assert "omit --ray, or the files (--netG, --netD, ..)" in line
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install ray" in refusal(capsys, lambda: main_train.main(flags))
     assert not workspace.out.exists()

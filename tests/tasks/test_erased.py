@@ -97,7 +97,7 @@ def test_the_commands_fill_what_is_erased(workspace: Workspace, capsys: Capture)
     Image.fromarray(erased()).save(workspace.inputs / "hole.png")
     flags = [*workspace.flags("hole.png"), "--not_cuda", "--manualSeed", "1"]
     inpaint.main([*flags, "--num_samples", "1"])
-    assert f"mask: what is erased in {workspace.inputs / 'hole.png'}" in capsys.readouterr().out
+    assert f"mask: the erased area of {workspace.inputs / 'hole.png'}" in capsys.readouterr().out
     (made,) = workspace.out.glob("Inpaint/**/0.png")
     assert "erased_out" in str(made)
     assert np.array_equal(np.asarray(Image.open(made)), SinGAN.instant(erased()).inpaint(seed=1)[0])
@@ -126,6 +126,6 @@ def test_a_trained_model_fills_what_is_erased_in_a_reference(workspace: Workspac
         *workspace.flags(), "--not_cuda", "--manualSeed", "1", "--ref_dir", str(workspace.inputs), "--ref_name",
         "edit.png", "--editing_start_scale", "1",
     ])  # fmt: skip
-    assert "mask: what is erased in the reference" in capsys.readouterr().out
+    assert "mask: the area that is erased in the reference" in capsys.readouterr().out
     (made,) = workspace.out.rglob("start_scale=1_masked.png")
     assert np.asarray(Image.open(made)).std() > 0
