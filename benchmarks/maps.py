@@ -1,10 +1,10 @@
 """What channels and maps cost: CPU seconds and memory beside those of the plain photo, instant and trained.
 
-python benchmarks/maps.py PHOTO [--megapixels 0.25] [--size 80] [--niter 4] [--channels 1 4 16 64] [--rounds 1]
+python benchmarks/maps.py PHOTO [--methods instant trained] [--channels 1 4 16 64] [--rounds 1]
 
 Instant: the photo is opened and retargeted to 1.5 times its width. Trained: a model of all scales is trained for a few
 iterations each, and draws four samples. Each case runs in a process of its own, on one thread, without decoding and
-writing; cases take turns. Six minutes on one core.
+writing; cases take turns.
 """
 
 import argparse
@@ -64,9 +64,11 @@ def main() -> None:
     """Print a row for each case and method, medians of the rounds."""
     flags = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     flags.add_argument("path", type=Path, help="a photo")
+    methods = ["instant", "trained"]
+    flags.add_argument("--methods", nargs="+", choices=methods, default=methods, help="one or both [both]")
     flags.add_argument("--megapixels", type=float, default=0.25, help="of the photo without training [0.25]")
-    flags.add_argument("--size", type=int, default=80, help="of the trained photo, the root of its pixels [80]")
-    flags.add_argument("--niter", type=int, default=4, help="iterations of each scale [4]")
+    flags.add_argument("--size", type=int, default=60, help="of the trained photo, the root of its pixels [60]")
+    flags.add_argument("--niter", type=int, default=2, help="iterations of each scale [2]")
     flags.add_argument("--channels", type=int, nargs="+", default=[1, 4, 16, 64], help="of maps and data [1 4 16 64]")
     flags.add_argument("--rounds", type=int, default=1, help="of which the median is printed [1]")
     args = flags.parse_args()
@@ -74,17 +76,20 @@ def main() -> None:
     cases += [(case, count) for case in ("maps", "data") for count in args.channels]
     print("| method | pixels | case | channels | CPU s | ratio | peak GB |\n|---|---|---|---|---|---|---|")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for method, pixels, niter in (("instant", args.megapixels * 1e6, 0), ("trained", args.size**2, args.niter)):
+        for method in args.methods:
+            pixels, niter = (args.megapixels * 1e6, 0) if method == "instant" else (args.size**2, args.niter)
             of_method = [case for case in cases if not niter or case[0] != "coordinates"]
             runs: dict[tuple[str, int], list[tuple[str, float, float]]] = {case: [] for case in of_method}
-            for _ in range(args.rounds):
-                for kind in of_method:
-                    runs[kind].append(pool.apply(one_case, (args.path, pixels, niter, *kind)))
-            plain = statistics.median(run[1] for run in runs["plain", 3])
-            for (case, count), found in runs.items():
-                seconds, memory = statistics.median(run[1] for run in found), max(run[2] for run in found)
-                numbers = [f"{seconds:.2f}", f"{seconds / plain:.2f}", f"{memory / 2**30:.2f}"]
-                print(f"| {' | '.join([method, found[0][0], case, str(count), *numbers])} |", flush=True)
+            for number in range(args.rounds):
+                for case, count in of_method:
+                    found = runs[case, count]
+                    found.append(pool.apply(one_case, (args.path, pixels, niter, case, count)))
+                    if number < args.rounds - 1:
+                        continue
+                    plain = statistics.median(run[1] for run in runs["plain", 3])
+                    seconds, memory = statistics.median(run[1] for run in found), max(run[2] for run in found)
+                    numbers = [f"{seconds:.2f}", f"{seconds / plain:.2f}", f"{memory / 2**30:.2f}"]
+                    print(f"| {' | '.join([method, found[0][0], case, str(count), *numbers])} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ class PatchOptions:
         unset="unconstrained",
     )  # fmt: skip
     hard_votes: bool = option(
-        False, "with instant: each pixel is a copy of one of the picture's, so that functions of its colour stay true",
+        False, "with patches (instant, --refine, --train_mode hybrid): each pixel is a copy of one of the picture's, "
+        "so that functions of its colour stay true",
         group="method",
     )  # fmt: skip
     coordinates: str | None = option(
