@@ -64,7 +64,7 @@ def test_generating_from_a_scale_uses_the_given_image(pyramid: Pyramid[TrainedSc
 
 
 def test_no_noise_no_image(pyramid: Pyramid[TrainedScale]) -> None:
-    with pytest.raises(ValueError, match="no noise"):
+    with pytest.raises(ValueError, match="at least one noise map"):
         pyramid.generate([])
 
 
