@@ -65,14 +65,7 @@ class Hybrid(OfPyramid):
     @property
     def with_hard_votes(self) -> "Hybrid":
         """The same, of whose results each pixel is a copy of one of the photo's."""
-        if isinstance(self.photo, Instant):
-            return replace(self, photo=replace(self.photo, hard=True))
-        return replace(self, photo=replace(self.photo, engine=replace(self.photo.engine, hard=True)))
-
-    @property
-    def _engine(self) -> Instant:
-        """The engine of what is compared."""
-        return self.photo if isinstance(self.photo, Instant) else self.photo.engine
+        return replace(self, photo=self.photo.with_hard_votes)
 
     @cached_property
     def _refiner(self) -> Refiner:
@@ -107,7 +100,7 @@ class Hybrid(OfPyramid):
             count: of pictures at each scale.
         """
         # 1. The seam around the marked part, as in the instant engine.
-        engine, small = self._engine, self._reduce(reference)
+        engine, small = self.photo.engine, self._reduce(reference)
         edit = Edit.of(engine.photo.pixels, self.photo.guide_of(reference), as_flags(mask), engine.channels)
 
         def pictures() -> Iterator[tuple[int, None, Tensor]]:
@@ -124,7 +117,7 @@ class Hybrid(OfPyramid):
 
         Both sides of the seam are computed from patches of the photo and of the pasted pixels.
         """
-        engine, levels, merged = self._engine, self.photo.guide_of(edited), edit.merged.copy()
+        engine, levels, merged = self.photo.engine, self.photo.guide_of(edited), edit.merged.copy()
         np.copyto(merged[..., : engine.channels], levels[edit.box], where=edit.pasted[..., None] > 0)
         fitted = replace(edit, merged=merged, edited=to_pixels(levels[edit.box]))
         first, photo = max(self._ratio, min(1.0, RADIUS / max(1.0, largest_radius(edit.pasted)))), engine.photo
@@ -156,7 +149,7 @@ class Hybrid(OfPyramid):
         Raises:
             ValueError: a side would be too long.
         """
-        engine, (rows, columns) = self._engine, (margins[:2], margins[2:])
+        engine, (rows, columns) = self.photo.engine, (margins[:2], margins[2:])
         canvas, mask = extend(engine.photo.pixels, margins)
         empty = None if engine.photo.empty is None else np.pad(engine.photo.empty, (rows, columns))
         region = Region.of(canvas, mask, self._ratio, engine.channels, None, engine.collection, empty)

@@ -92,6 +92,16 @@ class Instant:
         """
         return Collection.of(self.photo, self.others, self.shares)
 
+    @property
+    def engine(self) -> "Instant":
+        """The engine that compares patches: this one, see ``LayeredInstant.engine``."""
+        return self
+
+    @property
+    def with_hard_votes(self) -> "Instant":
+        """The same, of whose results each pixel is a copy of one of the photo's."""
+        return replace(self, hard=True)
+
     def watched(self, watch: Watch) -> "Instant":
         """The same; ``watch`` is called with each level's picture (h, w, C), coarse to fine."""
         return replace(self, watch=watch)

@@ -202,6 +202,11 @@ class LayeredInstant:
             values[..., :2] = (coordinates[..., 1::-1] + 0.5) / sizes[..., ::-1]
         return Raster(values, Form(".tif", self.kind))
 
+    @property
+    def with_hard_votes(self) -> "LayeredInstant":
+        """The same, of whose results each pixel is a copy of one of the photo's."""
+        return replace(self, engine=self.engine.with_hard_votes)
+
     def watched(self, watch: Callable[[Levels], None]) -> "LayeredInstant":
         """The same; ``watch`` is called with each level of the guide, coarse to fine."""
         return replace(self, engine=self.engine.watched(watch))

@@ -127,13 +127,13 @@ class Refiner:
         self.size: Size = (real.shape[-2], real.shape[-1])
         if photo is None:
             photo = as_levels(to_8_bits(real))
-        self.engine, self.layers = open_patches(photo) if isinstance(photo, np.ndarray) else photo, layers
+        self.engine, self.layers = open_photo(photo) if isinstance(photo, np.ndarray) else photo, layers
         halves = halvings(self.engine.size, self.size[0] * self.size[1])
         self.sizes = level_sizes(halves[0], PATCH) + halves[1:]
         self.solved = len(self.sizes) - len(halves) + 1
         limit, self.repeats = start * max(self.size), repeats
         self.start = max(level for level in range(self.solved) if level == 0 or max(self.sizes[level]) <= limit)
-        engine = self.engine.engine if isinstance(self.engine, LayeredInstant) else self.engine
+        engine = self.engine.engine
         self.sources, self.labels = engine.collection.levels(self.sizes, self.solved), find_labels(self.engine.layers)
         if isinstance(self.engine, LayeredInstant) and self.labels is not None:
             self.sources = engine.coded(self.sources, [self._codes(self.engine.parts)], self.sizes, self.solved)
@@ -168,6 +168,7 @@ class Refiner:
 
         Results have 8 bits, or raw values where the photo has layers: their maps are the photo's, by the votes of the
         patches.
+
         ``enlargement`` is the size of the results in parts of the photo's; None: that of the images in parts of the
         model's picture.
         """
@@ -190,7 +191,7 @@ def find_labels(layers: Layers | None) -> Layer | None:
     return None if layers is None else next((layer for layer in layers.maps if layer.labels), None)
 
 
-def open_patches(photo: Levels | Opened, hard: bool = False, limit: int | None = None) -> Engine:
+def open_photo(photo: Levels | Opened, hard: bool = False, limit: int | None = None) -> Engine:
     """The patches of ``photo`` (H, W, C), or of one that is opened with its layers, for refined results.
 
     Arguments:
@@ -279,7 +280,7 @@ class Trained(manipulate.OfPyramid):
             photo = as_levels(to_8_bits(real)) if layers is None else Opened(real, layers, parts=layers.split(real))
         elif layers is not None and isinstance(photo, Opened) and photo.layers is not None:
             layers.check_same(photo.layers)
-        engine = open_patches(photo, hard, limit)
+        engine = open_photo(photo, hard, limit)
         if layers is not None and isinstance(engine, LayeredInstant):
             engine = replace(engine, layers=engine.layers.viewed_as(layers))
         return replace(self, refiner=Refiner(real, engine, layers=layers))
