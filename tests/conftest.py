@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import nn
 
 from SinGAN.losses.perceptual import VGG
@@ -47,22 +48,16 @@ def golden_translation(request: pytest.FixtureRequest) -> Path:
 WHOLE = Figure.savefig
 
 
-def lines_alone(figure: Figure, *where: Any, **options: Any) -> None:
-    """Save ``figure`` small, without its lettering, which takes three quarters of a tiny training's time."""
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        axes.set_axis_off()
-        axes.set_title("")
-        if (legend := axes.get_legend()) is not None:
-            legend.remove()
-    WHOLE(figure, *where, **{**options, "dpi": 30})
+def save_blank(figure: Figure, where: Any, **options: Any) -> None:
+    """Save a small grey picture for ``figure``: drawing it takes a quarter of a tiny training's time."""
+    Image.new("L", (4, 3), 128).save(where, format=options.get("format"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_plots() -> Iterator[None]:
-    """In this process plots are lines alone, but for tests that use ``whole_plots``."""
+    """In this process plots are blank, but for tests that use ``whole_plots``."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lines_alone)
+        patch.setattr(Figure, "savefig", save_blank)
         yield
 
 

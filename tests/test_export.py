@@ -73,7 +73,13 @@ def small(channels: int, noise_border: bool, residual: bool) -> Trained:
 
 
 @pytest.mark.parametrize(
-    ("channels", "noise_border", "residual"), [(3, False, True), (1, False, True), (3, True, True), (3, False, False)]
+    ("channels", "noise_border", "residual"),
+    [
+        (1, False, True),
+        (3, True, True),
+        pytest.param(3, False, True, marks=pytest.mark.slow),
+        pytest.param(3, False, False, marks=pytest.mark.slow),
+    ],
 )
 def test_torchscript_makes_the_pyramids_images(
     tmp_path: Path, rng: torch.Generator, channels: int, noise_border: bool, residual: bool

@@ -164,7 +164,7 @@ def test_two_trainings_with_one_seed_give_the_same_bits(pyramid: Pyramid[Trained
             a, b = getattr(ours, net).state_dict(), getattr(theirs, net).state_dict()
             assert all(torch.equal(a[key], b[key]) for key in a)
         assert ours.noise_amp == theirs.noise_amp
-    other = train_tiny(stripes(), TrainConfig(niter=12), seed=2)
+    other = train_tiny(stripes(), TrainConfig(niter=1), seed=2)
     assert not torch.equal(other.scales[0].z_rec, pyramid.scales[0].z_rec)
 
 

@@ -248,7 +248,8 @@ def as_older_version(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("iterations", "older"), [pytest.param(1, False, marks=pytest.mark.slow), (5, False), (5, True)]
+    ("iterations", "older"),
+    [pytest.param(1, False, marks=pytest.mark.slow), pytest.param(5, False, marks=pytest.mark.slow), (5, True)],
 )
 def test_a_training_that_was_cut_off_resumes_to_the_same_bits(
     iterations: int, older: bool, tmp_path: Path, capsys: Capture

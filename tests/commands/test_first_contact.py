@@ -11,6 +11,7 @@ from PIL import Image
 
 import main_train
 import random_samples
+from tests.cases import mostly_slow
 from tests.workspace import MODEL, SMALL, Capture, Workspace, refusal
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,7 +125,11 @@ def test_help_and_a_typo_are_answered_before_anything_slow_is_imported(script: s
 
 
 @pytest.mark.parametrize(
-    "modules", ["SinGAN.runs.training", "SinGAN.runs.source", "SinGAN.runs.results, SinGAN.library.model"]
+    "modules",
+    mostly_slow(
+        ["SinGAN.runs.training", "SinGAN.runs.source", "SinGAN.runs.results, SinGAN.library.model"],
+        {"SinGAN.runs.training"},
+    ),
 )
 def test_a_command_imports_only_what_it_needs_before_its_first_picture(modules: str) -> None:
     seldom = {"matplotlib", "scipy.ndimage", "scipy.linalg", "skimage.color", "skimage.filters", "skimage.transform"}

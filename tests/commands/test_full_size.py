@@ -36,6 +36,7 @@ def levels_of(file: Path) -> images.Levels:
     return images.read_levels(file)
 
 
+@pytest.mark.slow
 def test_results_have_the_photos_own_size_and_a_given_max_size_limits_it(workspace: Workspace, capsys: Capture) -> None:
     flags = ["--mode", "random_samples", "--method", "instant", "--num_samples", "1"]
     run(random_samples.main, workspace, *flags)

@@ -28,6 +28,7 @@ from SIFID import evaluate
 from SinGAN.pictures.rasters import read_raster
 from SinGAN.saved_models.manifest import Manifest
 from SinGAN.terminal.flags import make_parser
+from tests.cases import mostly_slow
 from tests.cuts import CutError, cut_after
 from tests.workspace import SMALL, Capture, Workspace, refusal
 
@@ -232,6 +233,7 @@ def test_the_maps_are_part_of_the_model(trained: Workspace, kind: str, capsys: C
     assert "label (label, " not in refusal(capsys, lambda: main_train.main([*both, "--map_kinds", "continuous"]))
 
 
+@pytest.mark.parametrize("kind", mostly_slow(KINDS, {"concurrent"}))
 def test_a_training_resumes_to_the_same_bits(kind: str, tmp_path: Path) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     for workspace in (whole, broken):

@@ -204,6 +204,7 @@ def test_a_wrong_option_in_a_manifest_is_one_line(workspace: Workspace, capsys: 
     )
 
 
+@pytest.mark.slow
 def test_vgg_may_lie_elsewhere_later(workspace: Workspace, vgg_file: Path, tmp_path: Path) -> None:
     looks = ["--texture_weight", "1", "--vgg_weights"]
     with cut_after(2), pytest.raises(CutError):

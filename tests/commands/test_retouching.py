@@ -120,6 +120,7 @@ def test_quantised_paint_retrains_one_scale_and_keeps_it(workspace: Workspace, c
     assert (model / "1" / "netG.pth").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_paint_model_of_an_older_pyramid_is_trained_again(workspace: Workspace, capsys: Capture) -> None:
     paint(workspace, "--paint_start_scale", "1", "--quantization_flag")
     workspace.train("--overwrite", "--manualSeed", "2")

@@ -36,6 +36,7 @@ def test_training_writes_the_model_and_samples(workspace: Workspace, capsys: Cap
     assert everything(workspace.inputs) == ["x.png"]  # nothing is ever written there
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whole_plots")
 def test_one_seed_gives_the_same_files(workspace: Workspace) -> None:
     workspace.train()

@@ -78,6 +78,7 @@ def test_an_interrupted_super_resolution_training_resumes(workspace: Workspace, 
     assert (model / "1" / "netG.pth").read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_enlargement_whether_the_model_was_there_or_not(workspace: Workspace) -> None:
     place = workspace.out / "SR" / "2" / "x_HR.png"
     enlarge(workspace, "--sr_factor", "2")

@@ -187,6 +187,7 @@ def test_a_compiler_that_fails_is_found_out(tmp_path: Any) -> None:
     assert not workspace.out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
 def test_a_compiled_score_is_the_eager_one() -> None:
     results = []

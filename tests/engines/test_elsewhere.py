@@ -29,6 +29,7 @@ from SinGAN.losses.train_config import TrainConfig
 from SinGAN.manipulate import sample
 from SinGAN.planning import plan_scales
 from SinGAN.training import train
+from tests.cases import mostly_slow
 from tests.conftest import TINY, TINY_NET, train_tiny
 from tests.elsewhere import Elsewhere, pretending
 from tests.translation.tiny import TINY as TINY_PAIRS
@@ -68,7 +69,9 @@ def test_what_a_gpu_takes_is_taken(elsewhere: torch.device) -> None:
     assert type(there.cpu()) is torch.Tensor
 
 
-@pytest.mark.parametrize("losses", [{}, {"feature_weight": 1.0, "penalty": "r1"}, {"penalty": "one_sided"}])
+@pytest.mark.parametrize(
+    "losses", mostly_slow([{}, {"feature_weight": 1.0, "penalty": "r1"}, {"penalty": "one_sided"}], [{}])
+)
 def test_a_training_and_its_samples(elsewhere: torch.device, losses: dict[str, Any]) -> None:
     """They are the same bits as on the CPU."""
     config, plan = TrainConfig(niter=1, **losses), plan_scales(24, 32, TINY)

@@ -9,6 +9,7 @@ from benchmarks.setting import Setting, StageSetting, settings, stages
 from SinGAN.engines.engine import EAGER
 from SinGAN.options.growing import CONCURRENT
 from SinGAN.options.model import ModelOptions
+from tests.cases import mostly_slow
 from tests.engines.test_recompute import Memory
 
 CPU, SIZE = torch.device("cpu"), 160  # smaller images consist of margins
@@ -22,7 +23,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_slow(CASES, {"the default", "concurrent"}))
 def test_it_is_a_little_more_than_what_an_iteration_takes(case: str) -> None:
     options = ModelOptions(nfc=16, min_nfc=16, **CASES[case])
     done = options.complete()

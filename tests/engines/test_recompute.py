@@ -214,6 +214,7 @@ def test_an_iteration_as_eager(rng: torch.Generator) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_training_by_its_flag_resumes_and_says_when_memory_is_short(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

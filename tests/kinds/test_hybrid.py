@@ -92,7 +92,7 @@ def test_it_is_trained_small_and_makes_pictures_of_the_photos_size(workspace: Wo
     assert read(wide).shape == (96, 200, 3)
 
 
-@pytest.mark.parametrize(("iterations", "scale"), [(1, 0), (3, 1)])
+@pytest.mark.parametrize(("iterations", "scale"), [pytest.param(1, 0, marks=pytest.mark.slow), (3, 1)])
 def test_it_resumes_to_the_same_bits(iterations: int, scale: int, tmp_path: Path) -> None:
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     for each in (whole, broken):

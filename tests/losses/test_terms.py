@@ -73,7 +73,7 @@ NEEDS_COMPILER = pytest.mark.skipif(not has_compiler(), reason="needs a C++ comp
     "name",
     [
         "eager",
-        "cudagraph",
+        pytest.param("cudagraph", marks=pytest.mark.slow),
         pytest.param("recompute", marks=pytest.mark.slow),
         pytest.param("compiled", marks=[pytest.mark.slow, NEEDS_COMPILER]),
     ],
@@ -168,6 +168,7 @@ def test_feature_matching(critics: int, conditional: bool, batch_norm: bool, rng
     assert float(feature_matching(same)) == pytest.approx(0, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_feature_matching_brings_the_features_near() -> None:
     """The features of a critic that hardly moves, in the last half of a training with and without the term."""
     config, distances = TrainConfig(niter=60, lr_g=0.005, lr_d=1e-9, alpha=0.0), []

@@ -151,6 +151,7 @@ def test_large_pictures_are_solved_small_and_lifted() -> None:
     assert min(Photo.of(photo(60, 700)).sizes[0]) < 24  # a layout never has many more pixels than 24 x 32
 
 
+@pytest.mark.slow
 def test_a_sample_that_is_near_the_photo_after_all_is_followed_by_another(monkeypatch: Patch) -> None:
     """The check at full size, of which the first two finished samples fail."""
     asked: list[int] = []

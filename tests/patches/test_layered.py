@@ -13,6 +13,7 @@ from SinGAN.patches.instant import Instant
 from SinGAN.patches.layered import Guide, LayeredInstant
 from SinGAN.pictures.opening import open_picture
 from SinGAN.pictures.rasters import Form, Raster
+from tests.cases import mostly_slow
 from tests.patches.plain import seeded
 
 H, W = 90, 110
@@ -239,7 +240,7 @@ def test_with_hard_votes_a_label_is_the_same_function_of_the_pixel_everywhere(ta
     assert np.array_equal(coins()[row, column], pictures[..., 0])
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, {"retarget", "paint", "tile"}))
 def test_pictures_are_the_same_with_maps_and_without(task: str) -> None:
     plain, layered = (SinGAN.instant(coins(), nc_im=1, maps=maps) for maps in (None, {"coin": labels()}))
     pictures, _ = TASKS[task](layered)
@@ -269,6 +270,7 @@ def test_float_coordinates_are_texture_coordinates() -> None:
         SinGAN.instant(coins(), nc_im=1, maps={"coordinates": labels()}, coordinates="uint16")
 
 
+@pytest.mark.slow
 def test_several_pictures_bring_their_maps() -> None:
     other = np.ascontiguousarray(ski.data.coins()[150:260, 200:340])
     theirs = np.where(other > THRESHOLD, 9, -3).astype(np.int16)

@@ -16,6 +16,7 @@ from SinGAN.patches.neighbours import Keys, NeighbourScale, neighbour_pyramid
 from SinGAN.patches.published import Published, mean_around
 from SinGAN.patches.windows import Known, PatchPyramid, resized, rows
 from SinGAN.pictures import images
+from tests.cases import mostly_slow
 from tests.patches.plain import inverted, scene, seeded
 
 Patch = pytest.MonkeyPatch
@@ -23,7 +24,7 @@ METHODS = ("patches", "denoise")
 LARCHES = Path(__file__).parents[2] / "Input" / "Images" / "larches.jpg"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", mostly_slow(METHODS, {"patches"}))
 @pytest.mark.parametrize(
     "channels", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)]
 )
@@ -46,6 +47,7 @@ def test_samples_of_every_kind(method: str, channels: int) -> None:
         engine.sample(seeded(), 1, 99)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_number_of_threads_changes_no_bit(method: str) -> None:
     image, threads = scene(60, 72), torch.get_num_threads()
@@ -147,7 +149,10 @@ def test_the_seam_of_a_tile_is_as_smooth_as_its_inside(method: str) -> None:
     assert float(seam[0]) > 2 * float(seam[1:].median())  # what an ordinary sample would do
 
 
-@pytest.mark.parametrize("size", [(8, 8), (12, 12), (16, 16), (12, 60), (60, 14), (20, 20), (24, 24), (29, 29)])
+@pytest.mark.parametrize(
+    "size",
+    mostly_slow([(8, 8), (12, 12), (16, 16), (12, 60), (60, 14), (20, 20), (24, 24), (29, 29)], {(8, 8), (12, 60)}),
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_tile_of_a_tiny_or_narrow_picture_keeps_its_contrast(method: str, size: tuple[int, int]) -> None:
     """Patches as wide as the picture would all be the same one, shifted: their mean is grey."""

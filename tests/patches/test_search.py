@@ -26,6 +26,7 @@ from SinGAN.patches.search import (
 )
 from SinGAN.patches.solver import usage_weights
 from SinGAN.pictures.images import to_levels
+from tests.cases import mostly_slow
 from tests.patches.plain import scene
 
 Patch = pytest.MonkeyPatch
@@ -80,7 +81,7 @@ def slow_distances(target: Pixels, keys: Pixels) -> npt.NDArray[np.int64]:
 
 @compiled
 @pytest.mark.parametrize("kind", options())
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", mostly_slow([1, 3], {3}))
 def test_compiled_and_plain_code_give_the_same_bits(kind: str, threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

@@ -9,8 +9,9 @@ from SinGAN.patches.instant import Instant, as_levels
 from SinGAN.patches.levels import Levels, Photo, valid_patches
 from SinGAN.patches.sources import Collection
 from SinGAN.patches.votes import Votes
+from tests.cases import mostly_slow
 from tests.patches.test_instant import photo
-from tests.patches.test_votes import SIZE, TASKS, of_edit
+from tests.patches.test_votes import OFTEN, SIZE, TASKS, of_edit
 
 OWN = photo(*SIZE)
 OTHER = np.ascontiguousarray(255 - photo(44, 70)[:, :66])
@@ -22,7 +23,7 @@ def made(task: str, engine: Instant) -> list[tuple[Levels, Votes]]:
     return [(as_levels(image), votes) for image, votes in zip(results, found, strict=True)]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, OFTEN))
 def test_several_pictures_give_results_and_their_votes_to_the_bit(task: str) -> None:
     engine = replace(Instant.of(OWN), others=(Photo.of(OTHER), Photo.of(OTHER[::-1].copy())), shares=(0.4, 0.5, 0.1))
     for picture, votes in made(task, engine):
@@ -36,7 +37,7 @@ def test_several_pictures_give_results_and_their_votes_to_the_bit(task: str) -> 
         assert sum(votes.shares) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("task", ["sample", "retarget", "tile"])
+@pytest.mark.parametrize("task", mostly_slow(["sample", "retarget", "tile"], {"retarget", "tile"}))
 @pytest.mark.parametrize(
     "share", [pytest.param(0.15, marks=pytest.mark.slow), 0.5, pytest.param(0.85, marks=pytest.mark.slow)]
 )
@@ -51,7 +52,7 @@ def test_a_picture_with_share_0_is_hardly_used() -> None:
     assert all(votes.shares[1] < 0.03 for _, votes in made("retarget", engine))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, OFTEN))
 def test_pixels_without_data_are_never_copied(task: str) -> None:
     """What has no data is magenta, and would be seen; the photo's own pixels stay where a task keeps them."""
     levels, empty = OWN.copy(), np.zeros(SIZE, np.uint8)
@@ -72,6 +73,7 @@ def test_pixels_without_data_are_never_copied(task: str) -> None:
         assert not used[computed].any()
 
 
+@pytest.mark.slow
 def test_other_pictures_without_data_are_left_out_too() -> None:
     empty = np.zeros(OTHER.shape[:2], np.uint8)
     empty[:, :40] = 1

@@ -12,6 +12,7 @@ from SinGAN.patches import plain, search
 from SinGAN.patches.instant import Instant, as_image, as_levels
 from SinGAN.patches.levels import Levels
 from SinGAN.patches.votes import Layer, Votes
+from tests.cases import mostly_slow
 from tests.patches.plain import seeded
 from tests.patches.test_instant import difference, ellipse, photo
 from tests.patches.test_search import KEYS, TARGET, compiled, field, numpy_only
@@ -47,6 +48,8 @@ TASKS: dict[str, Callable[[Instant], Iterator[Tensor]]] = {
     "tile": lambda engine: engine.tile(seeded(), 2),
 }
 """Every task of the engine."""
+OFTEN = {"retouch", "paint finest", "retarget", "inpaint", "outpaint", "analogy", "tile"}
+"""Those of the quick tests: the others are like one of them, and slower."""
 SHIFTED = {"inpaint", "outpaint"}  # whose colours are shifted, at last, to meet the photo's
 LARGE = photo(300, 320)  # whose finest level is lifted
 
@@ -97,7 +100,7 @@ def of_edit(votes: Votes, values: np.ndarray) -> np.ndarray | None:
     return result
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, OFTEN))
 @pytest.mark.parametrize(
     "levels", [photo(*SIZE), pytest.param(LARGE, marks=pytest.mark.slow)], ids=["solved", "lifted"]
 )
@@ -117,7 +120,7 @@ def test_votes_give_the_engines_picture_to_the_bit(task: str, levels: Levels) ->
             assert len(np.unique(wide)) > 256
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, OFTEN))
 def test_hard_votes_copy_whole_pixels_so_that_functions_of_them_stay(task: str) -> None:
     levels = photo(*SIZE)
     labels = (levels.astype(int).sum(axis=2) > 380).astype(np.uint8) * 200
@@ -131,7 +134,7 @@ def test_hard_votes_copy_whole_pixels_so_that_functions_of_them_stay(task: str) 
         assert difference(hard, picture) < 6
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, OFTEN))
 def test_where_one_pixel_votes_the_coordinates_give_picture_and_maps_to_the_bit(task: str) -> None:
     levels, rng = photo(*SIZE), np.random.default_rng(0)
     depth = rng.standard_normal((*SIZE, 2)).astype(np.float32)

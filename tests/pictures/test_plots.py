@@ -110,6 +110,7 @@ def test_equal_points_are_seen_one_inside_the_other() -> None:
     assert legend.get_window_extent(canvas.get_renderer()).x0 >= figure.axes[0].get_window_extent().x1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 5])
 def test_figures_of_a_study(count: int) -> None:
     found = comparison.figures([training(str(index), 3 + index, 0.5) for index in range(count)])

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from SinGAN.storage import recovery
+from tests.cases import mostly_slow
 from tests.cuts import bits, forked, train
 from tests.workspace import Capture, Workspace, refusal
 
@@ -65,7 +66,7 @@ def test_many_more_kills(seed: int, workspace: Workspace, unbroken: Workspace, d
     assert bits(workspace) == bits(unbroken)
 
 
-@pytest.mark.parametrize("room", [3_000, 20_000, 60_000])
+@pytest.mark.parametrize("room", mostly_slow([3_000, 20_000, 60_000], {20_000}))
 def test_a_full_disk_keeps_what_is_whole(room: int, workspace: Workspace, unbroken: Workspace) -> None:
     """No file can be larger than ``room`` bytes: the checkpoints, or a net, or nothing fits."""
 

@@ -30,6 +30,7 @@ from SIFID import evaluate
 from SIFID.inception import inception
 from SinGAN import __main__ as singan
 from SinGAN.runs.recorder import Recorder
+from tests.cases import mostly_slow
 from tests.workspace import MODEL, SIZES, Workspace
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -259,25 +260,7 @@ def check(name: str, operation: int, prepared: Prepared, end: Callable[[], None]
     shutil.rmtree(workspace.inputs.parent)
 
 
-LONG = {  # two trainings or more at each operation, or much beside the training
-    "overwrite",
-    "new base after paint",
-    "paint after a new base",
-    "animation",
-    "SR",
-    "paint",
-    "evaluate",
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
-        for name in CASES
-        if name != "study"  # whose trainings are slow processes
-    ],
-)
+@pytest.mark.parametrize("name", mostly_slow(CASES, {"samples", "tile", "outpaint"}))
 def test_killed_at_some_operations(name: str, prepared: Prepared) -> None:
     *_, operations = prepared(name)
     assert operations > SAMPLE

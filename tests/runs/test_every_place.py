@@ -96,7 +96,7 @@ CASES: dict[str, dict[str, Case]] = {
 }  # fmt: skip
 """The commands, with some of their uses."""
 ALL = {name: case for cases in CASES.values() for name, case in cases.items()}
-QUICK = {"edit", "inpaint", "retarget", "studio", "test", "pairs anew", "samples"}
+QUICK = {"inpaint", "retarget", "studio", "test", "samples"}
 SLOWEST = {"study", "study again", "study of pairs"}  # whose trainings are processes
 
 Prepared = Callable[[str], tuple[Workspace, list[Path]]]

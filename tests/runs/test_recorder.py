@@ -172,6 +172,7 @@ def test_an_unfinished_training_resumes_with_the_next_scale(
     assert torch.equal(again.generate(again.z_rec()), trained.generate(trained.z_rec()))
 
 
+@pytest.mark.slow
 def test_a_training_started_again_from_nothing_keeps_its_seed(manifest: Manifest, tmp_path: Path) -> None:
     def trained(seed: int, folder: Path) -> torch.Tensor:
         pyramid = load_or_train(training(folder, replace(manifest, seed=seed)))

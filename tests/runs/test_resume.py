@@ -13,13 +13,12 @@ import paint2image
 import SR
 from SinGAN.storage import checkpoints
 from SinGAN.storage.hashes import digest
+from tests.cases import mostly_slow
 from tests.cuts import FLAGS, CutError, bits, cut_after, train
 from tests.workspace import Capture, Workspace, refusal, whole_scales
 
 
-@pytest.mark.parametrize(
-    "iterations", [1, 6, 10, *(pytest.param(later, marks=pytest.mark.slow) for later in (5, 7, 15))]
-)
+@pytest.mark.parametrize("iterations", mostly_slow([1, 5, 6, 7, 10, 15], {6}))
 def test_a_training_that_was_cut_off_resumes_to_the_same_bits(
     iterations: int, workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
@@ -78,7 +77,7 @@ def test_a_checkpoint_of_a_whole_model_goes(workspace: Workspace, unbroken: Work
     assert bits(workspace) == bits(unbroken)
 
 
-@pytest.mark.parametrize("how", [damage, shorten, empty])
+@pytest.mark.parametrize("how", mostly_slow([damage, shorten, empty], {damage}))
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     how: Callable[[Path], None], workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
@@ -132,6 +131,7 @@ def test_more_iterations_of_a_finished_model_are_explained(unbroken: Workspace, 
     assert bits(unbroken) == before
 
 
+@pytest.mark.slow
 def test_an_overwriting_that_was_cut_off_resumes_and_the_older_model_stays(
     workspace: Workspace, unbroken: Workspace, capsys: Capture
 ) -> None:
@@ -146,6 +146,7 @@ def test_an_overwriting_that_was_cut_off_resumes_and_the_older_model_stays(
     assert bits(workspace) == bits(unbroken)
 
 
+@pytest.mark.slow
 def test_an_overwriting_with_other_options_starts_again(workspace: Workspace, unbroken: Workspace) -> None:
     train(workspace, "--niter", "1")
     with cut_after(10), pytest.raises(CutError):
@@ -174,7 +175,7 @@ SCRIPTS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
-@pytest.mark.parametrize("script", ["SR", "redrawn", pytest.param("animation", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("script", mostly_slow(["SR", "redrawn", "animation"], {"redrawn"}))
 def test_every_script_that_trains_resumes(script: str, workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = Workspace(tmp_path / "whole")

@@ -137,6 +137,7 @@ def on_terminal(workspace: Workspace, ignores_hangups: bool = False) -> Iterator
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_ends_a_training_that_leaves_nothing(workspace: Workspace) -> None:
     with on_terminal(workspace) as (process, holder):
         assert any(name.endswith("manifest.json") for name in everything(workspace))
@@ -145,6 +146,7 @@ def test_a_closed_terminal_ends_a_training_that_leaves_nothing(workspace: Worksp
     assert everything(workspace) == []
 
 
+@pytest.mark.slow
 def test_what_nohup_starts_outlives_its_terminal(workspace: Workspace) -> None:
     with on_terminal(workspace, ignores_hangups=True) as (process, holder):
         os.kill(process.pid, signal.SIGHUP)

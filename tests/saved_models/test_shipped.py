@@ -67,6 +67,7 @@ def test_trainings_leave_it_alone(workspace: Workspace) -> None:
     assert everything(Path("Models")) == before
 
 
+@pytest.mark.slow
 def test_an_animation_by_other_options_is_trained(workspace: Workspace, capsys: Capture) -> None:
     before = everything(Path("Models"))
     flags = ["--num_frames", "2", "--animation_start_scale", "0", *SMALL, "--niter", "3"]
@@ -77,6 +78,7 @@ def test_an_animation_by_other_options_is_trained(workspace: Workspace, capsys: 
     assert everything(Path("Models")) == before
 
 
+@pytest.mark.slow
 def test_a_model_without_critics(workspace: Workspace) -> None:
     folder = Path("Models/x/scale_factor=0.750000,alpha=10")
     _, pyramid = load_model(folder, torch.device("cpu"))

@@ -221,6 +221,7 @@ def test_bad_studies_are_one_line(workspace: Workspace, capsys: Capture, flags: 
     assert not workspace.out.exists()
 
 
+@pytest.mark.slow
 def test_every_ready_study_can_be_planned(workspace: Workspace, capsys: Capture) -> None:
     counts = {
         "layers": 3,

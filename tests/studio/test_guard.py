@@ -187,6 +187,7 @@ def test_a_body_without_a_length_is_limited() -> None:
         assert ask(port, "/upload", "POST", b"x" * 1001)[0] == 413
 
 
+@pytest.mark.slow
 def test_300_slow_clients_need_no_threads_and_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "HEAD", 3.0)
     monkeypatch.setattr(guards, "PAUSE", 3.0)

@@ -20,6 +20,7 @@ from SinGAN.studio.work import CANCELLED, DONE, FAILED, Piece, Worker
 from SinGAN.studio.workspace import Workspace
 from SinGAN.tasks import tasks
 from tests import workspace as scripts
+from tests.cases import mostly_slow
 
 SIZE = (96, 64)
 
@@ -70,8 +71,14 @@ def done(request: Request, place: Workspace, history: History) -> Piece:
     return piece
 
 
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS.values() if not tool.needs_model], ids=lambda tool: tool.id)
-def test_every_tool_makes_results_that_are_kept(tool: Tool, place: Workspace, history: History) -> None:
+@pytest.mark.parametrize(
+    "name",
+    mostly_slow(
+        [name for name, tool in TOOLS.items() if not tool.needs_model], ["tile", "remove", "extend", "arrange"]
+    ),
+)
+def test_every_tool_makes_results_that_are_kept(name: str, place: Workspace, history: History) -> None:
+    tool = TOOLS[name]
     request = Request(
         tool=tool, pictures=[place.example("x.png")], drawing=drawing(tool), values=usual(tool, count=2), seed=5
     )
@@ -103,6 +110,7 @@ def test_what_is_not_marked_stays_to_the_pixel(place: Workspace, history: Histor
         assert changed.max(axis=0) == pytest.approx([49, 59], abs=7)
 
 
+@pytest.mark.slow
 def test_one_of_each_gives_three_to_choose_from(place: Workspace, history: History) -> None:
     tool = TOOLS["variations"]
     piece = done(
@@ -170,10 +178,13 @@ def test_a_large_picture_is_shown_as_a_draft_first(
     assert len(history.items("me")) == 1, "a draft is no result"
 
 
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS.values() if tool.has_count], ids=lambda tool: tool.id)
+@pytest.mark.parametrize(
+    "name", mostly_slow([name for name, tool in TOOLS.items() if tool.has_count], ["tile", "paint", "edit"])
+)
 def test_results_come_one_by_one_and_a_cancel_keeps_them(
-    tool: Tool, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
+    name: str, place: Workspace, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tool = TOOLS[name]
     request = Request(
         tool=tool, pictures=[place.example("x.png")], drawing=drawing(tool), values=usual(tool, count=3), seed=1
     )

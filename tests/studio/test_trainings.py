@@ -349,6 +349,7 @@ def quick_switches() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_switches")
 def test_many_people_at_the_same_time(tmp_path: Path, chosen: Chosen, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in any thread fails the test: pytest reports it as a warning, and warnings are errors."""

@@ -13,6 +13,7 @@ import translate_test
 import translate_train
 from Pix2Pix.runs.record import Recorder
 from Pix2Pix.runs.training import Trainer
+from tests.cases import mostly_slow
 from tests.translation.tiny import TINY, data_set, draw
 from tests.workspace import Capture, refusal
 
@@ -75,7 +76,7 @@ def test_a_training_and_its_test(data: Path, capsys: Capture) -> None:
     assert contents(place) == before
 
 
-@pytest.mark.parametrize("preprocess", ["resize_and_crop", "none"])
+@pytest.mark.parametrize("preprocess", mostly_slow(["resize_and_crop", "none"], {"none"}))
 def test_a_resumed_run_has_the_bits_of_a_whole_one(
     data: Path, monkeypatch: pytest.MonkeyPatch, preprocess: str
 ) -> None:
@@ -120,7 +121,7 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(
 
 
 @pytest.mark.parametrize("place", ["keep", "show"])
-@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("calls", mostly_slow([1, 2], {2}))
 def test_a_run_that_is_cut_off_while_it_keeps_an_epoch_keeps_it_again(
     data: Path, monkeypatch: pytest.MonkeyPatch, place: str, calls: int
 ) -> None:

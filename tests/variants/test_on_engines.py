@@ -21,6 +21,7 @@ from SinGAN.models import NetConfig
 from SinGAN.planning import plan_scales
 from SinGAN.pyramid import Pyramid, TrainedScale
 from SinGAN.training import StartWeights, draw, first_z_rec, make_target, start_nets, train, trained_vgg
+from tests.cases import mostly_slow
 from tests.conftest import TINY, TINY_NET
 from tests.engines.test_engine import Graphs, NoWaiting, equal
 from tests.workspace import stripes
@@ -81,7 +82,7 @@ def run(case: str, engine: Engine, vgg_file: Path, niter: int = 5) -> tuple[Pyra
     return pyramid, torch.stack(losses)
 
 
-@pytest.mark.parametrize("case", [*CASES[:2], *(pytest.param(case, marks=pytest.mark.slow) for case in CASES[2:])])
+@pytest.mark.parametrize("case", mostly_slow(CASES, {"several critics"}))
 def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs = Graphs()
     monkeypatch.setattr(graphs_module, "side_stream", lambda device: None)
@@ -94,7 +95,7 @@ def test_a_captured_training_is_the_eager_one(case: str, vgg_file: Path, monkeyp
     assert torch.equal(eager_losses, losses)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_slow(CASES, {"several critics", "looks", "r1"}))
 def test_an_iteration_never_waits_for_the_device(case: str, vgg_file: Path, rng: torch.Generator) -> None:
     net, config = knobs_of_training()[case]
     below, first, real = Pyramid[TrainedScale]((), 0.75, net.margin), stripes(20, 18), stripes(28, 26)
