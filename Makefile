@@ -16,7 +16,7 @@ test-all: $(VENV)/.dev
 
 test-browser: $(VENV)/.dev
 	-npm install --no-save --silent axe-core@4  # which checks labels and contrast
-	$(BIN)/python -m pytest -m browser -rs -n 2 --dist worksteal tests/studio tests/translation/test_draw.py
+	$(BIN)/python -m pytest -m "browser and not slow" -rs -n 2 --dist worksteal tests/studio tests/translation/test_draw.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

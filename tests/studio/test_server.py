@@ -92,6 +92,7 @@ def test_other_pages_can_t_use_it(address: str) -> None:
     assert status(f"{address}/config", {"Origin": "http://elsewhere.example"}) == 403
 
 
+@pytest.mark.slow
 @gradio
 @pytest.mark.browser
 def test_a_password_is_asked_for(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 /* The history: <singan-history id="history"></singan-history>. All results, the newest first; one is shown in the viewer,
    any number is ticked. The page gives the list by singanHistory(json), and takes keys by singanShown() and singanTicked(). */
 
+const runOf = (item) => item.key.split("/")[0];
+
 class SinganHistory extends HTMLElement {
   connectedCallback() {
     if (this.list) return;
@@ -31,8 +33,14 @@ class SinganHistory extends HTMLElement {
     this.list.replaceChildren(...items.map((item) => this.entry(item)));
     const gone = this.shownKey && !items.some((item) => item.key === this.shownKey);
     const viewer = document.getElementById("viewer");
-    if (gone || ((isFirst || fresh.length) && !viewer.held)) this.show(items[0]?.key);
+    const isSeen = !isFirst && fresh.length && runOf(fresh[0]) === runOf({ key: this.shownKey ?? "" });
+    if (gone || ((isFirst || fresh.length) && !viewer.held && !isSeen)) this.show(this.firstOfRun(items[0])?.key);
     else this.mark();
+  }
+
+  // Of several results of one run the first is shown: it follows the drawing most closely.
+  firstOfRun(item) {
+    return item && this.items.findLast((one) => runOf(one) === runOf(item));
   }
 
   entry(item) {
@@ -70,7 +78,7 @@ class SinganHistory extends HTMLElement {
 
   // Only results of the picture that was chosen are shown by themselves.
   showNewestOf(title) {
-    this.show(this.items.find((item) => item.picture === title)?.key);
+    this.show(this.firstOfRun(this.items.find((item) => item.picture === title))?.key);
   }
 
   mark() {
