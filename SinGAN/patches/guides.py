@@ -13,13 +13,12 @@ from SinGAN.patches.levels import to_pixels
 from SinGAN.patches.search import Pixels
 
 STEP = 85.0  # levels between two labels' codes in each byte that differs, for a weight of 1
-MOST_WEIGHT = 9.0  # with it, the whole range of a byte is used
 BYTES = 4  # of a code
 NEAREST = 4  # pixels of the photo with the most similar codes, of which a first guess takes one
 
 
 def scale_of(weight: float) -> float:
-    """The range of a code's bytes, for a ``weight`` of 0 to ``MOST_WEIGHT``: distances grow with its square."""
+    """The range of a code's bytes, for a ``weight`` of 0 to 9, the whole byte; distances grow with its square."""
     return float(STEP * np.sqrt(weight))
 
 

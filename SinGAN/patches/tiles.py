@@ -20,16 +20,6 @@ BORDER = 1 / 24  # of the shorter side: the border that all tiles share, on each
 NOISE = 30.0  # grey levels, deviation of the noise on the guess of the others
 
 
-def seam_ratio(one: Levels, other: Levels, axis: int) -> float:
-    """The mean gradient across the seam of two tiles (H, W, C), ``other`` below (axis 0) or right (axis 1) of ``one``.
-
-    It is in parts of the mean gradient in that direction inside them: 1 where the seam is as steep as they are.
-    """
-    first, second = (np.moveaxis(tile.astype(np.float64), axis, 0) for tile in (one, other))
-    inside = sum(np.abs(np.diff(tile, axis=0)).mean() for tile in (first, second)) / 2
-    return float(np.abs(first[-1] - second[0]).mean() / max(inside, 1e-9))
-
-
 def _gradients(tile: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
     """The mean gradient (L,) between each row or column of a tile (H, W, C) and the one before; the last is first."""
     steps = np.abs(tile - np.roll(tile, 1, axis))

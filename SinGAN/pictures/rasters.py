@@ -256,7 +256,11 @@ def _read_tiff(path: Path) -> Raster:
             raise ValueError(f"its pages mix types or shapes: {found}; save pages of one type and size")
         (pages,) = series
         _check_bytes(pages.nbytes)
-        axes, page, values = pages.get_axes(squeeze=False), file.pages.first, pages.asarray(squeeze=False)
+        page = file.pages.first
+        if hasattr(pages, "get_axes"):  # older versions of tifffile leave out axes of length 1 by default
+            axes, values = pages.get_axes(squeeze=False), pages.asarray(squeeze=False)
+        else:
+            axes, values = pages.axes, pages.asarray()
         shape = values.shape
         nodata = _nodata(page)
     kept = [axis for axis, side in enumerate(shape) if side > 1 or axes[axis] in "YX"]

@@ -21,14 +21,14 @@ PATHS = (
 """The paths that the page needs. Gradio has others, which call functions by name, record or connect elsewhere."""
 
 
-class PlainError(gr.Error):  # type: ignore[misc]
+class PlainError(gr.Error):  # type: ignore[misc]  # Gradio has no types
     """An error that the page shows in one line. Gradio takes it for HTML."""
 
     def __init__(self, words: str) -> None:
         super().__init__(html.escape(words, quote=False), title="That can't be done", print_exception=False)
 
 
-class Blocks(gr.Blocks):  # type: ignore[misc]
+class Blocks(gr.Blocks):  # type: ignore[misc]  # Gradio has no types
     """Blocks whose errors are shown in one line, wherever they arise."""
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *values: Any, **named: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Connection(H11Protocol):
     loop: AbstractEventLoop
     deadline: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # always a Transport here
         """Begin to wait for a request."""
         super().connection_made(transport)
         self.deadline = self.loop.call_later(HEAD, transport.abort)

@@ -14,9 +14,8 @@ import inpaint
 import random_samples
 import retarget
 import tile
-from SinGAN.patches.tiles import seam_ratio
 from SinGAN.pictures.images import to_levels, write
-from tests.patches.plain import scene
+from tests.patches.plain import scene, seam_ratio
 from tests.workspace import Capture, Workspace, refusal
 
 PALETTE = bytes([10, 20, 30, 250, 180, 0, 0, 200, 100])

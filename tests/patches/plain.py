@@ -3,11 +3,13 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from SinGAN.imresize import imresize_to
+from SinGAN.patches.levels import Levels
 from tests.workspace import stripes
 
 
@@ -20,6 +22,16 @@ def scene(height: int = 44, width: int = 56) -> Tensor:
     sizes = [(max(2, height // part), max(2, width // part)) for part in (3, 6, 12)]
     blots = [imresize_to(torch.rand(1, 3, *size, generator=seeded(5)) * 2 - 1, (height, width)) for size in sizes]
     return (0.3 * stripes(height, width) + 0.4 * sum(blots)).clamp(-1, 1)
+
+
+def seam_ratio(one: Levels, other: Levels, axis: int) -> float:
+    """The mean gradient across the seam of two tiles (H, W, C), ``other`` below (axis 0) or right (axis 1) of ``one``.
+
+    It is in parts of the mean gradient in that direction inside them: 1 where the seam is as steep as they are.
+    """
+    first, second = (np.moveaxis(tile.astype(np.float64), axis, 0) for tile in (one, other))
+    inside = sum(np.abs(np.diff(tile, axis=0)).mean() for tile in (first, second)) / 2
+    return float(np.abs(first[-1] - second[0]).mean() / max(inside, 1e-9))
 
 
 def patches_of(image: Tensor, p: int) -> Tensor:

@@ -15,10 +15,9 @@ from SinGAN.patches.layouts import largest_region
 from SinGAN.patches.levels import Levels, Photo, halvings, limit_levels
 from SinGAN.patches.makers import Refiner
 from SinGAN.patches.samples import LEAST_DIFFERENCE, NoVarietyError, Sampler
-from SinGAN.patches.tiles import seam_ratio
 from SinGAN.patches.votes import Votes
 from SinGAN.pictures.images import to_levels
-from tests.patches.plain import scene, seeded
+from tests.patches.plain import scene, seam_ratio, seeded
 
 Patch = pytest.MonkeyPatch
 
