@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from SinGAN.functions import palette_of
 from SinGAN.pictures import arrays, images
@@ -24,6 +25,8 @@ PARTS, CORNERS = 100, 5000  # of a drawing, at most; of the outline of a part
 COLOURS = 8  # of the palette, and of parts
 SCRIPT = Path(__file__).parent / "web" / "canvas.js"
 WORK = 1024  # pixels: the longer side of the canvas
+STROKE = 8  # levels from the photo, above which a pixel is painted
+NOISE, LUMPS = 36.0, 64  # of strokes on the photo: deviation in levels, and lumps of noise in the canvas's width
 Marks = npt.NDArray[np.uint8]  # (H, W), 255 where marked
 
 
@@ -69,6 +72,25 @@ class Drawing:
         if self.strokes is None:
             raise ValueError("nothing is drawn yet: paint something first")
         return self.strokes
+
+    def painting(self, photo: Levels, seed: int) -> Levels:
+        """The painting (H, W, 3); strokes on the ``photo`` (H, W, C) get noise, drawn with ``seed``.
+
+        The patches of a photo that are nearest to a flat stroke are its flattest: a grey one would be fog and not rock.
+        """
+        if not self.on_photo:
+            return self.picture
+        seen = Image.fromarray(arrays.from_image(arrays.to_image(photo, 3))).resize(self.size, Image.Resampling.BOX)
+        is_new = np.abs(self.picture.astype(int) - np.asarray(seen)).max(axis=2) > STROKE
+        sides = (5, 5, 1)
+        is_flat = (maximum_filter(self.picture, sides) == minimum_filter(self.picture, sides)).all(axis=2)
+        width, height = self.size
+        coarse = (
+            np.random.default_rng(seed).standard_normal((max(2, height * LUMPS // width), LUMPS)).astype(np.float32)
+        )
+        noise = np.asarray(Image.fromarray(coarse).resize(self.size, Image.Resampling.BICUBIC))
+        noise = noise * ((is_new & is_flat) * (NOISE / noise.std()))
+        return np.asarray(np.clip(np.rint(self.picture + noise[..., None]), 0, 255), np.uint8)
 
     @property
     def is_empty(self) -> bool:

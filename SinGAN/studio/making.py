@@ -211,7 +211,8 @@ def pictures_of(maker: Maker, tool: Tool, drawing: str, arguments: dict[str, Any
         return
     inputs: list[Any] = []
     if tool.canvas == "paint":
-        inputs = [canvas.decode(drawing).picture]
+        drawn = canvas.decode(drawing)
+        inputs = [drawn.painting(maker.picture, seed) if isinstance(maker, InstantModel) else drawn.picture]
     if tool.canvas == "mask":
         inputs = [canvas.decode(drawing).mask_for(maker.size)]
     if tool.canvas == "arrange":

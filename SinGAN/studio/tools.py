@@ -170,7 +170,7 @@ def label_of(name: str, entry: Option | None = None) -> tuple[str, str]:
 def scales_of(tool: Tool, maker: InstantModel | Model, word: str, on_photo: bool = False) -> int | None:
     """The scale where ``maker`` starts for ``word``, one of ``FREEDOMS``; None: the maker has its own.
 
-    A painting ``on_photo`` starts two scales finer: coarser ones give back what the photo shows there.
+    A painting ``on_photo`` starts three scales finer: coarser ones give back what the photo shows there.
     """
     if tool.freedom == "variety":
         if isinstance(maker, InstantModel):
@@ -183,7 +183,7 @@ def scales_of(tool: Tool, maker: InstantModel | Model, word: str, on_photo: bool
         usual = maker.injection_scale
         middle = scales[(len(scales) - 1) // 2] if usual is None else usual
         step = max(1, len(scales) // 4)
-        return min(scales[-1], max(scales[0], middle + 2 * on_photo + {WILD: -step, FREE: 0, NEAR: step}[word]))
+        return min(scales[-1], max(scales[0], middle + 3 * on_photo + {WILD: -step, FREE: 0, NEAR: step}[word]))
     return None
 
 

@@ -171,3 +171,30 @@ def test_a_drawing_may_be_a_jpeg() -> None:
     assert isinstance(
         Image.fromarray(canvas.decode(json.dumps({"size": [50, 40], "picture": content})).picture), Image.Image
     )
+
+
+def test_flat_strokes_on_the_photo_get_noise() -> None:
+    """A textured drawing from a file has its own texture, and a painting on a plain colour stays as it is."""
+    noisy = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for shown, textured in ((photo(), False), (noisy, True)):
+        levels = shown.repeat(4, axis=0).repeat(4, axis=1)
+        drawn = levels.copy()
+        drawn[20:60, 100:180] = 128
+        if textured:
+            drawn[20:60, 100:180] = np.random.default_rng(1).integers(100, 160, (40, 80, 3))
+        words = {"size": [200, 160], "on": "photo", "picture": canvas.encode_url(drawn)}
+        found = canvas.decode(json.dumps(words))
+        made = found.painting(levels, 1)
+        inside = made[22:58, 102:178].astype(int)
+        assert np.array_equal(made, found.painting(levels, 1))
+        changed = (made != drawn).any(axis=2)
+        assert not changed[:20].any()
+        assert not changed[:, :100].any()
+        if textured:
+            assert not changed.any()
+            continue
+        assert inside.std() == pytest.approx(canvas.NOISE, rel=0.3)
+        assert not np.array_equal(made, found.painting(levels, 2))
+        assert (inside == inside[..., :1]).all(), "the stroke's colour is lighter or darker, no other one"
+        plain = canvas.decode(json.dumps({**words, "on": "#808080"}))
+        assert np.array_equal(plain.painting(levels, 1), drawn)

@@ -23,6 +23,7 @@ from tests import workspace as scripts
 from tests.cases import mostly_slow
 
 SIZE = (96, 64)
+ROCK = slice(80, 130), slice(200, 280)  # of the peaks at 400 x 300
 
 
 @pytest.fixture
@@ -276,7 +277,7 @@ def test_words_decide_how_freely(place: Workspace) -> None:
     assert maker.injection_scales[0] <= wild <= free <= near <= maker.injection_scales[-1]
     assert wild < near
     assert free == maker.injection_scale
-    assert scales_of(TOOLS["paint"], maker, "free", on_photo=True) == min(free + 2, maker.injection_scales[-1])
+    assert scales_of(TOOLS["paint"], maker, "free", on_photo=True) == min(free + 3, maker.injection_scales[-1])
 
 
 def test_every_option_with_a_slider_has_a_control_and_a_label() -> None:
@@ -286,23 +287,32 @@ def test_every_option_with_a_slider_has_a_control_and_a_label() -> None:
         assert all(name == name.strip() for name in tool.options)
 
 
-def test_a_mountain_that_is_painted_on_the_photo_is_there(history: History, tmp_path: Path) -> None:
-    """Not the cloud of the photo: the painted place is as dark as rock."""
+@pytest.mark.parametrize("grey", ["#6d6464", "#898587"])
+@pytest.mark.parametrize("word", ["free", "near"])
+def test_a_mountain_that_is_painted_on_the_photo_is_there(
+    word: str, grey: str, history: History, tmp_path: Path
+) -> None:
+    """Not the cloud of the photo: the painted place is as dark as rock; near to the drawing it is as rough, too."""
     place = Workspace(tmp_path / "out", tmp_path / "peaks")
     place.inputs.mkdir()
     with Image.open(Path(__file__).parent.parent.parent / "Input" / "Images" / "peaks.jpg") as picture:
         photo = picture.convert("RGB").resize((400, 300), Image.Resampling.LANCZOS)
     photo.save(place.inputs / "peaks.png")
     painted = photo.copy()
-    ImageDraw.Draw(painted).polygon([(0, 126), (76, 9), (160, 126)], fill="#6d6464")
+    ImageDraw.Draw(painted).polygon([(0, 126), (76, 9), (160, 126)], fill=grey)
     drawn = json.dumps({"size": [400, 300], "on": "photo", "picture": canvas.encode_url(np.asarray(painted))})
     tool = TOOLS["paint"]
-    request = Request(tool=tool, pictures=[place.example("peaks.png")], drawing=drawn, values=usual(tool), seed=1)
+    values = usual(tool, freedom=word)
+    request = Request(tool=tool, pictures=[place.example("peaks.png")], drawing=drawn, values=values, seed=1)
     assert done(request, place, history).state == DONE
     with Image.open(history.items("me")[0]["file"]) as result:
-        before, after = (np.asarray(one.convert("L"))[40:110, 60:100].mean() for one in (photo, result))
-    assert before > 170
-    assert after < 140
+        before, after = (np.asarray(one.convert("L")).astype(int) for one in (photo, result))
+    top = slice(40, 110), slice(60, 100)
+    assert before[top].mean() > 170
+    assert after[top].mean() < 140
+    if word == "near":
+        roughness = [np.abs(np.diff(levels[place])).mean() for levels, place in ((after, top), (before, ROCK))]
+        assert roughness[0] > 0.4 * roughness[1], "a flat stroke gives the photo's flattest patches"
 
 
 def test_pictures_come_one_by_one() -> None:
