@@ -73,7 +73,7 @@ class Drawing:
             raise ValueError("nothing is drawn yet: paint something first")
         return self.strokes
 
-    def painting(self, photo: Levels, seed: int) -> Levels:
+    def add_noise(self, photo: Levels, seed: int) -> Levels:
         """The painting (H, W, 3); strokes on the ``photo`` (H, W, C) get noise, drawn with ``seed``.
 
         The patches of a photo that are nearest to a flat stroke are its flattest: a grey one would be fog and not rock.

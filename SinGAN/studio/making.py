@@ -212,7 +212,7 @@ def pictures_of(maker: Maker, tool: Tool, drawing: str, arguments: dict[str, Any
     inputs: list[Any] = []
     if tool.canvas == "paint":
         drawn = canvas.decode(drawing)
-        inputs = [drawn.painting(maker.picture, seed) if isinstance(maker, InstantModel) else drawn.picture]
+        inputs = [drawn.add_noise(maker.picture, seed) if isinstance(maker, InstantModel) else drawn.picture]
     if tool.canvas == "mask":
         inputs = [canvas.decode(drawing).mask_for(maker.size)]
     if tool.canvas == "arrange":

@@ -184,9 +184,9 @@ def test_flat_strokes_on_the_photo_get_noise() -> None:
             drawn[20:60, 100:180] = np.random.default_rng(1).integers(100, 160, (40, 80, 3))
         words = {"size": [200, 160], "on": "photo", "picture": canvas.encode_url(drawn)}
         found = canvas.decode(json.dumps(words))
-        made = found.painting(levels, 1)
+        made = found.add_noise(levels, 1)
         inside = made[22:58, 102:178].astype(int)
-        assert np.array_equal(made, found.painting(levels, 1))
+        assert np.array_equal(made, found.add_noise(levels, 1))
         changed = (made != drawn).any(axis=2)
         assert not changed[:20].any()
         assert not changed[:, :100].any()
@@ -194,7 +194,7 @@ def test_flat_strokes_on_the_photo_get_noise() -> None:
             assert not changed.any()
             continue
         assert inside.std() == pytest.approx(canvas.NOISE, rel=0.3)
-        assert not np.array_equal(made, found.painting(levels, 2))
+        assert not np.array_equal(made, found.add_noise(levels, 2))
         assert (inside == inside[..., :1]).all(), "the stroke's colour is lighter or darker, no other one"
         plain = canvas.decode(json.dumps({**words, "on": "#808080"}))
-        assert np.array_equal(plain.painting(levels, 1), drawn)
+        assert np.array_equal(plain.add_noise(levels, 1), drawn)
