@@ -22,7 +22,7 @@ from tests.workspace import SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 EXAMPLES = ("larches.jpg", "peaks.jpg", "brook.png", "dandelions.png", "galaxies.png", "rocket.png")
-LARCHES, PEAKS, BROOK = range(3)  # their places among the examples
+LARCHES, PEAKS, BROOK, DANDELIONS = range(4)  # their places among the examples
 WIDTH, HEIGHT = 96, 64
 TINY = {"max_size": "48", "niter": "30", "nfc": "8", "min_nfc": "8"}
 
@@ -645,6 +645,25 @@ def test_a_training_is_stopped_and_goes_on(browser: Browser) -> None:
     browser.click("#stop")
     browser.await_all("#training-status .progress[data-state=stopped]")
     browser.click("#resume")
+    until(lambda: browser.all("#training-status .progress[data-state=done]"), 400)
+
+
+@pytest.mark.slow
+def test_a_failed_training_is_told_plainly_and_train_pressed_twice_is_one(browser: Browser) -> None:
+    browser.example(DANDELIONS)
+    browser.opened("dandelions")
+    browser.cancel()
+    begin_training(browser, min_size="47")
+    browser.await_all("#training-status .progress[data-state=failed]")
+    assert "min size" in browser.text("#training-status")
+    assert "--" not in body(browser)
+    assert not browser.all("#scales img, #losses img")
+    begin_training(browser, min_size="12", niter="60")
+    browser.await_all("#training-status .progress[data-state=running]")
+    browser.click("#train")
+    time.sleep(2)
+    assert browser.all("#training-status .progress[data-state=running]")
+    assert not browser.all(".toast-title.error, #model-exists")
     until(lambda: browser.all("#training-status .progress[data-state=done]"), 400)
 
 
