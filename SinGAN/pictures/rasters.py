@@ -4,6 +4,7 @@
 such as a PNG is read as it is stored: a palette keeps its numbers.
 """
 
+import logging
 import math
 import re
 import warnings
@@ -22,6 +23,8 @@ from torch import Tensor
 
 from SinGAN.pictures import decoding, images
 from SinGAN.storage.files import check_regular, suggest_name, whole_file
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters in its lines is in our errors
 
 Values = npt.NDArray[Any]  # (H, W, C)
 Marks = npt.NDArray[np.bool_]  # (H, W)

@@ -1,6 +1,7 @@
 """Arrays, TIFF files and maps are read and written without a change, and converted to and from tensors."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,13 @@ def test_bad_files_are_refused_in_a_line(what: str, message: str, tmp_path: Path
 def test_damaged_forms_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="damaged"):
         Form.of({**Form().as_dict(), **change})
+
+
+def test_a_damaged_tiff_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program without handlers for logs would show the lines of tifffile."""
+    (tmp_path / "x.tif").write_bytes(b"II*\0nonsense")
+    monkeypatch.setattr(logging.root, "handlers", [])
+    assert not is_raster(tmp_path / "x.tif")
+    assert capsys.readouterr() == ("", "")
